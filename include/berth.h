@@ -1,0 +1,294 @@
+/*
+ * berth: load a TensorFlow model, put it on the device you name, and run it.
+ *
+ *     #include <berth.h>
+ *
+ *     berth_error error;
+ *     berth_model *model = berth_model_load("digits", NULL, &error);
+ *     berth_session *session = berth_session_new(model, NULL, &error);
+ *     int64_t dims[4] = {1, 8, 8, 1};
+ *     berth_feed in = {"image", berth_tensor_wrap(BERTH_FLOAT, 4, dims, pixels, NULL, NULL, &error)};
+ *     berth_feed out = {"probability", NULL};
+ *     if (berth_session_run(session, &in, 1, &out, 1, NULL, &error)) fprintf(stderr, "%s\n", error.message);
+ *     const float *p = berth_tensor_data(out.tensor);
+ *     ...
+ *     berth_tensor_free(out.tensor), berth_tensor_free(in.tensor);
+ *     berth_session_free(session), berth_model_free(model);
+ *
+ * Rules that hold for every function here
+ *
+ * Results    Constructors return a pointer, or NULL on failure. Actions return a berth_status, 0 when all
+ *            went well. Both take a berth_error * last, which may be NULL; on failure it is filled with one
+ *            line that names the file, node or argument. The library never prints, exits or aborts.
+ * Ownership  What a _new, _load or _wrap function returns is yours and is given back with the _free of its
+ *            kind; all _free functions accept NULL. Everything else returned is borrowed from the first
+ *            argument and lives as long as it. A session keeps its model alive.
+ * Options    An options struct starts with its own size. Fill it with its _init function, then change what
+ *            you need. NULL stands for the defaults.
+ * Threads    Models, sessions and contexts may be shared between threads; tensors may be read by several.
+ * Shapes     Tensors are dense and row-major. In a berth_spec a rank or a dimension of -1 is unknown.
+ */
+#ifndef BERTH_H
+#define BERTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(BERTH_BUILD)
+#define BERTH_API __attribute__((visibility("default")))
+#else
+#define BERTH_API
+#endif
+
+#define BERTH_VERSION "0.1.0"
+#define BERTH_MAX_RANK 8 /* tensors have at most this many dimensions */
+
+/* ---- Errors ------------------------------------------------------------------------------------------- */
+
+typedef enum berth_status {
+    BERTH_OK = 0,
+    BERTH_BAD_MODEL,   /* a model file is damaged, or not what it should be */
+    BERTH_BAD_INPUT,   /* a tensor has the wrong name, dtype, shape or value */
+    BERTH_BAD_ARGUMENT,/* an argument or option cannot be (an unknown device kind, a fraction of 1.5) */
+    BERTH_NOT_FOUND,   /* no such file, signature, tensor or tag */
+    BERTH_UNSUPPORTED, /* legal, but this build cannot do it */
+    BERTH_DEVICE,      /* a device is absent, broken, full or over its limit */
+    BERTH_NO_MEMORY,   /* the host is out of memory */
+    BERTH_CANCELLED,   /* a run was cancelled or passed its bound of iterations */
+    BERTH_INTERNAL     /* a fault of berth's own: please report it */
+} berth_status;
+
+typedef struct berth_error {
+    berth_status status;
+    char message[512]; /* one line, no newline */
+} berth_error;
+
+/* The library's version, as BERTH_VERSION was when it was built. */
+BERTH_API const char *berth_version(void);
+/* A constant text for a status ("bad model"), never NULL. */
+BERTH_API const char *berth_status_name(berth_status status);
+
+typedef enum berth_log_level { BERTH_LOG_WARNING = 1, BERTH_LOG_INFO, BERTH_LOG_DEBUG } berth_log_level;
+typedef void berth_log_fn(void *user, berth_log_level level, const char *line);
+/* Messages up to `level` go to `log`, from any thread. NULL, the default, drops them all. */
+BERTH_API void berth_set_log(berth_log_fn *log, berth_log_level level, void *user);
+
+/* ---- Types -------------------------------------------------------------------------------------------- */
+
+/* The numbers are TensorFlow's. */
+typedef enum berth_dtype {
+    BERTH_NO_DTYPE = 0,
+    BERTH_FLOAT = 1,
+    BERTH_DOUBLE = 2,
+    BERTH_INT32 = 3,
+    BERTH_UINT8 = 4,
+    BERTH_INT16 = 5,
+    BERTH_INT8 = 6,
+    BERTH_STRING = 7,
+    BERTH_COMPLEX64 = 8,
+    BERTH_INT64 = 9,
+    BERTH_BOOL = 10,
+    BERTH_QINT8 = 11,
+    BERTH_QUINT8 = 12,
+    BERTH_QINT32 = 13,
+    BERTH_BFLOAT16 = 14,
+    BERTH_QINT16 = 15,
+    BERTH_QUINT16 = 16,
+    BERTH_UINT16 = 17,
+    BERTH_COMPLEX128 = 18,
+    BERTH_HALF = 19,
+    BERTH_RESOURCE = 20,
+    BERTH_VARIANT = 21,
+    BERTH_UINT32 = 22,
+    BERTH_UINT64 = 23
+} berth_dtype;
+
+/* TensorFlow's name ("float32", "int64", "string"), "unknown" for a number that is none. */
+BERTH_API const char *berth_dtype_name(berth_dtype dtype);
+/* Bytes an element; 0 for string, resource and variant. */
+BERTH_API size_t berth_dtype_size(berth_dtype dtype);
+
+/* What an input, an output or any tensor of a model is. */
+typedef struct berth_spec {
+    const char *name;   /* the signature's key, or the tensor's name */
+    const char *tensor; /* the tensor's name in the graph: "x:0" */
+    berth_dtype dtype;
+    int rank; /* -1: unknown */
+    int64_t dims[BERTH_MAX_RANK];
+} berth_spec;
+
+/* ---- Tensors ------------------------------------------------------------------------------------------ */
+
+typedef struct berth_tensor berth_tensor;
+
+/* A zeroed tensor in host memory (strings: all empty). */
+BERTH_API berth_tensor *berth_tensor_new(berth_dtype dtype, int rank, const int64_t *dims, berth_error *error);
+/* A tensor over the caller's memory, which must hold the whole tensor, be aligned for its element and stay
+ * until `release` is called (NULL: nothing is called). Not for strings. No copy is made. */
+BERTH_API berth_tensor *berth_tensor_wrap(berth_dtype dtype, int rank, const int64_t *dims, void *data,
+                                          void (*release)(void *user), void *user, berth_error *error);
+BERTH_API void berth_tensor_free(berth_tensor *tensor);
+BERTH_API berth_dtype berth_tensor_dtype(const berth_tensor *tensor);
+BERTH_API int berth_tensor_rank(const berth_tensor *tensor);
+/* Size of dimension `axis`, 0 <= axis < rank; 0 for any other. */
+BERTH_API int64_t berth_tensor_dim(const berth_tensor *tensor, int axis);
+/* Number of elements. */
+BERTH_API int64_t berth_tensor_count(const berth_tensor *tensor);
+/* Bytes of the elements; 0 for strings. */
+BERTH_API size_t berth_tensor_bytes(const berth_tensor *tensor);
+/* The elements, row-major; NULL for strings. */
+BERTH_API void *berth_tensor_data(berth_tensor *tensor);
+/* Element `index` of a string tensor: bytes of any value, which are copied. */
+BERTH_API berth_status berth_tensor_set_string(berth_tensor *tensor, int64_t index, const char *bytes, size_t n,
+                                               berth_error *error);
+/* Borrowed until the element is set or the tensor freed; NULL when there is none such. */
+BERTH_API const char *berth_tensor_get_string(const berth_tensor *tensor, int64_t index, size_t *n);
+
+/* ---- Contexts and devices ----------------------------------------------------------------------------- */
+
+/* All process-wide state: threads and devices. NULL is the default context, made at first use. */
+typedef struct berth_context berth_context;
+
+typedef struct berth_context_options {
+    size_t size;
+    int threads; /* for the CPU; 0: as many as affinity and the cgroup's quota leave this process */
+} berth_context_options;
+
+BERTH_API void berth_context_options_init(berth_context_options *options);
+BERTH_API berth_context *berth_context_new(const berth_context_options *options, berth_error *error);
+BERTH_API void berth_context_free(berth_context *context);
+
+typedef struct berth_device_info {
+    const char *name;      /* "/CPU:0" */
+    const char *model;     /* as the hardware calls itself */
+    const char *detail;    /* instruction set, driver */
+    int64_t memory_total;  /* bytes */
+    int64_t memory_free;   /* bytes, now */
+    int64_t memory_in_use; /* bytes that this context holds there */
+    int threads;           /* of the CPU; 0 elsewhere */
+} berth_device_info;
+
+BERTH_API size_t berth_device_count(berth_context *context);
+BERTH_API berth_status berth_device_get(berth_context *context, size_t index, berth_device_info *info, berth_error *error);
+
+/* ---- Models ------------------------------------------------------------------------------------------- */
+
+typedef struct berth_model berth_model;
+
+typedef struct berth_load_options {
+    size_t size;
+    berth_context *context;
+    const char *tags;      /* comma-separated; NULL: "serve", or the only MetaGraph */
+    const char *structure; /* path of a Keras architecture (JSON) for files that hold weights alone */
+} berth_load_options;
+
+BERTH_API void berth_load_options_init(berth_load_options *options);
+/* Loads a SavedModel folder, a GraphDef (.pb, .pbtxt) or a Keras .h5. The files are mapped, not read. */
+BERTH_API berth_model *berth_model_load(const char *path, const berth_load_options *options, berth_error *error);
+BERTH_API void berth_model_free(berth_model *model);
+/* What it was recognised as: "SavedModel", "GraphDef", "GraphDef text", "Keras HDF5". */
+BERTH_API const char *berth_model_format(const berth_model *model);
+/* Signatures of the MetaGraph that was chosen; a graph without signatures has none. */
+BERTH_API size_t berth_model_signature_count(const berth_model *model);
+BERTH_API const char *berth_model_signature_name(const berth_model *model, size_t index);
+/* Inputs and outputs of a signature. NULL stands for `serving_default`, or the only one, or, in a graph
+ * without signatures, for its placeholders and for the outputs that nothing consumes. The count is 0 for an
+ * unknown signature; _input and _output then say so. */
+BERTH_API size_t berth_model_input_count(const berth_model *model, const char *signature);
+BERTH_API berth_status berth_model_input(const berth_model *model, const char *signature, size_t index, berth_spec *spec,
+                                         berth_error *error);
+BERTH_API size_t berth_model_output_count(const berth_model *model, const char *signature);
+BERTH_API berth_status berth_model_output(const berth_model *model, const char *signature, size_t index, berth_spec *spec,
+                                          berth_error *error);
+/* How many nodes of each op, functions included: index from 0 in order of falling count; false past the end. */
+BERTH_API bool berth_model_op(const berth_model *model, size_t index, const char **op, size_t *count);
+/* Bytes of all constants and variables. */
+BERTH_API int64_t berth_model_weight_bytes(const berth_model *model);
+
+/* Receives text piece by piece; a nonzero result stops the dump. */
+typedef int berth_write_fn(void *user, const char *text, size_t n);
+
+/* ---- Sessions ----------------------------------------------------------------------------------------- */
+
+typedef struct berth_session berth_session;
+
+typedef struct berth_session_options {
+    size_t size;
+    const char *signature;    /* whose keys name feeds and fetches; NULL as for berth_model_input */
+    const char *device;       /* "/CPU:0", "CPU", "auto" (default) */
+    const char *const *rules; /* "PATTERN=DEVICE" or "op:PATTERN=DEVICE"; the last that matches wins */
+    size_t n_rules;
+    bool hard_placement;      /* refuse a node that its device cannot run, instead of moving it */
+    bool log_placement;       /* a line a node to the log */
+} berth_session_options;
+
+BERTH_API void berth_session_options_init(berth_session_options *options);
+BERTH_API berth_session *berth_session_new(berth_model *model, const berth_session_options *options, berth_error *error);
+BERTH_API void berth_session_free(berth_session *session);
+
+/* A named tensor: a key of the session's signature, or any tensor of the graph ("scope/y:0"). */
+typedef struct berth_feed {
+    const char *name;
+    berth_tensor *tensor;
+} berth_feed;
+
+typedef struct berth_run_options {
+    size_t size;
+    const char *const *targets; /* names of nodes to run for their effect */
+    size_t n_targets;
+    const volatile int *cancel; /* the run stops soon after *cancel becomes nonzero */
+    int64_t max_iterations;     /* of any one loop; 0: no bound */
+} berth_run_options;
+
+BERTH_API void berth_run_options_init(berth_run_options *options);
+/* Plans and packs weights for these feeds and fetches, so that the first run does not. Tensors of feeds may
+ * be NULL; where one is given, memory for its shape is laid out too. */
+BERTH_API berth_status berth_session_prepare(berth_session *session, const berth_feed *feeds, size_t n_feeds,
+                                             const berth_feed *fetches, size_t n_fetches, const berth_run_options *options,
+                                             berth_error *error);
+/* Runs the graph. Each fetch's tensor is written in place when it is not NULL and has the right dtype and
+ * shape; else it is replaced by a new one (the old one is freed), which is the caller's. On failure the
+ * fetches are as they were. Runs with the same names, in the same order, and of a shape seen before, into
+ * tensors given, allocate nothing. Any number of threads may run one session: variables are shared between
+ * the runs, each single read and write of one is atomic, and nothing else is. */
+BERTH_API berth_status berth_session_run(berth_session *session, const berth_feed *feeds, size_t n_feeds, berth_feed *fetches,
+                                         size_t n_fetches, const berth_run_options *options, berth_error *error);
+/* Variables back to their values in the file. */
+BERTH_API berth_status berth_session_reset(berth_session *session, berth_error *error);
+
+/* What became of a node of the graph as written. */
+typedef struct berth_placement {
+    const char *node;
+    const char *op;
+    const char *requested; /* by a rule, an option or the graph; "" when nobody asked */
+    const char *device;    /* where its work is done; "" when there is none left to do */
+    const char *reason;    /* placed, moved because ..., folded, fused into X, pruned */
+} berth_placement;
+
+/* Of the plan for the given names (0 and 0: the signature's). Valid until the next call on this session. */
+BERTH_API berth_status berth_session_placement(berth_session *session, const berth_feed *feeds, size_t n_feeds,
+                                               const berth_feed *fetches, size_t n_fetches, const berth_placement **nodes,
+                                               size_t *n_nodes, size_t *n_copies, berth_error *error);
+
+typedef struct berth_memory {
+    int64_t weights, activations, workspace; /* bytes on the device */
+} berth_memory;
+
+/* Bytes that the session's plans hold on a device now. */
+BERTH_API berth_status berth_session_memory(berth_session *session, const char *device, berth_memory *memory, berth_error *error);
+
+/* Writes a stage of the path from file to plan as text: "source" (the graph as written), then the graph after
+ * each pass by its name ("prune", "functionalise", "inline", "freeze", "fold", "fuse"), then "plan". */
+BERTH_API berth_status berth_session_dump(berth_session *session, const char *stage, berth_write_fn *write, void *user,
+                                          berth_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,28 @@
+/* Formats: bytes to a bt_source. One file a format, ending in one constant record; format.c has the list and
+ * makes the choice. Encodings (wire, json, hdf5, sstable) know nothing of TensorFlow. */
+#ifndef BT_FORMAT_H
+#define BT_FORMAT_H
+
+#include "graph/graph.h"
+
+typedef struct bt_format_options {
+    const char *tags;      /* comma-separated, NULL: "serve" or the only MetaGraph */
+    const char *structure; /* Keras architecture beside a file of weights */
+} bt_format_options;
+
+typedef struct bt_format {
+    const char *name; /* "SavedModel" */
+    /* True when this path (a file mapped as `file`, or a folder with file NULL) is for this format. */
+    bool (*sniff)(const char *path, const bt_file *file);
+    /* Fills *source, which is initialised. file: as above, borrowed; a loader that keeps views takes a reference
+     * (bt_source_add_file(source, bt_file_ref(file))). Messages name what is wrong inside; the path is put in front by the caller. */
+    berth_status (*load)(const char *path, bt_file *file, const bt_format_options *options, bt_source *source,
+                         berth_error *error);
+} bt_format;
+
+extern const bt_format bt_format_graphdef, bt_format_pbtxt, bt_format_savedmodel, bt_format_keras_h5;
+
+/* Opens, sniffs, loads. The error names the path. */
+berth_status bt_format_load(const char *path, const bt_format_options *options, bt_source *source, berth_error *error);
+
+#endif

@@ -1,0 +1,75 @@
+/* Passes: graph rewrites, one a file, in the one ordered list of pass.c. The graph is the plan's own pruned copy of the
+ * graph as written; a pass changes nodes in place, redirects edges, and leaves dead nodes for bt_pass_sweep. */
+#ifndef BT_PASS_H
+#define BT_PASS_H
+
+#include "ops/op.h"
+
+/* What became of a node of the graph as written. */
+typedef enum bt_fate_kind { BT_FATE_PRUNED, BT_FATE_KEPT, BT_FATE_FOLDED, BT_FATE_FUSED, BT_FATE_REMOVED } bt_fate_kind;
+typedef struct bt_fate {
+    bt_fate_kind kind;
+    const char *into; /* FUSED: the name of the node that now does its work */
+} bt_fate;
+
+typedef struct bt_pass_context {
+    const bt_source *source;  /* functions, variables; borrowed */
+    bt_map *functions;        /* the source's and those that passes made: name -> bt_function * */
+    bt_arena *arena;          /* of the plan: owns all that passes make */
+    bt_graph graph;           /* working copy */
+    bt_edge *feeds;           /* tensors that are given: nodes of op `_Feed` (one output each) stand for them after prune */
+    int n_feeds;
+    bt_fact *feed_facts;      /* what is known of each feed; value set: it is a constant */
+    bt_edge *fetches;         /* tensors to compute: kept up to date by bt_pass_redirect */
+    int n_fetches;
+    int32_t *targets;         /* nodes to run for their effect */
+    int n_targets;
+    /* Variables that some plan of this session writes: never frozen. Grows while plans are made. */
+    const bt_map *written;
+    bt_fate *fates;           /* by node of the graph as written (bt_node.origin); NULL in bodies */
+    bt_pool *pool;
+    /* Facts of every output: facts[first_fact[node] + slot]; made by bt_pass_infer, stale after a rewrite. */
+    bt_fact *facts;
+    int32_t *first_fact;
+    berth_error *error;
+} bt_pass_context;
+
+typedef struct bt_pass {
+    const char *name;
+    berth_status (*run)(bt_pass_context *x);
+} bt_pass;
+
+/* All passes in order; ended by a NULL name. */
+extern const bt_pass bt_passes[];
+
+/* ---- Help for passes (pass.c) ---- */
+
+/* Facts of all outputs of the graph in topological order (infer + folding of small values). */
+berth_status bt_pass_infer(bt_pass_context *x);
+static inline bt_fact *bt_pass_fact(bt_pass_context *x, bt_edge e) { return &x->facts[x->first_fact[e.node] + e.slot]; }
+/* Order of nodes such that inputs come first; cycles (other than through NextIteration) are an error that names a node. */
+berth_status bt_pass_order(bt_pass_context *x, int32_t **order, size_t *n);
+/* Every use of `from` (inputs and fetches) becomes `to`. One walk of the graph each: batch with bt_redirects where there are many. */
+void bt_pass_redirect(bt_pass_context *x, bt_edge from, bt_edge to);
+/* Batched: set[first[node] + slot] = replacement; applied by one walk (chains are followed). */
+typedef struct bt_redirects {
+    bt_edge *to;
+    int32_t *first;
+} bt_redirects;
+berth_status bt_redirects_init(bt_pass_context *x, bt_redirects *r); /* in the arena; identity */
+static inline void bt_redirects_set(bt_redirects *r, bt_edge from, bt_edge to) { r->to[r->first[from.node] + from.slot] = to; }
+void bt_redirects_apply(bt_pass_context *x, bt_redirects *r);
+/* Consumers of every node: uses[first[node] .. first[node + 1]) are (consumer, input index) pairs; fetches are consumer -1. */
+typedef struct bt_uses {
+    bt_edge *uses; /* .node: consumer; .slot: its input index (-1: control) */
+    int32_t *first;
+    int32_t *slot_count_first, *slot_count; /* uses per output: slot_count[slot_count_first[node] + slot] */
+} bt_uses;
+berth_status bt_uses_build(bt_pass_context *x, bt_uses *u);
+/* Drops nodes that neither fetches, targets nor stateful control paths need, and renumbers. Facts go stale. */
+berth_status bt_pass_sweep(bt_pass_context *x);
+/* A constant node holding *value (bytes borrowed: they must live in the arena or the source). Index or -1. */
+int32_t bt_pass_const(bt_pass_context *x, const char *name, const bt_tensor *value);
+void bt_pass_fate(bt_pass_context *x, int32_t node, bt_fate_kind kind, const char *into);
+
+#endif
