@@ -6,7 +6,7 @@
 #include "base/str.h"
 
 typedef struct bt_file {
-    const uint8_t *data; /* NULL when size is 0 */
+    const uint8_t *data;
     size_t size;
     char *path;
     int fd;
@@ -14,7 +14,7 @@ typedef struct bt_file {
     _Atomic int refs;
 } bt_file;
 
-/* Maps a regular file. Errors (NOT_FOUND, BAD_MODEL) name the path. */
+/* Maps a regular file that is not empty. Errors (NOT_FOUND, BAD_MODEL) name the path. */
 bt_file *bt_file_open(const char *path, berth_error *error);
 bt_file *bt_file_ref(bt_file *file);
 void bt_file_free(bt_file *file); /* drops a reference */

@@ -13,8 +13,14 @@ typedef struct bt_str {
 } bt_str;
 
 static inline bt_str bt_str_of(const char *s) { return (bt_str){s, s ? strlen(s) : 0}; }
-static inline bool bt_str_is(bt_str s, const char *text) { return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0; }
-static inline bool bt_str_equal(bt_str a, bt_str b) { return a.n == b.n && memcmp(a.p, b.p, a.n) == 0; }
+static inline bool bt_str_is(bt_str s, const char *text)
+{
+    return s.n == strlen(text) && (s.n == 0 || memcmp(s.p, text, s.n) == 0);
+}
+static inline bool bt_str_equal(bt_str a, bt_str b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
 static inline bool bt_starts(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
 bool bt_ends(const char *s, const char *suffix);
 /* Decimal integer that fills the whole view. */

@@ -1,0 +1,114 @@
+/* Files: one mapping a file, shared by reference. A mapping of a file that is cut short later raises SIGBUS when
+ * touched, so what is needed while a model runs is copied out (packed) before, and bt_file_unchanged is asked
+ * first. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int64_t modified_ns(const struct stat *s)
+{
+    return (int64_t)s->st_mtim.tv_sec * 1000000000 + s->st_mtim.tv_nsec;
+}
+
+static berth_status map_file(bt_file *file, berth_error *error)
+{
+    struct stat s;
+    /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
+    file->fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file->fd < 0 || fstat(file->fd, &s)) {
+        berth_status status = errno == ENOENT || errno == ENOTDIR ? BERTH_NOT_FOUND : BERTH_BAD_MODEL;
+        return bt_fail(error, status, "%s: %s", file->path, strerror(errno));
+    }
+    if (S_ISDIR(s.st_mode)) return bt_fail(error, BERTH_BAD_MODEL, "%s: is a folder, not a file", file->path);
+    if (!S_ISREG(s.st_mode)) return bt_fail(error, BERTH_BAD_MODEL, "%s: is not a regular file", file->path);
+    if (s.st_size == 0) return bt_fail(error, BERTH_BAD_MODEL, "%s: is empty", file->path);
+    if ((uint64_t)s.st_size > PTRDIFF_MAX)
+        return bt_fail(error, BERTH_BAD_MODEL, "%s: is too large", file->path);
+    void *p = mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_PRIVATE, file->fd, 0);
+    if (p == MAP_FAILED)
+        return bt_fail(error, BERTH_BAD_MODEL, "%s: cannot be mapped: %s", file->path, strerror(errno));
+    file->data = p;
+    file->size = (size_t)s.st_size;
+    file->modified_ns = modified_ns(&s);
+    return BERTH_OK;
+}
+
+bt_file *bt_file_open(const char *path, berth_error *error)
+{
+    bt_file *file = bt_calloc(1, sizeof *file);
+    if (!file) return bt_fail_memory(error), NULL;
+    file->refs = 1;
+    file->fd = -1;
+    file->path = bt_strdup(path);
+    if (!file->path) bt_fail_memory(error);
+    else if (!map_file(file, error)) return file;
+    bt_file_free(file);
+    return NULL;
+}
+
+bt_file *bt_file_ref(bt_file *file)
+{
+    atomic_fetch_add(&file->refs, 1);
+    return file;
+}
+
+void bt_file_free(bt_file *file)
+{
+    if (!file || atomic_fetch_sub(&file->refs, 1) != 1) return;
+    if (file->data) munmap((void *)file->data, file->size);
+    if (file->fd >= 0) close(file->fd);
+    bt_free(file->path);
+    bt_free(file);
+}
+
+berth_status bt_file_unchanged(const bt_file *file, berth_error *error)
+{
+    struct stat open_now, named_now;
+    if (fstat(file->fd, &open_now) || (size_t)open_now.st_size != file->size ||
+        modified_ns(&open_now) != file->modified_ns)
+        return bt_fail(error, BERTH_BAD_MODEL, "%s: was changed while in use", file->path);
+    /* A file that was removed is still whole behind its descriptor; another one under its name is a change. */
+    if (stat(file->path, &named_now) == 0 &&
+        (named_now.st_ino != open_now.st_ino || named_now.st_dev != open_now.st_dev))
+        return bt_fail(error, BERTH_BAD_MODEL, "%s: was replaced while in use", file->path);
+    return BERTH_OK;
+}
+
+void bt_file_release(const bt_file *file, const void *p, size_t bytes)
+{
+    /* Whole pages inside the range only: their neighbours may still be wanted. */
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), from = (size_t)((const uint8_t *)p - file->data);
+    size_t to = (from + bytes) / page * page;
+    from = bt_align(from, page);
+    if (from < to) madvise((void *)(file->data + from), to - from, MADV_DONTNEED);
+}
+
+bool bt_path_is_folder(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
+}
+
+bool bt_path_exists(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) == 0;
+}
+
+uint64_t bt_read_varint(bt_reader *r)
+{
+    uint64_t value = 0;
+    for (int shift = 0; shift < 70; shift += 7) {
+        const uint8_t *p = bt_read_bytes(r, 1);
+        if (!p) return 0;
+        if (shift < 64) value |= (uint64_t)(*p & 0x7f) << shift;
+        if (*p < 0x80) return value;
+    }
+    r->failed = true;
+    return 0;
+}
