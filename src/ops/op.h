@@ -104,10 +104,12 @@ berth_status bt_out_move(bt_call *c, int i, bt_tensor *t);
 /* Working memory until the step ends; kept for the next. 64-byte aligned. NULL with the error set. */
 void *bt_scratch(bt_call *c, size_t bytes);
 
-/* Runs a body. in: n_args tensors, borrowed for the call; out: n_results tensors. An out that already has a
- * dtype, a buffer that only the caller holds and the right shape is written in place where possible; any other is cleared and
- * replaced. What comes back never borrows from the body. */
-berth_status bt_run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out);
+/* Runs a body. in: n_args tensors, borrowed for the call; out: n_results tensors, NULL for a result that is not
+ * wanted. An out that already has a dtype, a buffer that only the caller holds and the right shape is written in
+ * place where possible; any other is cleared and replaced. What comes back never borrows from the body.
+ * take: bit i set when nobody reads in[i] after the call, so that the body's steps may take its objects (the last
+ * step that reads argument i gets that in bt_call.last): a list that a loop grows is then never copied. */
+berth_status bt_run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out, uint64_t take);
 /* Called by loops once an iteration: fails when the run was cancelled or `iteration` passes its bound. */
 berth_status bt_run_check(bt_call *c, int64_t iteration);
 /* The session's variables, tables and other named state (resource.h). */
@@ -118,7 +120,7 @@ typedef struct bt_run_host {
     berth_status (*alias)(bt_call *c, int i, int j, berth_dtype dtype, const bt_shape *shape);
     berth_status (*move)(bt_call *c, int i, bt_tensor *t);
     void *(*scratch)(bt_call *c, size_t bytes);
-    berth_status (*body)(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out);
+    berth_status (*body)(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out, uint64_t take);
     berth_status (*check)(bt_call *c, int64_t iteration);
     struct bt_resources *(*resources)(bt_call *c);
 } bt_run_host;

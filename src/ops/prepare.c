@@ -31,9 +31,10 @@ berth_status bt_out_move(bt_call *c, int i, bt_tensor *t) { return c->host->move
 
 void *bt_scratch(bt_call *c, size_t bytes) { return c->host->scratch(c, bytes); }
 
-berth_status bt_run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out)
+berth_status bt_run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out,
+                         uint64_t take)
 {
-    return c->host->body(c, body, in, out);
+    return c->host->body(c, body, in, out, take);
 }
 
 berth_status bt_run_check(bt_call *c, int64_t iteration) { return c->host->check(c, iteration); }
