@@ -67,9 +67,10 @@ static void *eval_scratch(bt_call *c, size_t bytes)
     return run->scratch[run->n_scratch++] = block;
 }
 
-static berth_status eval_run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out)
+static berth_status eval_run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out,
+                                  uint64_t take)
 {
-    return (void)body, (void)in, (void)out, bt_call_unsupported(c, "cannot be folded");
+    return (void)body, (void)in, (void)out, (void)take, bt_call_unsupported(c, "cannot be folded");
 }
 
 static berth_status eval_check(bt_call *c, int64_t iteration) { return (void)c, (void)iteration, BERTH_OK; }
