@@ -1,0 +1,239 @@
+/* Packing, cache blocks and the geometry of convolution, in front of the tile kernels: plain C for every CPU.
+ * No threads here: callers share out rows and panels. Why it is so: few left rows are read in place at a time, so the
+ * left side is never packed, and one panel of the right side (64 columns with AVX-512) streams from the L2 cache. */
+#include "simd/gemm.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+/* ---- Packed right sides ------------------------------------------------------------------------------- */
+
+static int64_t vectors_of(const bt_gemm_kernels *g, int64_t n) { return (n + g->vector - 1) / g->vector; }
+
+int64_t bt_gemm_panels(const bt_gemm_kernels *g, int64_t n)
+{
+    return (vectors_of(g, n) + g->max_vectors - 1) / g->max_vectors;
+}
+
+/* Even panels: 9 vectors are 3 + 3 + 3, never 4 + 4 + 1, for a panel of one vector is bound by loads. */
+static int64_t first_vector(const bt_gemm_kernels *g, int64_t n, int64_t p)
+{
+    int64_t panels = bt_gemm_panels(g, n), vectors = vectors_of(g, n);
+    return vectors / panels * p + (p < vectors % panels ? p : vectors % panels);
+}
+
+int64_t bt_gemm_panel_start(const bt_gemm_kernels *g, int64_t n, int64_t p)
+{
+    int64_t start = first_vector(g, n, p) * g->vector;
+    return start < n ? start : n;
+}
+
+bool bt_gemm_packed_bytes(const bt_gemm_kernels *g, int64_t k, int64_t n, size_t *bytes)
+{
+    size_t cols = (size_t)vectors_of(g, n) * (size_t)g->vector;
+    return bt_mul(cols, (size_t)k, bytes) && bt_mul(*bytes, sizeof(float), bytes) && *bytes <= PTRDIFF_MAX;
+}
+
+static void scale_columns(float *panel, int64_t k, int64_t width, int64_t cols, const float *scale)
+{
+    for (int64_t i = 0; i < k; i++)
+        for (int64_t j = 0; j < cols; j++) panel[i * width + j] *= scale[j];
+}
+
+void bt_gemm_pack(const bt_gemm_kernels *g, float *packed, const void *b, int64_t ldb, bool transposed,
+                  int64_t k, int64_t n, const float *scale, int64_t p0, int64_t p1)
+{
+    const char *bytes = b;
+    for (int64_t p = p0; p < p1; p++) {
+        int64_t start = bt_gemm_panel_start(g, n, p), cols = bt_gemm_panel_start(g, n, p + 1) - start;
+        int64_t width = vectors_of(g, cols) * g->vector;
+        float *panel = packed + start * k;
+        for (int64_t i = 0; width > cols && i < k; i++)
+            memset(panel + i * width + cols, 0, (size_t)(width - cols) * sizeof(float));
+        if (transposed) {
+            g->transpose(panel, width,
+                         (const float *)(const void *)(bytes + start * ldb * (int64_t)sizeof(float)), ldb, k,
+                         cols);
+        } else {
+            for (int64_t i = 0; i < k; i++)
+                memcpy(panel + i * width, bytes + (i * ldb + start) * (int64_t)sizeof(float),
+                       (size_t)cols * sizeof(float));
+        }
+        if (scale) scale_columns(panel, k, width, cols, scale + start);
+    }
+}
+
+/* ---- Where a tile reads ------------------------------------------------------------------------------- */
+
+bt_gather bt_gather_matrix(const float *x, int64_t m, int64_t k, int64_t ld)
+{
+    return (bt_gather){.x = x,
+                       .in_h = 1,
+                       .in_w = m,
+                       .pixel = ld,
+                       .channels = k,
+                       .kh = 1,
+                       .kw = 1,
+                       .stride_h = 1,
+                       .stride_w = 1,
+                       .dilation_h = 1,
+                       .dilation_w = 1,
+                       .out_h = 1,
+                       .out_w = m};
+}
+
+enum { MAX_RUNS = 64 };
+
+/* The output rows of a tile: the image of each, and the input pixel of its first tap, which may lie outside. */
+typedef struct tile_rows {
+    int n;
+    int64_t y[BT_TILE_ROWS], x[BT_TILE_ROWS];
+    const float *image[BT_TILE_ROWS];
+} tile_rows;
+
+static void locate_rows(const bt_gather *l, int64_t row, int n, tile_rows *at)
+{
+    int64_t oy = row / l->out_w, ox = row % l->out_w;
+    const float *image = l->x + oy / l->out_h * (l->in_h * l->in_w * l->pixel);
+    oy %= l->out_h;
+    at->n = n;
+    for (int r = 0; r < n; r++) {
+        at->y[r] = oy * l->stride_h - l->top;
+        at->x[r] = ox * l->stride_w - l->left;
+        at->image[r] = image;
+        if (++ox < l->out_w) continue;
+        ox = 0;
+        if (++oy < l->out_h) continue;
+        oy = 0;
+        image += l->in_h * l->in_w * l->pixel;
+    }
+}
+
+/* Taps [kx, kx + n) of filter row ky, cut to [k0, k1); nothing when all of it lies outside the image. */
+static int add_run(const bt_gather *l, const tile_rows *at, int64_t ky, int64_t kx, int64_t n, int64_t k0,
+                   int64_t k1, bt_run *run)
+{
+    int64_t first = (ky * l->kw + kx) * l->channels, end = first + n * l->channels;
+    int64_t from = first > k0 ? first : k0, to = end < k1 ? end : k1;
+    if (from >= to) return 0;
+    bool any = false;
+    for (int r = 0; r < at->n; r++) {
+        int64_t y = at->y[r] + ky * l->dilation_h, x = at->x[r] + kx * l->dilation_w;
+        bool inside = y >= 0 && y < l->in_h && x >= 0 && x < l->in_w;
+        run->row[r] = (inside ? at->image[r] + (y * l->in_w + x) * l->pixel : l->zeros) + (from - first);
+        any |= inside;
+    }
+    run->k = from;
+    run->n = to - from;
+    return any;
+}
+
+static bool taps_inside(const bt_gather *l, const tile_rows *at)
+{
+    bool inside = true;
+    for (int r = 0; r < at->n; r++) inside &= at->x[r] >= 0 && at->x[r] + l->kw <= l->in_w;
+    return inside;
+}
+
+static int list_runs(const bt_gather *l, const tile_rows *at, int64_t k0, int64_t k1, bt_run *runs)
+{
+    bool whole = l->kw == 1 || (l->dilation_w == 1 && l->pixel == l->channels && taps_inside(l, at));
+    if (k0 >= k1) return 0;
+    int64_t filter_row = l->kw * l->channels;
+    int n = 0;
+    for (int64_t ky = k0 / filter_row; ky * filter_row < k1; ky++) {
+        if (whole) {
+            n += add_run(l, at, ky, 0, l->kw, k0, k1, &runs[n]);
+        } else {
+            for (int64_t kx = 0; kx < l->kw; kx++) n += add_run(l, at, ky, kx, 1, k0, k1, &runs[n]);
+        }
+    }
+    return n;
+}
+
+/* ---- Cache blocks ------------------------------------------------------------------------------------- */
+
+/* Of a 1 MB second-level cache: what the panel in use may take, and the rows of left side and output. */
+enum { PANEL_BYTES = 640 << 10, ROWS_BYTES = 256 << 10, ROW_STEP = 24, LEAST_ROWS = 96 };
+
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* Rows of b that a tile takes at a time: all, unless the panel overflows the cache or the taps the list of runs. */
+static int64_t block_of_k(const bt_product *p, int64_t width)
+{
+    const bt_gather *l = &p->left;
+    int64_t most = PANEL_BYTES / (width * (int64_t)sizeof(float));
+    if (p->k <= most && l->kh * l->kw <= MAX_RUNS) return p->k;
+    if (l->channels > most) return ceil_div(p->k, ceil_div(p->k, most));
+    int64_t taps = most / l->channels < MAX_RUNS ? most / l->channels : MAX_RUNS;
+    int64_t blocks = ceil_div(l->kh * l->kw, taps);
+    return ceil_div(l->kh * l->kw, blocks) * l->channels;
+}
+
+static int64_t block_of_rows(const bt_product *p)
+{
+    const bt_gather *l = &p->left;
+    int64_t taps = l->kh * l->kw, fresh = l->stride_h * l->stride_w;
+    int64_t floats = l->channels * (taps < fresh ? taps : fresh) + p->n;
+    int64_t rows = ROWS_BYTES / (int64_t)sizeof(float) / (floats > 0 ? floats : 1) / ROW_STEP * ROW_STEP;
+    return rows < LEAST_ROWS ? LEAST_ROWS : rows;
+}
+
+static void run_tile(const bt_gemm_kernels *g, const bt_product *p, bt_tile *t, int64_t row, int rows,
+                     int64_t k0, int64_t k1, int64_t start)
+{
+    tile_rows at;
+    bt_run runs[MAX_RUNS];
+    bool last = k1 == p->k;
+    locate_rows(&p->left, row, rows, &at);
+    t->runs = runs;
+    t->n_runs = list_runs(&p->left, &at, k0, k1, runs);
+    t->rows = rows;
+    t->c = p->c + row * p->ldc + start;
+    t->add = p->add && last ? p->add + row * p->ld_add + start : NULL;
+    t->low = last ? p->low : -__builtin_inff();
+    t->high = last ? p->high : __builtin_inff();
+    t->accumulate = k0 > 0;
+    g->tile(t);
+    for (int r = 0; p->activation && last && r < rows; r++)
+        p->activation(t->c + r * p->ldc, t->c + r * p->ldc, t->cols, p->alpha, p->beta);
+}
+
+static void run_panel(const bt_gemm_kernels *g, const bt_product *p, int64_t panel, int64_t row0,
+                      int64_t row1)
+{
+    int64_t start = bt_gemm_panel_start(g, p->n, panel),
+            cols = bt_gemm_panel_start(g, p->n, panel + 1) - start;
+    int64_t vectors = vectors_of(g, cols), width = vectors * g->vector;
+    int64_t block = block_of_k(p, width);
+    int64_t tiles = ceil_div(row1 - row0, g->max_rows[vectors]);
+    bt_tile t = {.cols = (int)cols,
+                 .b = p->packed + start * p->k,
+                 .ldb = width,
+                 .ldc = p->ldc,
+                 .ld_add = p->ld_add,
+                 .bias = p->bias ? p->bias + start : NULL};
+    for (int64_t k0 = 0; k0 == 0 || k0<p->k; k0 += block> 0 ? block : 1) {
+        int64_t k1 = k0 + block < p->k ? k0 + block : p->k;
+        /* Even tiles: 64 rows are 13 of 6 or 5, never a last one of 1 or 2, which leave the multipliers idle. */
+        int64_t row = row0;
+        for (int64_t i = 0; i < tiles; i++) {
+            int rows = (int)((row1 - row) / (tiles - i));
+            run_tile(g, p, &t, row, rows, k0, k1, start);
+            row += rows;
+        }
+    }
+}
+
+void bt_product_run(const bt_gemm_kernels *g, const bt_product *p, int64_t row0, int64_t row1, int64_t panel0,
+                    int64_t panel1)
+{
+    int64_t blocks = row1 > row0 ? ceil_div(row1 - row0, block_of_rows(p)) : 0;
+    int64_t row = row0;
+    for (int64_t i = 0; i < blocks; i++) {
+        int64_t rows = (row1 - row) / (blocks - i);
+        for (int64_t panel = panel0; panel < panel1; panel++) run_panel(g, p, panel, row, row + rows);
+        row += rows;
+    }
+}
