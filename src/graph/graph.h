@@ -139,7 +139,7 @@ void bt_graph_free(bt_graph *graph); /* the tables, not what lies in the arena *
  * Node pointers are valid until the next node is added. */
 int32_t bt_graph_add(bt_graph *graph, const char *name, const char *op);
 int32_t bt_graph_find(const bt_graph *graph, bt_str name); /* -1: none */
-/* base, base_1, base_2 ... the first that is free, in the arena. */
+/* base, base_1, base_2 ... one that is free, in the arena; NULL when out of memory. */
 const char *bt_graph_unique_name(bt_graph *graph, const char *base);
 bool bt_node_set_inputs(bt_graph *graph, int32_t node, const bt_edge *inputs, int n); /* copies; false: out of memory */
 bool bt_node_set_controls(bt_graph *graph, int32_t node, const int32_t *controls, int n);
@@ -158,7 +158,8 @@ const char *bt_attr_func(const bt_node *node, const char *name); /* NULL: absent
 /* Number of elements of a list attribute, -1 when absent. Elements: bt_attr_find(...)->list[i]. */
 int bt_attr_list(const bt_node *node, const char *name, const bt_attr_value **list);
 
-/* Setters replace or add; text is copied into the graph's arena. False when out of memory. */
+/* Setters replace or add, in a new array of attributes: nodes may share theirs. Text is copied into the graph's
+ * arena. False when out of memory. */
 bool bt_set_int(bt_graph *graph, int32_t node, const char *name, int64_t value);
 bool bt_set_float(bt_graph *graph, int32_t node, const char *name, float value);
 bool bt_set_bool(bt_graph *graph, int32_t node, const char *name, bool value);
@@ -177,7 +178,7 @@ bool bt_set_attr(bt_graph *graph, int32_t node, const bt_attr *attr); /* copies 
 bool bt_tensor_name(bt_str text, bt_str *node, int *slot);
 
 /* Text of the graph, a line a node: name = Op(inputs) {attributes} @device. Facts may be NULL: else
- * facts[first_fact[node] + slot] is shown behind each node. */
+ * facts[first_fact[node] .. first_fact[node + 1]) are shown behind each node. */
 void bt_graph_dump(const bt_graph *graph, const bt_fact *facts, const int32_t *first_fact, bt_text *out);
 
 #endif

@@ -18,8 +18,7 @@ typedef struct bt_shape {
 
 #define BT_SHAPE_UNKNOWN ((bt_shape){.rank = -1})
 #define BT_SCALAR ((bt_shape){.rank = 0})
-/* bt_shape_of(2, n, m) */
-bt_shape bt_shape_of(int rank, ...); /* dims as int64_t: use BT_SHAPE */
+/* BT_SHAPE(n, m): a shape of these dimensions. */
 #define BT_SHAPE(...) bt_shape_from((int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
 bt_shape bt_shape_from(int rank, const int64_t *dims);
 bool bt_shape_known(const bt_shape *s); /* rank and every dimension */
