@@ -4,6 +4,7 @@
 
 /* In the order that they are asked; those that are surest about their content stand first. */
 static const bt_format *const formats[] = {
+    &bt_format_pbtxt,
     &bt_format_graphdef,
 };
 

@@ -1,5 +1,5 @@
 /* GraphDef: nodes, their inputs by name, and the library of functions. A binary .pb file is one such message; the
- * text form (pbtxt.c) and SavedModel (savedmodel.c) come here too. Attribute values: attr.c. Of the library, only
+ * text form (pbtxt.c) and SavedModel (savedmodel.c) come here too. Attribute values: value.c. Of the library, only
  * the functions that the graph reaches are read: files written by Keras 2 carry hundreds of stored traces. */
 #include "format/graphdef.h"
 

@@ -1,6 +1,6 @@
 /* TensorFlow's graph messages (GraphDef, FunctionDef, NodeDef, AttrValue, TensorProto), shared by all formats that
  * carry a graph: binary and text GraphDef, SavedModel. The messages are in TensorFlow's graph.proto, function.proto,
- * attr_value.proto, tensor.proto. Graphs: graphdef.c. Values in them: attr.c. */
+ * attr_value.proto, tensor.proto. Graphs: graphdef.c. Values in them: value.c. */
 #ifndef BT_GRAPHDEF_H
 #define BT_GRAPHDEF_H
 
