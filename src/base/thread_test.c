@@ -43,7 +43,7 @@ static bool loop_is_right(bt_pool *pool, int64_t n, int64_t grain, bool nested)
     memset(seen, 0, (size_t)n);
     bt_parallel(pool, n, grain, mark_range, &l);
     for (int64_t i = 0; i < n; i++) l.faults += seen[i] != 1;
-    return l.faults == 0 && (!nested || n == 0 || (l.sum > 0 && l.sum % 100 == 0));
+    return l.faults == 0 && (!l.pool || n == 0 || (l.sum > 0 && l.sum % 100 == 0));
 }
 
 static void test_loops(void)

@@ -1,0 +1,72 @@
+/* Devices: one table of functions a kind, one counted pool of bytes a device. No ops and no tensors here. A kind
+ * is one file or folder that ends in one bt_device_ops and has one row in registry.c; cpu.c is the model of one. */
+#ifndef BT_DEVICE_H
+#define BT_DEVICE_H
+
+#include "base/error.h"
+#include "base/str.h"
+
+typedef struct bt_device bt_device;
+
+/* What a device says of itself, now. */
+typedef struct bt_device_props {
+    char model[96];       /* as the hardware calls itself */
+    char detail[96];      /* instruction set, driver */
+    int64_t memory_total; /* bytes */
+    int64_t memory_free;
+} bt_device_props;
+
+/* Copies may be under way when upload, download and copy return; sync waits for all of them. Host memory must
+ * stay until then. */
+typedef struct bt_device_ops {
+    const char *kind;   /* "CPU", "GPU" */
+    int (*count)(void); /* devices of this kind; 0 when its driver is not there */
+    berth_status (*info)(const bt_device *device, bt_device_props *props, berth_error *error);
+    void *(*alloc)(bt_device *device, size_t bytes); /* NULL when it is full; at least 64-byte aligned */
+    void (*free)(bt_device *device, void *p, size_t bytes);
+    berth_status (*upload)(bt_device *device, void *dst, const void *host, size_t bytes, berth_error *error);
+    berth_status (*download)(bt_device *device, void *host, const void *src, size_t bytes,
+                             berth_error *error);
+    berth_status (*copy)(bt_device *device, void *dst, const void *src, size_t bytes, berth_error *error);
+    berth_status (*sync)(bt_device *device, berth_error *error);
+} bt_device_ops;
+
+struct bt_device {
+    char name[16]; /* "/CPU:0" */
+    int index;     /* of its kind */
+    const bt_device_ops *ops;
+    _Atomic int64_t in_use, peak; /* bytes, through bt_device_alloc */
+};
+
+/* NULL with the error set when the device is full. */
+void *bt_device_alloc(bt_device *device, size_t bytes, berth_error *error);
+void bt_device_free(bt_device *device, void *p, size_t bytes); /* NULL is legal; bytes as asked for */
+
+/* ---- Names -------------------------------------------------------------------------------------------- */
+
+/* "/GPU:1", "GPU", "cpu:0", "/device:CPU:0", "/job:x/replica:0/task:0/device:GPU:0", "auto". */
+typedef struct bt_device_name {
+    const char *kind; /* "CPU", "GPU"; NULL: not said */
+    int index;        /* -1: any */
+    bool is_auto;     /* berth may choose the kind: "auto", or a name of a job or task alone */
+} bt_device_name;
+
+/* A name that cannot be one, "/XPU:0" say, is a BERTH_BAD_ARGUMENT. Whether the device is there is not asked. */
+berth_status bt_device_parse(const char *text, bt_device_name *name, berth_error *error);
+
+/* ---- The devices of a context ------------------------------------------------------------------------- */
+
+typedef struct bt_registry {
+    bt_device *devices; /* every CPU, then every GPU */
+    size_t n_devices;
+} bt_registry;
+
+bt_registry *bt_registry_new(berth_error *error);
+void bt_registry_free(bt_registry *registry); /* NULL is legal */
+/* The device of this name; an "auto" or an index that was not said is the first that fits. NULL: malformed
+ * (BERTH_BAD_ARGUMENT) or not there (BERTH_DEVICE). */
+bt_device *bt_registry_find(bt_registry *registry, const char *text, berth_error *error);
+
+extern const bt_device_ops bt_cpu_ops;
+
+#endif
