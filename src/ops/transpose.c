@@ -1,0 +1,102 @@
+/* Transpose, with and without conjugation, and the inverse of a permutation. The copying itself, blocked where it
+ * has to be, is move.c's. */
+#include "ops/move.h"
+
+/* order[i]: which axis of the input becomes axis i. False when `perm` is no permutation of rank axes. */
+static bool read_order(const bt_tensor *perm, int rank, int *order)
+{
+    int64_t values[BT_MAX_RANK];
+    bool seen[BT_MAX_RANK] = {false};
+    int n;
+    if (perm->shape.rank != 1 || !bt_ints(perm, values, BT_MAX_RANK, &n) || n != rank) return false;
+    for (int i = 0; i < rank; i++) {
+        if (!bt_axis(values[i], rank, &order[i]) || seen[order[i]]) return false;
+        seen[order[i]] = true;
+    }
+    return true;
+}
+
+static berth_status infer_transpose(bt_infer *x)
+{
+    int order[BT_MAX_RANK];
+    berth_status status = bt_infer_arity(x, 2);
+    if (status) return status;
+    const bt_shape *in = &x->in[0].shape;
+    bt_shape *out = &x->out[0].shape;
+    int64_t length = bt_infer_length(x, 1);
+    x->out[0].dtype = bt_infer_type(x, 0);
+    if (in->rank < 0 && (length < 0 || length > BT_MAX_RANK)) return BERTH_OK;
+    if (in->rank >= 0 && length >= 0 && length != in->rank)
+        return bt_infer_fail(x, "a permutation of %lld axes for %d dimensions", (long long)length, in->rank);
+    out->rank = in->rank >= 0 ? in->rank : (int)length;
+    if (x->in[1].value && !read_order(x->in[1].value, out->rank, order))
+        return bt_infer_fail(x, "input 1 is no permutation of %d axes", out->rank);
+    for (int i = 0; i < out->rank; i++)
+        out->dim[i] = x->in[1].value && in->rank >= 0 ? in->dim[order[i]] : -1;
+    return BERTH_OK;
+}
+
+static berth_status run_transpose(bt_call *c)
+{
+    const bt_tensor *in = c->in[0];
+    int order[BT_MAX_RANK];
+    bt_fact fact;
+    berth_status status = bt_call_facts(c, &fact);
+    if (status) return status;
+    void *out = bt_out(c, 0, in->dtype, &fact.shape);
+    if (!out) return BERTH_NO_MEMORY;
+    bt_move m = {.dtype = in->dtype};
+    int64_t to[BT_MAX_RANK], from[BT_MAX_RANK];
+    bt_strides(&fact.shape, to);
+    bt_strides(&in->shape, from);
+    read_order(c->in[1], in->shape.rank, order);
+    for (int i = 0; i < in->shape.rank; i++) bt_move_axis(&m, fact.shape.dim[i], to[i], from[order[i]]);
+    return bt_move_run(&m, out, in->data, c->pool, c->error);
+}
+
+static berth_status run_conjugate_transpose(bt_call *c)
+{
+    berth_status status = run_transpose(c);
+    if (status) return status;
+    int64_t n = bt_tensor_count(c->out[0]);
+    if (c->out[0]->dtype == BERTH_COMPLEX64)
+        for (float *y = c->out[0]->data; n > 0; n--, y += 2) y[1] = -y[1];
+    else if (c->out[0]->dtype == BERTH_COMPLEX128)
+        for (double *y = c->out[0]->data; n > 0; n--, y += 2) y[1] = -y[1];
+    return BERTH_OK;
+}
+
+/* y[x[i]] = i */
+#define INVERT(type)                                                                                     \
+    do {                                                                                                 \
+        const type *x = c->in[0]->data;                                                                  \
+        type *y = out;                                                                                   \
+        for (int64_t i = 0; i < n; i++) y[i] = -1;                                                       \
+        for (int64_t i = 0; i < n; i++) {                                                                \
+            if (x[i] < 0 || x[i] >= n)                                                                   \
+                return bt_call_fail(c, "%lld is not between 0 and %lld", (long long)x[i], (long long)n); \
+            if (y[x[i]] != -1) return bt_call_fail(c, "%lld is there twice", (long long)x[i]);           \
+            y[x[i]] = (type)i;                                                                           \
+        }                                                                                                \
+    } while (0)
+
+static berth_status run_invert(bt_call *c)
+{
+    berth_dtype dtype = c->in[0]->dtype;
+    if (c->in[0]->shape.rank != 1) return bt_call_fail(c, "a permutation must be a vector");
+    if (dtype != BERTH_INT32 && dtype != BERTH_INT64)
+        return bt_call_fail(c, "a permutation is of int32 or int64");
+    int64_t n = c->in[0]->shape.dim[0];
+    void *out = bt_out(c, 0, dtype, &c->in[0]->shape);
+    if (!out) return BERTH_NO_MEMORY;
+    if (dtype == BERTH_INT32) INVERT(int32_t);
+    else INVERT(int64_t);
+    return BERTH_OK;
+}
+
+const bt_op bt_ops_transpose[] = {
+    {.name = "Transpose", .infer = infer_transpose, .cpu = run_transpose},
+    {.name = "ConjugateTranspose", .infer = infer_transpose, .cpu = run_conjugate_transpose},
+    {.name = "InvertPermutation", .infer = bt_infer_same, .cpu = run_invert},
+    {0},
+};
