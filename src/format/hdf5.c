@@ -6,7 +6,10 @@ static const uint8_t signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'
 
 /* ---- Bounded access ----------------------------------------------------------------------------------- */
 
-berth_status h5_fail(bt_hdf5 *h, const char *what) { return bt_fail(h->error, BERTH_BAD_MODEL, "HDF5: %s", what); }
+berth_status h5_fail(bt_hdf5 *h, const char *what)
+{
+    return bt_fail(h->error, BERTH_BAD_MODEL, "HDF5: %s", what);
+}
 
 berth_status h5_work(bt_hdf5 *h, uint64_t steps)
 {
@@ -78,8 +81,8 @@ static berth_status read_superblock(bt_hdf5 *h, bt_reader *r)
     if (r->failed || base > h->size || h->root == H5_NOWHERE) return h5_fail(h, "a damaged superblock");
     if (base) h->base = base;
     if (end != H5_NOWHERE && end > h->size)
-        return bt_fail(h->error, BERTH_BAD_MODEL, "cut short: %llu bytes of %llu", (unsigned long long)h->size,
-                       (unsigned long long)end);
+        return bt_fail(h->error, BERTH_BAD_MODEL, "cut short: %llu bytes of %llu",
+                       (unsigned long long)h->size, (unsigned long long)end);
     return BERTH_OK;
 }
 
@@ -88,7 +91,8 @@ berth_status bt_hdf5_open(bt_hdf5 *h, const void *data, size_t size, bt_arena *a
     *h = (bt_hdf5){.data = data, .size = size, .arena = arena, .error = error};
     h->budget = size / 4 + (1u << 20);
     size_t at = 0;
-    while (at + sizeof signature <= size && memcmp(h->data + at, signature, sizeof signature)) at = at ? at * 2 : 512;
+    while (at + sizeof signature <= size && memcmp(h->data + at, signature, sizeof signature))
+        at = at ? at * 2 : 512;
     if (at + sizeof signature > size) return bt_fail(error, BERTH_BAD_MODEL, "not an HDF5 file");
     h->base = at;
     bt_reader r = bt_reader_of(h->data + at + sizeof signature, size - at - sizeof signature);
@@ -124,8 +128,8 @@ static berth_status continuation(bt_hdf5 *h, header *o, const h5_message *m)
     return BERTH_OK;
 }
 
-static berth_status run_messages(bt_hdf5 *h, header *o, const uint8_t *p, uint64_t n, h5_message_fn *f, void *user,
-                                 bool *stop)
+static berth_status run_messages(bt_hdf5 *h, header *o, const uint8_t *p, uint64_t n, h5_message_fn *f,
+                                 void *user, bool *stop)
 {
     bt_reader r = bt_reader_of(p, n);
     size_t least = o->is_new ? 4 + (size_t)o->order_bytes : 8; /* what is left below that is a gap */
@@ -137,10 +141,8 @@ static berth_status run_messages(bt_hdf5 *h, header *o, const uint8_t *p, uint64
         m.data = bt_read_bytes(&r, m.size);
         if (r.failed) return h5_fail(h, "a damaged object header");
         berth_status status = h5_work(h, 1);
-        if (!status && m.type == H5_CONTINUATION)
-            status = continuation(h, o, &m);
-        else if (!status)
-            status = f(h, &m, user, stop);
+        if (!status && m.type == H5_CONTINUATION) status = continuation(h, o, &m);
+        else if (!status) status = f(h, &m, user, stop);
         if (status) return status;
     }
     return BERTH_OK;

@@ -12,10 +12,10 @@
 typedef struct bt_hdf5 {
     const uint8_t *data; /* of the whole file */
     size_t size;
-    uint64_t base;       /* where addresses count from */
+    uint64_t base; /* where addresses count from */
     int offset_bytes, length_bytes;
-    uint64_t root;       /* address of the root group's header */
-    uint64_t budget;     /* steps that are left: bounds the work on files whose structures point in circles */
+    uint64_t root;   /* address of the root group's header */
+    uint64_t budget; /* steps that are left: bounds the work on files whose structures point in circles */
     bt_arena *arena;
     berth_error *error;
 } bt_hdf5;

@@ -47,7 +47,8 @@ static berth_status chunk(bt_hdf5 *h, chunked *c, uint64_t address, uint64_t sto
 {
     if (address == H5_NOWHERE) return BERTH_OK; /* never written: zeros */
     for (int i = 0; i < c->rank; i++)
-        if (at[i] >= (uint64_t)c->shape->dim[i] || at[i] % c->dim[i]) return h5_fail(h, "a chunk outside its dataset");
+        if (at[i] >= (uint64_t)c->shape->dim[i] || at[i] % c->dim[i])
+            return h5_fail(h, "a chunk outside its dataset");
     const uint8_t *p = h5_at(h, address, stored);
     if (!p) return BERTH_BAD_MODEL;
     berth_status status = h5_work(h, 1 + c->chunk_bytes / DEFLATE_RATIO);
@@ -119,10 +120,12 @@ static berth_status fixed_element(bt_hdf5 *h, chunked *c, bt_reader *r, uint64_t
 static berth_status fixed_array(bt_hdf5 *h, chunked *c, uint64_t address)
 {
     bt_reader r;
-    berth_status status = h5_block(h, address, 8 + (uint64_t)(h->length_bytes + h->offset_bytes), "FAHD", 0, &r);
+    berth_status status =
+        h5_block(h, address, 8 + (uint64_t)(h->length_bytes + h->offset_bytes), "FAHD", 0, &r);
     if (status) return status;
     bt_read_uint(&r, 1);
-    uint64_t size = bt_read_uint(&r, 1), page_bits = bt_read_uint(&r, 1), n = h5_length(h, &r), left = chunk_count(c);
+    uint64_t size = bt_read_uint(&r, 1), page_bits = bt_read_uint(&r, 1), n = h5_length(h, &r),
+             left = chunk_count(c);
     uint64_t block = h5_offset(h, &r), least = (uint64_t)h->offset_bytes + (c->filters.n ? 5 : 0);
     if (block == H5_NOWHERE) return BERTH_OK;
     if (n < left || page_bits > 31 || size < least || size > (uint64_t)h->offset_bytes + 12)
@@ -156,7 +159,8 @@ static berth_status btree2_record(bt_hdf5 *h, const uint8_t *data, size_t size, 
         skipped = bt_read_uint(&r, 4);
     }
     for (int i = 0; i < c->rank; i++)
-        if (__builtin_mul_overflow(bt_read_uint(&r, 8), c->dim[i], &at[i])) return h5_fail(h, "a damaged chunk index");
+        if (__builtin_mul_overflow(bt_read_uint(&r, 8), c->dim[i], &at[i]))
+            return h5_fail(h, "a damaged chunk index");
     return r.failed ? h5_fail(h, "a damaged chunk index") : chunk(h, c, address, stored, skipped, at);
 }
 
@@ -201,7 +205,8 @@ static berth_status read_chunks(bt_hdf5 *h, const h5_chunks *layout, chunked *c,
         index->kind = (int)bt_read_uint(&r, 1);
         if (index->kind < SINGLE || index->kind > BTREE2) return h5_fail(h, "a damaged layout");
         index->stored = c->chunk_bytes;
-        if (index->kind == SINGLE && flags & 2) index->stored = h5_length(h, &r), index->skipped = bt_read_uint(&r, 4);
+        if (index->kind == SINGLE && flags & 2)
+            index->stored = h5_length(h, &r), index->skipped = bt_read_uint(&r, 4);
         bt_read_bytes(&r, parameters[index->kind]);
         index->address = h5_offset(h, &r);
     }
@@ -219,8 +224,9 @@ static berth_status read_index(bt_hdf5 *h, chunked *c, const chunk_index *index)
     case BTREE2: return h5_btree2(h, index->address, c->filters.n ? 11 : 10, btree2_record, c);
     case BTREE1: return btree1(h, c, index->address, 0);
     default:
-        return bt_fail(h->error, BERTH_UNSUPPORTED, "HDF5: a dataset that can grow (extensible array index); "
-                                                    "repack the file with h5repack");
+        return bt_fail(h->error, BERTH_UNSUPPORTED,
+                       "HDF5: a dataset that can grow (extensible array index); "
+                       "repack the file with h5repack");
     }
 }
 
@@ -229,10 +235,12 @@ static bool is_view(const chunked *c, const chunk_index *index)
 {
     for (int i = 0; i < c->rank; i++)
         if (c->dim[i] != (uint64_t)c->shape->dim[i]) return false;
-    return (index->kind == SINGLE || index->kind == IMPLICIT) && !c->filters.n && index->address != H5_NOWHERE;
+    return (index->kind == SINGLE || index->kind == IMPLICIT) && !c->filters.n &&
+           index->address != H5_NOWHERE;
 }
 
-berth_status h5_chunked(bt_hdf5 *h, const h5_type *type, const bt_shape *shape, const h5_chunks *layout, bt_tensor *out)
+berth_status h5_chunked(bt_hdf5 *h, const h5_type *type, const bt_shape *shape, const h5_chunks *layout,
+                        bt_tensor *out)
 {
     chunked c = {.type = type, .shape = shape, .rank = shape->rank};
     chunk_index index = {0};
@@ -249,10 +257,8 @@ berth_status h5_chunked(bt_hdf5 *h, const h5_type *type, const bt_shape *shape, 
     c.out = bt_arena_alloc(h->arena, c.bytes ? c.bytes : 1);
     c.buffer = bt_alloc(c.chunk_bytes);
     c.spare = bt_alloc(c.chunk_bytes);
-    if (!c.out || !c.buffer || !c.spare)
-        status = bt_fail_memory(h->error);
-    else if (c.bytes)
-        status = read_index(h, &c, &index);
+    if (!c.out || !c.buffer || !c.spare) status = bt_fail_memory(h->error);
+    else if (c.bytes) status = read_index(h, &c, &index);
     bt_free(c.buffer);
     bt_free(c.spare);
     return status ? status : h5_decode(h, type, shape, c.out, c.bytes, out);

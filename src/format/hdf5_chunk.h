@@ -12,6 +12,7 @@ typedef struct h5_chunks {
     const h5_message *filters;
 } h5_chunks;
 
-berth_status h5_chunked(bt_hdf5 *h, const h5_type *type, const bt_shape *shape, const h5_chunks *layout, bt_tensor *out);
+berth_status h5_chunked(bt_hdf5 *h, const h5_type *type, const bt_shape *shape, const h5_chunks *layout,
+                        bt_tensor *out);
 
 #endif

@@ -11,7 +11,7 @@ static berth_dtype integer(size_t size, bool is_signed)
 {
     static const berth_dtype types[2][4] = {{BERTH_UINT8, BERTH_UINT16, BERTH_UINT32, BERTH_UINT64},
                                             {BERTH_INT8, BERTH_INT16, BERTH_INT32, BERTH_INT64}};
-    return size == 1 ? types[is_signed][0]
+    return size == 1   ? types[is_signed][0]
            : size == 2 ? types[is_signed][1]
            : size == 4 ? types[is_signed][2]
            : size == 8 ? types[is_signed][3]
@@ -87,7 +87,8 @@ berth_status h5_dataspace(bt_hdf5 *h, const uint8_t *p, size_t n, bt_shape *out)
 
 /* ---- Elements ----------------------------------------------------------------------------------------- */
 
-static berth_status decode_strings(bt_hdf5 *h, const h5_type *type, int64_t count, const uint8_t *p, bt_tensor *out)
+static berth_status decode_strings(bt_hdf5 *h, const h5_type *type, int64_t count, const uint8_t *p,
+                                   bt_tensor *out)
 {
     bt_string *strings = bt_arena_array(h->arena, bt_string, (size_t)count + 1);
     if (!strings) return bt_fail_memory(h->error);
@@ -100,7 +101,8 @@ static berth_status decode_strings(bt_hdf5 *h, const h5_type *type, int64_t coun
         }
         size_t n = type->size;
         while (n && !p[n - 1]) n--;
-        if (n && !(strings[i].p = bt_arena_copy(h->arena, (const char *)p, n))) return bt_fail_memory(h->error);
+        if (n && !(strings[i].p = bt_arena_copy(h->arena, (const char *)p, n)))
+            return bt_fail_memory(h->error);
         strings[i].n = n;
     }
     return status;
@@ -151,9 +153,11 @@ static berth_status attribute_body(bt_hdf5 *h, const uint8_t *data, size_t size,
     }
     if (r.failed || version < 1 || version > 3) return h5_fail(h, "a damaged attribute");
     size_t wanted = strlen(want->name);
-    if (n[0] < wanted || memcmp(part[0], want->name, wanted) || (n[0] > wanted && part[0][wanted])) return BERTH_OK;
+    if (n[0] < wanted || memcmp(part[0], want->name, wanted) || (n[0] > wanted && part[0][wanted]))
+        return BERTH_OK;
     want->found = true;
-    if (version > 1 && flags & 3) return bt_fail(h->error, BERTH_UNSUPPORTED, "HDF5: an attribute of a named datatype");
+    if (version > 1 && flags & 3)
+        return bt_fail(h->error, BERTH_UNSUPPORTED, "HDF5: an attribute of a named datatype");
     h5_type type;
     bt_shape shape;
     berth_status status = h5_datatype(h, part[1], n[1], &type);
@@ -237,8 +241,10 @@ static berth_status read_layout(bt_hdf5 *h, const dataset *d, const h5_type *typ
     }
     if (r.failed || version < 1 || version > 5) return h5_fail(h, "a damaged layout");
     if (class == CHUNKED)
-        return h5_chunked(h, type, shape, &(h5_chunks){r, (int)version, (int)rank, address, &d->filters}, out);
-    if (d->filters.data && d->filters.size > 1 && d->filters.data[1]) return h5_fail(h, "filters on data in one piece");
+        return h5_chunked(h, type, shape, &(h5_chunks){r, (int)version, (int)rank, address, &d->filters},
+                          out);
+    if (d->filters.data && d->filters.size > 1 && d->filters.data[1])
+        return h5_fail(h, "filters on data in one piece");
     if (class == COMPACT) {
         size_t n = bt_read_uint(&r, version < 3 ? 4 : 2);
         const uint8_t *p = bt_read_bytes(&r, n);
@@ -259,7 +265,8 @@ berth_status bt_hdf5_dataset(bt_hdf5 *h, uint64_t address, bt_tensor *value)
     bt_shape shape;
     berth_status status = h5_messages(h, address, dataset_message, &d);
     if (status) return status;
-    if (!d.type.data || !d.space.data || !d.layout.data) return h5_fail(h, "a dataset expected, but it is none");
+    if (!d.type.data || !d.space.data || !d.layout.data)
+        return h5_fail(h, "a dataset expected, but it is none");
     if ((status = h5_datatype(h, d.type.data, d.type.size, &type))) return status;
     if ((status = h5_dataspace(h, d.space.data, d.space.size, &shape))) return status;
     return read_layout(h, &d, &type, &shape, value);

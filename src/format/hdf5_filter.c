@@ -47,10 +47,13 @@ static void z_free(void *user, void *p)
     bt_free(p);
 }
 
-static berth_status inflate_all(bt_hdf5 *h, const uint8_t *p, size_t n, uint8_t *out, size_t room, size_t *written)
+static berth_status inflate_all(bt_hdf5 *h, const uint8_t *p, size_t n, uint8_t *out, size_t room,
+                                size_t *written)
 {
-    if (n > UINT32_MAX || room > UINT32_MAX) return bt_fail(h->error, BERTH_UNSUPPORTED, "HDF5: a chunk above 4 GB");
-    z_stream z = {.zalloc = z_alloc, .zfree = z_free, .next_in = (uint8_t *)(uintptr_t)p, .avail_in = (unsigned)n};
+    if (n > UINT32_MAX || room > UINT32_MAX)
+        return bt_fail(h->error, BERTH_UNSUPPORTED, "HDF5: a chunk above 4 GB");
+    z_stream z = {
+        .zalloc = z_alloc, .zfree = z_free, .next_in = (uint8_t *)(uintptr_t)p, .avail_in = (unsigned)n};
     z.next_out = out;
     z.avail_out = (unsigned)room;
     if (inflateInit(&z) != Z_OK) return bt_fail_memory(h->error);
@@ -60,10 +63,12 @@ static berth_status inflate_all(bt_hdf5 *h, const uint8_t *p, size_t n, uint8_t 
     return result == Z_STREAM_END ? BERTH_OK : h5_fail(h, "compressed data that is damaged");
 }
 #else
-static berth_status inflate_all(bt_hdf5 *h, const uint8_t *p, size_t n, uint8_t *out, size_t room, size_t *written)
+static berth_status inflate_all(bt_hdf5 *h, const uint8_t *p, size_t n, uint8_t *out, size_t room,
+                                size_t *written)
 {
     (void)p, (void)n, (void)out, (void)room, (void)written;
-    return bt_fail(h->error, BERTH_UNSUPPORTED, "HDF5: compressed data, and this build of berth is without zlib");
+    return bt_fail(h->error, BERTH_UNSUPPORTED,
+                   "HDF5: compressed data, and this build of berth is without zlib");
 }
 #endif
 
@@ -95,7 +100,8 @@ static berth_status check_sum(bt_hdf5 *h, const uint8_t *p, size_t *n)
     *n -= 4;
     bt_reader r = bt_reader_of(p + *n, 4);
     uint32_t stored = (uint32_t)bt_read_uint(&r, 4), sum = fletcher32(p, *n);
-    uint32_t swapped = (sum & 0x00ff00ff) << 8 | (sum >> 8 & 0x00ff00ff); /* as versions before 1.6.3 wrote it */
+    uint32_t swapped =
+        (sum & 0x00ff00ff) << 8 | (sum >> 8 & 0x00ff00ff); /* as versions before 1.6.3 wrote it */
     return stored == sum || stored == swapped ? BERTH_OK : h5_fail(h, "a chunk whose checksum is wrong");
 }
 
@@ -108,8 +114,8 @@ static void unshuffle(const uint8_t *p, size_t n, size_t size, uint8_t *out)
     memcpy(out + count * size, p + count * size, n - count * size);
 }
 
-berth_status h5_unfilter(bt_hdf5 *h, const h5_filters *f, uint64_t skipped, const uint8_t *p, size_t n, uint8_t *out,
-                         uint8_t *spare, size_t bytes)
+berth_status h5_unfilter(bt_hdf5 *h, const h5_filters *f, uint64_t skipped, const uint8_t *p, size_t n,
+                         uint8_t *out, uint8_t *spare, size_t bytes)
 {
     berth_status status = BERTH_OK;
     uint8_t *result = out;
@@ -130,8 +136,8 @@ berth_status h5_unfilter(bt_hdf5 *h, const h5_filters *f, uint64_t skipped, cons
             break;
         case FLETCHER: status = check_sum(h, p, &n); break;
         default:
-            return bt_fail(h->error, BERTH_UNSUPPORTED, "HDF5: data behind filter %d, which berth does not have",
-                           f->filter[i].id);
+            return bt_fail(h->error, BERTH_UNSUPPORTED,
+                           "HDF5: data behind filter %d, which berth does not have", f->filter[i].id);
         }
     }
     if (!status && n != bytes) return h5_fail(h, "a chunk of another size than it should be");

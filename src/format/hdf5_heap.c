@@ -9,8 +9,8 @@ enum { MAX_DEPTH = 16, MAX_DIRECT_ROWS = 64 };
 typedef struct tree {
     uint64_t node_size, record_size;
     struct {
-        uint64_t records;   /* at most, in one node of the level */
-        uint64_t total;     /* at most, below and in one node */
+        uint64_t records; /* at most, in one node of the level */
+        uint64_t total;   /* at most, below and in one node */
         int total_bytes;
     } level[MAX_DEPTH + 1];
     int count_bytes; /* of a child's number of records */
@@ -74,7 +74,8 @@ berth_status h5_btree2(bt_hdf5 *h, uint64_t address, int record_type, h5_object_
     t.count_bytes = bytes_for(t.level[0].records);
     for (int i = 1; i <= depth; i++) {
         uint64_t pointer = child_bytes(h, &t, i);
-        t.level[i].records = (t.node_size - 10 - (pointer < t.node_size - 10 ? pointer : 0)) / (t.record_size + pointer);
+        t.level[i].records =
+            (t.node_size - 10 - (pointer < t.node_size - 10 ? pointer : 0)) / (t.record_size + pointer);
         if (t.level[i - 1].total > UINT32_MAX) return h5_fail(h, "a B-tree too large");
         t.level[i].total = (t.level[i].records + 1) * t.level[i - 1].total + t.level[i].records;
         t.level[i].total_bytes = bytes_for(t.level[i].total);
@@ -87,11 +88,11 @@ berth_status h5_btree2(bt_hdf5 *h, uint64_t address, int record_type, h5_object_
 typedef struct heap {
     uint64_t address;
     int id_bytes, flags, offset_bits;
-    int width;                      /* blocks a row */
-    uint64_t start, max_direct;     /* bytes of the blocks of row 0, of the largest direct block */
+    int width;                  /* blocks a row */
+    uint64_t start, max_direct; /* bytes of the blocks of row 0, of the largest direct block */
     uint64_t max_managed;
     uint64_t root, huge_tree;
-    int rows;                       /* of the root indirect block; 0: the root is a direct block */
+    int rows; /* of the root indirect block; 0: the root is a direct block */
     int record_type;
     h5_object_fn *f;
     void *user;
@@ -142,12 +143,14 @@ static berth_status locate(bt_hdf5 *h, const heap *o, uint64_t offset, uint64_t 
         for (; row < rows && offset / size >= (uint64_t)o->width; row++) { /* skip whole rows */
             offset -= size * (uint64_t)o->width;
             index += (uint64_t)o->width;
-            if (row > 0 && __builtin_mul_overflow(size, 2, &size)) return h5_fail(h, "a damaged fractal heap");
+            if (row > 0 && __builtin_mul_overflow(size, 2, &size))
+                return h5_fail(h, "a damaged fractal heap");
         }
         if (row == rows) return h5_fail(h, "an object outside its heap");
         index += offset / size;
         offset %= size;
-        const uint8_t *entry = h5_at(h, block + head + index * (uint64_t)h->offset_bytes, (uint64_t)h->offset_bytes);
+        const uint8_t *entry =
+            h5_at(h, block + head + index * (uint64_t)h->offset_bytes, (uint64_t)h->offset_bytes);
         if (!entry) return BERTH_BAD_MODEL;
         r = bt_reader_of(entry, (size_t)h->offset_bytes);
         block = h5_offset(h, &r);
@@ -183,10 +186,11 @@ static berth_status heap_object(bt_hdf5 *h, const heap *o, const uint8_t *id)
 {
     bt_reader r = bt_reader_of(id + 1, (size_t)o->id_bytes - 1);
     int kind = id[0] >> 4 & 3;
-    const uint8_t *data;
+    const uint8_t *data = NULL;
     if (kind == 2) {
         size_t n = (size_t)(id[0] & 15) + 1;
-        if (o->id_bytes > 18) return bt_fail(h->error, BERTH_UNSUPPORTED, "HDF5: a tiny object of the long kind");
+        if (o->id_bytes > 18)
+            return bt_fail(h->error, BERTH_UNSUPPORTED, "HDF5: a tiny object of the long kind");
         if (!(data = bt_read_bytes(&r, n))) return h5_fail(h, "a damaged heap id");
         return o->f(h, data, n, o->user);
     }
@@ -221,7 +225,8 @@ static berth_status dense_record(bt_hdf5 *h, const uint8_t *data, size_t size, v
     return heap_object(h, o, data + before);
 }
 
-berth_status h5_dense(bt_hdf5 *h, uint64_t address, uint64_t names, int record_type, h5_object_fn *f, void *user)
+berth_status h5_dense(bt_hdf5 *h, uint64_t address, uint64_t names, int record_type, h5_object_fn *f,
+                      void *user)
 {
     heap o = {.record_type = record_type, .f = f, .user = user};
     berth_status status = open_heap(h, address, &o);

@@ -29,8 +29,8 @@ enum {
 
 /* How an element is stored. */
 typedef struct h5_type {
-    berth_dtype dtype; /* BERTH_STRING for text, 0 for what cannot be a tensor */
-    size_t size;       /* bytes in the file */
+    berth_dtype dtype;            /* BERTH_STRING for text, 0 for what cannot be a tensor */
+    size_t size;                  /* bytes in the file */
     bool big_endian, is_variable; /* is_variable: text in the global heap */
 } h5_type;
 
@@ -38,7 +38,8 @@ berth_status h5_fail(bt_hdf5 *h, const char *what);
 /* n bytes at an address of the file, or NULL with the error set. */
 const uint8_t *h5_at(bt_hdf5 *h, uint64_t address, uint64_t n);
 /* The same as a reader, behind a signature of four bytes and a version that must be `version` (-1: any). */
-berth_status h5_block(bt_hdf5 *h, uint64_t address, uint64_t n, const char *signature, int version, bt_reader *out);
+berth_status h5_block(bt_hdf5 *h, uint64_t address, uint64_t n, const char *signature, int version,
+                      bt_reader *out);
 uint64_t h5_offset(bt_hdf5 *h, bt_reader *r); /* an address; H5_NOWHERE when undefined */
 uint64_t h5_length(bt_hdf5 *h, bt_reader *r);
 /* Takes `steps` of the budget. */

@@ -42,12 +42,9 @@ static bool parse_hex(parser *s, unsigned *out)
         if (s->p >= s->end) return fail(s, "a cut escape");
         char c = *s->p;
         unsigned digit;
-        if (c >= '0' && c <= '9')
-            digit = (unsigned)(c - '0');
-        else if ((c | 32) >= 'a' && (c | 32) <= 'f')
-            digit = (unsigned)((c | 32) - 'a' + 10);
-        else
-            return fail(s, "a bad escape");
+        if (c >= '0' && c <= '9') digit = (unsigned)(c - '0');
+        else if ((c | 32) >= 'a' && (c | 32) <= 'f') digit = (unsigned)((c | 32) - 'a' + 10);
+        else return fail(s, "a bad escape");
         *out = *out * 16 + digit;
     }
     return true;
@@ -85,10 +82,8 @@ static bool parse_escape(parser *s, char **to)
             const char *back = s->p;
             s->p += 2;
             if (!parse_hex(s, &low)) return false;
-            if (low >= 0xdc00 && low < 0xe000)
-                code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-            else
-                s->p = back;
+            if (low >= 0xdc00 && low < 0xe000) code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+            else s->p = back;
         }
         *to = put_utf8(*to, code);
         return true;
@@ -171,10 +166,8 @@ static bool parse_child(parser *s, bt_json *parent, bt_json **last, int depth)
         if (!take(s, ":")) return fail(s, "':' expected");
     }
     if (!parse_value(s, child, depth + 1)) return false;
-    if (*last)
-        (*last)->next = child;
-    else
-        parent->first = child;
+    if (*last) (*last)->next = child;
+    else parent->first = child;
     *last = child;
     parent->n++;
     return true;
@@ -242,10 +235,7 @@ bool bt_json_is_number(const bt_json *j)
     return j && (j->kind == BT_JSON_INT || j->kind == BT_JSON_DOUBLE);
 }
 
-const bt_json *bt_json_first(const bt_json *j)
-{
-    return j && j->kind >= BT_JSON_ARRAY ? j->first : NULL;
-}
+const bt_json *bt_json_first(const bt_json *j) { return j && j->kind >= BT_JSON_ARRAY ? j->first : NULL; }
 
 const bt_json *bt_json_get(const bt_json *object, const char *key)
 {

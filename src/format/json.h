@@ -41,9 +41,9 @@ bool bt_json_is(const bt_json *j, bt_json_kind kind);
 bool bt_json_is_number(const bt_json *j);
 const bt_json *bt_json_first(const bt_json *j); /* the first child */
 bool bt_json_is_text(const bt_json *j, const char *text);
-int64_t bt_json_int(const bt_json *j, int64_t otherwise);    /* a double that is whole counts */
-double bt_json_double(const bt_json *j, double otherwise);   /* an integer counts */
-bool bt_json_bool(const bt_json *j, bool otherwise);         /* a number counts */
+int64_t bt_json_int(const bt_json *j, int64_t otherwise);  /* a double that is whole counts */
+double bt_json_double(const bt_json *j, double otherwise); /* an integer counts */
+bool bt_json_bool(const bt_json *j, bool otherwise);       /* a number counts */
 const char *bt_json_text(const bt_json *j, const char *otherwise);
 
 #endif
