@@ -85,29 +85,47 @@ bt_gather bt_gather_matrix(const float *x, int64_t m, int64_t k, int64_t ld)
 
 enum { MAX_RUNS = 64 };
 
+/* The output pixel that comes next, and the image that it reads. */
+typedef struct cursor {
+    int64_t y, x;
+    const float *image;
+} cursor;
+
 /* The output rows of a tile: the image of each, and the input pixel of its first tap, which may lie outside. */
 typedef struct tile_rows {
     int n;
     int64_t y[BT_TILE_ROWS], x[BT_TILE_ROWS];
-    const float *image[BT_TILE_ROWS];
+    const float *image[BT_TILE_ROWS], *first[BT_TILE_ROWS];
+    bool inside_x, inside; /* every tap of every row lies between the sides; in the image */
 } tile_rows;
 
-static void locate_rows(const bt_gather *l, int64_t row, int n, tile_rows *at)
+static cursor cursor_at(const bt_gather *l, int64_t row)
 {
-    int64_t oy = row / l->out_w, ox = row % l->out_w;
-    const float *image = l->x + oy / l->out_h * (l->in_h * l->in_w * l->pixel);
-    oy %= l->out_h;
+    int64_t y = row / l->out_w;
+    return (cursor){y % l->out_h, row % l->out_w, l->x + y / l->out_h * (l->in_h * l->in_w * l->pixel)};
+}
+
+static void locate_rows(const bt_gather *l, cursor *next, int n, tile_rows *at)
+{
+    const int64_t last_y = l->in_h - 1 - (l->kh - 1) * l->dilation_h,
+                  last_x = l->in_w - 1 - (l->kw - 1) * l->dilation_w;
+    bool inside_x = true, inside_y = true;
     at->n = n;
     for (int r = 0; r < n; r++) {
-        at->y[r] = oy * l->stride_h - l->top;
-        at->x[r] = ox * l->stride_w - l->left;
-        at->image[r] = image;
-        if (++ox < l->out_w) continue;
-        ox = 0;
-        if (++oy < l->out_h) continue;
-        oy = 0;
-        image += l->in_h * l->in_w * l->pixel;
+        int64_t y = next->y * l->stride_h - l->top, x = next->x * l->stride_w - l->left;
+        at->y[r] = y, at->x[r] = x, at->image[r] = next->image;
+        at->first[r] = (const float *)((uintptr_t)next->image +
+                                       (uintptr_t)((y * l->in_w + x) * l->pixel) * sizeof(float));
+        inside_x &= x >= 0 && x <= last_x;
+        inside_y &= y >= 0 && y <= last_y;
+        if (++next->x < l->out_w) continue;
+        next->x = 0;
+        if (++next->y < l->out_h) continue;
+        next->y = 0;
+        next->image += l->in_h * l->in_w * l->pixel;
     }
+    at->inside_x = inside_x;
+    at->inside = inside_x && inside_y;
 }
 
 /* Taps [kx, kx + n) of filter row ky, cut to [k0, k1); nothing when all of it lies outside the image. */
@@ -117,6 +135,13 @@ static int add_run(const bt_gather *l, const tile_rows *at, int64_t ky, int64_t 
     int64_t first = (ky * l->kw + kx) * l->channels, end = first + n * l->channels;
     int64_t from = first > k0 ? first : k0, to = end < k1 ? end : k1;
     if (from >= to) return 0;
+    run->k = from;
+    run->n = to - from;
+    if (at->inside) {
+        int64_t offset = (ky * l->dilation_h * l->in_w + kx * l->dilation_w) * l->pixel + (from - first);
+        for (int r = 0; r < at->n; r++) run->row[r] = at->first[r] + offset;
+        return 1;
+    }
     bool any = false;
     for (int r = 0; r < at->n; r++) {
         int64_t y = at->y[r] + ky * l->dilation_h, x = at->x[r] + kx * l->dilation_w;
@@ -124,22 +149,13 @@ static int add_run(const bt_gather *l, const tile_rows *at, int64_t ky, int64_t 
         run->row[r] = (inside ? at->image[r] + (y * l->in_w + x) * l->pixel : l->zeros) + (from - first);
         any |= inside;
     }
-    run->k = from;
-    run->n = to - from;
     return any;
-}
-
-static bool taps_inside(const bt_gather *l, const tile_rows *at)
-{
-    bool inside = true;
-    for (int r = 0; r < at->n; r++) inside &= at->x[r] >= 0 && at->x[r] + l->kw <= l->in_w;
-    return inside;
 }
 
 static int list_runs(const bt_gather *l, const tile_rows *at, int64_t k0, int64_t k1, bt_run *runs)
 {
-    bool whole = l->kw == 1 || (l->dilation_w == 1 && l->pixel == l->channels && taps_inside(l, at));
     if (k0 >= k1) return 0;
+    bool whole = l->kw == 1 || (l->dilation_w == 1 && l->pixel == l->channels && at->inside_x);
     int64_t filter_row = l->kw * l->channels;
     int n = 0;
     for (int64_t ky = k0 / filter_row; ky * filter_row < k1; ky++) {
@@ -180,23 +196,29 @@ static int64_t block_of_rows(const bt_product *p)
     return rows < LEAST_ROWS ? LEAST_ROWS : rows;
 }
 
-static void run_tile(const bt_gemm_kernels *g, const bt_product *p, bt_tile *t, int64_t row, int rows,
-                     int64_t k0, int64_t k1, int64_t start)
+/* What all tiles of a panel, for one block of k, have in common. */
+typedef struct panel_block {
+    const bt_gemm_kernels *g;
+    const bt_product *p;
+    int64_t start, k0, k1; /* first column; rows of b */
+    bool last;             /* of the blocks of k */
+    bt_tile tile;
+} panel_block;
+
+static void run_tile(panel_block *b, cursor *next, int64_t row, int rows)
 {
+    const bt_product *p = b->p;
+    bt_tile *t = &b->tile;
     tile_rows at;
     bt_run runs[MAX_RUNS];
-    bool last = k1 == p->k;
-    locate_rows(&p->left, row, rows, &at);
+    locate_rows(&p->left, next, rows, &at);
     t->runs = runs;
-    t->n_runs = list_runs(&p->left, &at, k0, k1, runs);
+    t->n_runs = list_runs(&p->left, &at, b->k0, b->k1, runs);
     t->rows = rows;
-    t->c = p->c + row * p->ldc + start;
-    t->add = p->add && last ? p->add + row * p->ld_add + start : NULL;
-    t->low = last ? p->low : -__builtin_inff();
-    t->high = last ? p->high : __builtin_inff();
-    t->accumulate = k0 > 0;
-    g->tile(t);
-    for (int r = 0; p->activation && last && r < rows; r++)
+    t->c = p->c + row * p->ldc + b->start;
+    if (p->add && b->last) t->add = p->add + row * p->ld_add + b->start;
+    b->g->tile(t);
+    for (int r = 0; p->activation && b->last && r < rows; r++)
         p->activation(t->c + r * p->ldc, t->c + r * p->ldc, t->cols, p->alpha, p->beta);
 }
 
@@ -206,21 +228,26 @@ static void run_panel(const bt_gemm_kernels *g, const bt_product *p, int64_t pan
     int64_t start = bt_gemm_panel_start(g, p->n, panel),
             cols = bt_gemm_panel_start(g, p->n, panel + 1) - start;
     int64_t vectors = vectors_of(g, cols), width = vectors * g->vector;
-    int64_t block = block_of_k(p, width);
-    int64_t tiles = ceil_div(row1 - row0, g->max_rows[vectors]);
-    bt_tile t = {.cols = (int)cols,
-                 .b = p->packed + start * p->k,
-                 .ldb = width,
-                 .ldc = p->ldc,
-                 .ld_add = p->ld_add,
-                 .bias = p->bias ? p->bias + start : NULL};
+    int64_t block = block_of_k(p, width), tiles = ceil_div(row1 - row0, g->max_rows[vectors]);
     for (int64_t k0 = 0; k0 == 0 || k0<p->k; k0 += block> 0 ? block : 1) {
-        int64_t k1 = k0 + block < p->k ? k0 + block : p->k;
-        /* Even tiles: 64 rows are 13 of 6 or 5, never a last one of 1 or 2, which leave the multipliers idle. */
+        bool last = k0 + block >= p->k;
+        panel_block b = {
+            .g = g, .p = p, .start = start, .k0 = k0, .k1 = last ? p->k : k0 + block, .last = last};
+        b.tile = (bt_tile){.cols = (int)cols,
+                           .b = p->packed + start * p->k,
+                           .ldb = width,
+                           .ldc = p->ldc,
+                           .ld_add = p->ld_add,
+                           .bias = p->bias ? p->bias + start : NULL,
+                           .low = last ? p->low : -__builtin_inff(),
+                           .high = last ? p->high : __builtin_inff(),
+                           .accumulate = k0 > 0};
+        /* Even tiles: 64 rows are 11 of 6 or 5, never a last one of 1 or 2, which leave the multipliers idle. */
+        cursor next = cursor_at(&p->left, row0);
         int64_t row = row0;
         for (int64_t i = 0; i < tiles; i++) {
             int rows = (int)((row1 - row) / (tiles - i));
-            run_tile(g, p, &t, row, rows, k0, k1, start);
+            run_tile(&b, &next, row, rows);
             row += rows;
         }
     }
