@@ -1,0 +1,198 @@
+/* berth inspect: what a model takes, gives and is made of, on one page; or one stage of it as text. */
+#include "cli.h"
+
+#include <string.h>
+
+static int to_stdout(void *user, const char *text, size_t n)
+{
+    (void)user;
+    return fwrite(text, 1, n, stdout) != n;
+}
+
+static int dump(const cli_options *options)
+{
+    cli_model m;
+    berth_error error = {0};
+    cli_open_session(&m, options);
+    if (berth_session_dump(m.session, options->stage, to_stdout, NULL, &error)) cli_fail_with(&error);
+    cli_progress(NULL);
+    cli_close(&m);
+    return cli_done();
+}
+
+/* Inputs, then outputs, through one function. */
+static const struct side {
+    const char *name, *key;
+    size_t (*count)(const berth_model *model, const char *signature);
+    berth_status (*get)(const berth_model *model, const char *signature, size_t index, berth_spec *spec,
+                        berth_error *error);
+} sides[2] = {{"in ", "inputs", berth_model_input_count, berth_model_input},
+              {"out", "outputs", berth_model_output_count, berth_model_output}};
+
+static berth_spec get(const struct side *side, const berth_model *model, const char *signature, size_t i)
+{
+    berth_error error = {0};
+    berth_spec spec = {0};
+    if (side->get(model, signature, i, &spec, &error)) cli_fail_with(&error);
+    return spec;
+}
+
+/* ---- For people ---- */
+
+static void put_column(const char *text, int width)
+{
+    cli_put(stdout, text);
+    cli_pad(stdout, width - cli_columns(text) + 2);
+}
+
+static void print_signature(const berth_model *model, const char *signature)
+{
+    int names = 0, dtypes = 0, shapes = 0;
+    char shape[256];
+    for (int pass = 0; pass < 2; pass++)
+        for (int s = 0; s < 2; s++)
+            for (size_t i = 0; i < sides[s].count(model, signature); i++) {
+                berth_spec spec = get(&sides[s], model, signature, i);
+                const char *dtype = berth_dtype_name(spec.dtype);
+                cli_shape_text(shape, sizeof shape, spec.rank, spec.dims);
+                if (pass) {
+                    printf("  %s%s%s  ", CLI_DIM, sides[s].name, CLI_PLAIN);
+                    put_column(spec.name, names);
+                    put_column(dtype, dtypes);
+                    put_column(shape, shapes);
+                    fputs(CLI_DIM, stdout);
+                    if (spec.tensor && strcmp(spec.tensor, spec.name)) cli_put(stdout, spec.tensor);
+                    printf("%s\n", CLI_PLAIN);
+                    continue;
+                }
+                names = cli_columns(spec.name) > names ? cli_columns(spec.name) : names;
+                dtypes = cli_columns(dtype) > dtypes ? cli_columns(dtype) : dtypes;
+                shapes = cli_columns(shape) > shapes ? cli_columns(shape) : shapes;
+            }
+}
+
+static void print_signatures(const berth_model *model, const char *chosen)
+{
+    size_t n = berth_model_signature_count(model);
+    if (!n) {
+        printf("\n%sno signature%s: placeholders, and outputs that nothing consumes\n", CLI_BOLD, CLI_PLAIN);
+        print_signature(model, NULL);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *name = berth_model_signature_name(model, i);
+        if (chosen && strcmp(chosen, name)) continue;
+        printf("\n%ssignature%s ", CLI_DIM, CLI_PLAIN);
+        fputs(CLI_BOLD, stdout);
+        cli_put(stdout, name);
+        printf("%s\n", CLI_PLAIN);
+        print_signature(model, name);
+    }
+}
+
+/* Down the columns, in order of falling count. */
+static void print_ops(const berth_model *model)
+{
+    const char *op;
+    size_t count, n = 0, nodes = 0;
+    int widest = 0;
+    for (; berth_model_op(model, n, &op, &count); n++) {
+        nodes += count;
+        widest = cli_columns(op) > widest ? cli_columns(op) : widest;
+    }
+    size_t columns = 96 / (size_t)(widest + 9), rows;
+    columns = columns ? columns : 1;
+    rows = (n + columns - 1) / columns;
+    printf("\n%zu nodes of %zu ops\n", nodes, n);
+    for (size_t row = 0; row < rows; row++) {
+        putchar(' ');
+        for (size_t i = row; i < n; i += rows) {
+            berth_model_op(model, i, &op, &count);
+            printf(" %5zu ", count);
+            if (i + rows < n) put_column(op, widest);
+            else cli_put(stdout, op);
+        }
+        putchar('\n');
+    }
+}
+
+/* ---- For programs ---- */
+
+static void json_spec(const berth_spec *spec)
+{
+    fputs("{\"name\": ", stdout);
+    cli_json_text(stdout, spec->name);
+    fputs(", \"tensor\": ", stdout);
+    cli_json_text(stdout, spec->tensor ? spec->tensor : "");
+    printf(", \"dtype\": \"%s\", \"shape\": ", berth_dtype_name(spec->dtype));
+    if (spec->rank < 0) fputs("null", stdout);
+    else cli_json_dims(stdout, spec->rank, spec->dims);
+    putchar('}');
+}
+
+static void json_signature(const berth_model *model, const char *name)
+{
+    putchar('{');
+    for (int s = 0; s < 2; s++) {
+        printf("%s\"%s\": [", s ? ", " : "", sides[s].key);
+        for (size_t i = 0; i < sides[s].count(model, name); i++) {
+            berth_spec spec = get(&sides[s], model, name, i);
+            if (i) fputs(", ", stdout);
+            json_spec(&spec);
+        }
+        putchar(']');
+    }
+    putchar('}');
+}
+
+static void print_json(const cli_options *options, const berth_model *model)
+{
+    const char *op;
+    size_t count, n = berth_model_signature_count(model);
+    fputs("{\"path\": ", stdout);
+    cli_json_text(stdout, options->model);
+    fputs(",\n \"format\": ", stdout);
+    cli_json_text(stdout, berth_model_format(model));
+    printf(",\n \"weight_bytes\": %lld,\n \"signatures\": {", (long long)berth_model_weight_bytes(model));
+    for (size_t i = 0; i < n; i++) {
+        const char *name = berth_model_signature_name(model, i);
+        fputs(i ? ",\n  " : "\n  ", stdout);
+        cli_json_text(stdout, name);
+        fputs(": ", stdout);
+        json_signature(model, name);
+    }
+    fputs("}", stdout);
+    if (!n) {
+        fputs(",\n \"graph\": ", stdout);
+        json_signature(model, NULL);
+    }
+    fputs(",\n \"ops\": {", stdout);
+    for (size_t i = 0; berth_model_op(model, i, &op, &count); i++) {
+        if (i) fputs(", ", stdout);
+        cli_json_text(stdout, op);
+        printf(": %zu", count);
+    }
+    fputs("}}\n", stdout);
+}
+
+int cli_inspect(const cli_options *options)
+{
+    cli_model m;
+    if (options->stage) return dump(options);
+    cli_open(&m, options);
+    cli_progress(NULL);
+    if (options->signature && !berth_model_input_count(m.model, options->signature) &&
+        !berth_model_output_count(m.model, options->signature))
+        cli_fail(CLI_MODEL, "%s: has no signature '%s'", options->model, options->signature);
+    if (options->json) {
+        print_json(options, m.model);
+    } else {
+        fputs(CLI_BOLD, stdout);
+        cli_put(stdout, options->model);
+        printf("%s  %s, %s of weights\n", CLI_PLAIN, berth_model_format(m.model),
+               cli_size(berth_model_weight_bytes(m.model)));
+        print_signatures(m.model, options->signature);
+        print_ops(m.model);
+    }
+    cli_close(&m);
+    return cli_done();
+}
