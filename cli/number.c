@@ -155,7 +155,7 @@ static bool reads_back(const char *text, double value, berth_dtype dtype)
         double real;
         float narrow;
         uint16_t bits;
-    } store;
+    } store = {0};
     double read = strtod(text, NULL);
     if (dtype == BERTH_COMPLEX64) dtype = BERTH_FLOAT;
     if (dtype == BERTH_COMPLEX128) dtype = BERTH_DOUBLE;
