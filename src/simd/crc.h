@@ -1,0 +1,16 @@
+/* CRC-32C (Castagnoli), the checksum of TensorFlow's checkpoints, and of any file format around LevelDB. */
+#ifndef BT_CRC_H
+#define BT_CRC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The checksum of what `crc` is the checksum of (0: nothing), followed by n bytes. */
+uint32_t bt_crc32c(uint32_t crc, const void *p, size_t n);
+/* The same in plain C, by tables. */
+uint32_t bt_crc32c_c(uint32_t crc, const void *p, size_t n);
+
+/* As files store it: a checksum of data that hold checksums would be weak. */
+static inline uint32_t bt_crc32c_mask(uint32_t crc) { return (crc >> 15 | crc << 17) + 0xa282ead8u; }
+
+#endif
