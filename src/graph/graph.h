@@ -106,6 +106,14 @@ typedef struct bt_variable {
     bt_tensor value; /* a view of the file where its bytes lie contiguous there */
 } bt_variable;
 
+/* The checksum that a file gives for bytes of it. */
+typedef struct bt_check {
+    const void *data;
+    size_t bytes;
+    uint32_t crc; /* masked CRC-32C */
+    const char *name;
+} bt_check;
+
 /* All that a file says: what a format's load function makes. */
 typedef struct bt_source {
     bt_arena arena;
@@ -123,12 +131,18 @@ typedef struct bt_source {
     int n_asset_feeds;
     bt_file **files;           /* mapped, one reference each; views point into them */
     size_t n_files, files_capacity;
+    bt_map checks;             /* address of the bytes -> bt_check *; of large variables */
 } bt_source;
 
 void bt_source_init(bt_source *source);
 void bt_source_free(bt_source *source);
 /* Takes over a reference to a mapped file; false when out of memory (the reference is then dropped). */
 bool bt_source_add_file(bt_source *source, bt_file *file);
+/* Notes the checksum of bytes that are a view of a file; false when out of memory. The name is borrowed. */
+bool bt_source_add_check(bt_source *source, const void *data, size_t bytes, uint32_t crc, const char *name);
+/* Fails when the file has a checksum for what begins at this view's bytes, and it is wrong. Reads all of them
+ * (12 GB/s), so it is called once a tensor, by who reads the bytes anyway: when a weight is packed or copied. */
+berth_status bt_source_verify(const bt_source *source, const bt_tensor *view, berth_error *error);
 /* The mapped file that holds these bytes, or NULL. */
 bt_file *bt_source_file_of(const bt_source *source, const void *p);
 

@@ -1,5 +1,6 @@
 /* Source: the owner of all that a model's files say. It is filled by format/, then never changed. */
 #include "graph/graph.h"
+#include "simd/crc.h"
 
 void bt_source_init(bt_source *source)
 {
@@ -21,6 +22,7 @@ void bt_source_free(bt_source *source)
     for (size_t i = 0; i < source->n_files; i++) bt_file_free(source->files[i]);
     bt_map_free(&source->functions);
     bt_map_free(&source->variables);
+    bt_map_free(&source->checks);
     bt_free(source->files);
     bt_graph_free(&source->graph);
     bt_arena_free(&source->arena);
@@ -33,6 +35,24 @@ bool bt_source_add_file(bt_source *source, bt_file *file)
         return bt_file_free(file), false;
     source->files[source->n_files++] = file;
     return true;
+}
+
+bool bt_source_add_check(bt_source *source, const void *data, size_t bytes, uint32_t crc, const char *name)
+{
+    bt_check *check = bt_arena_new(&source->arena, bt_check);
+    if (!check) return false;
+    *check = (bt_check){data, bytes, crc, name};
+    return bt_map_put(&source->checks, (bt_str){(const char *)&check->data, sizeof check->data}, check);
+}
+
+berth_status bt_source_verify(const bt_source *source, const bt_tensor *view, berth_error *error)
+{
+    const bt_check *check =
+        bt_map_get(&source->checks, (bt_str){(const char *)&view->data, sizeof view->data});
+    if (!check || bt_crc32c_mask(bt_crc32c(0, check->data, check->bytes)) == check->crc) return BERTH_OK;
+    const bt_file *file = bt_source_file_of(source, check->data);
+    return bt_fail(error, BERTH_BAD_MODEL, "%s: the checksum of tensor '%s' is wrong", file ? file->path : source->path,
+                   check->name);
 }
 
 bt_file *bt_source_file_of(const bt_source *source, const void *p)
