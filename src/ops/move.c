@@ -367,3 +367,17 @@ bt_fact *bt_call_facts_many(bt_call *c)
     bt_fact *facts = bt_scratch(c, ((size_t)c->n_out + 1) * sizeof *facts);
     return facts && !bt_call_facts(c, facts) ? facts : NULL;
 }
+
+const int64_t *bt_call_indices(bt_call *c, const bt_tensor *t)
+{
+    int64_t n = bt_tensor_count(t), *out;
+    if (t->dtype == BERTH_INT64) return t->data;
+    if (t->dtype != BERTH_INT32 && t->dtype != BERTH_INT16)
+        return bt_call_fail(c, "indices of type %s", bt_dtype_name(t->dtype)), NULL;
+    if (!(out = bt_scratch(c, ((size_t)n + 1) * sizeof *out))) return NULL;
+    if (t->dtype == BERTH_INT32)
+        for (int64_t i = 0; i < n; i++) out[i] = ((const int32_t *)t->data)[i];
+    else
+        for (int64_t i = 0; i < n; i++) out[i] = ((const int16_t *)t->data)[i];
+    return out;
+}
