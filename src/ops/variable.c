@@ -50,16 +50,7 @@ static bt_object *create_var(void *user, berth_error *error)
     return &var->base;
 }
 
-bt_var *bt_var_input(bt_call *c, int i)
-{
-    const bt_tensor *handle = i < c->n_in ? c->in[i] : NULL;
-    bt_object *object = NULL;
-    if (handle && handle->dtype == BERTH_RESOURCE && bt_tensor_count(handle) == 1)
-        object = *(bt_object **)handle->data;
-    if (object && object->type == &var_type) return (bt_var *)object;
-    bt_call_fail(c, "input %d is no variable", i);
-    return NULL;
-}
+bt_var *bt_var_input(bt_call *c, int i) { return (bt_var *)bt_object_input(c, i, &var_type); }
 
 static berth_status fail_uninitialised(bt_call *c, const bt_var *var)
 {
@@ -95,24 +86,7 @@ berth_status bt_var_read(bt_call *c, bt_var *var, bt_tensor *value)
     return set ? BERTH_OK : fail_uninitialised(c, var);
 }
 
-berth_status bt_out_object(bt_call *c, int i, berth_dtype dtype, bt_object *object)
-{
-    bt_object **slot = bt_out(c, i, dtype, &BT_SCALAR);
-    if (!slot) {
-        bt_object_free(object);
-        return c->error ? c->error->status : BERTH_NO_MEMORY;
-    }
-    *slot = object;
-    return BERTH_OK;
-}
-
 /* ---- Ops ---------------------------------------------------------------------------------------------- */
-
-berth_status bt_infer_handle(bt_infer *x)
-{
-    if (x->n_out) x->out[0].dtype = BERTH_RESOURCE, x->out[0].shape = BT_SCALAR;
-    return BERTH_OK;
-}
 
 berth_status bt_infer_var_value(bt_infer *x)
 {
@@ -123,8 +97,7 @@ berth_status bt_infer_var_value(bt_infer *x)
 
 static berth_status infer_bool(bt_infer *x)
 {
-    x->out[0].dtype = BERTH_BOOL;
-    x->out[0].shape = BT_SCALAR;
+    bt_infer_scalar(x, 0, BERTH_BOOL);
     return BERTH_OK;
 }
 
@@ -259,12 +232,11 @@ static berth_status run_assign_sub(bt_call *c) { return assign_combined(c, BT_SU
 static berth_status run_is_initialized(bt_call *c)
 {
     bt_var *var = bt_var_input(c, 0);
-    bool *out = var ? bt_out(c, 0, BERTH_BOOL, &BT_SCALAR) : NULL;
-    if (!out) return c->error ? c->error->status : BERTH_BAD_INPUT;
+    if (!var) return BERTH_BAD_INPUT;
     pthread_mutex_lock(&var->lock);
-    *out = var->value.dtype != BERTH_NO_DTYPE;
+    bool set = var->value.dtype != BERTH_NO_DTYPE;
     pthread_mutex_unlock(&var->lock);
-    return BERTH_OK;
+    return bt_out_scalar(c, 0, BERTH_BOOL, set);
 }
 
 static berth_status infer_shape(bt_infer *x)
@@ -280,17 +252,9 @@ static berth_status run_shape(bt_call *c)
     bt_tensor value = {0};
     berth_status status = var ? bt_var_read(c, var, &value) : BERTH_BAD_INPUT;
     if (status) return status;
-    berth_dtype dtype = bt_attr_type(c->node, "out_type", BERTH_INT32);
     bt_shape shape = value.shape;
     bt_tensor_clear(&value);
-    bt_shape length = BT_SHAPE(shape.rank);
-    void *out = bt_out(c, 0, dtype, &length);
-    if (!out) return c->error ? c->error->status : BERTH_NO_MEMORY;
-    for (int i = 0; i < shape.rank; i++) {
-        if (dtype == BERTH_INT64) ((int64_t *)out)[i] = shape.dim[i];
-        else ((int32_t *)out)[i] = (int32_t)shape.dim[i];
-    }
-    return BERTH_OK;
+    return bt_out_shape(c, bt_attr_type(c->node, "out_type", BERTH_INT32), &shape);
 }
 
 /* A destroyed variable is an uninitialised one: its name stays known, its value in the file does not come back. */
@@ -326,14 +290,12 @@ static berth_status run_destroy(bt_call *c)
 const bt_op bt_ops_variable[] = {
     {"VarHandleOp", bt_infer_handle, .cpu = run_handle, STATE, .type_attr = "dtype"},
     {"ReadVariableOp", bt_infer_var_value, .cpu = run_read, STATE, .type_attr = "dtype"},
-    {"AssignVariableOp", bt_infer_handle, .cpu = run_assign, STATE, .type_attr = "dtype", .outputs = ""},
-    {"AssignAddVariableOp", bt_infer_handle, .cpu = run_assign_add, STATE, .type_attr = "dtype",
-     .outputs = ""},
-    {"AssignSubVariableOp", bt_infer_handle, .cpu = run_assign_sub, STATE, .type_attr = "dtype",
-     .outputs = ""},
+    {"AssignVariableOp", bt_infer_none, .cpu = run_assign, STATE, .type_attr = "dtype", .outputs = ""},
+    {"AssignAddVariableOp", bt_infer_none, .cpu = run_assign_add, STATE, .type_attr = "dtype", .outputs = ""},
+    {"AssignSubVariableOp", bt_infer_none, .cpu = run_assign_sub, STATE, .type_attr = "dtype", .outputs = ""},
     {"VarIsInitializedOp", infer_bool, .cpu = run_is_initialized, STATE},
     {"VariableShape", infer_shape, .cpu = run_shape, STATE},
-    {"DestroyResourceOp", bt_infer_handle, .cpu = run_destroy, STATE, .outputs = ""},
+    {"DestroyResourceOp", bt_infer_none, .cpu = run_destroy, STATE, .outputs = ""},
     {"_TemporaryVariable", bt_infer_handle, .cpu = run_temporary, STATE},
     {"_DestroyTemporaryVariable", bt_infer_var_value, .cpu = run_destroy_temporary, STATE},
     {"IsVariableInitialized", infer_bool, STATE},

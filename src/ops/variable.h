@@ -3,7 +3,7 @@
 #ifndef BT_VARIABLE_H
 #define BT_VARIABLE_H
 
-#include "ops/op.h"
+#include "ops/object.h"
 #include "ops/resource.h"
 
 #include <pthread.h>
@@ -28,10 +28,6 @@ berth_status bt_var_read(bt_call *c, bt_var *var, bt_tensor *value);
 
 /* Output 0: of the dtype that attribute "dtype" names, of unknown shape. */
 bt_infer_fn bt_infer_var_value;
-/* Output 0: a scalar resource. No outputs at all: legal. */
-bt_infer_fn bt_infer_handle;
-/* Hands a reference out as scalar object output i (RESOURCE, VARIANT); drops it on failure. */
-berth_status bt_out_object(bt_call *c, int i, berth_dtype dtype, bt_object *object);
 
 typedef enum bt_combine_op { BT_SET, BT_ADD, BT_SUB, BT_MUL, BT_DIV, BT_MIN, BT_MAX } bt_combine_op;
 /* dst[i] = dst[i] op src[i * step] for n elements; step 0 repeats one operand. Fails for dtypes without that

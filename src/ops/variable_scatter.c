@@ -201,10 +201,10 @@ static berth_status run_gather_nd(bt_call *c) { return with_value(c, gather_nd_f
         op, bt_infer_var_value, .cpu = run, STATE, .type_attr = "dtype" \
     }
 /* The op on a resource, and TF1's on a ref, which becomes it. */
-#define CHANGE(op, run)                                                                       \
-    {"Resource" op, bt_infer_handle, .cpu = run, STATE, .type_attr = "dtype", .outputs = ""}, \
-    {                                                                                         \
-        op, bt_infer_var_value, STATE                                                         \
+#define CHANGE(op, run)                                                                     \
+    {"Resource" op, bt_infer_none, .cpu = run, STATE, .type_attr = "dtype", .outputs = ""}, \
+    {                                                                                       \
+        op, bt_infer_var_value, STATE                                                       \
     }
 
 const bt_op bt_ops_variable_scatter[] = {

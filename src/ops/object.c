@@ -1,0 +1,72 @@
+/* What the families of stateful and list ops share: objects and small numbers in and out. */
+#include "ops/object.h"
+
+bt_object *bt_object_input(bt_call *c, int i, const bt_object_type *type)
+{
+    const bt_tensor *t = i < c->n_in ? c->in[i] : NULL;
+    if (t && (t->dtype == BERTH_RESOURCE || t->dtype == BERTH_VARIANT) && bt_tensor_count(t) == 1) {
+        bt_object *object = *(bt_object **)t->data;
+        if (object && object->type == type) return object;
+    }
+    bt_call_fail(c, "input %d is no %s", i, type->name);
+    return NULL;
+}
+
+static berth_status failure(const bt_call *c) { return c->error ? c->error->status : BERTH_NO_MEMORY; }
+
+berth_status bt_out_object(bt_call *c, int i, berth_dtype dtype, bt_object *object)
+{
+    bt_object **slot = bt_out(c, i, dtype, &BT_SCALAR);
+    if (!slot) return bt_object_free(object), failure(c);
+    *slot = object;
+    return BERTH_OK;
+}
+
+static void store(void *to, int64_t i, berth_dtype dtype, int64_t value)
+{
+    if (dtype == BERTH_INT64) ((int64_t *)to)[i] = value;
+    else if (dtype == BERTH_FLOAT) ((float *)to)[i] = (float)value;
+    else if (dtype == BERTH_BOOL) ((bool *)to)[i] = value != 0;
+    else ((int32_t *)to)[i] = (int32_t)value;
+}
+
+berth_status bt_out_scalar(bt_call *c, int i, berth_dtype dtype, int64_t value)
+{
+    void *out = bt_out(c, i, dtype, &BT_SCALAR);
+    if (!out) return failure(c);
+    store(out, 0, dtype, value);
+    return BERTH_OK;
+}
+
+berth_status bt_out_shape(bt_call *c, berth_dtype dtype, const bt_shape *shape)
+{
+    if (shape->rank < 0) return bt_out_scalar(c, 0, dtype, -1);
+    bt_shape length = BT_SHAPE(shape->rank);
+    void *out = bt_out(c, 0, dtype, &length);
+    if (!out) return failure(c);
+    for (int i = 0; i < shape->rank; i++) store(out, i, dtype, shape->dim[i]);
+    return BERTH_OK;
+}
+
+berth_status bt_int_input(bt_call *c, int i, int64_t *value)
+{
+    const bt_tensor *t = i < c->n_in ? c->in[i] : NULL;
+    if (!t || bt_tensor_count(t) != 1 || (t->dtype != BERTH_INT32 && t->dtype != BERTH_INT64))
+        return bt_call_fail(c, "input %d is no integer scalar", i);
+    *value = bt_tensor_int(t, 0);
+    return BERTH_OK;
+}
+
+berth_status bt_infer_handle(bt_infer *x)
+{
+    bt_infer_scalar(x, 0, BERTH_RESOURCE);
+    return BERTH_OK;
+}
+
+berth_status bt_infer_none(bt_infer *x) { return (void)x, BERTH_OK; }
+
+void bt_infer_scalar(bt_infer *x, int i, berth_dtype dtype)
+{
+    x->out[i].dtype = dtype;
+    x->out[i].shape = BT_SCALAR;
+}
