@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 
 enum { ALIGNMENT = 64 };
-static const size_t huge_page = (size_t)2 << 20, huge_least = (size_t)1 << 20;
 
 static _Atomic uint64_t n_allocations; /* ever */
 static _Atomic uint64_t refused;       /* the number of the allocation that fails; 0: none */
@@ -90,6 +89,8 @@ void bt_free_huge(void *p, size_t bytes)
 }
 
 #else
+
+static const size_t huge_page = (size_t)2 << 20, huge_least = (size_t)1 << 20;
 
 void *bt_alloc_huge(size_t bytes)
 {

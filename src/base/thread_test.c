@@ -82,6 +82,7 @@ static void test_many_callers(void)
     bt_pool_free(pool);
 }
 
+#ifndef __SANITIZE_THREAD__
 static void fork_inside(void *user, int64_t begin, int64_t end, int worker)
 {
     static _Atomic int once;
@@ -111,6 +112,7 @@ static void test_fork(void)
     CHECK(loop_is_right(pool, 1000, 1, false));
     bt_pool_free(pool);
 }
+#endif
 
 /* ---- Limits ------------------------------------------------------------------------------------------- */
 
@@ -185,7 +187,9 @@ int main(void)
     CHECK(bt_cpu_available() >= 1);
     test_loops();
     test_many_callers();
+#ifndef __SANITIZE_THREAD__ /* which cannot follow threads into a child */
     test_fork();
+#endif
     test_cgroups();
     return check_done();
 }
