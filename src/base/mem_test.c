@@ -106,6 +106,7 @@ static bool fill_map(void *user)
         CHECK_EQ(bt_map_get_index(&map, (bt_str){name, (size_t)n - 9}), i);
         CHECK_EQ(bt_map_get_index(&map, (bt_str){name, (size_t)n}), -1);
     }
+    for (size_t i = 0; ok && i < N; i++) CHECK_EQ((uintptr_t)map.entries[i].value, i + 1); /* in order */
     if (ok) {
         CHECK_EQ(map.count, N);
         ok = bt_map_put(&map, bt_str_of("scope/7"), &ok) && bt_map_put(&map, (bt_str){NULL, 0}, &map);

@@ -11,13 +11,13 @@ void bt_source_init(bt_source *source)
 
 void bt_source_free(bt_source *source)
 {
-    for (size_t i = 0; i < source->functions.capacity; i++) {
+    for (size_t i = 0; i < source->functions.count; i++) {
         bt_function *function = source->functions.entries[i].value;
-        if (function) bt_graph_free(&function->graph);
+        bt_graph_free(&function->graph);
     }
-    for (size_t i = 0; i < source->variables.capacity; i++) {
+    for (size_t i = 0; i < source->variables.count; i++) {
         bt_variable *variable = source->variables.entries[i].value;
-        if (variable) bt_tensor_clear(&variable->value);
+        bt_tensor_clear(&variable->value);
     }
     for (size_t i = 0; i < source->n_files; i++) bt_file_free(source->files[i]);
     bt_map_free(&source->functions);
