@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/cgroup.h"
-#include "check.h"
+#include "torture.h"
 
 enum { MOST = 1 << 16 };
 
@@ -114,6 +114,16 @@ static void test_fork(void)
 }
 #endif
 
+/* Without memory for a worker there is one less, and all else goes on. */
+static bool one_loop(void *user)
+{
+    bt_pool *pool = bt_pool_new(4);
+    (void)user;
+    if (pool) CHECK(loop_is_right(pool, 1000, 1, true));
+    bt_pool_free(pool);
+    return pool;
+}
+
 /* ---- Limits ------------------------------------------------------------------------------------------- */
 
 static char root[64];
@@ -190,6 +200,7 @@ int main(void)
 #ifndef __SANITIZE_THREAD__ /* which cannot follow threads into a child */
     test_fork();
 #endif
+    CHECK(torture(one_loop, NULL, true) == 5);
     test_cgroups();
     return check_done();
 }

@@ -1,7 +1,7 @@
 /* Device names, the registry, and counted memory. */
 #include "device/device.h"
 
-#include "check.h"
+#include "torture.h"
 
 static void is_device(const char *text, const char *kind, int index)
 {
@@ -97,9 +97,25 @@ static void test_registry(void)
     bt_registry_free(NULL);
 }
 
+static bool open_registry(void *user)
+{
+    berth_error error = {0};
+    bt_registry *registry = bt_registry_new(&error);
+    CHECK(!registry == (error.status == BERTH_NO_MEMORY));
+    bt_device *cpu = registry ? bt_registry_find(registry, "CPU", &error) : NULL;
+    void *p = cpu ? bt_device_alloc(cpu, 3 << 20, &error) : NULL;
+    (void)user;
+    CHECK(!p == (error.status == BERTH_NO_MEMORY));
+    if (cpu) CHECK_EQ(cpu->in_use, p ? 3 << 20 : 0);
+    if (cpu) bt_device_free(cpu, p, 3 << 20);
+    bt_registry_free(registry);
+    return p;
+}
+
 int main(void)
 {
     test_names();
     test_registry();
+    CHECK(torture(open_registry, NULL, false) == 3);
     return check_done();
 }
