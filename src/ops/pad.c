@@ -1,8 +1,7 @@
 /* Padding: with a value (Pad, PadV2), with the tensor's own mirror image (MirrorPad), and the way back
  * (MirrorPadGrad, which adds the borders up where they came from). */
 #include "ops/move.h"
-
-#include <math.h>
+#include "ops/variable.h"
 
 typedef struct padding {
     int64_t before[BT_MAX_RANK], after[BT_MAX_RANK];
@@ -196,44 +195,6 @@ static berth_status run_mirror_pad(bt_call *c)
 
 /* ---- MirrorPadGrad ------------------------------------------------------------------------------------ */
 
-#define ADD_ROWS(type) \
-    for (int64_t i = 0; i < n; i++) ((type *)y)[i] += ((const type *)x)[i]
-
-static void add_rows(berth_dtype dtype, void *y, const void *x, int64_t n)
-{
-    uint16_t *h = y;
-    const uint16_t *g = x;
-    switch (dtype) {
-    case BERTH_FLOAT: ADD_ROWS(float); break;
-    case BERTH_DOUBLE: ADD_ROWS(double); break;
-    case BERTH_INT8:
-    case BERTH_UINT8: ADD_ROWS(uint8_t); break;
-    case BERTH_INT16:
-    case BERTH_UINT16: ADD_ROWS(uint16_t); break;
-    case BERTH_INT32:
-    case BERTH_UINT32: ADD_ROWS(uint32_t); break;
-    case BERTH_INT64:
-    case BERTH_UINT64: ADD_ROWS(uint64_t); break;
-    case BERTH_HALF:
-        for (int64_t i = 0; i < n; i++)
-            h[i] = bt_float_to_half(bt_half_to_float(h[i]) + bt_half_to_float(g[i]));
-        break;
-    case BERTH_BFLOAT16:
-        for (int64_t i = 0; i < n; i++)
-            h[i] = bt_float_to_bf16(bt_bf16_to_float(h[i]) + bt_bf16_to_float(g[i]));
-        break;
-    case BERTH_COMPLEX64:
-        n *= 2;
-        ADD_ROWS(float);
-        break;
-    case BERTH_COMPLEX128:
-        n *= 2;
-        ADD_ROWS(double);
-        break;
-    default: break;
-    }
-}
-
 /* Folds the borders inwards in a copy of the gradient, outermost axis first, then takes the inner part. */
 static berth_status run_mirror_pad_grad(bt_call *c)
 {
@@ -255,16 +216,17 @@ static berth_status run_mirror_pad_grad(bt_call *c)
         mirror_border b[2];
         mirror_borders(b, &p, i, shape->dim[i], mirror_skip(c->node));
         int64_t outer = bt_shape_span(&in->shape, 0, i);
-        for (int64_t k = 0; k < 2 * outer; k++) {
+        for (int64_t k = 0; !status && k < 2 * outer; k++) {
             char *block = bt_at(in->dtype, work, k / 2 * in->shape.dim[i] * from[i]);
-            for (int64_t row = 0; row < b[k & 1].width; row++)
-                add_rows(in->dtype, bt_at(in->dtype, block, (b[k & 1].mirror - row) * from[i]),
-                         bt_at(in->dtype, block, (b[k & 1].at + row) * from[i]), from[i]);
+            for (int64_t row = 0; !status && row < b[k & 1].width; row++)
+                status =
+                    bt_combine(in->dtype, BT_ADD, bt_at(in->dtype, block, (b[k & 1].mirror - row) * from[i]),
+                               bt_at(in->dtype, block, (b[k & 1].at + row) * from[i]), from[i], 1, c->error);
         }
         bt_move_axis(&m, shape->dim[i], to[i], from[i]);
         offset += p.before[i] * from[i];
     }
-    return bt_move_run(&m, out, bt_at(in->dtype, work, offset), c->pool, c->error);
+    return status ? status : bt_move_run(&m, out, bt_at(in->dtype, work, offset), c->pool, c->error);
 }
 
 const bt_op bt_ops_pad[] = {
