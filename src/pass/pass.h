@@ -47,6 +47,10 @@ extern const bt_pass bt_passes[];
 /* Facts of all outputs of the graph in topological order (infer + folding of small values). */
 berth_status bt_pass_infer(bt_pass_context *x);
 static inline bt_fact *bt_pass_fact(bt_pass_context *x, bt_edge e) { return &x->facts[x->first_fact[e.node] + e.slot]; }
+/* What is known of one node's outputs: its shape function, values of Shape and its kin, and small values computed. The
+ * values lie in the arena. For passes, and for the layout of a plan for given input shapes. */
+berth_status bt_facts_node(bt_arena *arena, const bt_node *node, const bt_fact *in, int n_in, bt_fact *out, int n_out,
+                           int producer, bt_pool *pool, berth_error *error);
 /* Order of nodes such that inputs come first; cycles (other than through NextIteration) are an error that names a node. */
 berth_status bt_pass_order(bt_pass_context *x, int32_t **order, size_t *n);
 /* Every use of `from` (inputs and fetches) becomes `to`. One walk of the graph each: batch with bt_redirects where there are many. */
@@ -55,6 +59,7 @@ void bt_pass_redirect(bt_pass_context *x, bt_edge from, bt_edge to);
 typedef struct bt_redirects {
     bt_edge *to;
     int32_t *first;
+    size_t n_nodes; /* when they were made; nodes added later stand for themselves */
 } bt_redirects;
 berth_status bt_redirects_init(bt_pass_context *x, bt_redirects *r); /* in the arena; identity */
 static inline void bt_redirects_set(bt_redirects *r, bt_edge from, bt_edge to) { r->to[r->first[from.node] + from.slot] = to; }

@@ -1,0 +1,95 @@
+/* Constant folding: what depends on constants alone is computed once. Large results are kept only where they replace
+ * constants at least as large, so that Fill or Tile do not swell a plan. */
+#include "pass/pass.h"
+
+enum { ALWAYS_FOLD = 64 * 1024 }; /* bytes */
+
+static bool foldable(bt_pass_context *x, const bt_node *node, int n_out)
+{
+    const bt_op *op = node->def;
+    if (!op->cpu || op->flags & (BT_OP_STATEFUL | BT_OP_NO_FOLD | BT_OP_DEAD) || n_out == 0 || node->n_controls) return false;
+    size_t in_bytes = 0;
+    for (int i = 0; i < node->n_inputs; i++) {
+        const bt_tensor *value = bt_pass_fact(x, node->inputs[i])->value;
+        if (!value || value->dtype == BERTH_RESOURCE || value->dtype == BERTH_VARIANT) return false;
+        in_bytes += bt_tensor_bytes(value);
+    }
+    size_t most = in_bytes > ALWAYS_FOLD / 8 ? 8 * in_bytes : ALWAYS_FOLD; /* a cast may widen */
+    for (int i = 0; i < n_out; i++) {
+        const bt_fact *out = &x->facts[x->first_fact[node - x->graph.nodes] + i];
+        size_t bytes;
+        if (out->dtype == BERTH_VARIANT || out->dtype == BERTH_RESOURCE) return false;
+        if (bt_shape_known(&out->shape) && (!bt_shape_bytes(&out->shape, bt_dtype_size(out->dtype), &bytes) || bytes > most))
+            return false;
+    }
+    return true;
+}
+
+/* Moves a result into the arena, where constants live. */
+static bt_tensor *into_arena(bt_pass_context *x, bt_tensor *t)
+{
+    bt_tensor *kept = bt_arena_new(x->arena, bt_tensor);
+    size_t bytes = bt_tensor_bytes(t);
+    void *data = bt_arena_alloc_aligned(x->arena, bytes ? bytes : 1, 64);
+    if (!kept || !data) return NULL;
+    if (t->dtype == BERTH_STRING) {
+        const bt_string *from = t->data;
+        bt_string *to = data;
+        for (int64_t i = 0; i < bt_tensor_count(t); i++) {
+            to[i] = (bt_string){bt_arena_copy(x->arena, from[i].p ? from[i].p : "", from[i].n), from[i].n};
+            if (!to[i].p) return NULL;
+        }
+    } else if (bytes) memcpy(data, t->data, bytes);
+    *kept = (bt_tensor){.dtype = t->dtype, .shape = t->shape, .data = data};
+    return kept;
+}
+
+/* Values that the facts already hold (shapes that are known, small results) or that one evaluation gives. A node that
+ * fails to compute is left for the run, which may never reach it. */
+static berth_status fold_node(bt_pass_context *x, int32_t index, bt_redirects *redirects)
+{
+    const bt_node *node = &x->graph.nodes[index];
+    int n_out = x->first_fact[index + 1] - x->first_fact[index];
+    bt_fact *out = x->facts + x->first_fact[index];
+    bool known = n_out > 0 && !(node->def->flags & BT_OP_STATEFUL) && strcmp(node->op, "Const") && strcmp(node->op, "_Feed")
+                 && !node->n_controls;
+    for (int i = 0; i < n_out; i++) known = known && out[i].value;
+    if (!known) {
+        if (!foldable(x, node, n_out) || !strcmp(node->op, "Const")) return BERTH_OK;
+        bt_tensor results[16] = {{0}};
+        const bt_tensor *in[64];
+        if (n_out > 16 || node->n_inputs > 64) return BERTH_OK;
+        for (int i = 0; i < node->n_inputs; i++) in[i] = bt_pass_fact(x, node->inputs[i])->value;
+        if (bt_eval(node, in, node->n_inputs, results, n_out, x->pool, NULL)) return BERTH_OK;
+        bool kept = true;
+        for (int i = 0; i < n_out; i++) {
+            bt_tensor *value = into_arena(x, &results[i]);
+            out[i] = (bt_fact){results[i].dtype, results[i].shape, value};
+            kept = kept && value;
+            bt_tensor_clear(&results[i]);
+        }
+        if (!kept) return bt_fail_memory(x->error);
+    }
+    for (int i = 0; i < n_out; i++) {
+        int32_t constant = bt_pass_const(x, x->graph.nodes[index].name, out[i].value);
+        if (constant < 0) return bt_fail_memory(x->error);
+        x->graph.nodes[constant].origin = x->graph.nodes[index].origin;
+        bt_redirects_set(redirects, (bt_edge){index, i}, (bt_edge){constant, 0});
+    }
+    bt_pass_fate(x, index, BT_FATE_FOLDED, NULL);
+    return BERTH_OK;
+}
+
+berth_status bt_pass_fold(bt_pass_context *x)
+{
+    berth_status status = bt_pass_infer(x);
+    bt_redirects redirects;
+    int32_t *order;
+    size_t n;
+    if (!status) status = bt_redirects_init(x, &redirects);
+    if (!status) status = bt_pass_order(x, &order, &n);
+    for (size_t i = 0; !status && i < n; i++) status = fold_node(x, order[i], &redirects);
+    if (status) return status;
+    bt_redirects_apply(x, &redirects);
+    return bt_pass_sweep(x);
+}
