@@ -1,0 +1,133 @@
+/* Plans: what a run does, step by step. A plan belongs to feeds, fetches and a placement, not to shapes; a layout of a
+ * plan belongs to exact input shapes: where each slot lies, and what need not be computed at all. plan.c makes plans,
+ * layout.c layouts, run.c runs them. A body (of If, While, a call) is a plan of a function. */
+#ifndef BT_PLAN_H
+#define BT_PLAN_H
+
+#include <pthread.h>
+
+#include "pass/pass.h"
+#include "plan/store.h"
+
+typedef enum bt_slot_kind { BT_SLOT_STEP, BT_SLOT_FEED, BT_SLOT_CONST } bt_slot_kind;
+
+/* A value: an output of a step, a feed, a constant. */
+typedef struct bt_slot {
+    bt_slot_kind kind;
+    bool is_read;       /* CONST: some step or fetch reads it at run time, so it lies in the store */
+    int32_t step;       /* STEP: which; FEED: the number of the feed */
+    int32_t root;       /* the slot whose bytes this one always shares (alias ops), itself otherwise */
+    int32_t last;       /* root: the last step that reads the bytes; n_steps for fetches */
+    int32_t n_fetched;  /* root: how many fetches want it or its aliases */
+    bt_fact fact;
+    bt_tensor constant; /* CONST and is_read */
+} bt_slot;
+
+typedef struct bt_step {
+    const bt_op *op;
+    const bt_node *node;
+    const void *state;
+    const int32_t *in, *out; /* slots */
+    int32_t n_in, n_out;
+    int32_t first_pointer;   /* in bt_run.pointers: inputs, then outputs */
+    uint64_t last;           /* bit i: nobody reads in[i] later */
+    uint64_t last_feed;      /* bit i: the same, if the caller gives the feed away */
+    const int32_t *controls; /* steps whose being dead makes this one dead; guarded plans only */
+    int32_t n_controls;
+} bt_step;
+
+typedef struct bt_plan_env {
+    const bt_source *source;
+    bt_map *functions;
+    struct bt_store *store;
+    bt_pool *pool;
+    const bt_map *written;        /* variables that plans of the session write; see bt_pass_context */
+    const char *function;         /* whose body this is; NULL: the graph itself */
+    const struct bt_plan_env *outer;
+} bt_plan_env;
+
+typedef struct bt_plan {
+    bt_arena arena;
+    bt_plan_env env;
+    bt_slot *slots;
+    int32_t n_slots;
+    bt_step *steps;
+    int32_t n_steps;
+    int32_t *feeds, *fetches; /* slots */
+    int32_t n_feeds, n_fetches;
+    const char **feed_names;
+    int32_t n_pointers;
+    bool guarded;             /* has Switch or Merge: steps may be dead */
+    bt_packed **packed;       /* what it holds in the store */
+    size_t n_packed, packed_room;
+    struct bt_plan **bodies;  /* of its steps; owned */
+    size_t n_bodies, bodies_room;
+    int64_t weight_bytes;     /* of its entries in the store */
+    pthread_mutex_t lock;     /* of what follows */
+    struct bt_layout **layouts; /* most recent first */
+    int n_layouts;
+    struct bt_run *idle;      /* states of past runs, for the next ones */
+    _Atomic int64_t arena_bytes; /* of all run states */
+} bt_plan;
+
+/* What to plan. feeds, fetches and targets are of `graph`; the arrays are copied. */
+typedef struct bt_plan_request {
+    const bt_graph *graph;
+    bool as_written;           /* the model's own graph: fates are kept */
+    const bt_edge *feeds;
+    const bt_fact *feed_facts;
+    const char *const *feed_names;
+    int n_feeds;
+    const bt_edge *fetches;
+    int n_fetches;
+    const int32_t *targets;
+    int n_targets;
+    bt_fate *fates;            /* result, by node of the graph; may be NULL */
+    const char *dump_stage;    /* a pass's name, "source" or "plan": its text goes to *dump, and nothing is planned after it */
+    bt_text *dump;
+} bt_plan_request;
+
+bt_plan *bt_plan_new(const bt_plan_env *env, const bt_plan_request *request, berth_error *error);
+void bt_plan_free(bt_plan *plan);
+void bt_plan_dump(const bt_plan *plan, bt_text *out);
+
+/* ---- Layouts ---- */
+
+enum { BT_DYNAMIC = -1, BT_ELSEWHERE = -2 };
+
+typedef struct bt_layout {
+    bt_arena arena;
+    bt_shape *feed_shapes;
+    bt_tensor *initial;      /* by slot: dtype and shape where known; data of constants and of values that are known */
+    int64_t *offset;         /* by slot: in the run's arena; BT_DYNAMIC; BT_ELSEWHERE: constant, fed or fetched */
+    int32_t *steps;          /* those that must run */
+    int32_t n_steps;
+    size_t arena_bytes;
+    int32_t *feed_slots, *feed_first;   /* slots that share the bytes of feed i: feed_slots[feed_first[i] .. feed_first[i+1]) */
+    int32_t *fetch_slots, *fetch_first; /* slots that lie in the tensor fetched as i; none: it is copied out at the end */
+    int refs;                /* run states that are set up for it; under the plan's lock */
+} bt_layout;
+
+/* The layout for these feeds' shapes, found or made; a reference. */
+bt_layout *bt_plan_layout(bt_plan *plan, bt_tensor *const *feeds, berth_error *error);
+void bt_layout_release(bt_plan *plan, bt_layout *layout);
+void bt_layout_free(bt_layout *layout);
+
+/* ---- Runs ---- */
+
+/* What a run needs from outside: the same for all bodies that it enters. */
+typedef struct bt_services {
+    struct bt_resources *resources;
+    const volatile int *cancel;
+    int64_t max_iterations;
+    struct bt_profile *profile; /* NULL: none */
+} bt_services;
+
+/* Runs a plan. Contract of in, out and take: bt_run_body in ops/op.h. */
+berth_status bt_plan_run(bt_plan *plan, const bt_services *services, bt_tensor *const *in, bt_tensor *const *out,
+                         uint64_t take, berth_error *error);
+/* A run state and a layout for these shapes, made ahead. */
+berth_status bt_plan_warm(bt_plan *plan, bt_tensor *const *in, berth_error *error);
+void bt_run_states_free(bt_plan *plan); /* all idle ones */
+
+#endif

@@ -1,0 +1,437 @@
+/* Runs: one loop over the steps of a layout. The state of a run (values, arena, scratch) is kept for the next one, so
+ * that a warm run of a known shape allocates nothing. */
+#include "plan/plan.h"
+
+#include <stdatomic.h>
+
+typedef struct bt_run bt_run;
+
+struct bt_run {
+    bt_plan *plan;
+    const bt_services *services;
+    bt_layout *layout;     /* that values and arena are set up for; a reference */
+    bt_tensor *values;     /* by slot */
+    bt_tensor **pointers;  /* of all steps' inputs and outputs, into values */
+    bool *dead;            /* by step; guarded plans only */
+    uint8_t *arena;
+    size_t arena_bytes;
+    void *scratch;
+    size_t scratch_bytes;
+    const bt_step *step;   /* that runs now */
+    struct bt_run *next;
+};
+
+/* ---- Services for kernels ----------------------------------------------------------------------------- */
+
+static int64_t offset_of(const bt_call *c, const bt_tensor *t) { return c->run->layout->offset[t - c->run->values]; }
+
+static bool same_place(const bt_tensor *t, berth_dtype dtype, const bt_shape *shape)
+{
+    return t->dtype == dtype && bt_shape_equal(&t->shape, shape);
+}
+
+static bool owns(const bt_tensor *t) { return t->buffer && atomic_load_explicit(&t->buffer->refs, memory_order_acquire) == 1; }
+
+/* The buffer of an input that an elementwise step may write over, taken from it. */
+static bool take_input(bt_call *c, bt_tensor *out, berth_dtype dtype, const bt_shape *shape)
+{
+    if (!(c->run->step->op->flags & BT_OP_INPLACE) || bt_dtype_is_object(dtype)) return false;
+    for (int i = 0; i < c->n_in && i < 64; i++) {
+        bt_tensor *in = c->in[i];
+        if (!(c->run->step->last >> i & 1) || !owns(in) || !bt_shape_equal(&in->shape, shape)
+            || bt_dtype_size(in->dtype) != bt_dtype_size(dtype) || offset_of(c, in) != BT_DYNAMIC)
+            continue;
+        bt_buffer *mine = out->buffer;
+        out->buffer = in->buffer, out->data = in->data;
+        in->buffer = mine; /* in->data stays for the kernel to read; the buffers are swapped for the next run */
+        return true;
+    }
+    return false;
+}
+
+static berth_status take_dynamic(bt_tensor *t, berth_dtype dtype, const bt_shape *shape, berth_error *error)
+{
+    size_t bytes;
+    if (!bt_shape_bytes(shape, bt_dtype_size(dtype), &bytes)) return bt_fail(error, BERTH_NO_MEMORY, "its result is too large");
+    bool reuse = owns(t) && !t->buffer->release && !bt_dtype_is_object(dtype) && !bt_dtype_is_object(t->dtype) && t->buffer->bytes >= bytes
+                 && t->buffer->bytes <= 2 * bytes + 4096;
+    if (reuse) {
+        t->dtype = dtype, t->shape = *shape, t->data = t->buffer->data;
+        return BERTH_OK;
+    }
+    bt_tensor_clear(t);
+    return bt_tensor_init(t, dtype, shape, error);
+}
+
+static void *run_out(bt_call *c, int i, berth_dtype dtype, const bt_shape *shape)
+{
+    bt_tensor *t = c->out[i];
+    if (offset_of(c, t) != BT_DYNAMIC) {
+        if (same_place(t, dtype, shape)) return t->data;
+        char got[BT_SHAPE_TEXT], planned[BT_SHAPE_TEXT];
+        bt_fail(c->error, BERTH_INTERNAL, "gave %s%s where %s%s was planned", bt_dtype_name(dtype), bt_shape_text(shape, got),
+                bt_dtype_name(t->dtype), bt_shape_text(&t->shape, planned));
+        return NULL;
+    }
+    t->dead = false;
+    if (take_input(c, t, dtype, shape)) {
+        t->dtype = dtype, t->shape = *shape;
+        return t->data;
+    }
+    return take_dynamic(t, dtype, shape, c->error) ? NULL : t->data;
+}
+
+static berth_status run_alias(bt_call *c, int i, int j, berth_dtype dtype, const bt_shape *shape)
+{
+    bt_tensor *t = c->out[i], *in = c->in[j];
+    if (offset_of(c, t) != BT_DYNAMIC) {
+        if (!run_out(c, i, dtype, shape)) return c->error->status;
+        if (t->data != in->data) memmove(t->data, in->data, bt_tensor_bytes(t));
+        return BERTH_OK;
+    }
+    bool shares = in->buffer || c->run->step->op->flags & BT_OP_ALIAS;
+    bt_tensor_clear(t);
+    berth_status status = BERTH_OK;
+    if (shares) bt_tensor_share(t, in);
+    else status = bt_tensor_copy(t, in, c->error);
+    t->dtype = dtype, t->shape = *shape, t->dead = false;
+    return status;
+}
+
+static berth_status run_move(bt_call *c, int i, bt_tensor *from)
+{
+    bt_tensor *t = c->out[i];
+    berth_status status = BERTH_OK;
+    if (offset_of(c, t) != BT_DYNAMIC) {
+        if (run_out(c, i, from->dtype, &from->shape)) memcpy(t->data, from->data, bt_tensor_bytes(from));
+        else status = c->error->status;
+    } else {
+        bt_tensor_clear(t);
+        if (from->buffer) *t = *from, *from = (bt_tensor){0};
+        else status = bt_tensor_copy(t, from, c->error);
+    }
+    bt_tensor_clear(from);
+    return status;
+}
+
+static void *run_scratch(bt_call *c, size_t bytes)
+{
+    bt_run *run = c->run;
+    if (run->scratch_bytes >= bytes && run->scratch) return run->scratch;
+    bt_free_huge(run->scratch, run->scratch_bytes);
+    run->scratch_bytes = bytes + bytes / 4 + 64;
+    run->scratch = bt_alloc_huge(run->scratch_bytes);
+    if (!run->scratch) run->scratch_bytes = 0, bt_fail_memory(c->error);
+    return run->scratch;
+}
+
+static berth_status run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out, uint64_t take)
+{
+    return bt_plan_run((bt_plan *)body, c->run->services, in, out, take, c->error);
+}
+
+static berth_status run_check(bt_call *c, int64_t iteration)
+{
+    const bt_services *s = c->run->services;
+    if (s->cancel && *s->cancel) return bt_fail(c->error, BERTH_CANCELLED, "the run was cancelled");
+    if (s->max_iterations > 0 && iteration > s->max_iterations)
+        return bt_fail(c->error, BERTH_CANCELLED, "passed its bound of %lld iterations", (long long)s->max_iterations);
+    return BERTH_OK;
+}
+
+static struct bt_resources *run_resources(bt_call *c) { return c->run->services->resources; }
+
+static const bt_run_host run_host = {run_out, run_alias, run_move, run_scratch, run_body, run_check, run_resources};
+
+/* ---- States ------------------------------------------------------------------------------------------- */
+
+static void state_free(bt_run *run)
+{
+    for (int32_t i = 0; run->values && i < run->plan->n_slots; i++) bt_tensor_clear(&run->values[i]);
+    bt_layout_release(run->plan, run->layout);
+    bt_free(run->values);
+    bt_free((void *)run->pointers);
+    bt_free(run->dead);
+    run->plan->arena_bytes -= (int64_t)run->arena_bytes;
+    bt_free_huge(run->arena, run->arena_bytes);
+    bt_free_huge(run->scratch, run->scratch_bytes);
+    bt_free(run);
+}
+
+static bt_run *state_new(bt_plan *plan, berth_error *error)
+{
+    bt_run *run = bt_calloc(1, sizeof *run);
+    if (!run) return bt_fail_memory(error), NULL;
+    run->plan = plan;
+    run->values = bt_calloc((size_t)plan->n_slots + 1, sizeof *run->values);
+    run->pointers = bt_calloc((size_t)plan->n_pointers + 1, sizeof *run->pointers);
+    run->dead = bt_calloc((size_t)plan->n_steps + 1, sizeof *run->dead);
+    if (!run->values || !run->pointers || !run->dead) {
+        state_free(run);
+        return bt_fail_memory(error), NULL;
+    }
+    for (int32_t s = 0; s < plan->n_steps; s++) {
+        const bt_step *step = &plan->steps[s];
+        bt_tensor **p = run->pointers + step->first_pointer;
+        for (int i = 0; i < step->n_in; i++) *p++ = &run->values[step->in[i]];
+        for (int i = 0; i < step->n_out; i++) *p++ = &run->values[step->out[i]];
+    }
+    return run;
+}
+
+void bt_run_states_free(bt_plan *plan)
+{
+    while (plan->idle) {
+        bt_run *run = plan->idle;
+        plan->idle = run->next;
+        state_free(run);
+    }
+}
+
+/* Sets up values and arena for a layout, whose reference it takes over. */
+static berth_status adopt(bt_run *run, bt_layout *layout, berth_error *error)
+{
+    bt_plan *plan = run->plan;
+    if (layout->arena_bytes > run->arena_bytes) {
+        plan->arena_bytes -= (int64_t)run->arena_bytes;
+        bt_free_huge(run->arena, run->arena_bytes);
+        run->arena_bytes = layout->arena_bytes;
+        run->arena = bt_alloc_huge(run->arena_bytes);
+        if (!run->arena) return run->arena_bytes = 0, bt_layout_release(plan, layout), bt_fail_memory(error);
+        plan->arena_bytes += (int64_t)run->arena_bytes;
+    }
+    for (int32_t i = 0; i < plan->n_slots; i++) {
+        bt_tensor *t = &run->values[i];
+        bool was_dynamic = run->layout && run->layout->offset[i] == BT_DYNAMIC;
+        if (layout->offset[i] == BT_DYNAMIC && was_dynamic) continue; /* its buffer may serve again */
+        bt_tensor_clear(t);
+        *t = layout->initial[i];
+        if (layout->offset[i] >= 0) t->data = run->arena + layout->offset[i];
+    }
+    bt_layout_release(plan, run->layout);
+    run->layout = layout;
+    return BERTH_OK;
+}
+
+/* An idle state, best one that is set up for this layout. */
+static bt_run *state_get(bt_plan *plan, bt_tensor *const *in, berth_error *error)
+{
+    bt_layout *layout = bt_plan_layout(plan, in, error);
+    if (!layout) return NULL;
+    pthread_mutex_lock(&plan->lock);
+    bt_run **best = &plan->idle;
+    for (bt_run **r = &plan->idle; *r; r = &(*r)->next)
+        if ((*r)->layout == layout) {
+            best = r;
+            break;
+        }
+    bt_run *run = *best;
+    if (run) *best = run->next;
+    pthread_mutex_unlock(&plan->lock);
+    if (!run) run = state_new(plan, error);
+    if (!run) return bt_layout_release(plan, layout), NULL;
+    if (run->layout == layout) bt_layout_release(plan, layout);
+    else if (adopt(run, layout, error)) return state_free(run), NULL;
+    return run;
+}
+
+/* Objects are let go; buffers of numbers stay for the next run. */
+static void state_put(bt_run *run)
+{
+    bt_plan *plan = run->plan;
+    bt_layout *layout = run->layout;
+    for (int32_t i = 0; i < plan->n_slots; i++) {
+        bt_tensor *t = &run->values[i];
+        if (layout->offset[i] != BT_DYNAMIC) continue;
+        if (!t->buffer) *t = (bt_tensor){0};
+        else if (bt_dtype_is_object(t->dtype) || !owns(t)) bt_tensor_clear(t);
+    }
+    pthread_mutex_lock(&plan->lock);
+    run->services = NULL;
+    run->next = plan->idle;
+    plan->idle = run;
+    pthread_mutex_unlock(&plan->lock);
+}
+
+/* ---- The run ------------------------------------------------------------------------------------------ */
+
+static berth_status bind_feeds(bt_run *run, bt_tensor *const *in, berth_error *error)
+{
+    bt_plan *plan = run->plan;
+    const bt_layout *layout = run->layout;
+    char given[BT_SHAPE_TEXT], wanted[BT_SHAPE_TEXT];
+    for (int i = 0; i < plan->n_feeds; i++) {
+        int32_t slot = plan->feeds[i];
+        if (slot < 0) continue;
+        const bt_fact *fact = &plan->slots[slot].fact;
+        if (fact->dtype && in[i]->dtype != fact->dtype)
+            return bt_fail(error, BERTH_BAD_INPUT, "input '%s': is %s, must be %s", plan->feed_names[i],
+                           bt_dtype_name(in[i]->dtype), bt_dtype_name(fact->dtype));
+        if (!bt_shape_compatible(&in[i]->shape, &fact->shape))
+            return bt_fail(error, BERTH_BAD_INPUT, "input '%s': has shape %s, must be %s", plan->feed_names[i],
+                           bt_shape_text(&in[i]->shape, given), bt_shape_text(&fact->shape, wanted));
+        run->values[slot] = *in[i];
+        for (int32_t k = layout->feed_first[i]; k < layout->feed_first[i + 1]; k++)
+            run->values[layout->feed_slots[k]].data = in[i]->data;
+    }
+    return BERTH_OK;
+}
+
+/* Points the slots of fetches that have a place of their own into the caller's tensors. */
+static berth_status bind_fetches(bt_run *run, bt_tensor *const *out, berth_error *error)
+{
+    bt_plan *plan = run->plan;
+    const bt_layout *layout = run->layout;
+    for (int i = 0; i < plan->n_fetches; i++) {
+        if (layout->fetch_first[i] == layout->fetch_first[i + 1]) continue;
+        const bt_tensor *want = &layout->initial[plan->fetches[i]];
+        bt_tensor none = {0}, *t = out[i];
+        bool fits = t && owns(t) && same_place(t, want->dtype, &want->shape);
+        if (t && !fits) {
+            bt_tensor_clear(t);
+            if (bt_tensor_init(t, want->dtype, &want->shape, error)) return BERTH_NO_MEMORY;
+        }
+        if (!t) { /* not wanted, but computed: the slot needs a place all the same */
+            bt_tensor *slot = &run->values[plan->fetches[i]];
+            if (!slot->buffer && bt_tensor_init(&none, want->dtype, &want->shape, error)) return BERTH_NO_MEMORY;
+            if (!slot->buffer) *slot = none;
+            t = slot;
+        }
+        for (int32_t k = layout->fetch_first[i]; k < layout->fetch_first[i + 1]; k++)
+            run->values[layout->fetch_slots[k]].data = t->data;
+    }
+    return BERTH_OK;
+}
+
+static uint64_t given_away(const bt_plan *plan, const bt_step *step, uint64_t take)
+{
+    uint64_t last = step->last;
+    for (int i = 0; step->last_feed && i < step->n_in && i < 64; i++) {
+        int32_t feed = plan->slots[plan->slots[step->in[i]].root].step;
+        if (step->last_feed >> i & 1 && feed < 64 && take >> feed & 1) last |= (uint64_t)1 << i;
+    }
+    return last;
+}
+
+/* A step is dead when anything that it needs is. */
+static bool step_is_dead(bt_run *run, const bt_step *step, const bt_call *c)
+{
+    bool dead = false;
+    for (int i = 0; i < step->n_controls; i++) dead |= run->dead[step->controls[i]];
+    if (step->op->flags & BT_OP_DEAD) {
+        bool live = step->n_in == 0;
+        for (int i = 0; i < step->n_in; i++) live |= !c->in[i]->dead;
+        dead |= !live;
+    } else
+        for (int i = 0; i < step->n_in; i++) dead |= c->in[i]->dead;
+    for (int i = 0; i < step->n_out; i++) c->out[i]->dead = dead;
+    return run->dead[step - run->plan->steps] = dead;
+}
+
+static berth_status fail_step(const bt_step *step, berth_error *error)
+{
+    if (!error->status) bt_fail(error, BERTH_INTERNAL, "failed without saying why");
+    if (strncmp(error->message, "node '", 6)) bt_error_prefix(error, "node '%s' (%s)", step->node->name, step->node->op);
+    return error->status;
+}
+
+static berth_status run_steps(bt_run *run, uint64_t take, berth_error *error)
+{
+    const bt_plan *plan = run->plan;
+    const bt_layout *layout = run->layout;
+    const volatile int *cancel = run->services->cancel;
+    bt_call c = {.pool = plan->env.pool, .run = run, .host = &run_host, .error = error};
+    for (int32_t s = 0; s < layout->n_steps; s++) {
+        const bt_step *step = &plan->steps[layout->steps[s]];
+        c.node = step->node;
+        c.state = step->state;
+        c.in = run->pointers + step->first_pointer;
+        c.n_in = step->n_in;
+        c.out = c.in + step->n_in;
+        c.n_out = step->n_out;
+        c.last = step->last_feed && take ? given_away(plan, step, take) : step->last;
+        run->step = step;
+        if (plan->guarded && step_is_dead(run, step, &c)) continue;
+        if (step->op->cpu(&c)) return fail_step(step, error);
+        if (cancel && *cancel) return bt_fail(error, BERTH_CANCELLED, "the run was cancelled");
+    }
+    return BERTH_OK;
+}
+
+/* Hands a fetch over that does not lie in the caller's tensor yet. */
+static berth_status deliver(bt_run *run, int i, bt_tensor *out, uint64_t take, berth_error *error)
+{
+    bt_plan *plan = run->plan;
+    int32_t index = plan->fetches[i];
+    const bt_slot *slot = &plan->slots[index], *root = &plan->slots[slot->root];
+    bt_tensor *t = &run->values[index];
+    if (t->dead)
+        return bt_fail(error, BERTH_BAD_INPUT, "a fetched tensor lies in a branch that was not taken");
+    bool fits = owns(out) && same_place(out, t->dtype, &t->shape) && !bt_dtype_is_object(t->dtype) && out->buffer != t->buffer;
+    bool mine = run->layout->offset[index] == BT_DYNAMIC && t->buffer && slot->root == index && slot->kind == BT_SLOT_STEP
+                && root->n_fetched == 1;
+    if (mine) { /* the buffers change hands, so that neither side allocates next time */
+        bt_tensor old = *out;
+        *out = *t;
+        if (fits && !old.buffer->release) *t = old;
+        else bt_tensor_clear(&old), *t = (bt_tensor){0};
+        return BERTH_OK;
+    }
+    bool given = root->kind == BT_SLOT_FEED && root->step < 64 && take >> root->step & 1;
+    if (fits && !(given && t->buffer)) {
+        memcpy(out->data, t->data, bt_tensor_bytes(t));
+        return BERTH_OK;
+    }
+    bt_tensor kept = {0};
+    if (bt_tensor_keep(&kept, t, error)) return BERTH_NO_MEMORY;
+    bt_tensor_clear(out);
+    *out = kept;
+    return BERTH_OK;
+}
+
+static berth_status run_once(bt_run *run, bt_tensor *const *in, bt_tensor *const *out, uint64_t take, berth_error *error)
+{
+    bt_plan *plan = run->plan;
+    berth_status status = bind_feeds(run, in, error);
+    if (!status) status = bind_fetches(run, out, error);
+    if (!status) status = run_steps(run, take, error);
+    for (int i = 0; i < plan->n_fetches && !status; i++) {
+        bool bound = run->layout->fetch_first[i] < run->layout->fetch_first[i + 1];
+        if (!bound && out[i]) status = deliver(run, i, out[i], take, error);
+    }
+    /* Nothing of the caller's is left behind. */
+    for (int i = 0; i < plan->n_feeds; i++)
+        if (plan->feeds[i] >= 0) run->values[plan->feeds[i]].buffer = NULL, run->values[plan->feeds[i]].data = NULL;
+    return status;
+}
+
+static berth_status check_feeds(const bt_plan *plan, bt_tensor *const *in, berth_error *error)
+{
+    for (int i = 0; i < plan->n_feeds; i++)
+        if (plan->feeds[i] >= 0 && (!in[i] || !bt_shape_known(&in[i]->shape)))
+            return bt_fail(error, BERTH_BAD_INPUT, "input '%s' is not given", plan->feed_names[i]);
+    return BERTH_OK;
+}
+
+berth_status bt_plan_run(bt_plan *plan, const bt_services *services, bt_tensor *const *in, bt_tensor *const *out,
+                         uint64_t take, berth_error *error)
+{
+    berth_status status = check_feeds(plan, in, error);
+    if (status) return status;
+    bt_run *run = state_get(plan, in, error);
+    if (!run) return error->status;
+    run->services = services;
+    status = run_once(run, in, out, take, error);
+    state_put(run);
+    return status;
+}
+
+berth_status bt_plan_warm(bt_plan *plan, bt_tensor *const *in, berth_error *error)
+{
+    berth_status status = check_feeds(plan, in, error);
+    if (status) return status;
+    bt_run *run = state_get(plan, in, error);
+    if (!run) return error->status;
+    state_put(run);
+    return BERTH_OK;
+}

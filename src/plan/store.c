@@ -1,0 +1,167 @@
+/* The store of packed weights. Small entries share blocks of huge pages, large ones have their own. */
+#include "plan/store.h"
+
+#include <pthread.h>
+
+enum { BLOCK = 4 << 20, OWN_BLOCK = 1 << 20 };
+
+typedef struct block {
+    uint8_t *data;
+    size_t bytes, used, live; /* live: entries in it, and one while it is open */
+} block;
+
+struct bt_packed {
+    const void *constant; /* the bytes in the file; NULL: of one plan alone, never found again */
+    char *layout;
+    void *data;
+    int refs;
+    block *home;
+    bt_packed *next; /* in its bucket */
+};
+
+enum { BUCKETS = 512 };
+
+struct bt_store {
+    const bt_source *source;
+    pthread_mutex_t lock;
+    bt_packed *buckets[BUCKETS];
+    block *open; /* where small entries go */
+    int64_t bytes;
+};
+
+bt_store *bt_store_new(const bt_source *source)
+{
+    bt_store *store = bt_calloc(1, sizeof *store);
+    if (!store) return NULL;
+    store->source = source;
+    pthread_mutex_init(&store->lock, NULL);
+    return store;
+}
+
+static void block_drop(bt_store *store, block *b)
+{
+    if (--b->live) return;
+    store->bytes -= (int64_t)b->bytes;
+    if (store->open == b) store->open = NULL;
+    bt_free_huge(b->data, b->bytes);
+    bt_free(b);
+}
+
+void bt_store_free(bt_store *store)
+{
+    if (!store) return;
+    if (store->open) block_drop(store, store->open);
+    pthread_mutex_destroy(&store->lock);
+    bt_free(store);
+}
+
+int64_t bt_store_bytes(const bt_store *store) { return store->bytes; }
+
+static block *block_new(bt_store *store, size_t bytes)
+{
+    block *b = bt_calloc(1, sizeof *b);
+    if (!b) return NULL;
+    b->bytes = bytes;
+    b->data = bt_alloc_huge(bytes);
+    if (!b->data) return bt_free(b), NULL;
+    b->live = 1;
+    store->bytes += (int64_t)bytes;
+    return b;
+}
+
+/* Room for an entry; its block counts it. */
+static block *room_for(bt_store *store, size_t bytes, void **data)
+{
+    if (bytes >= OWN_BLOCK) {
+        block *own = block_new(store, bytes);
+        if (own) *data = own->data;
+        return own;
+    }
+    block *b;
+    if (!store->open || store->open->used + bytes > store->open->bytes) {
+        b = block_new(store, BLOCK);
+        if (!b) return NULL;
+        if (store->open) block_drop(store, store->open);
+        store->open = b;
+    }
+    b = store->open;
+    *data = b->data + b->used;
+    b->used += bt_align(bytes ? bytes : 1, 64);
+    b->live++;
+    return b;
+}
+
+static bt_packed **bucket(bt_store *store, const void *constant, const char *layout)
+{
+    uint64_t hash = bt_hash(layout, strlen(layout)) ^ bt_hash(&constant, sizeof constant);
+    return &store->buckets[hash % BUCKETS];
+}
+
+static bt_packed *find(bt_store *store, const void *constant, const char *layout)
+{
+    bt_packed *e = *bucket(store, constant, layout);
+    while (e && (e->constant != constant || strcmp(e->layout, layout))) e = e->next;
+    return e;
+}
+
+static bt_packed *entry_new(bt_store *store, const void *constant, const char *layout, size_t bytes)
+{
+    bt_packed *e = bt_calloc(1, sizeof *e);
+    if (!e || !(e->layout = bt_strdup(layout)) || !(e->home = room_for(store, bytes, &e->data))) {
+        if (e) bt_free(e->layout);
+        bt_free(e);
+        return NULL;
+    }
+    e->constant = constant, e->refs = 1;
+    return e;
+}
+
+static void entry_free(bt_store *store, bt_packed *e)
+{
+    block_drop(store, e->home);
+    bt_free(e->layout);
+    bt_free(e);
+}
+
+/* Packs a new entry and, when it can be found again, enters it. */
+static bt_packed *make(bt_store *store, bt_file *file, const bt_tensor *constant, const char *layout, size_t bytes,
+                       bt_pack_fn *pack, void *user, berth_error *error)
+{
+    if (file && bt_file_unchanged(file, error)) return NULL;
+    bt_packed *e = entry_new(store, file ? constant->data : NULL, layout, bytes);
+    if (!e) return bt_fail_memory(error), NULL;
+    if (pack(user, e->data, error)) return entry_free(store, e), NULL;
+    if (!file) return e;
+    bt_packed **head = bucket(store, constant->data, layout);
+    e->next = *head, *head = e;
+    bt_file_release(file, constant->data, bt_tensor_bytes(constant));
+    return e;
+}
+
+bt_packed *bt_store_get(bt_store *store, const bt_tensor *constant, const char *layout, size_t bytes, bt_pack_fn *pack,
+                        void *user, berth_error *error)
+{
+    /* Only bytes that stay where they are can be recognised again: those of a mapped file. */
+    bt_file *file = bt_source_file_of(store->source, constant->data);
+    pthread_mutex_lock(&store->lock);
+    bt_packed *e = file ? find(store, constant->data, layout) : NULL;
+    if (e) e->refs++;
+    else e = make(store, file, constant, layout, bytes, pack, user, error);
+    pthread_mutex_unlock(&store->lock);
+    return e;
+}
+
+const void *bt_packed_data(const bt_packed *packed) { return packed->data; }
+
+void bt_packed_free(bt_store *store, bt_packed *packed)
+{
+    if (!packed) return;
+    pthread_mutex_lock(&store->lock);
+    if (--packed->refs == 0) {
+        bt_packed **link = packed->constant ? bucket(store, packed->constant, packed->layout) : NULL;
+        while (link && *link != packed) link = &(*link)->next;
+        if (link) *link = packed->next;
+        entry_free(store, packed);
+    }
+    pthread_mutex_unlock(&store->lock);
+}
