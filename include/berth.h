@@ -252,8 +252,8 @@ BERTH_API berth_status berth_session_prepare(berth_session *session, const berth
                                              const berth_feed *fetches, size_t n_fetches, const berth_run_options *options,
                                              berth_error *error);
 /* Runs the graph. Each fetch's tensor is written in place when it is not NULL and has the right dtype and
- * shape; else it is replaced by a new one (the old one is freed), which is the caller's. On failure the
- * fetches are as they were. Runs with the same names, in the same order, and of a shape seen before, into
+ * shape; else it gets new memory, and where there was no tensor a new one, which is the caller's. On failure
+ * no tensor is made, and the elements of those given are undefined. Runs with the same names, in the same order, and of a shape seen before, into
  * tensors given, allocate nothing. Any number of threads may run one session: variables are shared between
  * the runs, each single read and write of one is atomic, and nothing else is. */
 BERTH_API berth_status berth_session_run(berth_session *session, const berth_feed *feeds, size_t n_feeds, berth_feed *fetches,

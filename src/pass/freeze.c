@@ -1,14 +1,74 @@
 /* Variables that nobody writes become constants: reads of a VarHandleOp whose value the file has, unless a plan of this
- * session writes it. (Which plans write is known when they are made: session/session.c.) */
+ * session writes it. Which variables a plan writes is seen here, before anything is frozen; the session drops plans
+ * that had frozen one of them. */
 #include "pass/pass.h"
 
-static const bt_variable *frozen_variable(const bt_pass_context *x, const bt_node *handle)
+static const bt_variable *variable_of(const bt_pass_context *x, const bt_node *handle)
 {
     if (strcmp(handle->op, "VarHandleOp")) return NULL;
     const char *shared = bt_attr_string(handle, "shared_name", "");
-    const char *name = *shared ? shared : handle->name;
-    if (x->written && bt_map_get(x->written, bt_str_of(name))) return NULL;
-    return bt_map_get(&x->source->variables, bt_str_of(name));
+    return bt_map_get(&x->source->variables, bt_str_of(*shared ? shared : handle->name));
+}
+
+static bool only_reads(const char *op)
+{
+    static const char *const readers[] = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape",
+                                          "VarIsInitializedOp", "Identity", NULL};
+    for (int i = 0; readers[i]; i++)
+        if (!strcmp(op, readers[i])) return true;
+    return false;
+}
+
+static bool node_writes(const bt_pass_context *x, const bt_node *node, int input, int depth);
+
+/* A function writes its argument when a node does that the argument goes to. */
+static bool function_writes(const bt_pass_context *x, const char *name, int arg, int depth)
+{
+    const bt_function *f = name ? bt_map_get(x->functions, bt_str_of(name)) : NULL;
+    if (!f || arg < 0 || arg >= f->n_args || depth > 64) return true;
+    for (size_t i = 0; i < f->graph.n_nodes; i++) {
+        const bt_node *node = &f->graph.nodes[i];
+        for (int j = 0; j < node->n_inputs; j++)
+            if (node->inputs[j].node == f->args[arg] && node_writes(x, node, j, depth + 1)) return true;
+    }
+    return false;
+}
+
+/* Whether a node that gets a handle as this input may write the variable: any op that is not known only to read. */
+static bool node_writes(const bt_pass_context *x, const bt_node *node, int input, int depth)
+{
+    if (only_reads(node->op)) return false;
+    bool calls = false, writes = false;
+    bool has_leading = strstr(node->op, "While") == NULL && !strstr(node->op, "PartitionedCall");
+    for (int a = 0; a < node->n_attrs; a++) {
+        const bt_attr *attr = &node->attrs[a];
+        if (attr->kind != BT_ATTR_FUNC) continue;
+        calls = true;
+        int n = attr->is_list ? attr->n : 1;
+        for (int i = 0; i < n && !writes; i++)
+            writes = function_writes(x, (attr->is_list ? attr->list[i] : attr->value).s.p, input - has_leading, depth);
+    }
+    return calls ? writes : true;
+}
+
+/* Adds the variables that this graph writes to x->written. */
+static berth_status note_written(bt_pass_context *x)
+{
+    for (size_t i = 0; i < x->graph.n_nodes; i++) {
+        const bt_node *node = &x->graph.nodes[i];
+        for (int j = 0; j < node->n_inputs; j++) {
+            const bt_variable *v = variable_of(x, &x->graph.nodes[node->inputs[j].node]);
+            if (!v || !node_writes(x, node, j, 0)) continue;
+            if (!bt_map_put(x->written, bt_str_of(v->name), (void *)v)) return bt_fail_memory(x->error);
+        }
+    }
+    return BERTH_OK;
+}
+
+static const bt_variable *frozen_variable(const bt_pass_context *x, const bt_node *handle)
+{
+    const bt_variable *v = variable_of(x, handle);
+    return v && !bt_map_get(x->written, bt_str_of(v->name)) ? v : NULL;
 }
 
 /* The constant of a variable, made once a plan. */
@@ -27,7 +87,8 @@ berth_status bt_pass_freeze(bt_pass_context *x)
     size_t count = x->graph.n_nodes;
     int32_t *made = bt_arena_array(x->arena, int32_t, count + 1);
     bt_redirects redirects;
-    berth_status status = bt_redirects_init(x, &redirects);
+    berth_status status = note_written(x);
+    if (!status) status = bt_redirects_init(x, &redirects);
     if (status || !made) return status ? status : bt_fail_memory(x->error);
     for (size_t i = 0; i < count; i++) {
         bt_node *node = &x->graph.nodes[i];

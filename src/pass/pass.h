@@ -24,8 +24,7 @@ typedef struct bt_pass_context {
     int n_fetches;
     int32_t *targets;         /* nodes to run for their effect */
     int n_targets;
-    /* Variables that some plan of this session writes: never frozen. Grows while plans are made. */
-    const bt_map *written;
+    bt_map *written;          /* variables that some plan of this session writes, never frozen: name -> bt_variable *; grows */
     bt_fate *fates;           /* by node of the graph as written (bt_node.origin); NULL in bodies */
     bt_pool *pool;
     /* Facts of every output: facts[first_fact[node] + slot]; made by bt_pass_infer, stale after a rewrite. */

@@ -41,7 +41,8 @@ typedef struct bt_plan_env {
     bt_map *functions;
     struct bt_store *store;
     bt_pool *pool;
-    const bt_map *written;        /* variables that plans of the session write; see bt_pass_context */
+    bt_device *device;            /* where activations lie */
+    bt_map *written;              /* variables that plans of the session write; see bt_pass_context */
     const char *function;         /* whose body this is; NULL: the graph itself */
     const struct bt_plan_env *outer;
 } bt_plan_env;

@@ -153,7 +153,7 @@ static void state_free(bt_run *run)
     bt_free((void *)run->pointers);
     bt_free(run->dead);
     run->plan->arena_bytes -= (int64_t)run->arena_bytes;
-    bt_free_huge(run->arena, run->arena_bytes);
+    bt_device_free(run->plan->env.device, run->arena, run->arena_bytes);
     bt_free_huge(run->scratch, run->scratch_bytes);
     bt_free(run);
 }
@@ -194,10 +194,10 @@ static berth_status adopt(bt_run *run, bt_layout *layout, berth_error *error)
     bt_plan *plan = run->plan;
     if (layout->arena_bytes > run->arena_bytes) {
         plan->arena_bytes -= (int64_t)run->arena_bytes;
-        bt_free_huge(run->arena, run->arena_bytes);
+        bt_device_free(plan->env.device, run->arena, run->arena_bytes);
         run->arena_bytes = layout->arena_bytes;
-        run->arena = bt_alloc_huge(run->arena_bytes);
-        if (!run->arena) return run->arena_bytes = 0, bt_layout_release(plan, layout), bt_fail_memory(error);
+        run->arena = bt_device_alloc(plan->env.device, run->arena_bytes, error);
+        if (!run->arena) return run->arena_bytes = 0, bt_layout_release(plan, layout), BERTH_DEVICE;
         plan->arena_bytes += (int64_t)run->arena_bytes;
     }
     for (int32_t i = 0; i < plan->n_slots; i++) {

@@ -23,17 +23,18 @@ enum { BUCKETS = 512 };
 
 struct bt_store {
     const bt_source *source;
+    bt_device *device;
     pthread_mutex_t lock;
     bt_packed *buckets[BUCKETS];
     block *open; /* where small entries go */
     int64_t bytes;
 };
 
-bt_store *bt_store_new(const bt_source *source)
+bt_store *bt_store_new(const bt_source *source, bt_device *device)
 {
     bt_store *store = bt_calloc(1, sizeof *store);
     if (!store) return NULL;
-    store->source = source;
+    store->source = source, store->device = device;
     pthread_mutex_init(&store->lock, NULL);
     return store;
 }
@@ -43,7 +44,7 @@ static void block_drop(bt_store *store, block *b)
     if (--b->live) return;
     store->bytes -= (int64_t)b->bytes;
     if (store->open == b) store->open = NULL;
-    bt_free_huge(b->data, b->bytes);
+    bt_device_free(store->device, b->data, b->bytes);
     bt_free(b);
 }
 
@@ -57,12 +58,12 @@ void bt_store_free(bt_store *store)
 
 int64_t bt_store_bytes(const bt_store *store) { return store->bytes; }
 
-static block *block_new(bt_store *store, size_t bytes)
+static block *block_new(bt_store *store, size_t bytes, berth_error *error)
 {
     block *b = bt_calloc(1, sizeof *b);
-    if (!b) return NULL;
+    if (!b) return bt_fail_memory(error), NULL;
     b->bytes = bytes;
-    b->data = bt_alloc_huge(bytes);
+    b->data = bt_device_alloc(store->device, bytes, error);
     if (!b->data) return bt_free(b), NULL;
     b->live = 1;
     store->bytes += (int64_t)bytes;
@@ -70,16 +71,16 @@ static block *block_new(bt_store *store, size_t bytes)
 }
 
 /* Room for an entry; its block counts it. */
-static block *room_for(bt_store *store, size_t bytes, void **data)
+static block *room_for(bt_store *store, size_t bytes, void **data, berth_error *error)
 {
     if (bytes >= OWN_BLOCK) {
-        block *own = block_new(store, bytes);
+        block *own = block_new(store, bytes, error);
         if (own) *data = own->data;
         return own;
     }
     block *b;
     if (!store->open || store->open->used + bytes > store->open->bytes) {
-        b = block_new(store, BLOCK);
+        b = block_new(store, BLOCK, error);
         if (!b) return NULL;
         if (store->open) block_drop(store, store->open);
         store->open = b;
@@ -104,10 +105,11 @@ static bt_packed *find(bt_store *store, const void *constant, const char *layout
     return e;
 }
 
-static bt_packed *entry_new(bt_store *store, const void *constant, const char *layout, size_t bytes)
+static bt_packed *entry_new(bt_store *store, const void *constant, const char *layout, size_t bytes,
+                            berth_error *error)
 {
     bt_packed *e = bt_calloc(1, sizeof *e);
-    if (!e || !(e->layout = bt_strdup(layout)) || !(e->home = room_for(store, bytes, &e->data))) {
+    if (!e || !(e->layout = bt_strdup(layout)) || !(e->home = room_for(store, bytes, &e->data, error))) {
         if (e) bt_free(e->layout);
         bt_free(e);
         return NULL;
@@ -128,7 +130,7 @@ static bt_packed *make(bt_store *store, bt_file *file, const bt_tensor *constant
                        bt_pack_fn *pack, void *user, berth_error *error)
 {
     if (file && bt_file_unchanged(file, error)) return NULL;
-    bt_packed *e = entry_new(store, file ? constant->data : NULL, layout, bytes);
+    bt_packed *e = entry_new(store, file ? constant->data : NULL, layout, bytes, error);
     if (!e) return bt_fail_memory(error), NULL;
     if (pack(user, e->data, error)) return entry_free(store, e), NULL;
     if (!file) return e;

@@ -3,12 +3,13 @@
 #ifndef BT_STORE_H
 #define BT_STORE_H
 
+#include "device/device.h"
 #include "ops/op.h"
 
 typedef struct bt_store bt_store;
 typedef struct bt_packed bt_packed; /* one entry, counted */
 
-bt_store *bt_store_new(const bt_source *source); /* borrowed; NULL: out of memory */
+bt_store *bt_store_new(const bt_source *source, bt_device *device); /* both borrowed; NULL: out of memory */
 void bt_store_free(bt_store *store);             /* when no entry is left in use */
 int64_t bt_store_bytes(const bt_store *store);   /* held now */
 /* The entry for a constant and a layout, packed now if it is new; a new reference. Thread-safe. */

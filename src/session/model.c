@@ -1,0 +1,255 @@
+/* Contexts and models: a loaded source, its signatures, the store of its weights. */
+#include "session/model.h"
+
+#include <stdlib.h>
+
+#include "format/format.h"
+
+/* ---- Contexts ----------------------------------------------------------------------------------------- */
+
+berth_context *berth_context_new(const berth_context_options *options, berth_error *error)
+{
+    bt_error_clear(error);
+    berth_context *context = bt_calloc(1, sizeof *context);
+    if (!context) return bt_fail_memory(error), NULL;
+    int threads = options && options->size >= sizeof *options ? options->threads : 0;
+    if (threads < 0 || threads > 1024) {
+        bt_fail(error, BERTH_BAD_ARGUMENT, "threads: %d cannot be", threads);
+        return berth_context_free(context), NULL;
+    }
+    context->registry = bt_registry_new(error);
+    context->pool = context->registry ? bt_pool_new(threads) : NULL;
+    if (context->registry && !context->pool) bt_fail_memory(error);
+    if (!context->pool) return berth_context_free(context), NULL;
+    context->threads = bt_pool_threads(context->pool);
+    return context;
+}
+
+void berth_context_free(berth_context *context)
+{
+    if (!context) return;
+    bt_pool_free(context->pool);
+    bt_registry_free(context->registry);
+    bt_free(context);
+}
+
+static pthread_mutex_t default_lock = PTHREAD_MUTEX_INITIALIZER;
+static berth_context *default_context;
+
+berth_context *bt_context_of(berth_context *context, berth_error *error)
+{
+    if (context) return context;
+    pthread_mutex_lock(&default_lock);
+    if (!default_context) default_context = berth_context_new(NULL, error);
+    context = default_context;
+    pthread_mutex_unlock(&default_lock);
+    return context;
+}
+
+/* ---- Signatures --------------------------------------------------------------------------------------- */
+
+const bt_signature *bt_model_signature(const berth_model *model, const char *name, berth_error *error)
+{
+    const bt_source *s = &model->source;
+    if (!name && s->n_signatures == 0) return &model->whole;
+    for (int i = 0; i < s->n_signatures; i++)
+        if (!strcmp(s->signatures[i].name, name ? name : "serving_default")) return &s->signatures[i];
+    if (!name && s->n_signatures == 1) return &s->signatures[0];
+    bt_text list = {0};
+    for (int i = 0; i < s->n_signatures && list.n < 300; i++)
+        bt_text_print(&list, "%s'%s'", i ? ", " : "", s->signatures[i].name);
+    const char *has = list.p ? list.p : "none";
+    if (name) bt_fail(error, BERTH_NOT_FOUND, "there is no signature '%s'; the model has: %s", name, has);
+    else bt_fail(error, BERTH_NOT_FOUND, "a signature must be named: the model has %s", has);
+    bt_text_free(&list);
+    return NULL;
+}
+
+void bt_port_spec(const bt_port *port, berth_spec *spec)
+{
+    *spec = (berth_spec){.name = port->key, .tensor = port->tensor, .dtype = port->dtype, .rank = port->shape.rank};
+    for (int i = 0; i < port->shape.rank; i++) spec->dims[i] = port->shape.dim[i];
+}
+
+/* Facts of the whole graph, as far as its ops are known; a graph that cannot be planned has none. */
+static void infer_ports(berth_model *model, const bt_edge *edges, bt_port *ports, int n)
+{
+    bt_arena arena;
+    bt_map written = {0};
+    berth_error ignored = {0};
+    bt_arena_init(&arena);
+    bt_pass_context x = {.source = &model->source, .functions = &model->source.functions, .arena = &arena, .written = &written,
+                         .n_fetches = n, .error = &ignored};
+    bt_graph_init(&x.graph, &arena);
+    const bt_signature *inputs = &model->whole;
+    x.feeds = bt_arena_array(&arena, bt_edge, (size_t)inputs->n_inputs + 1);
+    x.feed_facts = bt_arena_array(&arena, bt_fact, (size_t)inputs->n_inputs + 1);
+    x.fetches = bt_arena_array(&arena, bt_edge, (size_t)n + 1);
+    if (x.feeds && x.feed_facts && x.fetches) {
+        for (x.n_feeds = 0; x.n_feeds < inputs->n_inputs; x.n_feeds++) {
+            const bt_port *port = &inputs->inputs[x.n_feeds];
+            bt_str node = {port->tensor, strlen(port->tensor) - 2};
+            x.feeds[x.n_feeds] = (bt_edge){bt_graph_find(&model->source.graph, node), 0};
+            x.feed_facts[x.n_feeds] = (bt_fact){port->dtype, port->shape, NULL};
+        }
+        memcpy(x.fetches, edges, (size_t)n * sizeof *edges);
+        if (!bt_pass_prune(&x, &model->source.graph, false) && !bt_pass_infer(&x))
+            for (int i = 0; i < n; i++) {
+                const bt_fact *fact = bt_pass_fact(&x, x.fetches[i]);
+                ports[i].dtype = fact->dtype, ports[i].shape = fact->shape;
+            }
+    }
+    bt_graph_free(&x.graph);
+    bt_map_free(&written);
+    bt_arena_free(&arena);
+}
+
+static bool add_port(bt_arena *arena, const bt_node *node, int slot, bt_port *port)
+{
+    port->tensor = port->key = bt_arena_print(arena, "%s:%d", node->name, slot);
+    port->shape = BT_SHAPE_UNKNOWN;
+    return port->key != NULL;
+}
+
+/* Inputs: placeholders. Outputs: of nodes whose results nothing consumes. */
+static berth_status make_whole(berth_model *model, berth_error *error)
+{
+    bt_graph *g = &model->source.graph;
+    bt_arena *arena = &model->source.arena;
+    bt_signature *whole = &model->whole;
+    *whole = (bt_signature){.name = "", .method = ""};
+    bool *consumed = bt_arena_array(arena, bool, g->n_nodes + 1);
+    whole->inputs = bt_arena_array(arena, bt_port, g->n_nodes + 1);
+    whole->outputs = bt_arena_array(arena, bt_port, g->n_nodes + 1);
+    bt_edge *sinks = bt_arena_array(arena, bt_edge, g->n_nodes + 1);
+    if (!consumed || !whole->inputs || !whole->outputs || !sinks) return bt_fail_memory(error);
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int j = 0; j < g->nodes[i].n_inputs; j++) consumed[g->nodes[i].inputs[j].node] = true;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const bt_node *node = &g->nodes[i];
+        const bt_op *op = bt_op_find(node->op);
+        if (!strcmp(node->op, "Placeholder")) {
+            bt_port *port = &whole->inputs[whole->n_inputs++];
+            if (!add_port(arena, node, 0, port)) return bt_fail_memory(error);
+            port->dtype = bt_attr_type(node, "dtype", BERTH_NO_DTYPE);
+            bt_attr_shape(node, "shape", &port->shape);
+        } else if (!consumed[i] && strcmp(node->op, "Const") && strcmp(node->op, "NoOp") && !(op && op->outputs && !*op->outputs)) {
+            if (!add_port(arena, node, 0, &whole->outputs[whole->n_outputs])) return bt_fail_memory(error);
+            sinks[whole->n_outputs++] = (bt_edge){(int32_t)i, 0};
+        }
+    }
+    infer_ports(model, sinks, whole->outputs, whole->n_outputs);
+    return BERTH_OK;
+}
+
+/* ---- Models ------------------------------------------------------------------------------------------- */
+
+static void count_weights(berth_model *model)
+{
+    const bt_source *s = &model->source;
+    for (size_t i = 0; i < s->graph.n_nodes; i++) {
+        const bt_tensor *value = bt_attr_tensor(&s->graph.nodes[i], "value");
+        if (value) model->weight_bytes += (int64_t)bt_tensor_bytes(value);
+    }
+    for (size_t i = 0; i < s->variables.capacity; i++) {
+        const bt_variable *v = s->variables.entries[i].value;
+        if (v) model->weight_bytes += (int64_t)bt_tensor_bytes(&v->value);
+    }
+}
+
+static berth_status load_source(berth_model *model, const char *path, const berth_load_options *options, berth_error *error)
+{
+    bt_format_options format = {0};
+    if (options) format = (bt_format_options){.tags = options->tags, .structure = options->structure};
+    berth_status status = bt_format_load(path, &format, &model->source, error);
+    if (status) return status;
+    bt_device *cpu = bt_registry_find(model->context->registry, "CPU", error);
+    if (!cpu) return error->status;
+    model->store = bt_store_new(&model->source, cpu);
+    if (!model->store) return bt_fail_memory(error);
+    bt_ops_resolve(&model->source.graph);
+    count_weights(model);
+    return model->source.n_signatures ? BERTH_OK : make_whole(model, error);
+}
+
+berth_model *bt_model_load(const char *path, const berth_load_options *options, berth_error *error)
+{
+    berth_context *context = bt_context_of(options ? options->context : NULL, error);
+    berth_model *model = context ? bt_calloc(1, sizeof *model) : NULL;
+    if (!context) return NULL;
+    if (!model) return bt_fail_memory(error), NULL;
+    model->refs = 1, model->context = context;
+    pthread_mutex_init(&model->lock, NULL);
+    bt_source_init(&model->source);
+    if (load_source(model, path, options, error)) return bt_model_free(model), NULL;
+    return model;
+}
+
+berth_model *bt_model_ref(berth_model *model)
+{
+    model->refs++;
+    return model;
+}
+
+void bt_model_free(berth_model *model)
+{
+    if (!model || --model->refs) return;
+    bt_store_free(model->store);
+    bt_source_free(&model->source);
+    bt_free(model->op_counts);
+    pthread_mutex_destroy(&model->lock);
+    bt_free(model);
+}
+
+/* ---- Ops by count ------------------------------------------------------------------------------------- */
+
+typedef struct tally {
+    bt_op_count *counts;
+    size_t n, room;
+    bt_map index;
+} tally;
+
+static bool tally_graph(tally *t, const bt_graph *g)
+{
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        bt_str op = bt_str_of(g->nodes[i].op);
+        ptrdiff_t at = bt_map_get_index(&t->index, op);
+        if (at < 0) {
+            if (!bt_grow(&t->counts, &t->room, t->n + 2, sizeof *t->counts) || !bt_map_put_index(&t->index, op, t->n)) return false;
+            at = (ptrdiff_t)t->n++;
+            t->counts[at] = (bt_op_count){g->nodes[i].op, 0};
+        }
+        t->counts[at].count++;
+    }
+    return true;
+}
+
+static int most_first(const void *a, const void *b)
+{
+    const bt_op_count *x = a, *y = b;
+    if (x->count != y->count) return x->count < y->count ? 1 : -1;
+    return strcmp(x->op, y->op);
+}
+
+static bt_op_count *tally_model(const bt_source *source)
+{
+    tally t = {0};
+    bool ok = bt_grow(&t.counts, &t.room, 1, sizeof *t.counts) && tally_graph(&t, &source->graph);
+    for (size_t i = 0; ok && i < source->functions.capacity; i++) {
+        const bt_function *f = source->functions.entries[i].value;
+        ok = !f || tally_graph(&t, &f->graph);
+    }
+    bt_map_free(&t.index);
+    if (!ok) return bt_free(t.counts), NULL;
+    qsort(t.counts, t.n, sizeof *t.counts, most_first);
+    t.counts[t.n] = (bt_op_count){NULL, 0};
+    return t.counts;
+}
+
+const bt_op_count *bt_model_op_counts(berth_model *model)
+{
+    pthread_mutex_lock(&model->lock);
+    if (!model->op_counts) model->op_counts = tally_model(&model->source);
+    pthread_mutex_unlock(&model->lock);
+    return model->op_counts;
+}

@@ -1,0 +1,47 @@
+/* What stands behind the public handles: contexts, models, tensors. Sessions: session.h. */
+#ifndef BT_MODEL_H
+#define BT_MODEL_H
+
+#include "base/thread.h"
+#include "device/device.h"
+#include "plan/plan.h"
+
+struct berth_context {
+    bt_registry *registry;
+    bt_pool *pool;
+    int threads;
+};
+
+/* The default context when given NULL; NULL with the error set when there is no memory. */
+berth_context *bt_context_of(berth_context *context, berth_error *error);
+
+typedef struct bt_op_count {
+    const char *op;
+    size_t count;
+} bt_op_count;
+
+struct berth_model {
+    _Atomic int refs;
+    berth_context *context;
+    bt_source source;
+    bt_store *store;
+    bt_signature whole; /* of a graph without signatures: its placeholders and sinks */
+    int64_t weight_bytes;
+    pthread_mutex_t lock;
+    bt_op_count *op_counts; /* made when first asked for; ended by a NULL op */
+};
+
+berth_model *bt_model_load(const char *path, const berth_load_options *options, berth_error *error);
+berth_model *bt_model_ref(berth_model *model);
+void bt_model_free(berth_model *model);
+/* By name; NULL: serving_default, the only one, or `whole`. NULL result: the error says which there are. */
+const bt_signature *bt_model_signature(const berth_model *model, const char *name, berth_error *error);
+/* How many nodes of each op, functions included, most first; ended by a NULL op. NULL: out of memory. */
+const bt_op_count *bt_model_op_counts(berth_model *model);
+void bt_port_spec(const bt_port *port, berth_spec *spec);
+
+struct berth_tensor {
+    bt_tensor t;
+};
+
+#endif

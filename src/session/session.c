@@ -1,0 +1,527 @@
+/* Sessions: from names to plans, and runs of them. Plans are kept by their names; to read next: plan/plan.c. */
+#include "session/session.h"
+
+enum { MOST_PLANS = 16 };
+
+/* ---- Names -------------------------------------------------------------------------------------------- */
+
+static const bt_port *port_of(const bt_port *ports, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (!strcmp(ports[i].key, name)) return &ports[i];
+    return NULL;
+}
+
+/* A key of the signature, or a tensor's name. */
+static berth_status resolve(const berth_session *s, const char *name, bool is_feed, bt_edge *edge, const bt_port **port,
+                            berth_error *error)
+{
+    const bt_signature *sig = s->signature;
+    *port = is_feed ? port_of(sig->inputs, sig->n_inputs, name) : port_of(sig->outputs, sig->n_outputs, name);
+    bt_str node;
+    int slot;
+    const char *kind = is_feed ? "input" : "output";
+    if (!bt_tensor_name(bt_str_of(*port ? (*port)->tensor : name), &node, &slot) || slot < 0)
+        return bt_fail(error, BERTH_NOT_FOUND, "%s '%s': is no tensor's name", kind, name);
+    int32_t index = bt_graph_find(&s->model->source.graph, node);
+    if (index < 0) return bt_fail(error, BERTH_NOT_FOUND, "%s '%s': the model has no such tensor", kind, name);
+    const bt_node *found = &s->model->source.graph.nodes[index];
+    if (found->def && slot >= bt_node_outputs(found))
+        return bt_fail(error, BERTH_NOT_FOUND, "%s '%s': node '%s' (%s) has %d output%s", kind, name, found->name, found->op,
+                       bt_node_outputs(found), bt_node_outputs(found) == 1 ? "" : "s");
+    *edge = (bt_edge){index, slot};
+    return BERTH_OK;
+}
+
+/* What the model says of a fed tensor; its dtype is the given tensor's where the model leaves it open. */
+static bt_fact feed_fact(const berth_session *s, bt_edge edge, const bt_port *port, const berth_feed *feed)
+{
+    const bt_node *node = &s->model->source.graph.nodes[edge.node];
+    bt_fact fact = {port ? port->dtype : BERTH_NO_DTYPE, port ? port->shape : BT_SHAPE_UNKNOWN, NULL};
+    bt_shape shape;
+    bool is_input = bt_starts(node->op, "Placeholder");
+    if (is_input && !fact.dtype) fact.dtype = bt_attr_type(node, "dtype", BERTH_NO_DTYPE);
+    /* An old graph writes an unknown shape as an empty one. */
+    if (is_input && bt_attr_shape(node, "shape", &shape) && (shape.rank > 0 || s->model->source.producer >= 24))
+        bt_shape_merge(&fact.shape, &shape);
+    if (!fact.dtype && feed->tensor) fact.dtype = feed->tensor->t.dtype;
+    return fact;
+}
+
+/* ---- Plans -------------------------------------------------------------------------------------------- */
+
+static void session_plan_drop(bt_session_plan *p)
+{
+    if (!p || --p->refs) return;
+    for (size_t i = 0; p->names && i < p->n_feeds + p->n_fetches + p->n_targets; i++) bt_free(p->names[i]);
+    bt_free((void *)p->names);
+    bt_plan_free(p->plan);
+    bt_free(p->fates);
+    bt_free(p);
+}
+
+typedef struct bt_names {
+    const berth_feed *feeds, *fetches;
+    const char *const *targets;
+    size_t n_feeds, n_fetches, n_targets;
+} bt_names;
+
+static const char *name_at(const bt_names *n, size_t i)
+{
+    if (i < n->n_feeds) return n->feeds[i].name;
+    i -= n->n_feeds;
+    return i < n->n_fetches ? n->fetches[i].name : n->targets[i - n->n_fetches];
+}
+
+static bool is_for(const bt_session_plan *p, const bt_names *n)
+{
+    if (p->n_feeds != n->n_feeds || p->n_fetches != n->n_fetches || p->n_targets != n->n_targets) return false;
+    for (size_t i = 0; i < n->n_feeds + n->n_fetches + n->n_targets; i++)
+        if (strcmp(p->names[i], name_at(n, i))) return false;
+    return true;
+}
+
+static berth_status copy_names(bt_session_plan *p, const bt_names *n, berth_error *error)
+{
+    size_t count = n->n_feeds + n->n_fetches + n->n_targets;
+    p->names = bt_calloc(count + 1, sizeof *p->names);
+    if (!p->names) return bt_fail_memory(error);
+    p->n_feeds = n->n_feeds, p->n_fetches = n->n_fetches, p->n_targets = n->n_targets;
+    for (size_t i = 0; i < count; i++)
+        if (!(p->names[i] = bt_strdup(name_at(n, i)))) return bt_fail_memory(error);
+    return BERTH_OK;
+}
+
+typedef struct request_arrays {
+    bt_edge *feeds, *fetches;
+    bt_fact *facts;
+    const char **names;
+    int32_t *targets;
+} request_arrays;
+
+static berth_status resolve_names(const berth_session *s, const bt_names *n, request_arrays *r, berth_error *error)
+{
+    const bt_port *port;
+    for (size_t i = 0; i < n->n_feeds; i++) {
+        berth_status status = resolve(s, n->feeds[i].name, true, &r->feeds[i], &port, error);
+        if (status) return status;
+        r->facts[i] = feed_fact(s, r->feeds[i], port, &n->feeds[i]);
+        r->names[i] = n->feeds[i].name;
+        for (size_t j = 0; j < i; j++)
+            if (r->feeds[j].node == r->feeds[i].node && r->feeds[j].slot == r->feeds[i].slot)
+                return bt_fail(error, BERTH_BAD_INPUT, "input '%s': is given twice", n->feeds[i].name);
+    }
+    for (size_t i = 0; i < n->n_fetches; i++) {
+        berth_status status = resolve(s, n->fetches[i].name, false, &r->fetches[i], &port, error);
+        if (status) return status;
+    }
+    for (size_t i = 0; i < n->n_targets; i++) {
+        bt_str node;
+        int slot;
+        bool named = bt_tensor_name(bt_str_of(n->targets[i]), &node, &slot);
+        r->targets[i] = named ? bt_graph_find(&s->model->source.graph, node) : -1;
+        if (r->targets[i] < 0) return bt_fail(error, BERTH_NOT_FOUND, "target '%s': the model has no such node", n->targets[i]);
+    }
+    return BERTH_OK;
+}
+
+/* A missing input is named as the signature does. */
+static void name_missing_input(const berth_session *s, berth_error *error)
+{
+    char quoted[300];
+    for (int i = 0; i < s->signature->n_inputs; i++) {
+        const bt_port *port = &s->signature->inputs[i];
+        snprintf(quoted, sizeof quoted, "'%s' is an input that must be given", port->tensor);
+        if (strcmp(error->message, quoted) || !strcmp(port->key, port->tensor)) continue;
+        error->status = BERTH_OK;
+        bt_fail(error, BERTH_BAD_INPUT, "input '%s' (%s) must be given", port->key, port->tensor);
+        return;
+    }
+}
+
+static bt_plan *make_plan(berth_session *s, const bt_names *n, bt_fate *fates, const char *stage, bt_text *dump, berth_error *error)
+{
+    bt_arena work;
+    bt_arena_init(&work);
+    request_arrays r = {bt_arena_array(&work, bt_edge, n->n_feeds + 1), bt_arena_array(&work, bt_edge, n->n_fetches + 1),
+                        bt_arena_array(&work, bt_fact, n->n_feeds + 1), bt_arena_array(&work, const char *, n->n_feeds + 1),
+                        bt_arena_array(&work, int32_t, n->n_targets + 1)};
+    bt_plan *plan = NULL;
+    if (!r.feeds || !r.fetches || !r.facts || !r.names || !r.targets) bt_fail_memory(error);
+    else if (!resolve_names(s, n, &r, error)) {
+        bt_plan_request request = {.graph = &s->model->source.graph, .as_written = true, .feeds = r.feeds, .feed_facts = r.facts,
+                                   .feed_names = r.names, .n_feeds = (int)n->n_feeds, .fetches = r.fetches,
+                                   .n_fetches = (int)n->n_fetches, .targets = r.targets, .n_targets = (int)n->n_targets,
+                                   .fates = fates, .dump_stage = stage, .dump = dump};
+        bt_plan_env env = {.source = &s->model->source, .functions = &s->model->source.functions, .store = s->model->store,
+                           .pool = s->model->context->pool, .device = s->device, .written = &s->written};
+        plan = bt_plan_new(&env, &request, error);
+        if (!plan) name_missing_input(s, error);
+    }
+    bt_arena_free(&work);
+    return plan;
+}
+
+/* Plans that may have frozen a variable which is now known to be written are made anew. */
+static void drop_all(berth_session *s)
+{
+    while (s->plans) {
+        bt_session_plan *p = s->plans;
+        s->plans = p->next;
+        session_plan_drop(p);
+    }
+}
+
+static void drop_oldest(berth_session *s)
+{
+    int n = 0;
+    for (bt_session_plan **link = &s->plans; *link; link = &(*link)->next)
+        if (++n > MOST_PLANS) {
+            bt_session_plan *old = *link;
+            *link = NULL;
+            session_plan_drop(old);
+            return;
+        }
+}
+
+/* The plan for these names, found or made; a reference. The lock is held. */
+static bt_session_plan *plan_for(berth_session *s, const bt_names *n, berth_error *error)
+{
+    for (bt_session_plan **link = &s->plans; *link; link = &(*link)->next) {
+        bt_session_plan *p = *link;
+        if (!is_for(p, n)) continue;
+        *link = p->next;
+        p->next = s->plans, s->plans = p;
+        p->refs++;
+        return p;
+    }
+    bt_session_plan *p = bt_calloc(1, sizeof *p);
+    if (!p) return bt_fail_memory(error), NULL;
+    p->refs = 1;
+    p->fates = bt_calloc(s->model->source.graph.n_nodes + 1, sizeof *p->fates);
+    size_t written = s->written.count;
+    if (!p->fates) bt_fail_memory(error);
+    else if (!copy_names(p, n, error)) p->plan = make_plan(s, n, p->fates, NULL, NULL, error);
+    if (!p->plan) return session_plan_drop(p), NULL;
+    if (s->written.count != written) drop_all(s);
+    p->next = s->plans, s->plans = p;
+    p->refs++;
+    drop_oldest(s);
+    return p;
+}
+
+/* ---- Initialisation ----------------------------------------------------------------------------------- */
+
+static bt_services services_of(berth_session *s, const berth_run_options *options)
+{
+    bt_services services = {.resources = s->resources};
+    if (options && options->size >= sizeof *options) services.cancel = options->cancel, services.max_iterations = options->max_iterations;
+    return services;
+}
+
+static berth_status feed_assets(const bt_source *source, berth_tensor *tensors, berth_feed *feeds, berth_error *error)
+{
+    for (int i = 0; i < source->n_asset_feeds; i++) {
+        const char *path = source->asset_feeds[i].key;
+        bt_shape shape = source->asset_feeds[i].shape.rank == 1 ? BT_SHAPE(1) : BT_SCALAR;
+        if (bt_tensor_init(&tensors[i].t, BERTH_STRING, &shape, error)) return error->status;
+        if (!bt_string_set(tensors[i].t.data, path, strlen(path))) return bt_fail_memory(error);
+        feeds[i] = (berth_feed){source->asset_feeds[i].tensor, &tensors[i]};
+    }
+    return BERTH_OK;
+}
+
+/* The model's own initialisers (of tables), once a session. The lock is held. */
+static berth_status initialise(berth_session *s, berth_error *error)
+{
+    const bt_source *source = &s->model->source;
+    if (s->initialised || source->n_init_targets == 0) return s->initialised = true, BERTH_OK;
+    size_t n = (size_t)source->n_asset_feeds;
+    berth_tensor *tensors = bt_calloc(n + 1, sizeof *tensors);
+    berth_feed *feeds = bt_calloc(n + 1, sizeof *feeds);
+    bt_tensor **in = bt_calloc(n + 1, sizeof *in);
+    berth_status status = tensors && feeds && in ? feed_assets(source, tensors, feeds, error) : bt_fail_memory(error);
+    if (!status) {
+        bt_names names = {.feeds = feeds, .n_feeds = n, .targets = source->init_targets, .n_targets = (size_t)source->n_init_targets};
+        bt_plan *plan = make_plan(s, &names, NULL, NULL, NULL, error);
+        bt_services services = services_of(s, NULL);
+        for (size_t i = 0; i < n; i++) in[i] = &tensors[i].t;
+        status = plan ? bt_plan_run(plan, &services, in, NULL, 0, error) : error->status;
+        bt_plan_free(plan);
+    }
+    for (size_t i = 0; tensors && i < n; i++) bt_tensor_clear(&tensors[i].t);
+    bt_free(tensors);
+    bt_free(feeds);
+    bt_free((void *)in);
+    s->initialised = !status;
+    return status;
+}
+
+/* ---- Public ------------------------------------------------------------------------------------------- */
+
+berth_session *berth_session_new(berth_model *model, const berth_session_options *options, berth_error *error)
+{
+    berth_error own = {0};
+    if (!error) error = &own;
+    bt_error_clear(error);
+    berth_session_options defaults;
+    berth_session_options_init(&defaults);
+    if (!options || options->size < sizeof *options) options = &defaults;
+    const bt_signature *signature = bt_model_signature(model, options->signature, error);
+    berth_session *s = signature ? bt_calloc(1, sizeof *s) : NULL;
+    if (!s) return signature ? bt_fail_memory(error) : 0, NULL;
+    bt_arena_init(&s->arena);
+    bt_arena_init(&s->listing);
+    pthread_mutex_init(&s->lock, NULL);
+    s->model = bt_model_ref(model);
+    s->signature = signature;
+    bt_place_options place = {options->device, options->rules, options->n_rules, options->hard_placement};
+    berth_status status = bt_place_graph(&model->source.graph, model->context->registry, &place, &s->arena, &s->places, error);
+    if (!status && !(s->device = bt_registry_find(model->context->registry, "CPU", error))) status = error->status;
+    if (!status && !(s->resources = bt_resources_new(&model->source))) status = bt_fail_memory(error);
+    for (size_t i = 0; !status && options->log_placement && i < model->source.graph.n_nodes; i++)
+        bt_log(BERTH_LOG_INFO, "%s: (%s): %s", model->source.graph.nodes[i].name, model->source.graph.nodes[i].op,
+               s->places[i].device->name);
+    if (!status) return s;
+    berth_session_free(s);
+    return NULL;
+}
+
+void berth_session_free(berth_session *s)
+{
+    if (!s) return;
+    drop_all(s);
+    bt_resources_free(s->resources);
+    bt_map_free(&s->written);
+    bt_arena_free(&s->arena);
+    bt_arena_free(&s->listing);
+    pthread_mutex_destroy(&s->lock);
+    bt_model_free(s->model);
+    bt_free(s);
+}
+
+static bt_session_plan *begin(berth_session *s, const bt_names *names, berth_error *error)
+{
+    pthread_mutex_lock(&s->lock);
+    bt_session_plan *p = !s->initialised && initialise(s, error) ? NULL : plan_for(s, names, error);
+    pthread_mutex_unlock(&s->lock);
+    return p;
+}
+
+static void end(bt_session_plan *p) { session_plan_drop(p); }
+
+static bt_names names_of(const berth_feed *feeds, size_t n_feeds, const berth_feed *fetches, size_t n_fetches,
+                         const berth_run_options *options)
+{
+    bt_names n = {.feeds = feeds, .n_feeds = n_feeds, .fetches = fetches, .n_fetches = n_fetches};
+    if (options && options->size >= sizeof *options) n.targets = options->targets, n.n_targets = options->n_targets;
+    return n;
+}
+
+enum { FEW = 16 }; /* feeds and fetches whose arrays fit on the stack */
+
+static berth_status run_plan(berth_session *s, bt_plan *plan, const berth_feed *feeds, size_t n_feeds, berth_feed *fetches,
+                             size_t n_fetches, const berth_run_options *options, bt_tensor **pointers, berth_tensor **made,
+                             berth_error *error)
+{
+    for (size_t i = 0; i < n_feeds; i++) {
+        if (!feeds[i].tensor) return bt_fail(error, BERTH_BAD_INPUT, "input '%s': has no tensor", feeds[i].name);
+        pointers[i] = &feeds[i].tensor->t;
+    }
+    for (size_t i = 0; i < n_fetches; i++) {
+        made[i] = NULL;
+        if (!fetches[i].tensor && !(made[i] = bt_calloc(1, sizeof *made[i]))) {
+            while (i--) bt_free(made[i]);
+            return bt_fail_memory(error);
+        }
+        pointers[n_feeds + i] = fetches[i].tensor ? &fetches[i].tensor->t : &made[i]->t;
+    }
+    bt_services services = services_of(s, options);
+    berth_status status = bt_plan_run(plan, &services, pointers, pointers + n_feeds, 0, error);
+    for (size_t i = 0; i < n_fetches; i++) {
+        if (!made[i]) continue;
+        if (status) berth_tensor_free(made[i]);
+        else fetches[i].tensor = made[i];
+    }
+    return status;
+}
+
+berth_status berth_session_run(berth_session *s, const berth_feed *feeds, size_t n_feeds, berth_feed *fetches, size_t n_fetches,
+                               const berth_run_options *options, berth_error *error)
+{
+    berth_error own;
+    if (!error) error = &own;
+    bt_error_clear(error);
+    bt_names names = names_of(feeds, n_feeds, fetches, n_fetches, options);
+    bt_session_plan *p = begin(s, &names, error);
+    if (!p) return error->status;
+    bt_tensor *few[2 * FEW];
+    berth_tensor *few_made[FEW];
+    bool fits = n_feeds <= FEW && n_fetches <= FEW;
+    bt_tensor **pointers = fits ? few : bt_calloc(n_feeds + n_fetches, sizeof *pointers);
+    berth_tensor **made = fits ? few_made : bt_calloc(n_fetches + 1, sizeof *made);
+    berth_status status = pointers && made ? run_plan(s, p->plan, feeds, n_feeds, fetches, n_fetches, options, pointers, made, error)
+                                           : bt_fail_memory(error);
+    if (!fits) bt_free((void *)pointers), bt_free((void *)made);
+    end(p);
+    return status;
+}
+
+berth_status berth_session_prepare(berth_session *s, const berth_feed *feeds, size_t n_feeds, const berth_feed *fetches,
+                                   size_t n_fetches, const berth_run_options *options, berth_error *error)
+{
+    berth_error own;
+    if (!error) error = &own;
+    bt_error_clear(error);
+    bt_names names = names_of(feeds, n_feeds, fetches, n_fetches, options);
+    bt_session_plan *p = begin(s, &names, error);
+    if (!p) return error->status;
+    bool given = true;
+    for (size_t i = 0; i < n_feeds; i++) given = given && feeds[i].tensor;
+    bt_tensor **in = given ? bt_calloc(n_feeds + 1, sizeof *in) : NULL;
+    berth_status status = given && !in ? bt_fail_memory(error) : BERTH_OK;
+    for (size_t i = 0; in && i < n_feeds; i++) in[i] = &feeds[i].tensor->t;
+    if (in) status = bt_plan_warm(p->plan, in, error);
+    bt_free((void *)in);
+    end(p);
+    return status;
+}
+
+berth_status berth_session_reset(berth_session *s, berth_error *error)
+{
+    bt_error_clear(error);
+    pthread_mutex_lock(&s->lock);
+    bt_resources_clear(s->resources);
+    s->initialised = false;
+    pthread_mutex_unlock(&s->lock);
+    return BERTH_OK;
+}
+
+/* ---- Looking in --------------------------------------------------------------------------------------- */
+
+/* The signature's own names where none are given. */
+static berth_status default_names(const berth_session *s, bt_arena *arena, bt_names *n, berth_error *error)
+{
+    if (n->n_feeds || n->n_fetches) return BERTH_OK;
+    const bt_signature *sig = s->signature;
+    berth_feed *feeds = bt_arena_array(arena, berth_feed, (size_t)sig->n_inputs + (size_t)sig->n_outputs + 1);
+    if (!feeds) return bt_fail_memory(error);
+    for (int i = 0; i < sig->n_inputs; i++) feeds[i].name = sig->inputs[i].key;
+    for (int i = 0; i < sig->n_outputs; i++) feeds[sig->n_inputs + i].name = sig->outputs[i].key;
+    n->feeds = feeds, n->n_feeds = (size_t)sig->n_inputs;
+    n->fetches = feeds + sig->n_inputs, n->n_fetches = (size_t)sig->n_outputs;
+    return BERTH_OK;
+}
+
+static berth_status list_nodes(berth_session *s, const bt_session_plan *p, berth_error *error)
+{
+    const bt_graph *g = &s->model->source.graph;
+    s->n_listed = g->n_nodes;
+    s->listed = bt_arena_array(&s->listing, berth_placement, g->n_nodes + 1);
+    if (!s->listed) return bt_fail_memory(error);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const bt_fate *fate = &p->fates[i];
+        const bt_place *place = &s->places[i];
+        bool works = fate->kind == BT_FATE_KEPT || fate->kind == BT_FATE_FUSED;
+        const char *reason = place->reason;
+        if (fate->kind == BT_FATE_PRUNED) reason = "pruned";
+        else if (fate->kind == BT_FATE_FOLDED) reason = "folded";
+        else if (fate->kind == BT_FATE_REMOVED) reason = "removed";
+        else if (fate->kind == BT_FATE_FUSED) reason = bt_arena_print(&s->listing, "fused into %s", fate->into);
+        if (!reason) return bt_fail_memory(error);
+        s->listed[i] = (berth_placement){g->nodes[i].name, g->nodes[i].op, place->requested, works ? place->device->name : "", reason};
+    }
+    return BERTH_OK;
+}
+
+berth_status berth_session_placement(berth_session *s, const berth_feed *feeds, size_t n_feeds, const berth_feed *fetches,
+                                     size_t n_fetches, const berth_placement **nodes, size_t *n_nodes, size_t *n_copies,
+                                     berth_error *error)
+{
+    berth_error own;
+    if (!error) error = &own;
+    bt_error_clear(error);
+    pthread_mutex_lock(&s->lock);
+    bt_arena_free(&s->listing);
+    bt_arena_init(&s->listing);
+    bt_names names = names_of(feeds, n_feeds, fetches, n_fetches, NULL);
+    berth_status status = default_names(s, &s->listing, &names, error);
+    bt_session_plan *p = status ? NULL : plan_for(s, &names, error);
+    status = p ? list_nodes(s, p, error) : error->status;
+    session_plan_drop(p);
+    if (!status) *nodes = s->listed, *n_nodes = s->n_listed, *n_copies = 0;
+    pthread_mutex_unlock(&s->lock);
+    return status;
+}
+
+static int64_t activations_of(const bt_plan *plan)
+{
+    int64_t bytes = plan->arena_bytes;
+    for (size_t i = 0; i < plan->n_bodies; i++) bytes += activations_of(plan->bodies[i]);
+    return bytes;
+}
+
+static int64_t weights_of(const bt_plan *plan)
+{
+    int64_t bytes = plan->weight_bytes;
+    for (size_t i = 0; i < plan->n_bodies; i++) bytes += weights_of(plan->bodies[i]);
+    return bytes;
+}
+
+berth_status berth_session_memory(berth_session *s, const char *device, berth_memory *memory, berth_error *error)
+{
+    berth_error own;
+    if (!error) error = &own;
+    bt_error_clear(error);
+    bt_device *found = bt_registry_find(s->model->context->registry, device, error);
+    if (!found) return error->status;
+    *memory = (berth_memory){0};
+    if (found != s->device) return BERTH_OK;
+    pthread_mutex_lock(&s->lock);
+    for (const bt_session_plan *p = s->plans; p; p = p->next) {
+        memory->weights += weights_of(p->plan);
+        memory->activations += activations_of(p->plan);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return BERTH_OK;
+}
+
+static bool is_stage(const char *stage)
+{
+    if (!strcmp(stage, "prune") || !strcmp(stage, "plan")) return true;
+    for (const bt_pass *pass = bt_passes; pass->name; pass++)
+        if (!strcmp(pass->name, stage)) return true;
+    return false;
+}
+
+static berth_status unknown_stage(const char *stage, berth_error *error)
+{
+    bt_text list = {0};
+    for (const bt_pass *pass = bt_passes; pass->name; pass++) bt_text_print(&list, "%s, ", pass->name);
+    bt_fail(error, BERTH_BAD_ARGUMENT, "there is no stage '%s'; there are: source, prune, %splan", stage, list.p ? list.p : "");
+    bt_text_free(&list);
+    return BERTH_BAD_ARGUMENT;
+}
+
+berth_status berth_session_dump(berth_session *s, const char *stage, berth_write_fn *write, void *user, berth_error *error)
+{
+    berth_error own;
+    if (!error) error = &own;
+    bt_error_clear(error);
+    bt_text text = {0};
+    bt_arena work;
+    bt_arena_init(&work);
+    bt_names names = {0};
+    if (!strcmp(stage, "source")) bt_graph_dump(&s->model->source.graph, NULL, NULL, &text);
+    else if (!is_stage(stage)) unknown_stage(stage, error);
+    else if (!default_names(s, &work, &names, error)) {
+        pthread_mutex_lock(&s->lock);
+        bt_plan_free(make_plan(s, &names, NULL, stage, &text, error));
+        pthread_mutex_unlock(&s->lock);
+    }
+    if (!error->status && text.failed) bt_fail_memory(error);
+    if (!error->status && text.n && write(user, text.p, text.n)) bt_fail(error, BERTH_CANCELLED, "the dump was stopped");
+    bt_text_free(&text);
+    bt_arena_free(&work);
+    return error->status;
+}
