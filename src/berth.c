@@ -1,5 +1,6 @@
 /* The public functions that are no more than a view of what lies behind: versions, dtypes, tensors, devices, models.
  * Sessions: session/session.c. */
+#include "base/log.h"
 #include "session/model.h"
 
 #include "simd/simd.h"
@@ -15,6 +16,8 @@ const char *berth_status_name(berth_status status)
 
 const char *berth_dtype_name(berth_dtype dtype) { return bt_dtype_name(dtype); }
 size_t berth_dtype_size(berth_dtype dtype) { return bt_dtype_is_object(dtype) ? 0 : bt_dtype_size(dtype); }
+
+void berth_set_log(berth_log_fn *log, berth_log_level level, void *user) { bt_log_set(log, level, user); }
 
 /* ---- Options ------------------------------------------------------------------------------------------ */
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "format/format.h"
+#include "pass/clone.h"
 
 /* ---- Contexts ----------------------------------------------------------------------------------------- */
 
@@ -178,7 +179,8 @@ berth_model *bt_model_load(const char *path, const berth_load_options *options, 
     berth_model *model = context ? bt_calloc(1, sizeof *model) : NULL;
     if (!context) return NULL;
     if (!model) return bt_fail_memory(error), NULL;
-    model->refs = 1, model->context = context;
+    model->refs = 1;
+    model->context = context;
     pthread_mutex_init(&model->lock, NULL);
     bt_source_init(&model->source);
     if (load_source(model, path, options, error)) return bt_model_free(model), NULL;

@@ -1,6 +1,8 @@
 /* Sessions: from names to plans, and runs of them. Plans are kept by their names; to read next: plan/plan.c. */
 #include "session/session.h"
 
+#include <stdio.h>
+
 enum { MOST_PLANS = 16 };
 
 /* ---- Names -------------------------------------------------------------------------------------------- */
