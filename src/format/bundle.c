@@ -335,7 +335,7 @@ static void slice_key(bt_text *out, bt_str name, const box *x)
 /* Copies what box `from` (whose elements are src) and box `to` (dst), which meet, have in common; gives its elements. */
 static int64_t copy_common(const box *from, const uint8_t *src, const box *to, uint8_t *dst, size_t element)
 {
-    int64_t n[BT_MAX_RANK], at[BT_MAX_RANK] = {0}, begin[BT_MAX_RANK], rows = 1;
+    int64_t n[BT_MAX_RANK] = {0}, at[BT_MAX_RANK] = {0}, begin[BT_MAX_RANK], rows = 1;
     int rank = to->rank;
     for (int i = 0; i < rank; i++) {
         int64_t end_from = from->start[i] + from->length[i], end_to = to->start[i] + to->length[i];

@@ -4,6 +4,7 @@
 
 /* In the order that they are asked; those that are surest about their content stand first. */
 static const bt_format *const formats[] = {
+    &bt_format_savedmodel,
     &bt_format_pbtxt,
     &bt_format_graphdef,
 };
@@ -54,7 +55,7 @@ berth_status bt_format_load(const char *path, const bt_format_options *options, 
     source->path = bt_arena_copy(&source->arena, path, strlen(path));
     if (!source->path) bt_fail_memory(error);
     else load(path, file, options ? options : &none, source, error);
-    if (error->status) bt_error_prefix(error, "%s", path);
+    if (error->status && !bt_starts(error->message, path)) bt_error_prefix(error, "%s", path);
     if (file) bt_file_free(file);
     return error->status;
 }
