@@ -1,0 +1,520 @@
+#!/usr/bin/env python3
+"""The program from outside: every verb, every way to give an input, every class of fault. Standard library only.
+
+usage: cli_test.py BERTH SOURCE_ROOT [unittest's arguments]
+"""
+import base64
+import io
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+import zipfile
+import zlib
+
+BERTH, ROOT = sys.argv[1], sys.argv[2]
+EXAMPLE = os.path.join(ROOT, "examples", "digits")
+FEATURES = subprocess.run([BERTH, "--version"], capture_output=True, text=True).stdout
+HAS_PNG, HAS_JPEG = "PNG" in FEATURES.split("\n")[1].split(";")[0], "JPEG" in FEATURES.split("\n")[1].split(";")[0]
+
+# 16 x 8, left half red and right half blue.
+JPEG = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYIDAoMDAsKCwsNDhIQDQ4RDgsLEBYQERMU"
+    "FRUVDA8XGBYUGBIUFRT/2wBDAQMEBAUEBQkFBQkUDQsNFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU"
+    "FBQUFBQUFBT/wAARCAAIABADAREAAhEBAxEB/8QAFQABAQAAAAAAAAAAAAAAAAAABwj/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/8QA"
+    "FQEBAQAAAAAAAAAAAAAAAAAACQf/xAAUEQEAAAAAAAAAAAAAAAAAAAAA/9oADAMBAAIRAxEAPwCdEMKmAjjB0f/Z")
+
+
+def npy(descr, shape, data, fortran=False, version=1):
+    header = ("{'descr': '%s', 'fortran_order': %s, 'shape': %s, }" % (descr, fortran, tuple(shape))).encode()
+    size = 2 if version == 1 else 4
+    header += b" " * (-(8 + size + len(header) + 1) % 64) + b"\n"
+    return (b"\x93NUMPY" + bytes([version, 0]) + len(header).to_bytes(size, "little") + header + data)
+
+
+def read_npy(path):
+    """descr, shape and data of a file that berth wrote."""
+    with open(path, "rb") as f:
+        content = f.read()
+    n = int.from_bytes(content[8:10], "little")
+    header = eval(content[10:10 + n], {"__builtins__": {}}, {})
+    assert (10 + n) % 64 == 0 and not header["fortran_order"]
+    return header["descr"], header["shape"], content[10 + n:]
+
+
+def floats(shape, values):
+    return npy("<f4", shape, struct.pack("<%df" % len(values), *values))
+
+
+def identity(*placeholders):
+    """A text GraphDef: for each (name, dtype, shape or None) a Placeholder and an Identity NAME_out of it."""
+    nodes = []
+    for name, dtype, shape in placeholders:
+        dims = "unknown_rank: true" if shape is None else " ".join("dim { size: %d }" % d for d in shape)
+        nodes.append('''node { name: "%s" op: "Placeholder"
+          attr { key: "dtype" value { type: %s } } attr { key: "shape" value { shape { %s } } } }
+        node { name: "%s_out" op: "Identity" input: "%s" attr { key: "T" value { type: %s } } }
+        ''' % (name, dtype, dims, name, name, dtype))
+    return "".join(nodes) + "versions { producer: 1000 }\n"
+
+
+def png(width, height, rows, colour):
+    """Rows of bytes to a PNG; colour 0 grey, 2 RGB, 6 RGBA."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(b"".join(b"\0" + bytes(row) for row in rows))) + chunk(b"IEND", b""))
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.tmp = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.tmp)
+
+    def path(self, name):
+        return os.path.join(self.tmp, name)
+
+    def put(self, name, content):
+        with open(self.path(name), "wb") as f:
+            f.write(content if isinstance(content, bytes) else content.encode())
+        return self.path(name)
+
+    def berth(self, *args, stdin=b"", **more):
+        return subprocess.run([BERTH, *args], input=stdin, capture_output=True, timeout=60, **more)
+
+    def good(self, *args, **more):
+        done = self.berth(*args, **more)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.decode()
+
+    def bad(self, status, needles, *args, **more):
+        """Fails with this status and one line that has these words; nothing on stdout, no new file."""
+        before = sorted(os.listdir(self.tmp))
+        done = self.berth(*args, **more)
+        line = done.stderr.decode()
+        self.assertEqual(done.returncode, status, line)
+        self.assertTrue(line.startswith("berth: ") and line.count("\n") == 1 and line.endswith("\n"), line)
+        for needle in [needles] if isinstance(needles, str) else needles:
+            self.assertIn(needle, line)
+        self.assertEqual(done.stdout, b"")
+        self.assertEqual(sorted(os.listdir(self.tmp)), before)
+        return line
+
+    def identity(self, dtype, shape=None):
+        return self.put("identity.pbtxt", identity(("x", dtype, shape)))
+
+    def values(self, source, dtype="DT_FLOAT", shape=None, *args):
+        out = json.loads(self.good("run", self.identity(dtype, shape), "--input", "x:0=" + source, "--json", *args))
+        return out["x_out:0"]["values"]
+
+
+class CommandLine(Case):
+    def test_help(self):
+        text = self.good("--help")
+        for verb in "run", "inspect", "bench", "place", "devices":
+            self.assertIn("berth " + verb, text)
+            self.assertIn("berth " + verb, self.good(verb, "--help"))
+        self.assertIn("--input", self.good("run", "--help"))
+        self.assertTrue(self.good("--version").startswith("berth "))
+
+    def test_manual_names_every_option(self):
+        with open(os.path.join(ROOT, "docs", "berth.1")) as f:
+            manual = f.read().replace("\\-", "-")
+        for verb in "run", "inspect", "bench", "place", "devices":
+            for line in self.good(verb, "--help").split("\n"):
+                if line.startswith("  --"):
+                    self.assertIn(line.split()[0], manual)
+
+    def test_faults(self):
+        self.bad(2, "which command", *[])
+        self.bad(2, ["rum", "did you mean 'run'"], "rum")
+        self.bad(2, "which model", "run")
+        self.bad(2, ["--inptu", "--input"], "run", "m", "--inptu", "x=1")
+        self.bad(2, "--top", "run", "m", "--top")
+        self.bad(2, "--json takes no value", "run", "m", "--json=yes")
+        self.bad(2, "unexpected argument 'other'", "run", "m", "other")
+        self.bad(2, "'x'", "run", "m", "--input", "x")
+        self.bad(2, "twice", "run", "m", "--input", "x=1", "--input", "x=2")
+        self.bad(2, "twice", "run", "m", "--output", "x=a.npy", "--output", "y=a.npy")
+        for option, value in [("--threads", "0"), ("--threads", "two"), ("--threads", "1.5"), ("--top", "-1"),
+                              ("--image-range", "1"), ("--image-range", "1,1"), ("--image-order", "rbg")]:
+            self.bad(2, option, "run", "m", option, value)
+        self.bad(2, "--seconds", "bench", "m", "--seconds", "-1")
+        self.bad(2, "--seconds", "run", "m", "--seconds", "1")
+
+    def test_options_that_are_not_there_are_refused(self):
+        for option in "--memory-growth", "--memory-limit=1GiB", "--trace=f", "--precision=f16", "--fallback=CPU":
+            self.bad(2, option.split("=")[0], "run", EXAMPLE + "/digits.pb", option)
+        self.bad(2, "convert", "convert", "m", "out")
+
+    def test_devices(self):
+        self.assertIn("/CPU:0", self.good("devices"))
+        devices = json.loads(self.good("devices", "--json"))["devices"]
+        self.assertEqual(devices[0]["name"], "/CPU:0")
+        self.assertGreater(devices[0]["memory_total"], 0)
+
+    def test_device_faults(self):
+        model = self.identity("DT_FLOAT", [2])
+        self.bad(2, "XPU", "run", model, "--device", "/XPU:0", "--input", "x=[1,2]")
+        self.bad(3, "GPU:7", "run", model, "--device", "/GPU:7", "--input", "x=[1,2]")
+        self.assertEqual(self.values("[1,2]", "DT_FLOAT", [2], "--device", "/CPU:0", "--threads", "1"), [1, 2])
+
+    def test_full_disk(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("no /dev/full")
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([BERTH, "--help"], stdout=full, stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"standard output", done.stderr)
+
+
+class Arrays(Case):
+    def through(self, dtype, content, name="x.npy", key="x:0"):
+        """An array through an identity graph; what berth wrote of it."""
+        out = self.path("out.npy")
+        self.good("run", self.identity(dtype), "--input", key + "=" + self.put(name, content), "--output",
+                  "x_out:0=" + out)
+        return read_npy(out)
+
+    TYPES = [("DT_FLOAT", "<f4"), ("DT_DOUBLE", "<f8"), ("DT_HALF", "<f2"), ("DT_INT8", "|i1"), ("DT_INT16", "<i2"),
+             ("DT_INT32", "<i4"), ("DT_INT64", "<i8"), ("DT_UINT8", "|u1"), ("DT_UINT16", "<u2"),
+             ("DT_UINT32", "<u4"), ("DT_UINT64", "<u8"), ("DT_COMPLEX64", "<c8"), ("DT_COMPLEX128", "<c16"),
+             ("DT_BFLOAT16", "<u2"), ("DT_QUINT8", "|u1"), ("DT_QINT8", "|i1"), ("DT_QINT32", "<i4"),
+             ("DT_QINT16", "<i2"), ("DT_QUINT16", "<u2")]
+
+    def test_every_type(self):
+        for dtype, descr in self.TYPES:
+            width = int(descr[2:])
+            data = bytes(range(1, 6 * width + 1))
+            self.assertEqual(self.through(dtype, npy(descr, (2, 3), data)), (descr, (2, 3), data), dtype)
+        self.assertEqual(self.through("DT_BOOL", npy("|b1", (3,), b"\0\1\7")), ("|b1", (3,), b"\0\1\1"))
+
+    def test_byte_order(self):
+        self.assertEqual(self.through("DT_INT32", npy(">i4", (2,), b"\0\0\0\1\0\0\1\0"))[2], b"\1\0\0\0\0\1\0\0")
+        self.assertEqual(self.through("DT_COMPLEX64", npy(">c8", (1,), struct.pack(">2f", 1, 2)))[2],
+                         struct.pack("<2f", 1, 2))
+
+    def test_fortran_order(self):
+        got = self.through("DT_UINT8", npy("|u1", (2, 3, 2), bytes(range(12)), fortran=True))
+        self.assertEqual(got[2], bytes(k * 6 + j * 2 + i for i in range(2) for j in range(3) for k in range(2)))
+        self.assertEqual(self.through("DT_STRING", npy("|S2", (2, 2), b"aabbccdd", fortran=True))[2], b"aaccbbdd")
+
+    def test_shapes_and_versions(self):
+        for shape in [(), (0,), (2, 0, 3), (1,) * 8]:
+            count = 0 if 0 in shape else 1
+            self.assertEqual(self.through("DT_FLOAT", floats(shape, [1.5] * count))[1], shape)
+        for version in 1, 2, 3:
+            self.assertEqual(self.through("DT_UINT8", npy("|u1", (2,), b"ab", version=version))[2], b"ab")
+
+    def test_strings(self):
+        self.assertEqual(self.through("DT_STRING", npy("|S3", (2,), b"ab\0cde")), ("|S3", (2,), b"ab\0cde"))
+        self.assertEqual(self.through("DT_STRING", npy("|S3", (1,), b"\0\0\0")), ("|S1", (1,), b"\0"))
+        text = "h\u00e9\u20ac\U0001f600"
+        self.assertEqual(self.through("DT_STRING", npy("<U4", (1,), text.encode("utf-32-le")))[2], text.encode())
+
+    def npz(self, method, **arrays):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", method) as z:
+            for name, content in arrays.items():
+                with z.open(name + ".npy", "w", force_zip64=True) as f:
+                    f.write(content)
+        return file.getvalue()
+
+    def test_npz(self):
+        x, y = floats((100,), [1.0] * 100), floats((100,), [2.0] * 100)
+        for method in zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED:
+            both = self.npz(method, y=y, x=x)
+            self.assertEqual(self.through("DT_FLOAT", both, "x.npz")[2], x[-400:])
+            self.assertEqual(self.through("DT_FLOAT", self.npz(method, other=y), "x.npz")[2], y[-400:])
+            model, file = self.identity("DT_FLOAT"), self.put("none.npz", self.npz(method, a=x, b=y))
+            self.bad(1, ["none.npz", "'x"], "run", model, "--input", "x=" + file)
+            for n in range(0, len(both), 29):
+                file = self.put("cut.npz", both[:n])
+                self.bad(1, "cut.npz", "run", model, "--input", "x=" + file, "--output", "x_out:0=" + self.path("o"))
+        broken = bytearray(both)
+        broken[both.index(b"x.npy") + 40] ^= 64
+        self.bad(1, "broken.npz", "run", model, "--input", "x=" + self.put("broken.npz", bytes(broken)))
+
+    def test_faults(self):
+        model, out = self.identity("DT_FLOAT"), self.path("out.npy")
+        good = floats((3,), [1, 2, 3])
+        files = {"cut": good[:n] for n in range(len(good))}
+        files = [good[:n] for n in range(0, len(good), 7)] + [
+            npy("|O", (1,), b"12345678"), npy("<f16", (1,), b"0" * 16), npy("<f4", (1 << 40, 1 << 40), b""),
+            npy("<f4", (-1,), b""), npy("<f4", (1,) * 9, b"1234"), good[:6] + b"\x09" + good[7:],
+            npy("<M8", (1,), b"12345678"), good.replace(b"shape", b"shale"), good.replace(b"descr", b"desks"),
+            npy("|S0", (1 << 60,), b""), good.replace(b"'<f4'", b"[('a')]")]
+        for content in files:
+            file = self.put("bad.npy", content)
+            self.bad(1, ["bad.npy", "'x'"], "run", model, "--input", "x=" + file, "--output", "x_out:0=" + out)
+        self.bad(1, ["absent.npy", "No such file"], "run", model, "--input", "x=absent.npy")
+        self.bad(1, [self.tmp, "folder"], "run", model, "--input", "x=" + self.tmp)
+        two = self.put("two.npy", good)
+        self.bad(1, "two.npy", "run", model, "--input", "x=%s,%s" % (two, two))
+
+
+class Json(Case):
+    def test_values(self):
+        for source, dtype, want in [
+                ("[1, 2.5, -3e2]", "DT_FLOAT", [1, 2.5, -300]), ("7", "DT_INT32", 7), ("-0.5", "DT_DOUBLE", -0.5),
+                ("[[1,2],[3,4],[5,6]]", "DT_INT64", [[1, 2], [3, 4], [5, 6]]), ("[]", "DT_FLOAT", []),
+                ("[[],[]]", "DT_FLOAT", [[], []]), ("[true, false]", "DT_BOOL", [True, False]),
+                ("[18446744073709551615]", "DT_UINT64", [18446744073709551615]),
+                ("[-9223372036854775808, 9223372036854775807]", "DT_INT64", [-2**63, 2**63 - 1]),
+                ("[255, 3.0]", "DT_UINT8", [255, 3]), ("[0.1]", "DT_FLOAT", [0.1]), ("[1.5]", "DT_HALF", [1.5]),
+                ("[0.333]", "DT_HALF", [0.333]), ("[3.14]", "DT_BFLOAT16", [3.14]), ("[6e-8]", "DT_HALF", [6e-8]),
+                ("[[1, -2], [0.5, 0]]", "DT_COMPLEX64", [[1, -2], [0.5, 0]]),
+                ('["a", "\\u20ac\\n\\"", ""]', "DT_STRING", ["a", "\u20ac\n\"", ""]),
+                ('"\\ud83d\\ude00"', "DT_STRING", "\U0001f600"), ('{"b64": "gAA="}', "DT_STRING", {"b64": "gAA="}),
+                ('{"y": [3], "x": [[4]]}', "DT_FLOAT", [[4]])]:
+            self.assertEqual(self.values(source, dtype), want, source)
+        self.assertEqual(str(self.values("[NaN, Infinity, -Infinity]")), "[nan, inf, -inf]")
+        self.assertEqual(self.values(self.put("x.json", " [1, 2]\n")), [1, 2])
+
+    def test_faults(self):
+        for source, dtype, needle in [
+                ("[1, [2]]", "DT_FLOAT", "unequal"), ("[[1], [2, 3]]", "DT_FLOAT", "unequal"),
+                ("[[1], []]", "DT_FLOAT", "unequal"), ("[1", "DT_FLOAT", "JSON"), ("[1] 2", "DT_FLOAT", "JSON"),
+                ("[1,]", "DT_FLOAT", "JSON"), ("[0x10]", "DT_FLOAT", "JSON"), ("[256]", "DT_UINT8", "256"),
+                ("[-1]", "DT_UINT8", "-1"), ("[1.5]", "DT_INT32", "1.5"), ('["a"]', "DT_FLOAT", '"a"'),
+                ("[1]", "DT_STRING", "string"), ("[1]", "DT_BOOL", "bool"), ("[" * 1000, "DT_FLOAT", "deep"),
+                ('["\\ud83d\\u0041"]', "DT_STRING", "surrogate"), ('["a', "DT_STRING", "JSON"),
+                ('{"y": [1]}', "DT_FLOAT", "'x"), ('{"b64": "*"}', "DT_STRING", "base64"),
+                ("[1, 2, 3]", "DT_COMPLEX64", "pair"), ("[9223372036854775808]", "DT_INT64", "int64")]:
+            self.bad(1, ["'x'", needle], "run", self.identity(dtype), "--input", "x=" + source)
+
+
+class Pictures(Case):
+    def setUp(self):
+        super().setUp()
+        if not HAS_PNG:
+            self.skipTest("built without libpng")
+
+    def test_grey(self):
+        file = self.put("a.png", png(2, 2, [[0, 51], [102, 255]], 0))
+        self.assertEqual(self.values(file, "DT_UINT8", [1, 2, 2, 1]), [[[[0], [51]], [[102], [255]]]])
+        got = self.values(file, "DT_FLOAT", [-1, 2, 2, 3])
+        self.assertEqual(got[0][0][1], [0.2, 0.2, 0.2])
+        self.assertEqual(self.values(file, "DT_FLOAT", [-1, 2, 2], "--image-range", "-1,1")[0][0][0], -1)
+
+    def test_colour_layout_order(self):
+        file = self.put("a.png", png(2, 1, [[255, 0, 0, 0, 0, 255]], 2))
+        self.assertEqual(self.values(file, "DT_UINT8", [1, 1, 2, 3]), [[[[255, 0, 0], [0, 0, 255]]]])
+        self.assertEqual(self.values(file, "DT_UINT8", [1, 1, 2, 3], "--image-order", "bgr")[0][0][0], [0, 0, 255])
+        self.assertEqual(self.values(file, "DT_UINT8", [1, 3, 1, 2]), [[[[255, 0]], [[0, 0]], [[0, 255]]]])
+        self.assertEqual(self.values(file, "DT_UINT8", [1, 1, 2, 1]), [[[[76], [29]]]])
+        alpha = self.put("b.png", png(1, 1, [[10, 20, 30, 0]], 6))
+        self.assertEqual(self.values(alpha, "DT_UINT8", [-1, -1, -1, 3]), [[[[10, 20, 30]]]])
+
+    def test_scaling(self):
+        file = self.put("a.png", png(2, 1, [[0, 100]], 0))
+        self.assertEqual(self.values(file, "DT_UINT8", [1, 1, 4, 1]), [[[[0], [25], [75], [100]]]])
+        file = self.put("b.png", png(4, 1, [[0, 10, 20, 30]], 0))
+        self.assertEqual(self.values(file, "DT_UINT8", [1, 1, 2, 1]), [[[[5], [25]]]])
+        self.assertEqual(self.values(file, "DT_UINT8", [-1, -1, -1, 1], "--input-shape", "x=1,1,2,1"), [[[[5], [25]]]])
+
+    def test_batch_and_bytes(self):
+        a, b = (self.put(n + ".png", png(1, 1, [[v]], 0)) for n, v in (("a", 1), ("b", 2)))
+        self.assertEqual(self.values(a + "," + b, "DT_UINT8", [-1, 1, 1, 1]), [[[[1]]], [[[2]]]])
+        with open(a, "rb") as f:
+            content = f.read()
+        self.assertEqual(base64.b64decode(self.values(a, "DT_STRING", [-1])[0]["b64"]), content)
+
+    def test_jpeg(self):
+        if not HAS_JPEG:
+            self.skipTest("built without libjpeg")
+        got = self.values(self.put("a.jpg", JPEG), "DT_UINT8", [1, 8, 16, 3])[0]
+        for pixel, want in (got[4][1], [254, 0, 0]), (got[4][14], [0, 0, 254]):
+            self.assertTrue(all(abs(p - w) < 4 for p, w in zip(pixel, want)), pixel)
+        for n in range(4, len(JPEG) - 8, 23):
+            self.bad(1, "cut.jpg", "run", self.identity("DT_UINT8", [1, 8, 16, 3]), "--input",
+                     "x=" + self.put("cut.jpg", JPEG[:n]))
+
+    def test_faults(self):
+        content = png(2, 2, [[0, 51], [102, 255]], 0)
+        model = self.identity("DT_FLOAT", [1, 2, 2, 1])
+        good = self.put("good.png", content)
+        for n in range(4, len(content) - 12, 3):
+            self.bad(1, ["cut.png", "'x'"], "run", model, "--input", "x=" + self.put("cut.png", content[:n]))
+        self.bad(1, "absent.png", "run", model, "--input", "x=%s,absent.png" % good)
+        huge = content[:16] + struct.pack(">II", 1 << 30, 1 << 30) + content[24:29]
+        huge += struct.pack(">I", zlib.crc32(huge[12:29])) + content[33:]
+        self.bad(1, "huge.png", "run", model, "--input", "x=" + self.put("huge.png", huge))
+        self.bad(1, "picture", "run", self.identity("DT_FLOAT", [4]), "--input", "x=" + good)
+        wide = self.put("wide.png", png(3, 1, [[1, 2, 3]], 0))
+        self.bad(1, "--input-shape", "run", self.identity("DT_FLOAT", [-1, -1, -1, 1]), "--input",
+                 "x=%s,%s" % (good, wide))
+
+
+class Runs(Case):
+    PICTURES = ",".join(os.path.join(EXAMPLE, "pictures", "%d.png" % d) for d in range(10))
+
+    def digits(self, model):
+        with open(os.path.join(EXAMPLE, "labels.txt")) as f:
+            names = f.read().split()
+        file = os.path.join(EXAMPLE, model)
+        entry = next(i for i in self.good("inspect", file).split("\n") if " in " in i).split()[1]
+        text = self.good("run", file, "--input", entry + "=" + self.PICTURES, "--labels",
+                         os.path.join(EXAMPLE, "labels.txt"), "--top", "1")
+        lines = text.strip().split("\n")
+        self.assertEqual([line.split()[1] for line in lines], names)
+        top = json.loads(self.good("run", file, "--input", entry + "=" + self.PICTURES, "--top", "2", "--json"))
+        ranked = next(iter(top.values()))["top"]
+        self.assertEqual([row[0]["index"] for row in ranked], list(range(10)))
+        self.assertTrue(all(row[0]["value"] > 0.9 > row[1]["value"] for row in ranked))
+
+    def test_saved_model(self):
+        if HAS_PNG:
+            self.digits("digits")
+
+    def test_frozen(self):
+        if HAS_PNG:
+            self.digits("digits.pb")
+
+    def test_keras(self):
+        if HAS_PNG:
+            self.digits("digits.h5")
+
+    def test_labels_must_fit(self):
+        labels = self.put("labels.txt", "a\nb\n")
+        zeros = self.put("zeros.npy", floats((1, 8, 8, 1), [0] * 64))
+        self.bad(1, ["labels.txt", "2 names"], "run", EXAMPLE + "/digits", "--input", "image=" + zeros, "--labels",
+                 labels)
+
+    def test_two_outputs_and_a_note(self):
+        model = self.put("two.pbtxt", identity(("a", "DT_FLOAT", [2]), ("b", "DT_INT32", [1])))
+        done = self.berth("run", model, "--input", "a=[1.5,2.5]", "--input", "b=[7]")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"nothing consumes", done.stderr)
+        for needle in b"a_out:0", b"[1.5 2.5]", b"b_out:0", b"int32 [1]", b"[7]":
+            self.assertIn(needle, done.stdout)
+        a, b = self.path("a.npy"), self.path("b.npy")
+        self.good("run", model, "--input", "a=[1.5,2.5]", "--input", "b=[7]", "--output", "a_out:0=" + a, "--output",
+                  "b_out:0=" + b)
+        self.assertEqual((read_npy(a)[2], read_npy(b)[2]), (struct.pack("<2f", 1.5, 2.5), struct.pack("<i", 7)))
+
+    def test_long_outputs_are_abridged(self):
+        model, x = self.identity("DT_INT32"), self.put("x.npy", npy("<i4", (30, 40), struct.pack("<1200i", *range(1200))))
+        text = self.good("run", model, "--input", "x=" + x)
+        self.assertIn("...", text)
+        self.assertLess(len(text), 1000)
+        self.assertIn("[[   0    1    2 ...   37   38   39]", text)
+
+    def test_control_characters_do_not_reach_the_terminal(self):
+        text = self.good("run", self.identity("DT_STRING"), "--input", 'x=["\\u001b[31m"]')
+        self.assertNotIn("\x1b", text)
+        self.assertNotIn("\x1b", self.bad(1, "[31m", "run", self.identity("DT_FLOAT", [1]), "--input", "\x1b[31m=[1]"))
+
+    def test_output_files(self):
+        model, out = self.identity("DT_FLOAT", [2]), self.put("out.npy", b"old")
+        for args in [("--input", "x=[1,2]", "--output", "x_out:0=" + out, "--output", "none:0=" + self.path("b.npy")),
+                     ("--input", "x=[1,2,3]", "--output", "x_out:0=" + out),
+                     ("--input", "x=[1,2]", "--output", "x_out:0=" + out, "--output", "x_out:0=" + self.tmp),
+                     ("--input", "x=[1,2]", "--output", "x_out:0=" + self.path("none/out.npy"))]:
+            self.bad(1, "", "run", model, *args)
+            with open(out, "rb") as f:
+                self.assertEqual(f.read(), b"old")
+        self.good("run", model, "--input", "x=[1,2]", "--output", "x_out:0=" + out)
+        self.assertEqual(sorted(os.listdir(self.tmp)), ["identity.pbtxt", "out.npy"])
+        with open(self.path("plain"), "w"):
+            self.assertEqual(os.stat(out).st_mode, os.stat(self.path("plain")).st_mode)
+        piped = self.berth("run", model, "--input", "x=[1,2]", "--output", "x_out:0=/dev/stdout").stdout
+        self.assertTrue(piped.startswith(b"\x93NUMPY"))
+
+    def test_wrong_names_types_shapes(self):
+        model = self.identity("DT_INT32", [2])
+        self.bad(1, "other", "run", model, "--input", "other=[1,2]")
+        self.bad(1, "other:0", "run", model, "--input", "x=[1,2]", "--output", "other:0=" + self.path("o.npy"))
+        self.bad(1, "x_out:4", "run", model, "--input", "x=[1,2]", "--output", "x_out:4=" + self.path("o.npy"))
+        self.bad(1, "x", "run", model, "--output", "x_out:0=" + self.path("o.npy"))
+        self.bad(1, ["x", "3", "2"], "run", model, "--input", "x=[1,2,3]")
+        wide = self.put("wide.npy", npy("<i8", (2,), bytes(16)))
+        self.bad(1, ["x", "int64", "int32"], "run", model, "--input", "x=" + wide)
+        self.bad(1, "none", "run", EXAMPLE + "/digits", "--signature", "none", "--input", "image=1")
+        self.bad(1, "none", "run", EXAMPLE + "/digits", "--tag", "none", "--input", "image=1")
+
+    def test_standard_input(self):
+        with open(EXAMPLE + "/digits.pb", "rb") as f:
+            content = f.read()
+        self.assertIn("Conv2D", self.good("inspect", "-", stdin=content))
+        with open(EXAMPLE + "/digits.pb", "rb") as f:
+            done = subprocess.run([BERTH, "inspect", "-"], stdin=f, capture_output=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.bad(1, "standard input", "inspect", "-", stdin=b"")
+
+
+class Models(Case):
+    def test_inspect(self):
+        text = self.good("inspect", EXAMPLE + "/digits")
+        for needle in "SavedModel", "serving_default", "image", "float32", "[?, 8, 8, 1]", "probability", "Conv2D":
+            self.assertIn(needle, text)
+        page = json.loads(self.good("inspect", EXAMPLE + "/digits", "--json"))
+        entry = page["signatures"]["serving_default"]["inputs"][0]
+        self.assertEqual((entry["name"], entry["dtype"], entry["shape"]), ("image", "float32", [-1, 8, 8, 1]))
+        self.assertEqual(page["ops"]["Conv2D"], 3)
+        self.assertGreater(page["weight_bytes"], 50000)
+        self.assertIn("Conv2D", self.good("inspect", EXAMPLE + "/digits.pb", "--stage", "source"))
+        self.assertTrue(self.good("inspect", EXAMPLE + "/digits.pb", "--stage", "plan"))
+        self.bad(2, "nowhere", "inspect", EXAMPLE + "/digits.pb", "--stage", "nowhere")
+
+    def test_bench(self):
+        result = json.loads(self.good("bench", EXAMPLE + "/digits.pb", "--seconds", "0.1", "--json"))
+        self.assertEqual(sorted(result), sorted(["runs", "min_us", "median_us", "p90_us", "p99_us", "load_us",
+                                                 "first_run_us", "peak_rss_bytes", "device_bytes", "threads",
+                                                 "device"]))
+        self.assertLessEqual(result["min_us"], result["median_us"])
+        self.assertLessEqual(result["median_us"], result["p99_us"])
+        self.assertEqual(result["device"], "/CPU:0")
+        self.assertIn("median", self.good("bench", EXAMPLE + "/digits", "--seconds", "0.01", "--input-shape",
+                                          "image=4,8,8,1", "--threads", "1"))
+        self.bad(1, "image", "bench", EXAMPLE + "/digits", "--input-shape", "image=4,8,9,1")
+        self.bad(1, "none", "bench", EXAMPLE + "/digits", "--input-shape", "none=4,8,9,1")
+
+    def test_place(self):
+        self.assertIn("Conv2D", self.good("place", EXAMPLE + "/digits"))
+        result = json.loads(self.good("place", EXAMPLE + "/digits.pb", "--json"))
+        self.assertEqual(sorted(result["nodes"][0]), ["device", "node", "op", "reason", "requested"])
+        self.assertIn("Conv2D", [node["op"] for node in result["nodes"]])
+        self.assertEqual(result["copies"], 0)
+        self.assertEqual(sorted(result["bytes"]["/CPU:0"]), ["activations", "weights", "workspace"])
+
+    def cut(self, name, content, step):
+        for n in list(range(0, min(len(content), 64), 9)) + list(range(64, len(content), step)):
+            done = self.berth("run", self.put(name, content[:n]), "--input", "x=1", "--output",
+                              "y=" + self.path("y.npy"))
+            self.assertIn(done.returncode, (1,), (name, n, done.stderr))
+            self.assertEqual(done.stderr.count(b"\n"), 1)
+            self.assertTrue(done.stderr.startswith(b"berth: "))
+            self.assertFalse(os.path.exists(self.path("y.npy")))
+
+    def test_truncated_files(self):
+        for name in "digits.pb", "digits.h5":
+            with open(os.path.join(EXAMPLE, name), "rb") as f:
+                content = f.read()
+            self.cut(name, content, len(content) // 40)
+        self.cut("x.pbtxt", identity(("x", "DT_FLOAT", [2])).encode().rstrip()[:-30], 17)
+
+    def test_truncated_saved_model(self):
+        for part in "saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001":
+            folder = self.path("model")
+            shutil.copytree(EXAMPLE + "/digits", folder)
+            with open(os.path.join(folder, part), "r+b") as f:
+                f.truncate(os.path.getsize(os.path.join(folder, part)) // 2)
+            self.bad(1, "", "run", folder, "--input", "image=" + self.put("z.npy", floats((1, 8, 8, 1), [0] * 64)),
+                     "--output", "probability=" + self.path("p.npy"))
+            shutil.rmtree(folder)
+
+    def test_no_model(self):
+        self.bad(1, "absent.pb", "run", "absent.pb")
+        self.bad(1, "empty", "run", self.put("empty", b""))
+        os.mkdir(self.path("folder"))
+        self.bad(1, "folder", "inspect", self.path("folder"))
+        self.bad(1, "noise", "inspect", self.put("noise", b"neither model nor picture"))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
