@@ -121,11 +121,14 @@ berth_status bt_eval(const bt_node *node, const bt_tensor *const *in, int n_in, 
     if (!error) error = &own;
     for (int i = 0; i < n_out; i++) out[i] = (bt_tensor){0};
     if (!node->def || !node->def->cpu) return bt_fail(error, BERTH_UNSUPPORTED, "has no CPU kernel");
+    if (node->def->flags & BT_OP_DEAD) return bt_fail(error, BERTH_UNSUPPORTED, "depends on what is dead");
     eval_run run = {0};
     bt_arena_init(&run.arena);
     bt_tensor *aligned = bt_arena_array(&run.arena, bt_tensor, (size_t)n_in + 1);
     berth_status status = aligned ? eval_call(node, in, n_in, out, n_out, pool, &run, aligned, error) : bt_fail_memory(error);
     for (int i = 0; aligned && i < n_in; i++) bt_tensor_clear(&aligned[i]);
+    for (int i = 0; !status && i < n_out; i++)
+        if (out[i].dead) status = bt_fail(error, BERTH_UNSUPPORTED, "gives a dead tensor");
     for (int i = 0; status && i < n_out; i++) bt_tensor_clear(&out[i]);
     for (size_t i = 0; i < run.n_scratch; i++) bt_free(run.scratch[i]);
     bt_free(run.scratch);

@@ -1,0 +1,145 @@
+/* Branches and calls: If, Case, and the calls that were not inlined (../pass/inline.c). Loops are in loop.c. */
+#include "ops/function.h"
+
+berth_status bt_infer_call(bt_infer *x)
+{
+    static const char *const lists[] = {"Tout", "T", "output_types"};
+    const bt_attr_value *types = NULL, *shapes = NULL;
+    int n = -1;
+    for (size_t i = 0; n < 0 && i < sizeof lists / sizeof *lists; i++)
+        n = bt_attr_list(x->node, lists[i], &types);
+    for (int i = 0; i < n && i < x->n_out; i++) x->out[i].dtype = types[i].type;
+    n = bt_attr_list(x->node, "output_shapes", &shapes);
+    for (int i = 0; i < n && i < x->n_out; i++) x->out[i].shape = shapes[i].shape;
+    return BERTH_OK;
+}
+
+const bt_function *bt_checked_function(bt_prepare *p, const char *function, int n_args, int n_results)
+{
+    if (!function) return bt_fail(p->error, BERTH_BAD_MODEL, "names no function"), NULL;
+    const bt_function *f = bt_prepare_function(p, function);
+    if (!f || (f->n_args == n_args && f->n_results == n_results)) return f;
+    bt_fail(p->error, BERTH_BAD_MODEL, "function '%s' takes %d arguments and gives %d results, not %d and %d",
+            function, f->n_args, f->n_results, n_args, n_results);
+    return NULL;
+}
+
+berth_status bt_prepare_call(bt_prepare *p, const char *function, int first, const bt_fact *facts,
+                             struct bt_body **body)
+{
+    if (!bt_checked_function(p, function, p->n_in - first, p->n_out)) return BERTH_BAD_MODEL;
+    *body = bt_prepare_body(p, function, facts, NULL);
+    return *body ? BERTH_OK : p->error ? p->error->status : BERTH_BAD_MODEL;
+}
+
+berth_status bt_tensor_truth(bt_call *c, const bt_tensor *t, bool *truth)
+{
+    if (t->shape.rank != 0) *truth = bt_tensor_count(t) > 0;
+    else if (t->dtype == BERTH_STRING) *truth = ((const bt_string *)t->data)->n > 0;
+    else if (t->dtype == BERTH_BOOL) *truth = *(const bool *)t->data;
+    else if (bt_dtype_is_int(t->dtype) || bt_dtype_is_float(t->dtype)) *truth = bt_tensor_number(t, 0) != 0;
+    else return bt_call_fail(c, "a condition of dtype %s is neither true nor false", bt_dtype_name(t->dtype));
+    return BERTH_OK;
+}
+
+/* ---- Kernels ------------------------------------------------------------------------------------------- */
+
+typedef struct branches {
+    int n;
+    struct bt_body *body[];
+} branches;
+
+/* Runs a body on the inputs from `first` on; its results become the outputs. */
+static berth_status run_branch(bt_call *c, struct bt_body *body, int first)
+{
+    size_t n = (size_t)c->n_out;
+    bt_tensor *results = bt_scratch(c, (n + 1) * (sizeof *results + sizeof(bt_tensor *)));
+    if (!results) return BERTH_NO_MEMORY;
+    bt_tensor **out = (bt_tensor **)(results + n + 1);
+    memset(results, 0, n * sizeof *results);
+    for (size_t i = 0; i < n; i++) out[i] = &results[i];
+    berth_status status = bt_run_body(c, body, c->in + first, out, c->last >> first);
+    for (int i = 0; i < c->n_out; i++) {
+        if (!status) status = bt_out_move(c, i, &results[i]);
+        bt_tensor_clear(&results[i]);
+    }
+    return status;
+}
+
+static berth_status prepare_branches(bt_prepare *p, const char *const *functions, int n, int first)
+{
+    branches *state = bt_arena_alloc(p->arena, sizeof *state + (size_t)n * sizeof *state->body);
+    if (!state) return bt_fail_memory(p->error);
+    if (p->n_in < first) return bt_fail(p->error, BERTH_BAD_MODEL, "has %d inputs", p->n_in);
+    state->n = n;
+    berth_status status = BERTH_OK;
+    for (int i = 0; i < n && !status; i++)
+        status = bt_prepare_call(p, functions[i], first, p->in + first, &state->body[i]);
+    p->state = state;
+    return status;
+}
+
+static berth_status prepare_if(bt_prepare *p)
+{
+    const char *functions[] = {bt_attr_func(p->node, "then_branch"), bt_attr_func(p->node, "else_branch")};
+    return prepare_branches(p, functions, 2, 1);
+}
+
+static berth_status run_if(bt_call *c)
+{
+    const branches *state = c->state;
+    bool truth;
+    berth_status status = bt_tensor_truth(c, c->in[0], &truth);
+    return status ? status : run_branch(c, state->body[!truth], 1);
+}
+
+static berth_status prepare_case(bt_prepare *p)
+{
+    const bt_attr_value *list;
+    int n = bt_attr_list(p->node, "branches", &list);
+    if (n < 1) return bt_fail(p->error, BERTH_BAD_MODEL, "has no branches");
+    const char **functions = bt_arena_array(p->arena, const char *, (size_t)n);
+    if (!functions) return bt_fail_memory(p->error);
+    for (int i = 0; i < n; i++) functions[i] = list[i].s.p;
+    return prepare_branches(p, functions, n, 1);
+}
+
+/* An index out of range means the last branch. */
+static berth_status run_case(bt_call *c)
+{
+    const branches *state = c->state;
+    const bt_tensor *index = c->in[0];
+    if (index->dtype != BERTH_INT32 || index->shape.rank != 0)
+        return bt_call_fail(c, "the branch index must be an int32 scalar");
+    int64_t i = bt_tensor_int(index, 0);
+    return run_branch(c, state->body[i < 0 || i >= state->n ? state->n - 1 : i], 1);
+}
+
+static berth_status prepare_function_call(bt_prepare *p)
+{
+    const char *function = bt_attr_func(p->node, "f");
+    return prepare_branches(p, &function, 1, 0);
+}
+
+static berth_status run_function_call(bt_call *c)
+{
+    const branches *state = c->state;
+    return run_branch(c, state->body[0], 0);
+}
+
+#define CALL(op, prepare, run, flags)                                    \
+    {                                                                    \
+        op, bt_infer_call, prepare, run, flags, .outputs = "output*Tout" \
+    }
+#define PURE BT_OP_NO_FOLD
+#define EFFECT BT_OP_STATEFUL
+
+const bt_op bt_ops_function[] = {
+    CALL("If", prepare_if, run_if, EFFECT),
+    CALL("StatelessIf", prepare_if, run_if, PURE),
+    CALL("Case", prepare_case, run_case, EFFECT),
+    CALL("StatelessCase", prepare_case, run_case, PURE),
+    CALL("PartitionedCall", prepare_function_call, run_function_call, PURE),
+    CALL("StatefulPartitionedCall", prepare_function_call, run_function_call, EFFECT),
+    {NULL},
+};

@@ -1,0 +1,17 @@
+/* Calls of functions of the model: what the families that run bodies share (function.c, loop.c). */
+#ifndef BT_FUNCTION_H
+#define BT_FUNCTION_H
+
+#include "ops/op.h"
+
+/* Output dtypes from the first of the list attributes Tout, T, output_types that is there; shapes from output_shapes. */
+bt_infer_fn bt_infer_call;
+/* The body of the function that an attribute names, for the inputs from `first` on; it must have one result an output. */
+berth_status bt_prepare_call(bt_prepare *p, const char *function, int first, const bt_fact *facts,
+                             struct bt_body **body);
+/* A function of that many arguments and results; NULL with the error set. */
+const bt_function *bt_checked_function(bt_prepare *p, const char *function, int n_args, int n_results);
+/* The truth of a condition: a scalar that is not zero, a string that is not empty, any other tensor with elements. */
+berth_status bt_tensor_truth(bt_call *c, const bt_tensor *t, bool *truth);
+
+#endif
