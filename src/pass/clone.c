@@ -53,7 +53,7 @@ static berth_status report_unknown(bt_clone *c, const walk *w)
     int n = 0;
     for (size_t i = 0; i < w->n; i++) {
         const bt_node *node = &c->from->nodes[w->nodes[i]];
-        if (bt_op_find(node->op)) continue;
+        if (bt_op_find(node->op) || bt_map_get(c->x->functions, bt_str_of(node->op))) continue;
         bool seen = false;
         for (size_t j = 0; j < i && !seen; j++) seen = !strcmp(c->from->nodes[w->nodes[j]].op, node->op);
         if (!seen && text.n < 400) bt_text_print(&text, "%s%s (node '%s')", n++ ? ", " : "", node->op, node->name);
@@ -75,6 +75,23 @@ static berth_status check_node(bt_pass_context *x, const bt_node *node)
                    bt_dtype_name(type));
 }
 
+/* A node whose op is a function of the model is a call of it. */
+static berth_status make_call(bt_pass_context *x, int32_t added)
+{
+    const char *name = x->graph.nodes[added].op;
+    const bt_function *f = bt_map_get(x->functions, bt_str_of(name));
+    berth_dtype *types = bt_arena_array(x->arena, berth_dtype, (size_t)(f ? f->n_results : 0) + 1);
+    if (!f) return bt_fail(x->error, BERTH_UNSUPPORTED, "this build does not have the op %s", name);
+    for (int i = 0; types && i < f->n_results; i++)
+        types[i] = bt_attr_type(&f->graph.nodes[f->results[i].node], "T", BERTH_NO_DTYPE);
+    x->graph.nodes[added].op = f->is_stateful ? "StatefulPartitionedCall" : "PartitionedCall";
+    if (!types || !bt_set_func(&x->graph, added, "f", name)
+        || !bt_set_types(&x->graph, added, "Tout", types, f->n_results))
+        return bt_fail_memory(x->error);
+    x->graph.nodes[added].def = bt_op_find(x->graph.nodes[added].op);
+    return BERTH_OK;
+}
+
 static berth_status copy_node(bt_clone *c, int32_t index)
 {
     bt_pass_context *x = c->x;
@@ -90,7 +107,7 @@ static berth_status copy_node(bt_clone *c, int32_t index)
     node->origin = c->keep_origin ? index : -1;
     node->def = bt_op_find(node->op);
     c->moved[index] = added;
-    return check_node(x, node);
+    return node->def ? check_node(x, node) : make_call(x, added);
 }
 
 static bt_edge moved_edge(const bt_clone *c, bt_edge e)
