@@ -163,27 +163,33 @@ static berth_status joint_shape(bt_call *c, int n_in, bt_shape *shape)
     return BERTH_OK;
 }
 
-berth_status bt_elementwise_run_as(bt_call *c, const bt_elementwise *op, berth_dtype out, const float *param)
+berth_status bt_elementwise_apply(bt_call *c, const bt_elementwise *op, berth_dtype out,
+                                  const bt_shape *shape, const bt_shape *const *shapes, const float *param)
 {
-    bt_shape shape;
     bt_broadcast plan;
-    const bt_shape *shapes[BT_MAX_OPERANDS];
-    berth_status status = joint_shape(c, op->n_in, &shape);
-    if (status) return status;
     berth_dtype dtype = c->in[0]->dtype;
     bool narrow = !op->of[dtype] && (dtype == BERTH_HALF || dtype == BERTH_BFLOAT16);
     loop_job job = {op->of[narrow ? BERTH_FLOAT : dtype], param, .n_in = op->n_in,
-                    .in_size = bt_dtype_size(dtype)};
+                    .y_size = bt_dtype_size(out), .in_size = bt_dtype_size(dtype)};
     if (!job.loop) return bt_call_unsupported(c, "no kernel for %s", bt_dtype_name(dtype));
     if (narrow) job.narrow = dtype, job.narrow_out = out == dtype;
-    job.y = bt_out(c, 0, out, &shape);
+    if (!bt_broadcast_plan(&plan, shape, shapes, op->n_in)) return bt_call_fail(c, "Incompatible shapes");
+    job.y = bt_out(c, 0, out, shape);
     if (!job.y) return c->error->status;
-    job.y_size = bt_dtype_size(out);
-    for (int k = 0; k < op->n_in; k++) shapes[k] = &c->in[k]->shape, job.in[k] = c->in[k]->data;
-    if (!bt_broadcast_plan(&plan, &shape, shapes, op->n_in)) return bt_call_fail(c, "Incompatible shapes");
+    for (int k = 0; k < op->n_in; k++) job.in[k] = c->in[k]->data;
     if (!bt_broadcast_run(&plan, c->pool, narrow ? narrow_row : loop_row, &job))
         return bt_call_fail(c, "%s", op->fault ? op->fault : "out of memory");
     return BERTH_OK;
+}
+
+berth_status bt_elementwise_run_as(bt_call *c, const bt_elementwise *op, berth_dtype out, const float *param)
+{
+    bt_shape shape;
+    const bt_shape *shapes[BT_MAX_OPERANDS];
+    berth_status status = joint_shape(c, op->n_in, &shape);
+    if (status) return status;
+    for (int k = 0; k < op->n_in; k++) shapes[k] = &c->in[k]->shape;
+    return bt_elementwise_apply(c, op, out, &shape, shapes, param);
 }
 
 berth_status bt_elementwise_run(bt_call *c, const bt_elementwise *op, const float *param)

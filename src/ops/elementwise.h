@@ -42,6 +42,12 @@ berth_status bt_elementwise_run(bt_call *c, const bt_elementwise *op, const floa
 /* The same with output dtype `out`. */
 berth_status bt_elementwise_run_as(bt_call *c, const bt_elementwise *op, berth_dtype out, const float *param);
 
+/* The same with the shapes told: of the output, and of the operands as they are to be broadcast. */
+berth_status bt_elementwise_apply(bt_call *c, const bt_elementwise *op, berth_dtype out, const bt_shape *shape,
+                                  const bt_shape *const *shapes, const float *param);
+/* Addition of every number type and of strings (elementwise_binary.c). */
+extern const bt_elementwise bt_elementwise_add;
+
 /* ---- Shape functions ---------------------------------------------------------------------------------- */
 
 bt_infer_fn bt_infer_same_bool;      /* shape of in 0, bool */

@@ -41,10 +41,11 @@ static bool add_string(void *out, const void *const *in, const int64_t *step, in
     return true;
 }
 
-TABLE(add, BT_OF_FLOATS(add), BT_OF_COMPLEXES(add), BT_OF_INTS(add), [BERTH_STRING] = add_string)
+const bt_elementwise bt_elementwise_add = {
+    .n_in = 2, .of = {BT_OF_FLOATS(add), BT_OF_COMPLEXES(add), BT_OF_INTS(add), [BERTH_STRING] = add_string}};
 TABLE(sub, BT_OF_FLOATS(sub), BT_OF_COMPLEXES(sub), BT_OF_INTS(sub))
 TABLE(mul, BT_OF_FLOATS(mul), BT_OF_COMPLEXES(mul), BT_OF_INTS(mul))
-BT_ELEMENTWISE_RUN(add)
+static berth_status run_add(bt_call *c) { return bt_elementwise_run(c, &bt_elementwise_add, NULL); }
 BT_ELEMENTWISE_RUN(sub)
 BT_ELEMENTWISE_RUN(mul)
 
