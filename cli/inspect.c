@@ -89,27 +89,37 @@ static void print_signatures(const berth_model *model, const char *chosen)
     }
 }
 
-/* Down the columns, in order of falling count. */
+enum { WIDTH = 96, MOST = 8 };
+
+/* The widths of columns of `rows` ops each; gives their sum with the counts before them, and gaps. */
+static int measure(const berth_model *model, size_t rows, int widths[MOST])
+{
+    const char *op;
+    size_t count;
+    int sum = 0;
+    memset(widths, 0, MOST * sizeof *widths);
+    for (size_t i = 0; berth_model_op(model, i, &op, &count) && i / rows < MOST; i++)
+        if (cli_columns(op) > widths[i / rows]) widths[i / rows] = cli_columns(op);
+    for (int i = 0; i < MOST && widths[i]; i++) sum += widths[i] + 8;
+    return sum;
+}
+
+/* In order of falling count, down as many columns as there is room for. */
 static void print_ops(const berth_model *model)
 {
     const char *op;
-    size_t count, n = 0, nodes = 0;
-    int widest = 0;
-    for (; berth_model_op(model, n, &op, &count); n++) {
-        nodes += count;
-        widest = cli_columns(op) > widest ? cli_columns(op) : widest;
-    }
-    size_t columns = 96 / (size_t)(widest + 9), rows;
-    columns = columns ? columns : 1;
-    rows = (n + columns - 1) / columns;
+    size_t count, n = 0, nodes = 0, columns = MOST, rows;
+    int widths[MOST];
+    for (; berth_model_op(model, n, &op, &count); n++) nodes += count;
+    do rows = (n + columns - 1) / columns;
+    while (measure(model, rows ? rows : 1, widths) > WIDTH && --columns > 0);
     printf("\n%zu nodes of %zu ops\n", nodes, n);
     for (size_t row = 0; row < rows; row++) {
-        putchar(' ');
         for (size_t i = row; i < n; i += rows) {
             berth_model_op(model, i, &op, &count);
-            printf(" %5zu ", count);
-            if (i + rows < n) put_column(op, widest);
-            else cli_put(stdout, op);
+            printf("%s%6zu%s ", CLI_DIM, count, CLI_PLAIN);
+            cli_put(stdout, op);
+            if (i + rows < n) cli_pad(stdout, widths[i / rows] - cli_columns(op) + 1);
         }
         putchar('\n');
     }

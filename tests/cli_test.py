@@ -129,8 +129,12 @@ class CommandLine(Case):
                 if line.startswith("  --"):
                     self.assertIn(line.split()[0], manual)
 
+    def test_readme_shows_the_quick_start(self):
+        with open(os.path.join(ROOT, "README.md")) as readme, open(os.path.join(ROOT, "examples/quickstart.c")) as c:
+            self.assertIn("```c\n" + c.read() + "```", readme.read())
+
     def test_faults(self):
-        self.bad(2, "which command", *[])
+        self.bad(2, "which command")
         self.bad(2, ["rum", "did you mean 'run'"], "rum")
         self.bad(2, "which model", "run")
         self.bad(2, ["--inptu", "--input"], "run", "m", "--inptu", "x=1")
