@@ -79,6 +79,7 @@ berth_tensor *cli_read_input(const cli_options *options, const char *name, const
 {
     char where[512];
     berth_tensor *tensor;
+    if (spec && !spec->dtype) spec = NULL;
     snprintf(where, sizeof where, "input '%.200s'", name);
     if (is_json(source)) return cli_json_read(where, source, strlen(source), name, spec);
     snprintf(where, sizeof where, "input '%.200s': ", name);

@@ -42,7 +42,7 @@ static berth_spec get(const struct side *side, const berth_model *model, const c
 static void put_column(const char *text, int width)
 {
     cli_put(stdout, text);
-    cli_pad(stdout, width - cli_columns(text) + 2);
+    if (width) cli_pad(stdout, width - cli_columns(text) + 2);
 }
 
 static void print_signature(const berth_model *model, const char *signature)
@@ -59,9 +59,10 @@ static void print_signature(const berth_model *model, const char *signature)
                     printf("  %s%s%s  ", CLI_DIM, sides[s].name, CLI_PLAIN);
                     put_column(spec.name, names);
                     put_column(dtype, dtypes);
-                    put_column(shape, shapes);
+                    bool alias = spec.tensor && strcmp(spec.tensor, spec.name);
+                    put_column(shape, alias ? shapes : 0);
                     fputs(CLI_DIM, stdout);
-                    if (spec.tensor && strcmp(spec.tensor, spec.name)) cli_put(stdout, spec.tensor);
+                    if (alias) cli_put(stdout, spec.tensor);
                     printf("%s\n", CLI_PLAIN);
                     continue;
                 }
