@@ -1,5 +1,6 @@
 /* Reading and changing rows and elements of a variable by index: ResourceGather, ResourceScatter... and their Nd
  * forms. The same on plain tensors is elsewhere. Indices are all checked before anything is changed. */
+#include "ops/slice.h"
 #include "ops/variable.h"
 
 /* ---- Rows: indices into dimension 0 (or, for a gather, dimension batch_dims) --------------------------- */
@@ -91,6 +92,28 @@ static berth_status scatter_nd_locked(bt_call *c, bt_var *var, bt_combine_op op)
         status = bt_combine(value->dtype, op, (char *)value->data + at * slice_bytes,
                             (const char *)updates->data + (size_t)i * slice_bytes, slice, 1, c->error);
     }
+    return status;
+}
+
+/* Inputs: variable, begin, end, strides, value; the five masks are attributes. */
+static berth_status run_slice_assign(bt_call *c)
+{
+    bt_var *var = c->n_in == 5 ? bt_var_input(c, 0) : NULL;
+    if (!var) return bt_call_fail(c, "needs a variable, begin, end, strides and a value");
+    const bt_tensor *part = c->in[4];
+    char want[BT_SHAPE_TEXT], got[BT_SHAPE_TEXT];
+    berth_status status = bt_var_lock(c, var, part->dtype);
+    if (status) return status;
+    bt_slice slice;
+    bt_tensor *value = &var->value;
+    status = bt_slice_of_call(c, &value->shape, 1, &slice);
+    if (!status && !bt_shape_equal(&slice.shape, &part->shape))
+        status = bt_call_fail(c, "the value has shape %s, the slice %s", bt_shape_text(&part->shape, got),
+                              bt_shape_text(&slice.shape, want));
+    if (!status)
+        status =
+            bt_slice_write(value->dtype, value->data, &value->shape, &slice, part->data, c->pool, c->error);
+    pthread_mutex_unlock(&var->lock);
     return status;
 }
 
@@ -222,5 +245,6 @@ const bt_op bt_ops_variable_scatter[] = {
     CHANGE("ScatterNdSub", run_nd_sub),
     CHANGE("ScatterNdMin", run_nd_min),
     CHANGE("ScatterNdMax", run_nd_max),
+    CHANGE("StridedSliceAssign", run_slice_assign),
     {NULL},
 };

@@ -7,6 +7,7 @@ extern berth_status bt_pass_fold(bt_pass_context *x);
 
 const bt_pass bt_passes[] = {
     {"inline", bt_pass_inline},
+    {"refs", bt_pass_refs},
     {"freeze", bt_pass_freeze},
     {"fold", bt_pass_fold},
     {NULL, NULL},
