@@ -234,14 +234,14 @@ static void run_panel(const bt_gemm_kernels *g, const bt_product *p, int64_t pan
         panel_block b = {
             .g = g, .p = p, .start = start, .k0 = k0, .k1 = last ? p->k : k0 + block, .last = last};
         b.tile = (bt_tile){.cols = (int)cols,
-                           .b = p->packed + start * p->k,
-                           .ldb = width,
+                           .b = p->ldb ? p->packed + start : p->packed + start * p->k,
+                           .ldb = p->ldb ? p->ldb : width,
                            .ldc = p->ldc,
                            .ld_add = p->ld_add,
                            .bias = p->bias ? p->bias + start : NULL,
                            .low = last ? p->low : -__builtin_inff(),
                            .high = last ? p->high : __builtin_inff(),
-                           .accumulate = k0 > 0};
+                           .accumulate = p->accumulate || k0 > 0};
         /* Even tiles: 64 rows are 11 of 6 or 5, never a last one of 1 or 2, which leave the multipliers idle. */
         cursor next = cursor_at(&p->left, row0);
         int64_t row = row0;

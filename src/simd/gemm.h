@@ -110,6 +110,7 @@ typedef struct bt_gather {
 typedef struct bt_product {
     bt_gather left;
     const float *packed;
+    int64_t ldb; /* 0; else `packed` is a row-major matrix, read in place, this far from row to row */
     int64_t k, n;
     float *c;
     int64_t ldc;
@@ -119,6 +120,7 @@ typedef struct bt_product {
     float low, high;
     bt_vec_unary_fn *activation;
     float alpha, beta; /* of the activation */
+    bool accumulate;   /* start from what c holds, not from bias */
 } bt_product;
 
 bt_gather bt_gather_matrix(const float *x, int64_t m, int64_t k, int64_t ld);
