@@ -362,6 +362,20 @@ static berth_status read_body(bt_loader *l, bt_function *f, bt_str message)
     return l->error->status;
 }
 
+/* The name in the signature of a FunctionDef. What stands behind the signature is not even touched. */
+static bool function_name(bt_str function, bt_str *name)
+{
+    *name = (bt_str){"", 0};
+    bt_wire f = bt_wire_of(function);
+    while (bt_wire_next(&f)) {
+        if (f.field != FUNCTION_SIGNATURE) continue;
+        bt_wire signature = bt_wire_of(bt_wire_bytes(&f));
+        while (bt_wire_next(&signature))
+            if (signature.field == 1) return *name = bt_wire_bytes(&signature), !signature.failed;
+    }
+    return false;
+}
+
 /* FunctionDefLibrary: function = 1. Only the names are looked at. */
 static berth_status index_library(bt_loader *l, bt_str message)
 {
@@ -370,17 +384,10 @@ static berth_status index_library(bt_loader *l, bt_str message)
         return bt_fail_memory(l->error);
     bt_wire w = bt_wire_of(message);
     while (bt_wire_next(&w)) {
+        bt_str name;
         if (w.field != 1) continue;
-        bt_str function = bt_wire_bytes(&w), name = {"", 0};
-        bt_wire f = bt_wire_of(function);
-        while (bt_wire_next(&f)) {
-            if (f.field != FUNCTION_SIGNATURE) continue;
-            bt_wire signature = bt_wire_of(bt_wire_bytes(&f));
-            while (bt_wire_next(&signature))
-                if (signature.field == 1) name = bt_wire_bytes(&signature);
-            if (signature.failed) f.failed = true;
-        }
-        if (f.failed)
+        bt_str function = bt_wire_bytes(&w);
+        if (!function_name(function, &name))
             return DAMAGED(l->error, "damaged function, the %zu. of the library", l->n_messages + 1);
         l->messages[l->n_messages] = function;
         if (!bt_map_put_index(&l->library, name, l->n_messages++)) return bt_fail_memory(l->error);
