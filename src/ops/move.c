@@ -381,3 +381,29 @@ const int64_t *bt_call_indices(bt_call *c, const bt_tensor *t)
         for (int64_t i = 0; i < n; i++) out[i] = ((const int16_t *)t->data)[i];
     return out;
 }
+
+#define TO_FLOATS(type, convert)                                                \
+    for (int64_t i = 0; i < n; i++) y[i] = convert(((const type *)t->data)[i]); \
+    return y;
+
+const float *bt_call_floats(bt_call *c, const bt_tensor *t)
+{
+    int64_t n = bt_tensor_count(t);
+    if (t->dtype == BERTH_FLOAT) return t->data;
+    float *y = bt_scratch(c, ((size_t)n + 1) * sizeof *y);
+    if (!y) return NULL;
+    switch (t->dtype) {
+    case BERTH_DOUBLE: TO_FLOATS(double, (float))
+    case BERTH_HALF: TO_FLOATS(uint16_t, bt_half_to_float)
+    case BERTH_BFLOAT16: TO_FLOATS(uint16_t, bt_bf16_to_float)
+    case BERTH_INT8: TO_FLOATS(int8_t, (float))
+    case BERTH_INT16: TO_FLOATS(int16_t, (float))
+    case BERTH_INT32: TO_FLOATS(int32_t, (float))
+    case BERTH_INT64: TO_FLOATS(int64_t, (float))
+    case BERTH_UINT8: TO_FLOATS(uint8_t, (float))
+    case BERTH_UINT16: TO_FLOATS(uint16_t, (float))
+    case BERTH_UINT32: TO_FLOATS(uint32_t, (float))
+    case BERTH_UINT64: TO_FLOATS(uint64_t, (float))
+    default: return bt_call_unsupported(c, "numbers of type %s", bt_dtype_name(t->dtype)), NULL;
+    }
+}

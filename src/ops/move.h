@@ -66,6 +66,8 @@ static inline int bt_call_axis(const bt_call *c, int i, int rank)
 }
 /* A tensor of int16, int32 or int64 as int64: its own elements, or a copy in working memory. NULL with the error set. */
 const int64_t *bt_call_indices(bt_call *c, const bt_tensor *t);
+/* Elements of any real type as float: the tensor's own, or a copy in working memory. NULL with the error set. */
+const float *bt_call_floats(bt_call *c, const bt_tensor *t);
 /* As bt_call_facts, into working memory; NULL with the error set. */
 bt_fact *bt_call_facts_many(bt_call *c);
 
