@@ -20,6 +20,12 @@ void cli_shape_text(char *text, size_t n, int rank, const int64_t *dims)
 
 /* ---- Which elements are shown ---- */
 
+/* What the values shown have in common; zeros count for nothing. */
+struct span {
+    double least, most; /* of magnitudes */
+    bool whole;
+};
+
 struct view {
     berth_tensor *tensor;
     berth_dtype dtype;
@@ -27,6 +33,7 @@ struct view {
     int64_t dims[BERTH_MAX_RANK];
     char **texts; /* of the elements shown, in order */
     size_t n, room;
+    struct span span;
     int decimals; /* of floating types; -1: in powers of ten */
     int width;
     size_t next; /* while printing */
@@ -53,18 +60,14 @@ static void visit(struct view *v, int axis, int64_t index, visit_fn *fn)
 
 /* ---- Their text ---- */
 
-/* Six significant digits of the largest value, in a form that all elements share. */
-static int decimals_for(double least, double most)
+/* Six digits of the greatest value and four decimals at least, one form for all; -1: powers of ten. */
+static int decimals_for(const struct span *s)
 {
-    if (most == 0) return 0;
-    if (most >= 1e8 || most < 1e-4) return -1;
-    int before = most >= 1 ? (int)floor(log10(most)) + 1 : 0;
-    int decimals = before >= 6 ? 0 : 6 - before;
-    if (least < 1e-3 && decimals < 4) return -1; /* small ones would be lost beside the large */
-    return decimals;
+    if (s->most == 0 || (s->whole && s->most < 1e15)) return 1;
+    if (s->most >= 1e7 || s->most < 1e-4 || (s->most >= 1e3 && s->least < 1e-3)) return -1;
+    int before = s->most >= 1 ? (int)floor(log10(s->most)) + 1 : 0;
+    return before > 2 ? 4 : 6 - before;
 }
-
-static double span_least, span_most; /* of magnitudes, zeros left out */
 
 static void measure(struct view *v, int64_t index)
 {
@@ -72,8 +75,9 @@ static void measure(struct view *v, int64_t index)
     for (int part = 0; part < parts; part++) {
         double value = fabs(cli_real(cli_get(berth_tensor_data(v->tensor), v->dtype, index * parts + part)));
         if (!isfinite(value) || value == 0) continue;
-        span_least = fmin(span_least, value);
-        span_most = fmax(span_most, value);
+        v->span.least = fmin(v->span.least, value);
+        v->span.most = fmax(v->span.most, value);
+        v->span.whole &= value == rint(value);
     }
 }
 
@@ -121,7 +125,8 @@ static void add_text(struct view *v, int64_t index)
     v->texts[v->n++] = cli_copy(text);
 }
 
-/* Zeros that all share at their ends say nothing: 0.500000 0.250000 becomes 0.50 0.25. */
+/* Zeros that all share at their ends say nothing: 0.500000 0.250000 becomes 0.50 0.25. Not where a small value
+ * stands as 0.000000, which is no zero. */
 static void trim(struct view *v)
 {
     int zeros = v->decimals;
@@ -140,11 +145,11 @@ static void trim(struct view *v)
 static void make_texts(struct view *v)
 {
     bool real = cli_is_real(v->dtype) || cli_is_complex(v->dtype);
-    span_least = INFINITY, span_most = 0;
+    v->span = (struct span){INFINITY, 0, true};
     if (real) visit(v, 0, 0, measure);
-    v->decimals = decimals_for(span_least, span_most);
+    v->decimals = decimals_for(&v->span);
     visit(v, 0, 0, add_text);
-    if (cli_is_real(v->dtype) && v->decimals > 0) trim(v);
+    if (cli_is_real(v->dtype) && v->decimals > 0 && v->span.least >= pow(10, -v->decimals)) trim(v);
     for (size_t i = 0; i < v->n; i++) {
         int columns = cli_columns(v->texts[i]);
         v->width = columns > v->width && v->dtype != BERTH_STRING ? columns : v->width;
