@@ -45,7 +45,7 @@ _Noreturn void cli_fail(int status, const char *format, ...) __attribute__((form
 /* Ends the program with the library's message, and the exit status that its kind stands for. */
 _Noreturn void cli_fail_with(const berth_error *error);
 /* Zeroed memory; the program ends when there is none. */
-void *cli_alloc(size_t n, size_t bytes);
+void *cli_alloc(size_t n, size_t bytes) __attribute__((returns_nonnull));
 /* Makes room for element n of an array, zeroed beyond the old room; array is the address of the pointer. */
 void cli_grow(void *array, size_t *room, size_t n, size_t bytes);
 

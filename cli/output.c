@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,13 +29,12 @@ void cli_output_check(const char *path)
 {
     struct stat info;
     const char *slash = strrchr(path, '/');
-    char *folder = cli_alloc(strlen(path) + 2, 1);
-    memcpy(folder, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 1);
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
     if (!stat(path, &info) && S_ISDIR(info.st_mode)) cli_fail(CLI_MODEL, "%s: is a folder", path);
     if (stat(folder, &info)) cli_fail(CLI_MODEL, "%s: %s", path, strerror(errno));
     if (!S_ISDIR(info.st_mode)) cli_fail(CLI_MODEL, "%s: %s", path, strerror(ENOTDIR));
     if (access(is_special(path) ? path : folder, W_OK)) cli_fail(CLI_MODEL, "%s: %s", path, strerror(errno));
-    free(folder);
 }
 
 static void discard_on_signal(int number)
@@ -50,7 +50,7 @@ static int open_temporary(const char *path)
         for (int i = 0; i < 3; i++) signal((int[]){SIGINT, SIGTERM, SIGHUP}[i], discard_on_signal);
     cli_grow(&pending, &pending_room, n_pending, sizeof *pending);
     char *temporary = cli_alloc(strlen(path) + 8, 1);
-    sprintf(temporary, "%s.XXXXXX", path);
+    strcat(strcpy(temporary, path), ".XXXXXX");
     int fd = mkostemp(temporary, O_CLOEXEC);
     mode_t mask = umask(0);
     umask(mask);
