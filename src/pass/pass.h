@@ -33,9 +33,11 @@ typedef struct bt_pass_context {
     berth_error *error;
 } bt_pass_context;
 
+typedef berth_status bt_pass_fn(bt_pass_context *x);
+
 typedef struct bt_pass {
     const char *name;
-    berth_status (*run)(bt_pass_context *x);
+    bt_pass_fn *run;
 } bt_pass;
 
 /* All passes in order; ended by a NULL name. */

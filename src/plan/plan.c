@@ -312,7 +312,7 @@ static bool has_loops(const bt_graph *g)
 /* Passes may add functions: to a map of the plan's own, so that the model's is never written. */
 static berth_status own_functions(builder *b)
 {
-    if (!has_loops(&b->x.graph)) return BERTH_OK;
+    if (b->x.functions == &b->own_functions || !has_loops(&b->x.graph)) return BERTH_OK;
     const bt_map *from = b->x.functions;
     for (size_t i = 0; i < from->capacity; i++)
         if (from->entries[i].value && !bt_map_put(&b->own_functions, from->entries[i].key, from->entries[i].value))
@@ -326,9 +326,9 @@ static berth_status run_passes(builder *b, const bt_plan_request *r, bool *dumpe
     berth_status status = bt_pass_prune(&b->x, r->graph, r->as_written);
     if (status) return status;
     if ((*dumped = dump_here(r, b, "prune"))) return BERTH_OK;
-    status = own_functions(b);
     for (const bt_pass *pass = bt_passes; pass->name && !status; pass++) {
-        status = pass->run(&b->x);
+        status = own_functions(b);
+        if (!status) status = pass->run(&b->x);
         if (!status && (*dumped = dump_here(r, b, pass->name))) return BERTH_OK;
     }
     return status ? status : bt_pass_infer(&b->x);
