@@ -369,6 +369,10 @@ berth_status bt_pass_sweep(bt_pass_context *x)
     }
     for (int i = 0; i < x->n_fetches; i++) x->fetches[i].node = moved[x->fetches[i].node];
     for (int i = 0; i < x->n_targets; i++) x->targets[i] = moved[x->targets[i]];
+    for (int i = 0; i < x->n_feeds; i++) {
+        int32_t node = x->feeds[i].node;
+        x->feeds[i].node = node < 0 || !needed[node] ? -1 : moved[node]; /* a feed that is a constant nobody reads goes */
+    }
     x->facts = NULL, x->first_fact = NULL;
     return BERTH_OK;
 }

@@ -334,6 +334,12 @@ static berth_status run_passes(builder *b, const bt_plan_request *r, bool *dumpe
     return status ? status : bt_pass_infer(&b->x);
 }
 
+/* -1 for a feed whose value is known for good: what a run gives for it is not looked at. */
+static int32_t feed_slot(const builder *b, int32_t node)
+{
+    return node >= 0 && is_op(&b->x.graph.nodes[node], "_Feed") ? b->first_slot[node] : -1;
+}
+
 static berth_status make_steps(builder *b)
 {
     bt_plan *plan = b->plan;
@@ -346,7 +352,7 @@ static berth_status make_steps(builder *b)
     for (size_t i = 0; i < b->n_order && !status; i++) status = add_node(b, nodes, b->order[i]);
     if (!status && plan->guarded) status = add_controls(b);
     for (int i = 0; i < b->x.n_feeds && !status; i++)
-        plan->feeds[i] = is_op(&g->nodes[b->x.feeds[i].node], "_Feed") ? b->first_slot[b->x.feeds[i].node] : -1;
+        plan->feeds[i] = feed_slot(b, b->x.feeds[i].node);
     for (int i = 0; i < b->x.n_fetches && !status; i++)
         plan->fetches[i] = b->first_slot[b->x.fetches[i].node] + b->x.fetches[i].slot;
     if (status) return status;

@@ -6,6 +6,13 @@
 
 typedef struct bt_run bt_run;
 
+/* Scratch beyond the block. */
+typedef struct overflow {
+    struct overflow *next;
+    void *data;
+    size_t bytes;
+} overflow;
+
 struct bt_run {
     bt_plan *plan;
     const bt_services *services;
@@ -15,8 +22,9 @@ struct bt_run {
     bool *dead;            /* by step; guarded plans only */
     uint8_t *arena;
     size_t arena_bytes;
-    void *scratch;
-    size_t scratch_bytes;
+    uint8_t *scratch;      /* one block; a step that needs more gets further ones, and the next step one that holds all */
+    size_t scratch_bytes, scratch_used;
+    struct overflow *overflow;
     const bt_step *step;   /* that runs now */
     struct bt_run *next;
 };
@@ -114,15 +122,41 @@ static berth_status run_move(bt_call *c, int i, bt_tensor *from)
     return status;
 }
 
+static void *more_scratch(bt_run *run, size_t bytes)
+{
+    overflow *o = bt_calloc(1, sizeof *o);
+    if (!o || !(o->data = bt_alloc_huge(o->bytes = bytes))) return bt_free(o), NULL;
+    o->next = run->overflow;
+    run->overflow = o;
+    return o->data;
+}
+
 static void *run_scratch(bt_call *c, size_t bytes)
 {
     bt_run *run = c->run;
-    if (run->scratch_bytes >= bytes && run->scratch) return run->scratch;
+    size_t room = bt_align(bytes ? bytes : 1, 64);
+    if (run->scratch_bytes - run->scratch_used >= room) {
+        run->scratch_used += room;
+        return run->scratch + run->scratch_used - room;
+    }
+    void *p = more_scratch(run, room);
+    return p ? p : (bt_fail_memory(c->error), NULL);
+}
+
+/* After a step that overflowed: one block that will do for it next time. */
+static void settle_scratch(bt_run *run)
+{
+    size_t total = run->scratch_used;
+    while (run->overflow) {
+        overflow *o = run->overflow;
+        run->overflow = o->next;
+        total += o->bytes;
+        bt_free_huge(o->data, o->bytes);
+        bt_free(o);
+    }
     bt_free_huge(run->scratch, run->scratch_bytes);
-    run->scratch_bytes = bytes + bytes / 4 + 64;
-    run->scratch = bt_alloc_huge(run->scratch_bytes);
-    if (!run->scratch) run->scratch_bytes = 0, bt_fail_memory(c->error);
-    return run->scratch;
+    run->scratch = bt_alloc_huge(total);
+    run->scratch_bytes = run->scratch ? total : 0;
 }
 
 static berth_status run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out, uint64_t take)
@@ -352,7 +386,10 @@ static berth_status run_steps(bt_run *run, uint64_t take, berth_error *error)
         c.last = step->last_feed && take ? given_away(plan, step, take) : step->last;
         run->step = step;
         if (plan->guarded && step_is_dead(run, step, &c)) continue;
-        if (step->op->cpu(&c)) return fail_step(step, error);
+        run->scratch_used = 0;
+        berth_status status = step->op->cpu(&c);
+        if (run->overflow) settle_scratch(run);
+        if (status) return fail_step(step, error);
         if (cancel && *cancel) return bt_fail(error, BERTH_CANCELLED, "the run was cancelled");
     }
     return BERTH_OK;
