@@ -135,7 +135,8 @@ typedef struct bt_run_host {
 enum {
     BT_OP_STATEFUL = 1, /* has an effect, or depends on state: never folded, merged, or dropped from a control path */
     BT_OP_INPLACE = 2,  /* out 0 may be the very bytes of an input of the same size (elementwise: reads element i before writing it) */
-    BT_OP_ALIAS = 4,    /* out 0 is always the bytes of in 0 (Reshape, Identity): costs nothing; calls bt_out_alias(c, 0, 0, ...) */
+    BT_OP_ALIAS = 4,    /* out 0 is always the bytes of in 0 (Reshape, Identity): calls bt_out_alias(c, 0, 0, ...), and is not
+                         * called at all where its result's shape is known beforehand */
     BT_OP_DEAD = 8,     /* runs even when inputs are dead (Merge); any other step is skipped and its outputs are dead */
     BT_OP_NO_FOLD = 16  /* deterministic, but not worth folding */
 };

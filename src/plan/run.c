@@ -347,17 +347,12 @@ static uint64_t given_away(const bt_plan *plan, const bt_step *step, uint64_t ta
     return last;
 }
 
-/* A step is dead when anything that it needs is. */
+/* A step is dead when anything that it needs is; a Merge, when all its inputs are. */
 static bool step_is_dead(bt_run *run, const bt_step *step, const bt_call *c)
 {
-    bool dead = false;
-    for (int i = 0; i < step->n_controls; i++) dead |= run->dead[step->controls[i]];
-    if (step->op->flags & BT_OP_DEAD) {
-        bool live = step->n_in == 0;
-        for (int i = 0; i < step->n_in; i++) live |= !c->in[i]->dead;
-        dead |= !live;
-    } else
-        for (int i = 0; i < step->n_in; i++) dead |= c->in[i]->dead;
+    bool merges = step->op->flags & BT_OP_DEAD, dead = merges;
+    for (int i = 0; i < step->n_in; i++) dead = merges ? dead && c->in[i]->dead : dead || c->in[i]->dead;
+    for (int i = 0; i < step->n_controls && !merges; i++) dead |= run->dead[step->controls[i]];
     for (int i = 0; i < step->n_out; i++) c->out[i]->dead = dead;
     return run->dead[step - run->plan->steps] = dead;
 }
