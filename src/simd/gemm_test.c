@@ -3,7 +3,7 @@
 #include "simd/simd.h"
 
 #include "base/mem.h"
-#include "tests/check.h"
+#include "check.h"
 
 static const float GUARD = 12345.5f;
 enum { PAD = 64 };
