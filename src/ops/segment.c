@@ -1,0 +1,357 @@
+/* Reductions over groups of rows: Segment* (sorted ids), UnsortedSegment*, and SparseSegment*, which picks its rows by
+ * index first. Rows are added up one after the other; half and bfloat16 are summed in float. */
+#include "ops/move.h"
+#include "ops/variable.h"
+
+#include <float.h>
+#include <math.h>
+
+typedef enum finish { AS_IS, MEAN, SQRT_N } finish;
+
+/* out[ids[i]] op= data[rows[i]], for i < n */
+typedef struct segments {
+    berth_dtype dtype; /* of the arithmetic */
+    bt_combine_op op;
+    finish finish;
+    const void *data;
+    const int64_t *rows; /* NULL: i itself */
+    const int64_t *ids;  /* negative: left out */
+    int64_t n, row;      /* rows; elements of each */
+    int64_t out_rows;
+    bool counted; /* segments without rows get `empty` in the end */
+    double empty;
+} segments;
+
+/* A number as an element; complex: its real part. */
+static void put(berth_dtype dtype, void *p, double v)
+{
+    switch (dtype) {
+    case BERTH_FLOAT: *(float *)p = (float)v; break;
+    case BERTH_DOUBLE: *(double *)p = v; break;
+    case BERTH_INT8: *(int8_t *)p = (int8_t)v; break;
+    case BERTH_INT16: *(int16_t *)p = (int16_t)v; break;
+    case BERTH_INT32: *(int32_t *)p = (int32_t)v; break;
+    case BERTH_INT64: *(int64_t *)p = (int64_t)v; break;
+    case BERTH_UINT8: *(uint8_t *)p = (uint8_t)v; break;
+    case BERTH_UINT16: *(uint16_t *)p = (uint16_t)v; break;
+    case BERTH_UINT32: *(uint32_t *)p = (uint32_t)v; break;
+    case BERTH_UINT64: *(uint64_t *)p = (uint64_t)v; break;
+    case BERTH_COMPLEX64: *(_Complex float *)p = (float)v; break;
+    case BERTH_COMPLEX128: *(_Complex double *)p = v; break;
+    default: break;
+    }
+}
+
+/* The value that leaves every other alone: 0, 1, or the end of `dtype`'s range. */
+static void put_start(berth_dtype dtype, berth_dtype narrow, bt_combine_op op, void *p)
+{
+    bool low = op == BT_MAX;
+    if (op != BT_MAX && op != BT_MIN) {
+        put(dtype, p, op == BT_MUL ? 1 : 0);
+        return;
+    }
+    switch (narrow) {
+    case BERTH_FLOAT: put(dtype, p, low ? -FLT_MAX : FLT_MAX); break;
+    case BERTH_DOUBLE: put(dtype, p, low ? -DBL_MAX : DBL_MAX); break;
+    case BERTH_HALF: put(dtype, p, low ? -65504 : 65504); break;
+    case BERTH_BFLOAT16: put(dtype, p, low ? -0x1.fep127 : 0x1.fep127); break;
+    case BERTH_INT8: *(int8_t *)p = low ? INT8_MIN : INT8_MAX; break;
+    case BERTH_INT16: *(int16_t *)p = low ? INT16_MIN : INT16_MAX; break;
+    case BERTH_INT32: *(int32_t *)p = low ? INT32_MIN : INT32_MAX; break;
+    case BERTH_INT64: *(int64_t *)p = low ? INT64_MIN : INT64_MAX; break;
+    default: memset(p, low ? 0 : 0xff, bt_dtype_size(dtype)); break;
+    }
+}
+
+/* ---- Adding up ---------------------------------------------------------------------------------------- */
+
+static berth_status divide_rows(bt_call *c, const segments *s, char *out, const int64_t *counts)
+{
+    uint64_t by[2];
+    size_t bytes = (size_t)s->row * bt_dtype_size(s->dtype);
+    for (int64_t i = 0; i < s->out_rows; i++) {
+        if (counts[i] < 2) continue;
+        put(s->dtype, by, s->finish == MEAN ? (double)counts[i] : sqrt((double)counts[i]));
+        berth_status status = bt_combine(s->dtype, BT_DIV, out + (size_t)i * bytes, by, s->row, 0, c->error);
+        if (status) return status;
+    }
+    return BERTH_OK;
+}
+
+static berth_status add_up(bt_call *c, const segments *s, berth_dtype narrow, char *out)
+{
+    uint64_t start[2], empty[2];
+    size_t bytes = (size_t)s->row * bt_dtype_size(s->dtype);
+    int64_t *counts = bt_scratch(c, ((size_t)s->out_rows + 1) * sizeof *counts);
+    if (!counts) return BERTH_NO_MEMORY;
+    if (bytes == 0) return BERTH_OK;
+    memset(counts, 0, (size_t)s->out_rows * sizeof *counts);
+    put_start(s->dtype, narrow, s->op, start);
+    put(s->dtype, empty, s->empty);
+    berth_status status = bt_move_fill(s->dtype, out, start, s->out_rows * s->row, c->pool, c->error);
+    for (int64_t i = 0; !status && i < s->n; i++) {
+        if (s->ids[i] < 0) continue;
+        const char *row = (const char *)s->data + (size_t)(s->rows ? s->rows[i] : i) * bytes;
+        counts[s->ids[i]]++;
+        status = bt_combine(s->dtype, s->op, out + (size_t)s->ids[i] * bytes, row, s->row, 1, c->error);
+    }
+    for (int64_t i = 0; !status && s->counted && i < s->out_rows; i++)
+        if (counts[i] == 0)
+            status = bt_move_fill(s->dtype, out + (size_t)i * bytes, empty, s->row, NULL, c->error);
+    return status || s->finish == AS_IS ? status : divide_rows(c, s, out, counts);
+}
+
+/* Runs over data of its own type, or, for the narrow floats, in float and back. */
+static berth_status reduce(bt_call *c, segments *s, const bt_tensor *data, const bt_shape *shape)
+{
+    berth_dtype dtype = data->dtype;
+    bool narrow = dtype == BERTH_HALF || dtype == BERTH_BFLOAT16;
+    int64_t n = bt_shape_count(shape);
+    s->dtype = narrow ? BERTH_FLOAT : dtype;
+    s->data = narrow ? bt_call_floats(c, data) : data->data;
+    float *work = narrow ? bt_scratch(c, ((size_t)n + 1) * sizeof *work) : NULL;
+    if (narrow && (!work || !s->data)) return BERTH_NO_MEMORY;
+    uint16_t *out = bt_out(c, 0, dtype, shape);
+    if (!out) return BERTH_NO_MEMORY;
+    berth_status status = add_up(c, s, dtype, narrow ? (char *)work : (char *)out);
+    for (int64_t i = 0; narrow && !status && i < n; i++)
+        out[i] = dtype == BERTH_HALF ? bt_float_to_half(work[i]) : bt_float_to_bf16(work[i]);
+    return status;
+}
+
+/* ---- Segment* ----------------------------------------------------------------------------------------- */
+
+/* [rows, data.shape[from:]] */
+static bt_shape rows_of(const bt_shape *data, int from, int64_t rows)
+{
+    bt_shape s = {.rank = data->rank < 0 ? -1 : data->rank - from + 1};
+    if (data->rank < 0) return s;
+    s.dim[0] = rows;
+    memcpy(s.dim + 1, data->dim + from, (size_t)(data->rank - from) * sizeof *s.dim);
+    return s;
+}
+
+/* Sorted ids of input i: checks them and gives how many segments they say; -1 with the error set. */
+static int64_t sorted_segments(bt_call *c, const int64_t *ids, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (ids[i] < (i ? ids[i - 1] : 0))
+            return bt_call_fail(c, "segment ids must rise from 0, but number %lld is %lld", (long long)i,
+                                (long long)ids[i]),
+                   -1;
+    }
+    return n ? ids[n - 1] + 1 : 0;
+}
+
+static berth_status infer_segment(bt_infer *x)
+{
+    berth_status status = bt_infer_arity(x, 2);
+    if (status) return status;
+    const bt_shape *data = &x->in[0].shape, *ids = &x->in[1].shape;
+    x->out[0].dtype = bt_infer_type(x, 0);
+    if (data->rank == 0 || (ids->rank >= 0 && ids->rank != 1))
+        return bt_infer_fail(x, "takes rows of data and a vector of ids");
+    if (data->rank > 0 && ids->rank == 1 && data->dim[0] >= 0 && ids->dim[0] >= 0 &&
+        data->dim[0] != ids->dim[0])
+        return bt_infer_fail(x, "%lld ids for %lld rows", (long long)ids->dim[0], (long long)data->dim[0]);
+    x->out[0].shape = rows_of(data, 1, -1);
+    return BERTH_OK;
+}
+
+static berth_status run_segment(bt_call *c, bt_combine_op op, finish finish)
+{
+    const bt_tensor *data = c->in[0], *ids = c->in[1];
+    if (data->shape.rank < 1 || ids->shape.rank != 1 || data->shape.dim[0] != ids->shape.dim[0])
+        return bt_call_fail(c, "takes rows of data and an id for each");
+    segments s = {
+        .op = op, .finish = finish, .counted = true, .empty = op == BT_MUL ? 1 : 0, .n = ids->shape.dim[0]};
+    s.row = bt_shape_span(&data->shape, 1, data->shape.rank);
+    if (!(s.ids = bt_call_indices(c, ids))) return c->error->status;
+    if ((s.out_rows = sorted_segments(c, s.ids, s.n)) < 0) return BERTH_BAD_INPUT;
+    bt_shape shape = rows_of(&data->shape, 1, s.out_rows);
+    return reduce(c, &s, data, &shape);
+}
+
+static berth_status run_segment_sum(bt_call *c) { return run_segment(c, BT_ADD, AS_IS); }
+static berth_status run_segment_mean(bt_call *c) { return run_segment(c, BT_ADD, MEAN); }
+static berth_status run_segment_prod(bt_call *c) { return run_segment(c, BT_MUL, AS_IS); }
+static berth_status run_segment_min(bt_call *c) { return run_segment(c, BT_MIN, AS_IS); }
+static berth_status run_segment_max(bt_call *c) { return run_segment(c, BT_MAX, AS_IS); }
+
+/* ---- UnsortedSegment* --------------------------------------------------------------------------------- */
+
+static berth_status infer_unsorted(bt_infer *x)
+{
+    berth_status status = bt_infer_arity(x, 3);
+    if (status) return status;
+    const bt_shape *data = &x->in[0].shape, *ids = &x->in[1].shape;
+    int64_t n = -1;
+    int one = 1;
+    x->out[0].dtype = bt_infer_type(x, 0);
+    if (x->in[2].value && (!bt_ints(x->in[2].value, &n, 1, &one) || one != 1 || n < 0))
+        return bt_infer_fail(x, "the number of segments must be one integer, and not negative");
+    if (data->rank < 0 || ids->rank < 0) return BERTH_OK;
+    bt_shape lead = *data;
+    lead.rank = ids->rank;
+    if (ids->rank > data->rank || !bt_shape_compatible(&lead, ids))
+        return bt_infer_fail(x, "the shape of the data must begin with that of the ids");
+    if (data->rank - ids->rank + 1 > BT_MAX_RANK)
+        return bt_fail(x->error, BERTH_UNSUPPORTED, "more than %d dimensions", BT_MAX_RANK);
+    x->out[0].shape = rows_of(data, ids->rank, n);
+    return BERTH_OK;
+}
+
+/* Checked ids, or NULL with the error set. */
+static const int64_t *unsorted_ids(bt_call *c, bt_fact *fact)
+{
+    const int64_t *ids = bt_call_facts(c, fact) ? NULL : bt_call_indices(c, c->in[1]);
+    for (int64_t i = 0, n = bt_tensor_count(c->in[1]); ids && i < n; i++)
+        if (ids[i] >= fact->shape.dim[0])
+            return bt_call_fail(c, "id %lld at %lld is not below %lld", (long long)ids[i], (long long)i,
+                                (long long)fact->shape.dim[0]),
+                   NULL;
+    return ids;
+}
+
+static berth_status run_unsorted(bt_call *c, bt_combine_op op)
+{
+    const bt_tensor *data = c->in[0];
+    bt_fact fact;
+    segments s = {.op = op, .n = bt_tensor_count(c->in[1]), .ids = unsorted_ids(c, &fact)};
+    if (!s.ids) return c->error->status;
+    s.row = bt_shape_span(&data->shape, c->in[1]->shape.rank, data->shape.rank);
+    s.out_rows = fact.shape.dim[0];
+    return reduce(c, &s, data, &fact.shape);
+}
+
+static berth_status run_unsorted_sum(bt_call *c) { return run_unsorted(c, BT_ADD); }
+static berth_status run_unsorted_prod(bt_call *c) { return run_unsorted(c, BT_MUL); }
+static berth_status run_unsorted_min(bt_call *c) { return run_unsorted(c, BT_MIN); }
+static berth_status run_unsorted_max(bt_call *c) { return run_unsorted(c, BT_MAX); }
+
+/* Strings of a segment one behind the other, a separator between: each is written with one in front, and the first
+ * of these is left out in the end. */
+static berth_status run_unsorted_join(bt_call *c)
+{
+    const bt_tensor *in = c->in[0];
+    bt_fact fact;
+    const int64_t *ids = unsorted_ids(c, &fact);
+    if (!ids) return c->error->status;
+    if (in->dtype != BERTH_STRING) return bt_call_fail(c, "joins strings only");
+    bt_str between = bt_str_of(bt_attr_string(c->node, "separator", ""));
+    int64_t n = bt_tensor_count(c->in[1]),
+            row = bt_shape_span(&in->shape, c->in[1]->shape.rank, in->shape.rank);
+    int64_t count = bt_shape_count(&fact.shape);
+    size_t *starts = bt_scratch(c, ((size_t)count + 1) * sizeof *starts), total = 0;
+    bt_string *out = starts ? bt_out(c, 0, BERTH_STRING, &fact.shape) : NULL;
+    if (!out) return BERTH_NO_MEMORY;
+    const bt_string *strings = in->data;
+    memset(starts, 0, ((size_t)count + 1) * sizeof *starts);
+    for (int64_t i = 0; i < n * row; i++)
+        if (ids[i / row] >= 0) starts[ids[i / row] * row + i % row] += between.n + strings[i].n;
+    for (int64_t at = 0; at <= count; at++) {
+        size_t length = starts[at];
+        starts[at] = total;
+        total += length;
+    }
+    char *text = bt_scratch(c, total + 1);
+    if (!text) return BERTH_NO_MEMORY;
+    for (int64_t i = 0; i < n * row; i++) {
+        if (ids[i / row] < 0) continue;
+        size_t *at = &starts[ids[i / row] * row + i % row];
+        if (between.n) memcpy(text + *at, between.p, between.n);
+        if (strings[i].n) memcpy(text + *at + between.n, strings[i].p, strings[i].n);
+        *at += between.n + strings[i].n;
+    }
+    /* Each start now stands at its end, which is where the next one began. */
+    for (int64_t at = 0; at < count; at++) {
+        size_t begin = (at ? starts[at - 1] : 0) + between.n;
+        if (starts[at] > begin && !bt_string_set(&out[at], text + begin, starts[at] - begin))
+            return bt_fail_memory(c->error);
+    }
+    return BERTH_OK;
+}
+
+/* ---- SparseSegment* ----------------------------------------------------------------------------------- */
+
+/* data, indices, segment_ids [, num_segments] */
+static berth_status infer_sparse_segment(bt_infer *x)
+{
+    berth_status status = bt_infer_arity(x, bt_ends(x->node->op, "WithNumSegments") ? 4 : 3);
+    if (status) return status;
+    const bt_shape *data = &x->in[0].shape;
+    bt_shape n = x->in[1].shape;
+    int64_t rows = -1;
+    int one = 1;
+    x->out[0].dtype = bt_infer_type(x, 0);
+    if (data->rank == 0 || (n.rank >= 0 && n.rank != 1) || !bt_shape_merge(&n, &x->in[2].shape))
+        return bt_infer_fail(x, "takes rows of data, and two vectors of one length");
+    if (x->n_in > 3 && x->in[3].value && (!bt_ints(x->in[3].value, &rows, 1, &one) || one != 1 || rows < 0))
+        return bt_infer_fail(x, "the number of segments must be one integer, and not negative");
+    x->out[0].shape = rows_of(data, 1, rows);
+    return BERTH_OK;
+}
+
+static berth_status run_sparse_segment(bt_call *c, finish finish)
+{
+    const bt_tensor *data = c->in[0], *rows = c->in[1], *ids = c->in[2];
+    if (data->shape.rank < 1 || rows->shape.rank != 1 || ids->shape.rank != 1 ||
+        rows->shape.dim[0] != ids->shape.dim[0] || !bt_dtype_is_float(data->dtype))
+        return bt_call_fail(c, "takes rows of floats, and two vectors of one length");
+    segments s = {.op = BT_ADD, .finish = finish, .n = ids->shape.dim[0]};
+    s.row = bt_shape_span(&data->shape, 1, data->shape.rank);
+    if (!(s.rows = bt_call_indices(c, rows)) || !(s.ids = bt_call_indices(c, ids))) return c->error->status;
+    if ((s.out_rows = sorted_segments(c, s.ids, s.n)) < 0) return BERTH_BAD_INPUT;
+    for (int64_t i = 0; i < s.n; i++)
+        if (s.rows[i] < 0 || s.rows[i] >= data->shape.dim[0])
+            return bt_call_fail(c, "index %lld at %lld is not in [0, %lld)", (long long)s.rows[i],
+                                (long long)i, (long long)data->shape.dim[0]);
+    if (c->n_in > 3) {
+        int64_t given = bt_tensor_int(c->in[3], 0);
+        if (c->in[3]->shape.rank > 1 || given < s.out_rows)
+            return bt_call_fail(c, "ids up to %lld for %lld segments", (long long)s.out_rows - 1,
+                                (long long)given);
+        s.out_rows = given;
+    }
+    bt_shape shape = rows_of(&data->shape, 1, s.out_rows);
+    return reduce(c, &s, data, &shape);
+}
+
+static berth_status run_sparse_sum(bt_call *c) { return run_sparse_segment(c, AS_IS); }
+static berth_status run_sparse_mean(bt_call *c) { return run_sparse_segment(c, MEAN); }
+static berth_status run_sparse_sqrt_n(bt_call *c) { return run_sparse_segment(c, SQRT_N); }
+
+#define SEGMENT(op, what)                                                                            \
+    {                                                                                                \
+        .name = "Segment" op, .infer = infer_segment, .cpu = run_segment_##what, .types = BT_NUMBERS \
+    }
+#define UNSORTED(op, what)                                                                \
+    {                                                                                     \
+        .name = "UnsortedSegment" op, .infer = infer_unsorted, .cpu = run_unsorted_##what \
+    }
+#define SPARSE(op, what)                                                             \
+    {.name = "SparseSegment" op,                                                     \
+     .infer = infer_sparse_segment,                                                  \
+     .cpu = run_sparse_##what,                                                       \
+     .types = BT_FLOATS},                                                            \
+    {                                                                                \
+        .name = "SparseSegment" op "WithNumSegments", .infer = infer_sparse_segment, \
+        .cpu = run_sparse_##what, .types = BT_FLOATS                                 \
+    }
+
+const bt_op bt_ops_segment[] = {
+    SEGMENT("Sum", sum),
+    SEGMENT("Mean", mean),
+    SEGMENT("Prod", prod),
+    SEGMENT("Min", min),
+    SEGMENT("Max", max),
+    UNSORTED("Sum", sum),
+    UNSORTED("Prod", prod),
+    UNSORTED("Min", min),
+    UNSORTED("Max", max),
+    {.name = "UnsortedSegmentJoin", .infer = infer_unsorted, .cpu = run_unsorted_join},
+    SPARSE("Sum", sum),
+    SPARSE("Mean", mean),
+    SPARSE("SqrtN", sqrt_n),
+    {0},
+};
