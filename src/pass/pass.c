@@ -1,9 +1,6 @@
 /* The ordered list of passes, and what they share: facts, order, redirection, uses, sweeping. */
 #include "pass/pass.h"
 
-bt_pass_fn bt_pass_inline, bt_pass_refs, bt_pass_simplify, bt_pass_freeze, bt_pass_fold;
-bt_pass_fn bt_pass_pad, bt_pass_activations, bt_pass_layer_norm, bt_pass_fuse;
-
 const bt_pass bt_passes[] = {
     /* Portable: the graph stays one that TensorFlow could run. */
     {"inline", bt_pass_inline},
@@ -11,6 +8,7 @@ const bt_pass bt_passes[] = {
     {"simplify", bt_pass_simplify},
     {"freeze", bt_pass_freeze},
     {"fold", bt_pass_fold},
+    {"controls", bt_pass_controls},
     /* For the device. */
     {"pad", bt_pass_pad},
     {"activations", bt_pass_activations},
