@@ -60,6 +60,10 @@ static int64_t meets(const plain *p, bool transposed, const int64_t at[BT_AXES],
             y[g * n_in + c] += sum;                                                       \
         }
 
+#define DEPTHWISE_TRANSPOSED(T)            \
+    for (int64_t k = 0; k < s->out_c; k++) \
+        y[k / multiplier] += x[k] * ((const T *)p->weights)[tap * s->out_c + k];
+
 /* Pixels [begin, end) of y: its own channels, and those of x, which are the other side's. */
 #define PIXELS(name, T, FORM, is_transposed)                                                               \
     static void name(void *user, int64_t begin, int64_t end, int worker)                                   \
@@ -85,10 +89,11 @@ static int64_t meets(const plain *p, bool transposed, const int64_t at[BT_AXES],
             }                                                                                              \
         }                                                                                                  \
     }
-#define FORMS(name, T)                            \
-    PIXELS(dense_##name, T, DENSE, false)         \
-    PIXELS(depthwise_##name, T, DEPTHWISE, false) \
-    PIXELS(transposed_##name, T, TRANSPOSED, true)
+#define FORMS(name, T)                             \
+    PIXELS(dense_##name, T, DENSE, false)          \
+    PIXELS(depthwise_##name, T, DEPTHWISE, false)  \
+    PIXELS(transposed_##name, T, TRANSPOSED, true) \
+    PIXELS(depthwise_transposed_##name, T, DEPTHWISE_TRANSPOSED, true)
 FORMS(float, float)
 FORMS(double, double)
 FORMS(int32, uint32_t)
@@ -96,17 +101,20 @@ FORMS(int32, uint32_t)
 bool bt_conv_plain(bt_conv_form form, berth_dtype dtype, const bt_windowing *w, const bt_sizes *s,
                    int64_t groups, const void *x, const void *weights, void *y, bt_pool *pool)
 {
-    static bt_range_fn *const forms[3][3] = {
+    static bt_range_fn *const forms[4][3] = {
         [BT_CONV_DENSE] = {dense_float, dense_double, dense_int32},
         [BT_CONV_DEPTHWISE] = {depthwise_float, depthwise_double, depthwise_int32},
         [BT_CONV_TRANSPOSED] = {transposed_float, transposed_double, transposed_int32},
+        [BT_CONV_DEPTHWISE_TRANSPOSED] = {depthwise_transposed_float, depthwise_transposed_double,
+                                          depthwise_transposed_int32},
     };
     plain p = {w, s, groups, x, weights, y};
     int kind = dtype == BERTH_FLOAT ? 0 : dtype == BERTH_DOUBLE ? 1 : dtype == BERTH_INT32 ? 2 : -1;
     if (kind < 0) return false;
-    double each = (double)bt_axes_count(s->filter) * (double)s->out_c *
-                  (double)(form == BT_CONV_DEPTHWISE ? 1 : s->in_c);
-    int64_t pixels = s->batch * bt_axes_count(form == BT_CONV_TRANSPOSED ? s->in : s->out);
+    bool is_depthwise = form == BT_CONV_DEPTHWISE || form == BT_CONV_DEPTHWISE_TRANSPOSED;
+    bool is_transposed = form == BT_CONV_TRANSPOSED || form == BT_CONV_DEPTHWISE_TRANSPOSED;
+    double each = (double)bt_axes_count(s->filter) * (double)s->out_c * (double)(is_depthwise ? 1 : s->in_c);
+    int64_t pixels = s->batch * bt_axes_count(is_transposed ? s->in : s->out);
     if (s->in_c > 0 && s->out_c > 0)
         bt_parallel(pool, pixels, 1 + (int64_t)(20000 / (each + 1)), forms[form][kind], &p);
     return true;

@@ -7,7 +7,8 @@
 typedef enum bt_conv_form {
     BT_CONV_DENSE,     /* x [in][in_c], w [filter][in_c / groups][out_c], y [out][out_c] */
     BT_CONV_DEPTHWISE, /* x [in][in_c], w [filter][in_c][out_c / in_c], y [out][out_c] */
-    BT_CONV_TRANSPOSED /* x [out][out_c], w [filter][in_c / groups][out_c], y [in][in_c]: the dense form's gradient */
+    BT_CONV_TRANSPOSED, /* x [out][out_c], w [filter][in_c / groups][out_c], y [in][in_c]: the dense form's gradient */
+    BT_CONV_DEPTHWISE_TRANSPOSED /* x [out][out_c], w [filter][in_c][out_c / in_c], y [in][in_c]: the depthwise form's gradient */
 } bt_conv_form;
 
 /* float, double or int32; false for any other dtype. x: input or gradient; y is overwritten. */

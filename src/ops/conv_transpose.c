@@ -10,6 +10,7 @@
 
 typedef struct transposed {
     bt_windowing w;
+    bool is_depthwise;
     const float *packed; /* of a constant filter: phase after phase, then zeros */
 } transposed;
 
@@ -17,6 +18,7 @@ static berth_status parse(const bt_node *node, int n_in, transposed *op, berth_e
 {
     *op = (transposed){0};
     if (n_in < 3) return bt_fail(error, BERTH_BAD_MODEL, "has %d inputs, not 3", n_in);
+    op->is_depthwise = bt_starts(node->op, "Depthwise");
     return bt_windowing_parse(node, bt_starts(node->op, "Conv3D") ? 3 : 2, false, &op->w, error);
 }
 
@@ -54,7 +56,7 @@ static berth_status all_sizes(const transposed *op, const bt_shape *result, cons
     if (filter->rank != n + 2)
         return bt_fail(error, BERTH_BAD_MODEL, "filter has %d dimensions, not %d", filter->rank, n + 2);
     for (int i = 0; i < BT_AXES; i++) s->filter[i] = i < BT_AXES - n ? 1 : filter->dim[i - (BT_AXES - n)];
-    s->out_c = filter->dim[n + 1];
+    s->out_c = op->is_depthwise ? filter->dim[n] * filter->dim[n + 1] : filter->dim[n + 1];
     if (bt_axes_count(s->filter) == 0) return bt_fail(error, BERTH_BAD_MODEL, "filter is empty");
     status = bt_sizes_output(&op->w, s, error);
     if (status) return status;
@@ -63,6 +65,9 @@ static berth_status all_sizes(const transposed *op, const bt_shape *result, cons
             return bt_fail(error, BERTH_BAD_MODEL, "sizes do not fit the gradient: %lld instead of %lld",
                            (long long)g.in[i], (long long)s->out[i]);
     int64_t depth = filter->dim[n];
+    if (op->is_depthwise && depth != s->in_c)
+        return bt_fail(error, BERTH_BAD_MODEL, "filter is for %lld channels, not %lld", (long long)depth,
+                       (long long)s->in_c);
     if (g.batch != s->batch || g.in_c != s->out_c || depth == 0 || s->in_c % depth ||
         s->out_c % (s->in_c / depth))
         return bt_fail(error, BERTH_BAD_MODEL, "batch or channels of sizes, filter and gradient do not fit");
@@ -178,7 +183,7 @@ static berth_status prepare_transposed(bt_prepare *p)
     const bt_shape *out = &p->out[0].shape;
     if (status || !filter->value || filter->shape.rank != 4 || out->rank != 4) return status;
     const int64_t *dim = filter->shape.dim;
-    bool one_group = out->dim[op->w.channels_first ? 1 : 3] == dim[2];
+    bool one_group = !op->is_depthwise && out->dim[op->w.channels_first ? 1 : 3] == dim[2];
     if (!one_group || !has_phases(&op->w, filter->dtype, 1) || bt_tensor_count(filter->value) == 0)
         return BERTH_OK;
     bt_sizes s = {.filter = {1, dim[0], dim[1]}, .in_c = dim[2], .out_c = dim[3]};
@@ -292,13 +297,15 @@ static berth_status run_phases(bt_call *c, const transposed *op, const bt_sizes 
 }
 
 /* By the plain loops, half and bfloat16 by way of float. */
-static berth_status run_loops(bt_call *c, const bt_windowing *w, const bt_sizes *s, int64_t groups,
+static berth_status run_loops(bt_call *c, const transposed *op, const bt_sizes *s, int64_t groups,
                               const void *gradient, void *y)
 {
+    const bt_windowing *w = &op->w;
+    bt_conv_form form = op->is_depthwise ? BT_CONV_DEPTHWISE_TRANSPOSED : BT_CONV_TRANSPOSED;
     berth_dtype dtype = c->in[2]->dtype;
     const void *weights = c->in[1]->data;
     if (dtype != BERTH_HALF && dtype != BERTH_BFLOAT16)
-        return bt_conv_plain(BT_CONV_TRANSPOSED, dtype, w, s, groups, gradient, weights, y, c->pool)
+        return bt_conv_plain(form, dtype, w, s, groups, gradient, weights, y, c->pool)
                    ? BERTH_OK
                    : bt_call_unsupported(c, "transposed convolution of %s", bt_dtype_name(dtype));
     int64_t count = bt_tensor_count(c->out[0]);
@@ -306,7 +313,7 @@ static berth_status run_loops(bt_call *c, const bt_windowing *w, const bt_sizes 
     weights = bt_floats(c, dtype, weights, bt_tensor_count(c->in[1]));
     float *result = bt_floats_out(c, dtype, y, count);
     if (!gradient || !weights || !result) return BERTH_NO_MEMORY;
-    bt_conv_plain(BT_CONV_TRANSPOSED, BERTH_FLOAT, w, s, groups, gradient, weights, result, c->pool);
+    bt_conv_plain(form, BERTH_FLOAT, w, s, groups, gradient, weights, result, c->pool);
     bt_floats_done(c, dtype, y, result, count);
     return BERTH_OK;
 }
@@ -331,8 +338,9 @@ static berth_status run_transposed(bt_call *c)
     const void *gradient = bt_channels_last(c, 2, w, &of_gradient);
     void *y = w->channels_first ? bt_scratch(c, bt_tensor_bytes(c->out[0])) : out;
     if ((!gradient && bt_tensor_count(c->in[2])) || !y) return BERTH_NO_MEMORY;
-    if (has_phases(w, dtype, groups) && s.out_c > 0) status = run_phases(c, op, &s, gradient, y);
-    else status = run_loops(c, w, &s, groups, gradient, y);
+    if (!op->is_depthwise && has_phases(w, dtype, groups) && s.out_c > 0)
+        status = run_phases(c, op, &s, gradient, y);
+    else status = run_loops(c, op, &s, groups, gradient, y);
     return status || y == out ? status : bt_swap_axes(c, dtype, out, y, s.batch, bt_axes_count(s.in), s.in_c);
 }
 
@@ -343,6 +351,11 @@ const bt_op bt_ops_conv_transpose[] = {
      .cpu = run_transposed,
      .types = BT_FLOATS | BT_T(BERTH_INT32)},
     {.name = "Conv3DBackpropInputV2",
+     .infer = infer_transposed,
+     .prepare = prepare_transposed,
+     .cpu = run_transposed,
+     .types = BT_FLOATS},
+    {.name = "DepthwiseConv2dNativeBackpropInput",
      .infer = infer_transposed,
      .prepare = prepare_transposed,
      .cpu = run_transposed,
