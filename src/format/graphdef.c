@@ -192,6 +192,8 @@ static berth_status read_nodes(bt_loader *l, bt_graph *graph, bt_str message, ui
         if (w.field == field && read_node(l, graph, bt_wire_bytes(&w))) return l->error->status;
     if (w.failed) return DAMAGED(l->error, "damaged graph");
     bt_ops_resolve(graph);
+    for (size_t i = 0; i < graph->n_nodes; i++) /* what attributes an unknown op has is its own affair */
+        if (graph->nodes[i].def && bt_attr_check(&l->kinds, &graph->nodes[i], l->error)) return l->error->status;
     return want_functions(l, graph);
 }
 
@@ -433,7 +435,8 @@ static berth_status read_graph(bt_loader *l, bt_str message)
 berth_status bt_graphdef_read(bt_str message, bt_source *source, berth_error *error)
 {
     bt_loader l = {.source = source, .error = error};
-    berth_status status = read_graph(&l, message);
+    berth_status status = bt_attr_kinds(&l.kinds) ? read_graph(&l, message) : bt_fail_memory(error);
+    bt_map_free(&l.kinds);
     bt_map_free(&l.library);
     bt_free(l.messages);
     bt_free(l.wanted);

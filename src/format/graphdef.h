@@ -21,6 +21,7 @@ typedef struct bt_loader {
     size_t n_messages, messages_capacity;
     bt_wanted *wanted; /* in the order that they are read in */
     size_t n_wanted, wanted_capacity;
+    bt_map kinds;    /* bt_attr_kinds */
     size_t expanded; /* bytes made of nothing much: repeated values, lists */
     berth_error *error;
 } bt_loader;
@@ -33,6 +34,10 @@ berth_status bt_graphdef_find_init(bt_source *source, berth_error *error);
 
 /* AttrValue into *attr, whose name is set already. */
 berth_status bt_attr_read(bt_loader *loader, bt_str message, bt_attr *attr);
+/* Which attribute must be of which kind, by its name; false when out of memory. */
+bool bt_attr_kinds(bt_map *kinds);
+/* Fails, naming the node, when an attribute is of another kind than its name says. */
+berth_status bt_attr_check(const bt_map *kinds, const bt_node *node, berth_error *error);
 /* TensorShapeProto; false when damaged. *rank: the number of dimensions written, -1 for an unknown rank; more
  * than BT_MAX_RANK leave out->rank at -1. Dimensions are as written, also below -1. */
 bool bt_shape_read(bt_str message, bt_shape *out, int *rank);

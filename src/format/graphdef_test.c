@@ -21,7 +21,7 @@ static const char graph_text[] =
     "  value { tensor { dtype: DT_STRING tensor_shape { dim { size: 2 } } string_val: 'a\\x00\\'' \"b\\n\" } "
     "} } }\n"
     "node { name: 'y' op: 'MatMul' input: ['x', 'w:0'] input: '^b' attr { key: 'T' value { type: 1 } };\n"
-    "  attr { key: 'transpose_b' value { b: true } } attr: < key: 'k' value: < list: < i: [1, -2] > > > }\n"
+    "  attr { key: 'transpose_b' value { b: true } } attr: < key: 'z' value: < list: < i: [1, -2] > > > }\n"
     "node { name: 'c' op: 'PartitionedCall' input: 'y' attr { key: 'f' value { func { name: 'twice' } } }\n"
     "  attr { key: 'Tout' value { list { type: DT_FLOAT } } } attr { key: 'e' value { list { } } }\n"
     "  attr { key: 'g' value { f: -1.5e-1 } } experimental_debug_info { original_node_names: 'q' } }\n"
@@ -40,7 +40,7 @@ static const char graph_dump[] =
     "w = Const() {dtype: float32, value: float32[2,2] = {1, 2, 3, 4}} @/CPU:0\n"
     "b = Const() {dtype: float16, value: float16[3] = {1, 2, 2}}\n"
     "s = Const() {dtype: string, value: string[2] = {\"a\\x00'b\\x0a\", \"a\\x00'b\\x0a\"}}\n"
-    "y = MatMul(x, w, ^b) {T: float32, transpose_b: true, k: [1, -2]}\n"
+    "y = MatMul(x, w, ^b) {T: float32, transpose_b: true, z: [1, -2]}\n"
     "c = PartitionedCall(y) {f: twice(), Tout: [float32], e: [], g: -0.150000006}\n"
     "function twice\n"
     "a = _Arg() {index: 0, T: float32, _s: \"v\"}\n"
@@ -153,6 +153,9 @@ static void test_faults(void)
         {"node { name: 'a' op: 'NoOp' } node { name: 'b' op: 'Neg' input: 'a:0' }",
          "node 'b': its input 'a:0' is beyond"},
         {"node { name: 'a' }", "node 'a': its op is empty"},
+        {"node { name: 'a' op: 'MatMul' attr { key: 'transpose_a' value { s: 'yes' } } }",
+         "node 'a': attribute 'transpose_a'"},
+        {"node { name: 'a' op: 'MaxPool' attr { key: 'ksize' value { i: 2 } } }", "is not a list of numbers"},
         {"node { op: 'NoOp' }", "the name of a node is empty"},
         {"versions { producer: 1 }", "the graph has no nodes"},
         {CONST("dtype: DT_FLOAT tensor_shape { dim { size: 2 } } tensor_content: 'abc'"),
