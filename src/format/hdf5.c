@@ -176,7 +176,7 @@ static berth_status open_header(bt_hdf5 *h, uint64_t address, header *o, uint64_
 berth_status h5_messages(bt_hdf5 *h, uint64_t address, h5_message_fn *f, void *user)
 {
     header o = {0};
-    uint64_t at, size;
+    uint64_t at = 0, size = 0;
     bool stop = false;
     berth_status status = open_header(h, address, &o, &at, &size);
     for (int next = 0; !status && !stop; next++) {

@@ -1,0 +1,240 @@
+/* Keras: what the files keras_*.c share. A configuration (JSON) and a store of weights become nodes of stock
+ * TensorFlow ops in a bt_source. Not a format by itself: keras_h5.c reads files. To read next: keras_layers.c (the
+ * table of classes), keras_model.c (how a model is walked), keras_emit.c (how nodes are made).
+ *
+ * Errors are sticky: after the first, every function here gives an empty tensor at once, so that a layer is written
+ * as the formula that it is, and looked at once when the layer is done. */
+#ifndef BT_KERAS_H
+#define BT_KERAS_H
+
+#include "format/format.h"
+#include "format/json.h"
+
+enum { BTK_MAX_DEPTH = 32 }; /* of models in models, layers in wrappers */
+
+/* A tensor of the graph that is being made, as Keras knows it. */
+typedef struct btk_tensor {
+    bt_edge edge;
+    berth_dtype dtype; /* 0: none */
+    bt_shape shape;    /* of a known rank; -1: a dimension known at run time only */
+    const struct btk_tensor *mask; /* bool, or NULL: nothing is masked */
+} btk_tensor;
+
+/* An argument of a call. */
+typedef struct btk_value {
+    enum { BTK_JSON, BTK_TENSOR, BTK_LIST } kind;
+    bt_str key;             /* of a keyword, or in a dictionary; else empty */
+    const bt_json *json;    /* the configuration's own, for what holds no tensor */
+    btk_tensor tensor;
+    struct btk_value *items;
+    int n;
+} btk_value;
+
+typedef struct btk_weight {
+    const char *name;
+    int32_t node;
+    bt_shape shape; /* -1: any */
+    berth_dtype dtype;
+    bool trainable;
+    bool is_set;
+    btk_tensor tensor;
+    struct btk_weight *next;
+} btk_weight;
+
+/* What a layer gave at one call. */
+typedef struct btk_result {
+    btk_tensor *tensors;
+    int n;
+    bool is_done;
+} btk_result;
+
+typedef struct btk_layer {
+    const char *name, *class_name;
+    const bt_json *config;
+    const bt_json *json;             /* the whole entry: class_name, config, inbound_nodes */
+    const struct btk_class *class;
+    struct btk_layer *children, *next; /* layers inside this one, in Keras's order */
+    btk_weight *weights;
+    btk_weight *next_weight;         /* the one that a further call of the layer takes next */
+    struct btk_layer *next_child;
+    bool is_called, trainable;
+    berth_dtype compute, variable;   /* the dtype policy */
+    btk_result *results;             /* of a layer in a functional model: by index of the call */
+    int n_results;
+} btk_layer;
+
+/* Where weights come from: all that is stored for a layer of the outermost model, in Keras's order. */
+typedef struct btk_weights {
+    void *user;
+    berth_status (*of_layer)(void *user, const char *layer, const bt_tensor **weights, int *n, berth_error *error);
+} btk_weights;
+
+typedef struct btk {
+    bt_source *source;
+    bt_arena *arena;
+    bt_graph *graph; /* that nodes are added to: the source's, or a function's */
+    const btk_weights *weights;
+    int version;     /* of Keras: 1, 2, 3 */
+    const char *scope; /* put in front of names: "" or "model/layer/" */
+    btk_layer *layer;  /* being called */
+    int depth, n_functions;
+    bool failed;
+    berth_error *error;
+} btk;
+
+/* A call of a layer. */
+typedef struct btk_call {
+    btk *k;
+    btk_layer *layer;
+    const bt_json *config;
+    const btk_value *args; /* positional, then keywords */
+    int n_args;
+    btk_tensor x;          /* the first tensor of the first argument */
+    btk_tensor *xs;        /* all tensors of the first argument */
+    int n_x;
+    btk_tensor *out;       /* results, set by btk_return(s) */
+    int n_out;
+} btk_call;
+
+typedef struct btk_class {
+    const char *name;
+    void (*build)(btk_call *c);
+    int flags;
+    const char *detail; /* what the class is to a build function that serves several */
+} btk_class;
+
+enum {
+    BTK_MASK = 1,    /* gives its first input's mask on */
+    BTK_NO_CAST = 2, /* takes its inputs in their own dtype */
+    BTK_OWN_MASK = 4 /* sets the mask of what it returns */
+};
+
+/* ---- keras_model.c ------------------------------------------------------------------------------------ */
+
+/* The whole model: placeholders, layers, the signature; weights filled in. */
+berth_status btk_model(btk *k, const bt_json *model);
+/* A layer from its entry, with no calls yet. NULL when failed. */
+btk_layer *btk_layer_new(btk *k, const bt_json *entry);
+/* A layer inside the one that is being called: made at the first call, found again at later ones, in the same order. */
+btk_layer *btk_child(btk_call *c, const bt_json *entry);
+/* Calls it; results in *out. */
+void btk_layer_call(btk *k, btk_layer *layer, const btk_value *args, int n_args, btk_result *out);
+/* The same for one tensor in, one out. */
+btk_tensor btk_layer_apply(btk *k, btk_layer *layer, btk_tensor x);
+void btk_nested_model(btk_call *c);
+const btk_class *btk_class_find(const btk_layer *layer);
+
+/* ---- What build functions use (keras_call.c) ---------------------------------------------------------- */
+
+void btk_fail(btk *k, berth_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+#define btk_unsupported(k, ...) btk_fail(k, BERTH_UNSUPPORTED, __VA_ARGS__)
+#define btk_damaged(k, ...) btk_fail(k, BERTH_BAD_MODEL, __VA_ARGS__)
+
+/* A weight of the layer, in the order of creation, cast to the compute dtype (raw: as it is). */
+btk_tensor btk_weight_of(btk_call *c, const char *name, bool trainable, bt_shape shape);
+btk_tensor btk_weight_raw(btk_call *c, const char *name, bool trainable, bt_shape shape);
+void btk_weights_fill(btk *k, btk_layer *top);
+
+void btk_return(btk_call *c, btk_tensor t);
+void btk_returns(btk_call *c, const btk_tensor *t, int n);
+/* Argument i, or the keyword; NULL when there is none, or it is None. */
+const btk_value *btk_arg(const btk_call *c, int i, const char *keyword);
+btk_tensor btk_arg_tensor(const btk_call *c, int i, const char *keyword); /* dtype 0: none */
+btk_value btk_tensor_value(btk_tensor t);
+
+/* Members of the configuration. */
+int64_t btk_int_of(const btk_call *c, const char *key, int64_t otherwise);
+double btk_double_of(const btk_call *c, const char *key, double otherwise);
+bool btk_bool_of(const btk_call *c, const char *key, bool otherwise);
+const char *btk_text_of(const btk_call *c, const char *key, const char *otherwise);
+const bt_json *btk_of(const btk_call *c, const char *key); /* NULL for null as well */
+/* n integers from a list, or one integer for all. */
+void btk_ints_of(btk_call *c, const char *key, int n, int64_t *out, int64_t otherwise);
+bool btk_channels_first(const btk_call *c);
+berth_dtype btk_dtype_of(btk *k, const bt_json *j, berth_dtype otherwise, bool variable);
+
+/* ---- Nodes (keras_emit.c, keras_array.c) -------------------------------------------------------------- */
+
+const char *btk_legal_name(btk *k, const char *text); /* NULL: out of memory */
+int32_t btk_add(btk *k, const char *name, const char *op); /* in the scope, under a free name; -1 when failed */
+/* A node with T = dtype of the first input; its output 0. */
+btk_tensor btk_node(btk *k, const char *op, int n, const btk_tensor *in, berth_dtype dtype, bt_shape shape);
+btk_tensor btk_bare(btk *k, const char *op, int n, const btk_tensor *in, berth_dtype dtype, bt_shape shape); /* no T */
+btk_tensor btk_output(btk_tensor node, int slot, berth_dtype dtype, bt_shape shape); /* another output */
+void btk_attr_int(btk *k, btk_tensor t, const char *name, int64_t value);
+void btk_attr_ints(btk *k, btk_tensor t, const char *name, int n, const int64_t *values);
+void btk_attr_float(btk *k, btk_tensor t, const char *name, double value);
+void btk_attr_bool(btk *k, btk_tensor t, const char *name, bool value);
+void btk_attr_type(btk *k, btk_tensor t, const char *name, berth_dtype value);
+void btk_attr_types(btk *k, btk_tensor t, const char *name, int n, const berth_dtype *values);
+void btk_attr_text(btk *k, btk_tensor t, const char *name, const char *value);
+void btk_attr_func(btk *k, btk_tensor t, const char *name, const char *value);
+
+int64_t btk_dim(btk_tensor t, int axis); /* negative axes count from the end; -1: not known, or no such axis */
+bt_shape btk_with_dim(bt_shape shape, int axis, int64_t dim);
+/* Fails unless min <= rank <= max. */
+bool btk_rank(btk *k, btk_tensor t, int min, int max);
+/* The dimension as a known number; fails when it is not. */
+int64_t btk_known(btk *k, btk_tensor t, int axis, const char *what);
+
+btk_tensor btk_const(btk *k, berth_dtype dtype, bt_shape shape, const void *bytes); /* bytes are copied */
+btk_tensor btk_number(btk *k, berth_dtype dtype, double value);
+btk_tensor btk_numbers(btk *k, berth_dtype dtype, bt_shape shape, const double *values);
+btk_tensor btk_ints(btk *k, int n, const int64_t *values); /* an int32 vector */
+btk_tensor btk_int(btk *k, int64_t value);                 /* an int32 scalar */
+
+btk_tensor btk_unary(btk *k, const char *op, btk_tensor x);
+btk_tensor btk_binary(btk *k, const char *op, btk_tensor a, btk_tensor b);
+btk_tensor btk_compare(btk *k, const char *op, btk_tensor a, btk_tensor b);
+btk_tensor btk_logical(btk *k, const char *op, btk_tensor a, btk_tensor b); /* LogicalAnd, LogicalOr */
+btk_tensor btk_scaled(btk *k, btk_tensor x, double factor);  /* x factor */
+btk_tensor btk_shifted(btk *k, btk_tensor x, double offset); /* x + offset */
+btk_tensor btk_clip(btk *k, btk_tensor x, double low, double high); /* an infinite bound is none */
+btk_tensor btk_cast(btk *k, btk_tensor x, berth_dtype dtype);
+btk_tensor btk_select(btk *k, btk_tensor condition, btk_tensor a, btk_tensor b);
+btk_tensor btk_activate(btk *k, const bt_json *activation, btk_tensor x); /* by name, or a serialised object */
+btk_tensor btk_activate_named(btk *k, const char *name, btk_tensor x);
+btk_tensor btk_softmax(btk *k, btk_tensor x, int axis);
+
+/* dims[i] -1: the size of axis axes[i] of x (at most one such may have axes[i] -1: what is left). */
+btk_tensor btk_reshape(btk *k, btk_tensor x, int rank, const int64_t *dims, const int *axes);
+/* Dimension of x as an int32 scalar; a constant where it is known. */
+btk_tensor btk_size(btk *k, btk_tensor x, int axis);
+/* A vector of int32 of these scalars. */
+btk_tensor btk_pack(btk *k, int n, const btk_tensor *scalars);
+btk_tensor btk_transpose(btk *k, btk_tensor x, const int *perm);
+btk_tensor btk_swap(btk *k, btk_tensor x, int a, int b);
+btk_tensor btk_channels_last(btk *k, btk_tensor x); /* N C ... -> N ... C */
+btk_tensor btk_channels_back(btk *k, btk_tensor x); /* N ... C -> N C ... */
+btk_tensor btk_expand(btk *k, btk_tensor x, int axis);
+btk_tensor btk_squeeze(btk *k, btk_tensor x, int axis);
+btk_tensor btk_concat(btk *k, int n, const btk_tensor *x, int axis);
+/* x[begin:end] along an axis; end INT64_MAX: to the end; negative ones count from the end. */
+btk_tensor btk_slice(btk *k, btk_tensor x, int axis, int64_t begin, int64_t end);
+btk_tensor btk_pick(btk *k, btk_tensor x, int axis, int64_t index); /* x[index] along an axis, which goes away */
+btk_tensor btk_reverse(btk *k, btk_tensor x, int axis);
+btk_tensor btk_pad(btk *k, btk_tensor x, const int64_t (*pads)[2]); /* with zeros; before and behind on each axis */
+btk_tensor btk_tile(btk *k, btk_tensor x, const int64_t *times);
+/* op: Mean, Sum, Max, Min, Prod, All, Any; axes: bit set. */
+btk_tensor btk_reduce(btk *k, const char *op, btk_tensor x, uint32_t axes, bool keep);
+btk_tensor btk_matmul(btk *k, btk_tensor a, btk_tensor b, bool transpose_a, bool transpose_b);
+btk_tensor btk_einsum(btk *k, const char *equation, btk_tensor a, btk_tensor b); /* one letter an axis, no ellipsis */
+btk_tensor btk_gather(btk *k, btk_tensor x, btk_tensor indices, int axis);
+btk_tensor btk_zeros(btk *k, berth_dtype dtype, int rank, const btk_tensor *dims, bt_shape shape); /* dims: scalars */
+btk_tensor btk_broadcast(btk *k, btk_tensor x, int rank, const btk_tensor *dims, bt_shape shape);
+btk_tensor btk_add_bias(btk *k, btk_tensor x, btk_tensor bias);
+
+/* ---- Functions for loops (keras_emit.c) --------------------------------------------------------------- */
+
+typedef struct btk_function {
+    bt_function *function;
+    bt_graph *outer;
+    const char *scope;
+} btk_function;
+
+/* From here on nodes go into a new function, whose arguments are like `args`; they are replaced by what they are inside. */
+void btk_function_begin(btk *k, const char *name, int n, btk_tensor *args, btk_function *f);
+/* Ends it; its name, or NULL. */
+const char *btk_function_end(btk *k, btk_function *f, int n, const btk_tensor *results);
+
+#endif

@@ -1,0 +1,277 @@
+/* Keras: activations, by name and as layers. */
+#include "format/keras_layers.h"
+
+#include <math.h>
+
+static btk_tensor zero_like(btk *k, btk_tensor x) { return btk_number(k, x.dtype, 0); }
+static btk_tensor relu(btk *k, btk_tensor x) { return btk_unary(k, "Relu", x); }
+static btk_tensor linear(btk *k, btk_tensor x) { return (void)k, x; }
+static btk_tensor relu6(btk *k, btk_tensor x) { return btk_unary(k, "Relu6", x); }
+static btk_tensor sigmoid(btk *k, btk_tensor x) { return btk_unary(k, "Sigmoid", x); }
+static btk_tensor hyperbolic(btk *k, btk_tensor x) { return btk_unary(k, "Tanh", x); }
+static btk_tensor softplus(btk *k, btk_tensor x) { return btk_unary(k, "Softplus", x); }
+static btk_tensor softsign(btk *k, btk_tensor x) { return btk_unary(k, "Softsign", x); }
+static btk_tensor selu(btk *k, btk_tensor x) { return btk_unary(k, "Selu", x); }
+static btk_tensor elu(btk *k, btk_tensor x) { return btk_unary(k, "Elu", x); }
+static btk_tensor exponential(btk *k, btk_tensor x) { return btk_unary(k, "Exp", x); }
+static btk_tensor softmax(btk *k, btk_tensor x) { return btk_softmax(k, x, -1); }
+static btk_tensor silu(btk *k, btk_tensor x) { return btk_binary(k, "Mul", x, sigmoid(k, x)); }
+static btk_tensor mish(btk *k, btk_tensor x) { return btk_binary(k, "Mul", x, hyperbolic(k, softplus(k, x))); }
+static btk_tensor hard_tanh(btk *k, btk_tensor x) { return btk_clip(k, x, -1, 1); }
+static btk_tensor tanh_shrink(btk *k, btk_tensor x) { return btk_binary(k, "Sub", x, hyperbolic(k, x)); }
+
+/* relu6(x + 3) / 6; until Keras 3 clip(0.2 x + 0.5, 0, 1). */
+static btk_tensor hard_sigmoid(btk *k, btk_tensor x)
+{
+    if (k->version >= 3) return btk_binary(k, "RealDiv", relu6(k, btk_shifted(k, x, 3)), btk_number(k, x.dtype, 6));
+    return btk_clip(k, btk_shifted(k, btk_scaled(k, x, 0.2), 0.5), 0, 1);
+}
+
+static btk_tensor hard_silu(btk *k, btk_tensor x)
+{
+    btk_tensor gate = btk_binary(k, "RealDiv", relu6(k, btk_shifted(k, x, 3)), btk_number(k, x.dtype, 6));
+    return btk_binary(k, "Mul", x, gate);
+}
+
+/* x (1 + erf(x / sqrt 2)) / 2 */
+static btk_tensor gelu(btk *k, btk_tensor x)
+{
+    btk_tensor e = btk_unary(k, "Erf", btk_binary(k, "RealDiv", x, btk_number(k, x.dtype, sqrt(2))));
+    return btk_binary(k, "Mul", btk_scaled(k, x, 0.5), btk_shifted(k, e, 1));
+}
+
+/* x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 */
+static btk_tensor gelu_tanh(btk *k, btk_tensor x)
+{
+    btk_tensor cube = btk_binary(k, "Mul", x, btk_binary(k, "Mul", x, x));
+    btk_tensor inner = btk_scaled(k, btk_binary(k, "AddV2", x, btk_scaled(k, cube, 0.044715)), sqrt(2 / M_PI));
+    return btk_binary(k, "Mul", btk_scaled(k, x, 0.5), btk_shifted(k, hyperbolic(k, inner), 1));
+}
+
+static btk_tensor leaky_relu(btk *k, btk_tensor x)
+{
+    btk_tensor out = btk_unary(k, "LeakyRelu", x);
+    btk_attr_float(k, out, "alpha", 0.2);
+    return out;
+}
+
+static btk_tensor log_softmax(btk *k, btk_tensor x) { return btk_unary(k, "LogSoftmax", x); }
+
+static btk_tensor log_sigmoid(btk *k, btk_tensor x)
+{
+    return btk_unary(k, "Neg", softplus(k, btk_unary(k, "Neg", x)));
+}
+
+/* max(x, 0) + expm1(min(x, 0)) */
+static btk_tensor celu(btk *k, btk_tensor x)
+{
+    btk_tensor zero = zero_like(k, x), below = btk_unary(k, "Expm1", btk_binary(k, "Minimum", x, zero));
+    return btk_binary(k, "AddV2", btk_binary(k, "Maximum", x, zero), below);
+}
+
+/* x - 1/2 above 1/2, x + 1/2 below -1/2, else 0 */
+static btk_tensor soft_shrink(btk *k, btk_tensor x)
+{
+    btk_tensor half = btk_number(k, x.dtype, 0.5), minus = btk_number(k, x.dtype, -0.5), zero = zero_like(k, x);
+    btk_tensor below = btk_select(k, btk_compare(k, "Less", x, minus), btk_binary(k, "AddV2", x, half), zero);
+    return btk_select(k, btk_compare(k, "Greater", x, half), btk_binary(k, "Sub", x, half), below);
+}
+
+static btk_tensor hard_shrink(btk *k, btk_tensor x)
+{
+    btk_tensor large = btk_compare(k, "Greater", btk_unary(k, "Abs", x), btk_number(k, x.dtype, 0.5));
+    return btk_select(k, large, x, zero_like(k, x));
+}
+
+/* 0 up to -1, (x + 1)^2 / 4 up to 1, then x */
+static btk_tensor sparse_plus(btk *k, btk_tensor x)
+{
+    btk_tensor one = btk_number(k, x.dtype, 1), minus = btk_number(k, x.dtype, -1);
+    btk_tensor square = btk_scaled(k, btk_unary(k, "Square", btk_shifted(k, x, 1)), 0.25);
+    btk_tensor above = btk_select(k, btk_compare(k, "Less", x, one), square, x);
+    return btk_select(k, btk_compare(k, "LessEqual", x, minus), zero_like(k, x), above);
+}
+
+static btk_tensor sparse_sigmoid(btk *k, btk_tensor x)
+{
+    return btk_clip(k, btk_scaled(k, btk_shifted(k, x, 1), 0.5), 0, 1);
+}
+
+/* (x + sqrt(x^2 + 4)) / 2 */
+static btk_tensor squareplus(btk *k, btk_tensor x)
+{
+    btk_tensor root = btk_unary(k, "Sqrt", btk_shifted(k, btk_unary(k, "Square", x), 4));
+    return btk_scaled(k, btk_binary(k, "AddV2", x, root), 0.5);
+}
+
+/* The first half of the last axis times the sigmoid of the second. */
+static btk_tensor glu(btk *k, btk_tensor x)
+{
+    int64_t n = btk_known(k, x, -1, "the last dimension");
+    return btk_binary(k, "Mul", btk_slice(k, x, -1, 0, n / 2), sigmoid(k, btk_slice(k, x, -1, n / 2, INT64_MAX)));
+}
+
+/* max(x - tau, 0), with tau such that the last axis sums to 1: of the values z in falling order with sums s, the first k
+ * for which 1 + k z > s count, and tau = (s_k - 1) / k. */
+static btk_tensor sparsemax(btk *k, btk_tensor x)
+{
+    int64_t n = btk_known(k, x, -1, "the last dimension");
+    if (!btk_rank(k, x, 1, BT_MAX_RANK)) return x;
+    double *numbers = bt_arena_array(k->arena, double, (size_t)n + 1);
+    for (int64_t i = 0; numbers && i < n; i++) numbers[i] = (double)i + 1;
+    if (!numbers) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), x;
+    btk_tensor sorted = btk_node(k, "TopKV2", 2, (btk_tensor[]){x, btk_int(k, n)}, x.dtype, x.shape);
+    btk_attr_bool(k, sorted, "sorted", true);
+    btk_tensor sums = btk_node(k, "Cumsum", 2, (btk_tensor[]){sorted, btk_int(k, x.shape.rank - 1)}, x.dtype, x.shape);
+    btk_attr_type(k, sums, "Tidx", BERTH_INT32);
+    btk_attr_bool(k, sums, "exclusive", false);
+    btk_attr_bool(k, sums, "reverse", false);
+    btk_tensor place = btk_numbers(k, x.dtype, BT_SHAPE(n), numbers);
+    btk_tensor within = btk_compare(k, "Greater", btk_shifted(k, btk_binary(k, "Mul", place, sorted), 1), sums);
+    uint32_t last = 1u << (x.shape.rank - 1);
+    btk_tensor count = btk_reduce(k, "Sum", btk_cast(k, within, x.dtype), last, true);
+    btk_tensor sum = btk_reduce(k, "Sum", btk_select(k, within, sorted, zero_like(k, x)), last, true);
+    btk_tensor tau = btk_binary(k, "RealDiv", btk_shifted(k, sum, -1), count);
+    return btk_binary(k, "Maximum", btk_binary(k, "Sub", x, tau), zero_like(k, x));
+}
+
+static const struct activation {
+    const char *name;
+    btk_tensor (*make)(btk *k, btk_tensor x);
+} activations[] = {
+    {"linear", linear}, {"relu", relu}, {"relu6", relu6}, {"sigmoid", sigmoid}, {"hard_sigmoid", hard_sigmoid},
+    {"tanh", hyperbolic}, {"softmax", softmax}, {"softplus", softplus}, {"softsign", softsign}, {"selu", selu},
+    {"elu", elu}, {"exponential", exponential}, {"exp", exponential}, {"gelu", gelu}, {"gelu_new", gelu_tanh},
+    {"silu", silu}, {"swish", silu}, {"mish", mish}, {"hard_silu", hard_silu}, {"hard_swish", hard_silu},
+    {"hard_tanh", hard_tanh}, {"tanh_shrink", tanh_shrink}, {"leaky_relu", leaky_relu}, {"log_softmax", log_softmax},
+    {"log_sigmoid", log_sigmoid}, {"celu", celu}, {"soft_shrink", soft_shrink}, {"hard_shrink", hard_shrink},
+    {"sparse_plus", sparse_plus}, {"sparse_sigmoid", sparse_sigmoid}, {"squareplus", squareplus}, {"glu", glu},
+    {"sparsemax", sparsemax},
+};
+
+btk_tensor btk_activate_named(btk *k, const char *name, btk_tensor x)
+{
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
+        if (strcmp(activations[i].name, name)) continue;
+        btk_tensor out = activations[i].make(k, x);
+        out.mask = NULL;
+        return out;
+    }
+    btk_unsupported(k, "activation '%s' is not one of Keras's: export a SavedModel instead (model.export)", name);
+    return x;
+}
+
+/* "relu"; {"class_name": "function", "config": "relu"}; {"class_name": "LeakyReLU", "config": {...}}. */
+btk_tensor btk_activate(btk *k, const bt_json *j, btk_tensor x)
+{
+    if (!j || bt_json_is(j, BT_JSON_NULL) || k->failed) return x;
+    if (bt_json_is(j, BT_JSON_STRING)) return btk_activate_named(k, j->s.p, x);
+    const bt_json *config = bt_json_get(j, "config");
+    if (bt_json_is(config, BT_JSON_STRING)) return btk_activate_named(k, config->s.p, x);
+    const char *class = bt_json_text(bt_json_get(j, "class_name"), "?");
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
+        if (!strcmp(activations[i].name, class)) return activations[i].make(k, x);
+    return btk_layer_apply(k, btk_layer_new(k, j), x);
+}
+
+btk_tensor btk_softmax(btk *k, btk_tensor x, int axis)
+{
+    if (!btk_rank(k, x, 1, BT_MAX_RANK)) return x;
+    if (axis < 0) axis += x.shape.rank;
+    if (axis == x.shape.rank - 1) return btk_unary(k, "Softmax", x);
+    return btk_swap(k, btk_unary(k, "Softmax", btk_swap(k, x, axis, -1)), axis, -1);
+}
+
+/* ---- Layers ------------------------------------------------------------------------------------------- */
+
+void btk_activation(btk_call *c) { btk_return(c, btk_activate(c->k, btk_of(c, "activation"), c->x)); }
+
+void btk_leaky_relu(btk_call *c)
+{
+    btk_tensor out = btk_unary(c->k, "LeakyRelu", c->x);
+    double slope = btk_double_of(c, "alpha", 0.3);
+    btk_attr_float(c->k, out, "alpha", btk_double_of(c, "negative_slope", slope));
+    btk_return(c, out);
+}
+
+/* relu(x) - alpha relu(-x) */
+void btk_prelu(btk_call *c)
+{
+    btk *k = c->k;
+    bt_shape shape = {.rank = c->x.shape.rank - 1};
+    if (!btk_rank(k, c->x, 1, BT_MAX_RANK)) return;
+    memcpy(shape.dim, c->x.shape.dim + 1, (size_t)shape.rank * sizeof *shape.dim);
+    const bt_json *shared = btk_of(c, "shared_axes");
+    for (const bt_json *j = bt_json_first(shared); j; j = j->next) {
+        int64_t axis = bt_json_int(j, 0);
+        if (axis < 1 || axis > shape.rank) btk_damaged(k, "shared_axes out of range");
+        else shape.dim[axis - 1] = 1;
+    }
+    btk_tensor alpha = btk_weight_of(c, "alpha", true, shape), x = c->x;
+    btk_tensor below = btk_binary(k, "Mul", alpha, btk_unary(k, "Relu", btk_unary(k, "Neg", x)));
+    btk_return(c, btk_binary(k, "Sub", btk_unary(k, "Relu", x), below));
+}
+
+void btk_elu(btk_call *c)
+{
+    btk *k = c->k;
+    btk_tensor x = c->x, out = btk_unary(k, "Elu", x);
+    double alpha = btk_double_of(c, "alpha", 1);
+    if (alpha != 1) out = btk_select(k, btk_compare(k, "Greater", x, zero_like(k, x)), out, btk_scaled(k, out, alpha));
+    btk_return(c, out);
+}
+
+void btk_thresholded_relu(btk_call *c)
+{
+    btk_tensor over = btk_compare(c->k, "Greater", c->x, btk_number(c->k, c->x.dtype, btk_double_of(c, "theta", 1)));
+    btk_return(c, btk_binary(c->k, "Mul", c->x, btk_cast(c->k, over, c->x.dtype)));
+}
+
+/* x above the threshold, slope (x - threshold) below it, at most max_value */
+btk_tensor btk_general_relu(btk *k, btk_tensor x, double slope, double max, double threshold)
+{
+    btk_tensor out;
+    if (threshold != 0) {
+        btk_tensor t = btk_number(k, x.dtype, threshold), over = btk_compare(k, "Greater", x, t);
+        btk_tensor below = slope ? btk_scaled(k, btk_binary(k, "Sub", x, t), slope) : zero_like(k, x);
+        out = btk_select(k, over, x, below);
+    } else if (slope != 0) {
+        out = btk_unary(k, "LeakyRelu", x);
+        btk_attr_float(k, out, "alpha", slope);
+    } else if (max == 6) {
+        return relu6(k, x);
+    } else {
+        out = relu(k, x);
+    }
+    return isinf(max) ? out : btk_binary(k, "Minimum", out, btk_number(k, x.dtype, max));
+}
+
+void btk_relu(btk_call *c)
+{
+    double slope = btk_double_of(c, "negative_slope", 0), max = btk_double_of(c, "max_value", INFINITY);
+    btk_return(c, btk_general_relu(c->k, c->x, slope, max, btk_double_of(c, "threshold", 0)));
+}
+
+/* Over one axis or several; where a mask is false the input is as good as minus infinity. */
+void btk_softmax_layer(btk_call *c)
+{
+    btk *k = c->k;
+    const bt_json *axis = btk_of(c, "axis");
+    btk_tensor x = c->x, mask = btk_arg_tensor(c, 1, "mask");
+    if (mask.dtype) {
+        btk_tensor off = btk_binary(k, "Sub", btk_number(k, x.dtype, 1), btk_cast(k, mask, x.dtype));
+        x = btk_binary(k, "AddV2", x, btk_scaled(k, off, x.dtype == BERTH_HALF ? -3e4 : -1e9));
+    }
+    if (!bt_json_is(axis, BT_JSON_ARRAY) || axis->n == 1) {
+        btk_return(c, btk_softmax(k, x, (int)bt_json_int(axis && axis->kind == BT_JSON_ARRAY ? axis->first : axis, -1)));
+        return;
+    }
+    uint32_t axes = 0;
+    for (const bt_json *j = axis->first; j; j = j->next) {
+        int64_t a = bt_json_int(j, -1) + (bt_json_int(j, -1) < 0 ? x.shape.rank : 0);
+        if (a < 0 || a >= x.shape.rank) btk_damaged(k, "an axis beyond the rank of the input");
+        else axes |= 1u << a;
+    }
+    btk_tensor e = btk_unary(k, "Exp", btk_binary(k, "Sub", x, btk_reduce(k, "Max", x, axes, true)));
+    btk_return(c, btk_binary(k, "RealDiv", e, btk_reduce(k, "Sum", e, axes, true)));
+}

@@ -1,0 +1,152 @@
+/* Keras HDF5: whole models (`model.save("x.h5")` of Keras 1 to 3): the configuration in the attribute model_config, the
+ * weights in the group model_weights, a group a layer, in the order of its attribute weight_names. Files of weights alone
+ * take their configuration from --structure. Knows nothing of layers: keras_model.c. */
+#include "format/hdf5.h"
+#include "format/keras.h"
+
+#include <stdlib.h>
+
+typedef struct keras_file {
+    bt_hdf5 h5;
+    bt_hdf5_group root, weights; /* "model_weights", or the root of a file of weights */
+    bt_arena *arena;
+} keras_file;
+
+static bool sniff(const char *path, const bt_file *file)
+{
+    if (!file) return false;
+    return bt_hdf5_sniff(file->data, file->size) || bt_ends(path, ".h5") || bt_ends(path, ".hdf5");
+}
+
+/* An attribute of one text; *out is empty when it is absent. */
+static berth_status text_attribute(bt_hdf5 *h5, uint64_t address, const char *name, bt_str *out)
+{
+    bt_tensor t;
+    berth_status status = bt_hdf5_attribute(h5, address, name, &t);
+    *out = (bt_str){0};
+    if (!status && t.dtype == BERTH_STRING && bt_tensor_count(&t) == 1)
+        *out = (bt_str){((bt_string *)t.data)->p, ((bt_string *)t.data)->n};
+    return status;
+}
+
+/* ---- Weights ------------------------------------------------------------------------------------------ */
+
+typedef struct names {
+    bt_str *list;
+    int n;
+} names;
+
+static berth_status add_names(keras_file *f, const bt_tensor *t, names *out)
+{
+    int64_t more = bt_tensor_count(t);
+    if (t->dtype != BERTH_STRING && more) return bt_fail(f->h5.error, BERTH_BAD_MODEL, "weight_names are no text");
+    if (more > INT32_MAX - out->n) return bt_fail_memory(f->h5.error);
+    bt_str *list = bt_arena_array(f->arena, bt_str, (size_t)(out->n + more + 1));
+    if (!list) return bt_fail_memory(f->h5.error);
+    if (out->n) memcpy(list, out->list, (size_t)out->n * sizeof *list);
+    for (int64_t i = 0; i < more; i++) {
+        const bt_string *s = (const bt_string *)t->data + i;
+        list[out->n++] = (bt_str){s->p ? s->p : "", s->n};
+    }
+    out->list = list;
+    return BERTH_OK;
+}
+
+/* weight_names, or where they would be too long for one attribute weight_names0, weight_names1 ... */
+static berth_status weight_names(keras_file *f, uint64_t group, names *out)
+{
+    bt_tensor t;
+    *out = (names){0};
+    berth_status status = bt_hdf5_attribute(&f->h5, group, "weight_names", &t);
+    if (!status && t.dtype) return add_names(f, &t, out);
+    for (int i = 0; !status; i++) {
+        const char *name = bt_arena_print(f->arena, "weight_names%d", i);
+        if (!name) return bt_fail_memory(f->h5.error);
+        status = bt_hdf5_attribute(&f->h5, group, name, &t);
+        if (!status && !t.dtype) break;
+        if (!status) status = add_names(f, &t, out);
+    }
+    return status;
+}
+
+static berth_status of_layer(void *user, const char *layer, const bt_tensor **weights, int *n, berth_error *error)
+{
+    keras_file *f = user;
+    uint64_t address;
+    names list;
+    bt_hdf5_group group;
+    *n = 0;
+    const bt_hdf5_link *link = bt_map_get(&f->weights.links, bt_str_of(layer));
+    if (!link) return BERTH_OK;
+    berth_status status = weight_names(f, link->address, &list);
+    bt_tensor *values = status ? NULL : bt_arena_array(f->arena, bt_tensor, (size_t)list.n + 1);
+    if (!status && !values) status = bt_fail_memory(error);
+    if (status || (status = bt_hdf5_group_open(&f->h5, link->address, &group))) return status;
+    for (int i = 0; i < list.n && !status; i++) {
+        status = bt_hdf5_find(&f->h5, &group, list.list[i], &address);
+        if (!status && !address)
+            status = bt_fail(error, BERTH_BAD_MODEL, "layer '%s': the file lacks weight '%.*s'", layer,
+                             (int)(list.list[i].n < 200 ? list.list[i].n : 200), list.list[i].p);
+        if (!status) status = bt_hdf5_dataset(&f->h5, address, &values[i]);
+    }
+    bt_hdf5_group_free(&group);
+    *weights = values;
+    *n = list.n;
+    return status;
+}
+
+/* ---- The model ---------------------------------------------------------------------------------------- */
+
+/* The architecture: of the file, else of the one given beside it. */
+static berth_status configuration(keras_file *f, const bt_format_options *options, bt_source *source, bt_str *text)
+{
+    berth_error *error = f->h5.error;
+    berth_status status = text_attribute(&f->h5, f->h5.root, "model_config", text);
+    const char *path = options ? options->structure : NULL;
+    if (status || (text->n && !path)) return status;
+    if (!path)
+        return bt_fail(error, BERTH_BAD_MODEL, "no Keras model: the file has no model_config (a file of weights alone "
+                                               "needs its architecture: --structure ARCH.json)");
+    bt_file *file = bt_file_open(path, error);
+    if (!file) return error ? error->status : BERTH_NOT_FOUND;
+    *text = (bt_str){(const char *)file->data, file->size};
+    return bt_source_add_file(source, file) ? BERTH_OK : bt_fail_memory(error);
+}
+
+static berth_status build(keras_file *f, const bt_format_options *options, bt_source *source, berth_error *error)
+{
+    bt_str text, version;
+    const bt_hdf5_link *link = bt_map_get(&f->root.links, bt_str_of("model_weights"));
+    berth_status status = configuration(f, options, source, &text);
+    if (!status) status = text_attribute(&f->h5, f->h5.root, "keras_version", &version);
+    if (status) return status;
+    const bt_json *json = bt_json_parse(f->arena, text, error);
+    if (!json) {
+        bt_error_prefix(error, "%s", options && options->structure ? options->structure : "model_config");
+        return BERTH_BAD_MODEL;
+    }
+    const char *written = bt_json_text(bt_json_get(json, "keras_version"), "2");
+    status = bt_hdf5_group_open(&f->h5, link ? link->address : f->h5.root, &f->weights);
+    btk_weights weights = {f, of_layer};
+    btk k = {.source = source, .arena = f->arena, .graph = &source->graph, .weights = &weights, .scope = "", .error = error};
+    k.version = version.n ? version.p[0] - '0' : written[0] - '0';
+    if (k.version < 1 || k.version > 9) k.version = 2;
+    return status ? status : btk_model(&k, json);
+}
+
+static berth_status load(const char *path, bt_file *file, const bt_format_options *options, bt_source *source,
+                         berth_error *error)
+{
+    (void)path;
+    keras_file f = {.arena = &source->arena};
+    berth_status status = bt_hdf5_open(&f.h5, file->data, file->size, f.arena, error);
+    if (!status && !bt_source_add_file(source, bt_file_ref(file))) status = bt_fail_memory(error);
+    if (!status) status = bt_hdf5_group_open(&f.h5, f.h5.root, &f.root);
+    if (!status) status = build(&f, options, source, error);
+    bt_hdf5_group_free(&f.root);
+    bt_hdf5_group_free(&f.weights);
+    source->format = "Keras HDF5";
+    return status;
+}
+
+const bt_format bt_format_keras_h5 = {"Keras HDF5", sniff, load};

@@ -1,0 +1,127 @@
+/* Keras: the one table of classes of layers. A class is a row: its name, what builds it, how masks and dtypes pass, and
+ * what a build function that serves several classes has to know ("2Max"). Names of all versions stand side by side. */
+#include "format/keras_layers.h"
+
+static void refuse_lambda(btk_call *c)
+{
+    btk_unsupported(c->k, "a Lambda layer holds Python code, which berth does not run: export a SavedModel instead (model.export)");
+}
+
+static void refuse_input(btk_call *c) { btk_damaged(c->k, "an InputLayer is called"); }
+
+static const btk_class classes[] = {
+    /* Models */
+    {"Functional", btk_nested_model, BTK_OWN_MASK | BTK_NO_CAST, NULL},
+    {"Model", btk_nested_model, BTK_OWN_MASK | BTK_NO_CAST, NULL},
+    {"Sequential", btk_nested_model, BTK_OWN_MASK | BTK_NO_CAST, NULL},
+    {"InputLayer", refuse_input, 0, NULL},
+    {"Lambda", refuse_lambda, 0, NULL},
+
+    /* Nothing, when a model is used */
+    {"Dropout", btk_identity, BTK_MASK, NULL},
+    {"SpatialDropout1D", btk_identity, BTK_MASK, NULL},
+    {"SpatialDropout2D", btk_identity, BTK_MASK, NULL},
+    {"SpatialDropout3D", btk_identity, BTK_MASK, NULL},
+    {"AlphaDropout", btk_identity, BTK_MASK, NULL},
+    {"GaussianDropout", btk_identity, BTK_MASK, NULL},
+    {"GaussianNoise", btk_identity, BTK_MASK, NULL},
+    {"ActivityRegularization", btk_identity, BTK_MASK, NULL},
+    {"Identity", btk_identity, BTK_MASK, NULL},
+
+    /* Core */
+    {"Dense", btk_dense, BTK_MASK, NULL},
+    {"EinsumDense", btk_einsum_dense, BTK_MASK, NULL},
+    {"Highway", btk_highway, BTK_MASK, NULL},
+    {"MaxoutDense", btk_maxout_dense, 0, NULL},
+    {"Embedding", btk_embedding, BTK_NO_CAST | BTK_OWN_MASK, NULL},
+    {"Masking", btk_masking, BTK_OWN_MASK, NULL},
+
+    /* Activations */
+    {"Activation", btk_activation, BTK_MASK, NULL},
+    {"ReLU", btk_relu, BTK_MASK, NULL},
+    {"LeakyReLU", btk_leaky_relu, BTK_MASK, NULL},
+    {"PReLU", btk_prelu, BTK_MASK, NULL},
+    {"ELU", btk_elu, BTK_MASK, NULL},
+    {"ThresholdedReLU", btk_thresholded_relu, BTK_MASK, NULL},
+    {"Softmax", btk_softmax_layer, BTK_MASK, NULL},
+
+    /* Convolutions: spatial axes */
+    {"Conv1D", btk_conv, BTK_MASK, "1"},
+    {"Conv2D", btk_conv, 0, "2"},
+    {"Conv3D", btk_conv, 0, "3"},
+    {"Convolution1D", btk_conv, 0, "1"},
+    {"Convolution2D", btk_conv, 0, "2"},
+    {"Convolution3D", btk_conv, 0, "3"},
+    {"AtrousConvolution1D", btk_conv, 0, "1"},
+    {"AtrousConvolution2D", btk_conv, 0, "2"},
+    {"Conv1DTranspose", btk_conv_transpose, 0, "1"},
+    {"Conv2DTranspose", btk_conv_transpose, 0, "2"},
+    {"Conv3DTranspose", btk_conv_transpose, 0, "3"},
+    {"Convolution2DTranspose", btk_conv_transpose, 0, "2"},
+    {"Deconvolution2D", btk_deconvolution, 0, "2"},
+    {"DepthwiseConv1D", btk_depthwise, 0, "1"},
+    {"DepthwiseConv2D", btk_depthwise, 0, "2"},
+    {"SeparableConv1D", btk_separable, 0, "1"},
+    {"SeparableConv2D", btk_separable, 0, "2"},
+    {"SeparableConvolution1D", btk_separable, 0, "1"},
+    {"SeparableConvolution2D", btk_separable, 0, "2"},
+    {"LocallyConnected1D", btk_locally_connected, 0, "1"},
+    {"LocallyConnected2D", btk_locally_connected, 0, "2"},
+
+    /* Pooling */
+    {"MaxPooling1D", btk_pool, 0, "1Max"},
+    {"MaxPooling2D", btk_pool, 0, "2Max"},
+    {"MaxPooling3D", btk_pool, 0, "3Max"},
+    {"AveragePooling1D", btk_pool, 0, "1Average"},
+    {"AveragePooling2D", btk_pool, 0, "2Average"},
+    {"AveragePooling3D", btk_pool, 0, "3Average"},
+    {"GlobalMaxPooling1D", btk_global_pool, 0, "1Max"},
+    {"GlobalMaxPooling2D", btk_global_pool, 0, "2Max"},
+    {"GlobalMaxPooling3D", btk_global_pool, 0, "3Max"},
+    {"GlobalAveragePooling1D", btk_global_pool, 0, "1Average"},
+    {"GlobalAveragePooling2D", btk_global_pool, 0, "2Average"},
+    {"GlobalAveragePooling3D", btk_global_pool, 0, "3Average"},
+
+    /* Shapes */
+    {"Flatten", btk_flatten, 0, NULL},
+    {"Reshape", btk_reshape_layer, 0, NULL},
+    {"Permute", btk_permute, 0, NULL},
+    {"RepeatVector", btk_repeat_vector, 0, NULL},
+    {"Cropping1D", btk_crop, 0, "1"},
+    {"Cropping2D", btk_crop, 0, "2"},
+    {"Cropping3D", btk_crop, 0, "3"},
+    {"ZeroPadding1D", btk_zero_pad, 0, "1"},
+    {"ZeroPadding2D", btk_zero_pad, 0, "2"},
+    {"ZeroPadding3D", btk_zero_pad, 0, "3"},
+    {"UpSampling1D", btk_upsample, 0, "1"},
+    {"UpSampling2D", btk_upsample, 0, "2"},
+    {"UpSampling3D", btk_upsample, 0, "3"},
+
+    /* Normalisation */
+    {"BatchNormalization", btk_batch_norm, BTK_MASK, NULL},
+    {"BatchNormalizationV1", btk_batch_norm, BTK_MASK, NULL},
+    {"BatchNormalizationV2", btk_batch_norm, BTK_MASK, NULL},
+    {"SyncBatchNormalization", btk_batch_norm, BTK_MASK, NULL},
+    {"LayerNormalization", btk_layer_norm, BTK_MASK, NULL},
+    {"GroupNormalization", btk_group_norm, BTK_MASK, NULL},
+    {"UnitNormalization", btk_unit_norm, BTK_MASK, NULL},
+    {"RMSNormalization", btk_rms_norm, BTK_MASK, NULL},
+
+    /* Merging: the op */
+    {"Add", btk_merge, BTK_OWN_MASK, "AddV2"},
+    {"Subtract", btk_merge, BTK_OWN_MASK, "Sub"},
+    {"Multiply", btk_merge, BTK_OWN_MASK, "Mul"},
+    {"Average", btk_merge, BTK_OWN_MASK, "Mean"},
+    {"Maximum", btk_merge, BTK_OWN_MASK, "Maximum"},
+    {"Minimum", btk_merge, BTK_OWN_MASK, "Minimum"},
+    {"Concatenate", btk_concatenate, BTK_OWN_MASK, NULL},
+    {"Dot", btk_dot, 0, NULL},
+    {"Merge", btk_merge_old, 0, NULL},
+};
+
+const btk_class *btk_class_find(const btk_layer *layer)
+{
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (!strcmp(classes[i].name, layer->class_name)) return &classes[i];
+    return NULL;
+}

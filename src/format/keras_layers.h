@@ -1,0 +1,48 @@
+/* Keras: the build functions of the classes of layers, and what families lend each other. The table that names them is
+ * in keras_layers.c. */
+#ifndef BT_KERAS_LAYERS_H
+#define BT_KERAS_LAYERS_H
+
+#include "format/keras.h"
+
+/* keras_activation.c */
+void btk_activation(btk_call *c), btk_leaky_relu(btk_call *c), btk_prelu(btk_call *c), btk_elu(btk_call *c);
+void btk_thresholded_relu(btk_call *c), btk_relu(btk_call *c), btk_softmax_layer(btk_call *c);
+btk_tensor btk_general_relu(btk *k, btk_tensor x, double slope, double max, double threshold);
+
+/* keras_core.c */
+void btk_identity(btk_call *c), btk_dense(btk_call *c), btk_highway(btk_call *c), btk_maxout_dense(btk_call *c);
+void btk_embedding(btk_call *c), btk_masking(btk_call *c), btk_einsum_dense(btk_call *c);
+btk_tensor btk_dense_product(btk *k, btk_tensor x, btk_tensor kernel); /* x[..., m] kernel[m, n] */
+
+/* keras_conv.c */
+void btk_conv(btk_call *c), btk_depthwise(btk_call *c), btk_separable(btk_call *c), btk_locally_connected(btk_call *c);
+void btk_conv_transpose(btk_call *c), btk_deconvolution(btk_call *c);
+/* What the layers of a number of spatial axes say, by the names of all versions. */
+typedef struct btk_window {
+    int n; /* spatial axes */
+    int64_t size[3], stride[3], rate[3];
+    const char *padding; /* "valid", "same", "causal" */
+    bool channels_first;
+} btk_window;
+btk_window btk_window_of(btk_call *c, int n);
+/* One convolution of x (channels last, n spatial axes) by a kernel [size..., channels / groups, filters]. */
+btk_tensor btk_convolve(btk *k, btk_tensor x, btk_tensor kernel, const btk_window *w);
+
+/* keras_pool.c */
+void btk_pool(btk_call *c), btk_global_pool(btk_call *c);
+
+/* keras_shape.c */
+void btk_flatten(btk_call *c), btk_reshape_layer(btk_call *c), btk_permute(btk_call *c), btk_repeat_vector(btk_call *c);
+void btk_crop(btk_call *c), btk_zero_pad(btk_call *c), btk_upsample(btk_call *c);
+
+/* keras_norm.c */
+void btk_batch_norm(btk_call *c), btk_layer_norm(btk_call *c), btk_group_norm(btk_call *c), btk_unit_norm(btk_call *c);
+void btk_rms_norm(btk_call *c), btk_spectral_norm(btk_call *c);
+
+/* keras_merge.c */
+void btk_merge(btk_call *c), btk_concatenate(btk_call *c), btk_dot(btk_call *c), btk_merge_old(btk_call *c);
+
+btk_tensor btk_mask_of(const btk_call *c); /* the keyword "mask", or that of the input; dtype 0: none */
+
+#endif

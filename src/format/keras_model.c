@@ -1,0 +1,549 @@
+/* Keras: models. A Sequential is a chain of layers; a functional model ("Functional", "Model") is a list of layers,
+ * each with the calls that were made of it, in any order. Nested models are layers (btk_nested_model). */
+#include "format/keras.h"
+
+#include <stdio.h>
+
+/* ---- Layers ------------------------------------------------------------------------------------------- */
+
+btk_layer *btk_layer_new(btk *k, const bt_json *entry)
+{
+    btk_layer *layer = k->failed ? NULL : bt_arena_new(k->arena, btk_layer);
+    if (!layer) {
+        btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    layer->json = entry;
+    layer->config = bt_json_get(entry, "config");
+    layer->class_name = bt_json_text(bt_json_get(entry, "class_name"), NULL);
+    const char *name = bt_json_text(bt_json_get(entry, "name"), NULL);
+    layer->name = bt_json_text(bt_json_get(layer->config, "name"), layer->class_name);
+    if (name) layer->name = name;
+    if (!layer->class_name) {
+        btk_damaged(k, "a layer without a class in the configuration");
+        return NULL;
+    }
+    btk_layer *caller = k->layer;
+    k->layer = layer;
+    layer->trainable = bt_json_bool(bt_json_get(layer->config, "trainable"), true);
+    const bt_json *dtype = bt_json_get(layer->config, "dtype");
+    layer->class = btk_class_find(layer);
+    layer->compute = layer->variable = BERTH_FLOAT;
+    if (layer->class && !bt_starts(layer->class_name, "Input")) {
+        layer->compute = btk_dtype_of(k, dtype, BERTH_FLOAT, false);
+        layer->variable = btk_dtype_of(k, dtype, BERTH_FLOAT, true);
+    }
+    if (!layer->class)
+        btk_unsupported(k, "berth does not know this class of layers: export a SavedModel instead (model.export)");
+    k->layer = caller;
+    return k->failed ? NULL : layer;
+}
+
+btk_layer *btk_child(btk_call *c, const bt_json *entry)
+{
+    btk_layer *child = c->layer->next_child;
+    if (child) return c->layer->next_child = child->next, child;
+    if (!(child = btk_layer_new(c->k, entry))) return NULL;
+    btk_layer **last = &c->layer->children;
+    while (*last) last = &(*last)->next;
+    return *last = child;
+}
+
+/* All tensors of an argument, cast to the compute dtype of the layer. */
+static void flatten(btk_call *c, btk_value *v, int *capacity)
+{
+    for (int i = 0; v->kind == BTK_LIST && i < v->n; i++) flatten(c, &v->items[i], capacity);
+    if (v->kind != BTK_TENSOR) return;
+    if (c->n_x == *capacity) {
+        btk_tensor *more = bt_arena_array(c->k->arena, btk_tensor, (size_t)*capacity * 2 + 4);
+        if (!more) {
+            btk_fail(c->k, BERTH_NO_MEMORY, "out of memory");
+            return;
+        }
+        if (c->n_x) memcpy(more, c->xs, (size_t)c->n_x * sizeof *more);
+        c->xs = more;
+        *capacity = *capacity * 2 + 4;
+    }
+    c->xs[c->n_x++] = v->tensor;
+}
+
+static void cast_floats(btk_call *c, btk_value *v)
+{
+    for (int i = 0; v->kind == BTK_LIST && i < v->n; i++) cast_floats(c, &v->items[i]);
+    if (v->kind == BTK_TENSOR && bt_dtype_is_float(v->tensor.dtype))
+        v->tensor = btk_cast(c->k, v->tensor, c->layer->compute);
+}
+
+static void finish(btk_call *c, btk_result *out)
+{
+    const btk_class *class = c->layer->class;
+    if (!c->k->failed && !c->n_out) btk_fail(c->k, BERTH_INTERNAL, "gave no output");
+    for (int i = 0; i < c->n_out; i++) {
+        if (class->flags & BTK_MASK) c->out[i].mask = c->x.mask;
+        else if (!(class->flags & BTK_OWN_MASK)) c->out[i].mask = NULL;
+    }
+    *out = (btk_result){c->out, c->n_out, true};
+}
+
+void btk_layer_call(btk *k, btk_layer *layer, const btk_value *args, int n_args, btk_result *out)
+{
+    btk_layer *caller = k->layer;
+    const char *scope = k->scope;
+    *out = (btk_result){0};
+    if (k->failed || !layer) return;
+    k->layer = layer;
+    if (++k->depth > BTK_MAX_DEPTH) btk_unsupported(k, "layers nested too deep");
+    k->scope = bt_arena_print(k->arena, "%s%s/", scope, layer->name);
+    btk_value *own = bt_arena_array(k->arena, btk_value, (size_t)n_args + 1);
+    if (!own || !k->scope) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+    if (!k->failed) {
+        btk_call c = {.k = k, .layer = layer, .config = layer->config, .args = own, .n_args = n_args};
+        int capacity = 0;
+        memcpy(own, args, (size_t)n_args * sizeof *own);
+        for (int i = 0; i < n_args; i++)
+            if (!(layer->class->flags & BTK_NO_CAST)) cast_floats(&c, &own[i]);
+        if (n_args) flatten(&c, &own[0], &capacity);
+        if (c.n_x) c.x = c.xs[0];
+        layer->next_weight = layer->weights;
+        layer->next_child = layer->children;
+        layer->class->build(&c);
+        layer->next_weight = NULL;
+        finish(&c, out);
+    }
+    k->depth--;
+    k->scope = scope;
+    k->layer = caller;
+}
+
+btk_tensor btk_layer_apply(btk *k, btk_layer *layer, btk_tensor x)
+{
+    btk_result out;
+    btk_value value = btk_tensor_value(x);
+    btk_layer_call(k, layer, &value, 1, &out);
+    return out.n && !k->failed ? out.tensors[0] : x;
+}
+
+/* ---- References --------------------------------------------------------------------------------------- */
+
+/* [layer, call, tensor] among the layers of a model; NULL when there is none such. */
+static btk_result *result_of(const btk_layer *model, const bt_json *reference)
+{
+    const char *name = bt_json_text(bt_json_at(reference, 0), NULL);
+    int64_t call = bt_json_int(bt_json_at(reference, 1), 0);
+    for (btk_layer *layer = name ? model->children : NULL; layer; layer = layer->next)
+        if (!strcmp(layer->name, name)) return call >= 0 && call < layer->n_results ? &layer->results[call] : NULL;
+    return NULL;
+}
+
+static bool is_reference(const btk_layer *model, const bt_json *j)
+{
+    return bt_json_is(j, BT_JSON_ARRAY) && j->n >= 3 && bt_json_is(bt_json_at(j, 1), BT_JSON_INT) &&
+           bt_json_is(bt_json_at(j, 2), BT_JSON_INT) && result_of(model, j);
+}
+
+static const bt_json *keras_tensor(const bt_json *j)
+{
+    if (!bt_json_is_text(bt_json_get(j, "class_name"), "__keras_tensor__")) return NULL;
+    return bt_json_get(bt_json_get(j, "config"), "keras_history");
+}
+
+/* Fills *out; false when a tensor that it names is not there yet. */
+static bool tensor_at(btk *k, const btk_layer *model, const bt_json *reference, btk_value *out)
+{
+    const btk_result *r = result_of(model, reference);
+    int64_t i = bt_json_int(bt_json_at(reference, 2), 0);
+    if (!r) {
+        btk_damaged(k, "the configuration names a tensor of layer '%s' that it does not have",
+                    bt_json_text(bt_json_at(reference, 0), "?"));
+        return false;
+    }
+    if (!r->is_done) return false;
+    if (i < 0 || i >= r->n) {
+        btk_damaged(k, "the configuration names output %lld of layer '%s', which has %d", (long long)i,
+                    bt_json_text(bt_json_at(reference, 0), "?"), r->n);
+        return false;
+    }
+    *out = (btk_value){.kind = BTK_TENSOR, .key = out->key, .tensor = r->tensors[i]};
+    return true;
+}
+
+static bool value_of(btk *k, const btk_layer *model, const bt_json *j, btk_value *out)
+{
+    const bt_json *reference = keras_tensor(j);
+    *out = (btk_value){.key = j->key, .json = j};
+    if (!reference && k->version < 3 && is_reference(model, j)) reference = j;
+    if (reference) return tensor_at(k, model, reference, out);
+    if (j->kind < BT_JSON_ARRAY || bt_json_is_text(bt_json_get(j, "class_name"), "__slice__")) return true;
+    btk_value *items = bt_arena_array(k->arena, btk_value, (size_t)j->n + 1);
+    bool tensors = false;
+    int n = 0;
+    if (!items) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), false;
+    for (const bt_json *item = j->first; item; item = item->next, n++) {
+        if (!value_of(k, model, item, &items[n])) return false;
+        tensors |= items[n].kind != BTK_JSON;
+    }
+    if (tensors) out->kind = BTK_LIST, out->items = items, out->n = n;
+    return true;
+}
+
+/* {"args": [...], "kwargs": {...}}. */
+static bool new_arguments(btk *k, const btk_layer *model, const bt_json *node, btk_value **out, int *n)
+{
+    const bt_json *args = bt_json_get(node, "args"), *keywords = bt_json_get(node, "kwargs");
+    size_t total = (size_t)(args ? args->n : 0) + (size_t)(keywords ? keywords->n : 0);
+    *n = 0;
+    *out = bt_arena_array(k->arena, btk_value, total + 1);
+    if (!*out) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), false;
+    for (const bt_json *j = bt_json_first(args); j; j = j->next)
+        if (!value_of(k, model, j, &(*out)[(*n)++])) return false;
+    for (const bt_json *j = bt_json_first(keywords); j; j = j->next)
+        if (!value_of(k, model, j, &(*out)[(*n)++])) return false;
+    return true;
+}
+
+/* [[layer, call, tensor, {keywords}], ...]: one is the argument itself, several a list. "_CONSTANT_VALUE" is no layer
+ * but a value in the third place. */
+static bool old_entry(btk *k, const btk_layer *model, const bt_json *entry, btk_value *out)
+{
+    bt_str key = bt_json_is(entry, BT_JSON_ARRAY) ? entry->key : (bt_str){0};
+    *out = (btk_value){.key = key};
+    if (bt_json_is_text(bt_json_at(entry, 0), "_CONSTANT_VALUE")) return out->json = bt_json_at(entry, 2), true;
+    if (bt_json_is(bt_json_at(entry, 0), BT_JSON_STRING)) return tensor_at(k, model, entry, out);
+    return value_of(k, model, entry, out);
+}
+
+static bool old_arguments(btk *k, const btk_layer *model, const bt_json *node, btk_value **out, int *n)
+{
+    bool bare = bt_json_is(bt_json_at(node, 0), BT_JSON_STRING);
+    const bt_json *first = bare ? node : bt_json_first(node), *keywords = bt_json_at(first, 3);
+    int n_inputs = bare ? 1 : node->n;
+    if (bt_json_is(node, BT_JSON_OBJECT)) keywords = NULL;
+    *out = bt_arena_array(k->arena, btk_value, (size_t)(keywords ? keywords->n : 0) + 1);
+    btk_value *items = bt_arena_array(k->arena, btk_value, (size_t)n_inputs + 1);
+    if (!*out || !items) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), false;
+    int i = 0;
+    for (const bt_json *entry = first; entry && i < n_inputs; entry = entry->next, i++)
+        if (!old_entry(k, model, entry, &items[i])) return false;
+    *n = 1;
+    (*out)[0] = n_inputs == 1 ? items[0] : (btk_value){.kind = BTK_LIST, .items = items, .n = i};
+    (*out)[0].key = (bt_str){0};
+    for (const bt_json *j = bt_json_first(keywords); j; j = j->next)
+        if (!value_of(k, model, j, &(*out)[(*n)++])) return false;
+    return true;
+}
+
+/* ---- Functional models -------------------------------------------------------------------------------- */
+
+/* Makes the layers, and room for what each of their calls gives. */
+static void make_layers(btk *k, btk_layer *model, const bt_json *layers)
+{
+    btk_layer **last = &model->children;
+    if (model->children) return;
+    for (const bt_json *j = bt_json_first(layers); j && !k->failed; j = j->next) {
+        if (!(*last = btk_layer_new(k, j))) return;
+        last = &(*last)->next;
+    }
+}
+
+static void clear_results(btk *k, btk_layer *model)
+{
+    for (btk_layer *layer = model->children; layer && !k->failed; layer = layer->next) {
+        const bt_json *nodes = bt_json_get(layer->json, "inbound_nodes");
+        layer->n_results = nodes && nodes->n && nodes->kind == BT_JSON_ARRAY ? nodes->n : 1;
+        layer->results = bt_arena_array(k->arena, btk_result, (size_t)layer->n_results);
+        if (!layer->results) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+    }
+}
+
+static bool is_input(const btk_layer *layer) { return !strcmp(layer->class_name, "InputLayer"); }
+
+/* Makes all calls of the layer whose arguments are there; true when one was made. *left counts the others. */
+static bool make_calls(btk *k, btk_layer *model, btk_layer *layer, int *left)
+{
+    const bt_json *node = bt_json_first(bt_json_get(layer->json, "inbound_nodes"));
+    bool any = false;
+    for (int i = 0; node && i < layer->n_results && !k->failed; i++, node = node->next) {
+        btk_value *args;
+        int n;
+        if (layer->results[i].is_done) continue;
+        bool ready = bt_json_is(node, BT_JSON_OBJECT) && bt_json_get(node, "args")
+                         ? new_arguments(k, model, node, &args, &n)
+                         : old_arguments(k, model, node, &args, &n);
+        if (!ready) {
+            ++*left;
+            continue;
+        }
+        btk_layer_call(k, layer, args, n, &layer->results[i]);
+        any = true;
+    }
+    return any;
+}
+
+static void run_functional(btk *k, btk_layer *model)
+{
+    bool any = true;
+    int left = 1;
+    while (any && left && !k->failed) {
+        any = false;
+        left = 0;
+        for (btk_layer *layer = model->children; layer && !k->failed; layer = layer->next)
+            if (!is_input(layer)) any |= make_calls(k, model, layer, &left);
+    }
+    if (left && !k->failed) btk_damaged(k, "the calls of the layers of model '%s' wait for each other", model->name);
+}
+
+/* input_layers and output_layers: one reference, a list of them, or a dictionary; calls f for each. */
+static int each_reference(const bt_json *j, const bt_json **out, int max)
+{
+    if (bt_json_is(bt_json_at(j, 0), BT_JSON_STRING)) {
+        if (max > 0) out[0] = j;
+        return 1;
+    }
+    int n = 0;
+    for (const bt_json *c = bt_json_first(j); c; c = c->next)
+        n += each_reference(c, out + (n < max ? n : max), n < max ? max - n : 0);
+    return n;
+}
+
+/* The references in an array of the arena. */
+static const bt_json **references(btk *k, const bt_json *j, int *n)
+{
+    *n = each_reference(j, NULL, 0);
+    const bt_json **out = bt_arena_array(k->arena, const bt_json *, (size_t)*n + 1);
+    if (!out) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+    else each_reference(j, out, *n);
+    return out;
+}
+
+static void set_result(btk *k, btk_layer *layer, btk_tensor t)
+{
+    btk_tensor *copy = bt_arena_new(k->arena, btk_tensor);
+    if (!copy) {
+        btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+        return;
+    }
+    *copy = t;
+    layer->results[0] = (btk_result){copy, 1, true};
+}
+
+static bool is_sequential(const btk_layer *model) { return !strcmp(model->class_name, "Sequential"); }
+
+/* "config" is the list itself in old Sequential models. */
+static const bt_json *layers_of(const btk_layer *model)
+{
+    const bt_json *layers = bt_json_get(model->config, "layers");
+    return layers ? layers : model->config;
+}
+
+static void run_sequential(btk_call *c, btk_layer *model)
+{
+    btk_result r = {&c->x, 1, true};
+    btk_value value = btk_tensor_value(c->x);
+    for (btk_layer *layer = model->children; layer && !c->k->failed; layer = layer->next) {
+        if (is_input(layer)) continue;
+        btk_layer_call(c->k, layer, &value, 1, &r);
+        if (r.n == 1) value = btk_tensor_value(r.tensors[0]);
+    }
+    if (!c->k->failed) btk_returns(c, r.tensors, r.n);
+}
+
+/* The keyed item of a dictionary argument, else number i. */
+static btk_tensor input_of(const btk_call *c, const bt_json *reference, int i)
+{
+    const btk_value *first = c->n_args ? &c->args[0] : NULL;
+    for (int j = 0; first && first->kind == BTK_LIST && j < first->n; j++) {
+        const btk_value *item = &first->items[j];
+        if (item->key.n && item->kind == BTK_TENSOR &&
+            (bt_str_equal(item->key, reference->key) || bt_str_is(item->key, bt_json_text(bt_json_at(reference, 0), ""))))
+            return item->tensor;
+    }
+    return i < c->n_x ? c->xs[i] : (btk_tensor){0};
+}
+
+static void bind_inputs(btk_call *c, btk_layer *model)
+{
+    int n;
+    const bt_json **inputs = references(c->k, bt_json_get(model->config, "input_layers"), &n);
+    if (!c->k->failed && n != c->n_x) btk_damaged(c->k, "a model of %d inputs is called with %d", n, c->n_x);
+    for (int i = 0; i < n && !c->k->failed; i++) {
+        btk_result *r = result_of(model, inputs[i]);
+        for (btk_layer *layer = model->children; r && layer; layer = layer->next)
+            if (layer->results == r && is_input(layer)) set_result(c->k, layer, input_of(c, inputs[i], i));
+        if (!r) btk_damaged(c->k, "an input that is no layer of the model");
+    }
+}
+
+static void give_outputs(btk_call *c, btk_layer *model)
+{
+    int n;
+    const bt_json **outputs = references(c->k, bt_json_get(model->config, "output_layers"), &n);
+    btk_tensor *tensors = bt_arena_array(c->k->arena, btk_tensor, (size_t)n + 1);
+    if (!tensors) btk_fail(c->k, BERTH_NO_MEMORY, "out of memory");
+    for (int i = 0; i < n && !c->k->failed; i++) {
+        btk_value value = {0};
+        if (!tensor_at(c->k, model, outputs[i], &value))
+            btk_damaged(c->k, "output %d of the model is never computed", i);
+        tensors[i] = value.tensor;
+    }
+    if (!c->k->failed) btk_returns(c, tensors, n);
+}
+
+void btk_nested_model(btk_call *c)
+{
+    btk_layer *model = c->layer;
+    make_layers(c->k, model, layers_of(model));
+    if (!c->k->failed && !model->children) btk_damaged(c->k, "a model without layers");
+    if (c->k->failed) return;
+    if (is_sequential(model)) {
+        run_sequential(c, model);
+        return;
+    }
+    clear_results(c->k, model);
+    if (!c->k->failed) bind_inputs(c, model);
+    run_functional(c->k, model);
+    if (!c->k->failed) give_outputs(c, model);
+}
+
+/* ---- The outermost model ------------------------------------------------------------------------------ */
+
+/* [null, 8, 8, 3]; false when there is none such. */
+static bool shape_of(btk *k, const bt_json *j, bt_shape *out)
+{
+    if (!bt_json_is(j, BT_JSON_ARRAY)) return false;
+    if (j->n > BT_MAX_RANK) return btk_unsupported(k, "an input of %d dimensions", j->n), false;
+    *out = (bt_shape){.rank = 0};
+    for (const bt_json *d = j->first; d; d = d->next) {
+        int64_t dim = bt_json_int(d, -1);
+        out->dim[out->rank++] = dim < 0 ? -1 : dim;
+    }
+    return true;
+}
+
+static const bt_json *batch_shape(const bt_json *config)
+{
+    const bt_json *j = bt_json_get(config, "batch_shape");
+    return bt_json_is(j, BT_JSON_ARRAY) ? j : bt_json_get(config, "batch_input_shape");
+}
+
+static btk_tensor placeholder(btk *k, const char *name, bt_shape shape, const bt_json *config, bt_port *port)
+{
+    const bt_json *dtype = bt_json_get(config, "dtype");
+    if (!dtype || bt_json_is(dtype, BT_JSON_NULL)) dtype = bt_json_get(config, "input_dtype");
+    btk_tensor t = {.dtype = btk_dtype_of(k, dtype, BERTH_FLOAT, false), .shape = shape};
+    if (bt_json_bool(bt_json_get(config, "sparse"), false) || bt_json_bool(bt_json_get(config, "ragged"), false))
+        btk_unsupported(k, "input '%s' is sparse or ragged", name);
+    t.edge.node = btk_add(k, name, "Placeholder");
+    btk_attr_type(k, t, "dtype", t.dtype);
+    if (!k->failed && !bt_set_shape(k->graph, t.edge.node, "shape", &shape)) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+    *port = (bt_port){.key = name, .dtype = t.dtype, .shape = shape};
+    if (!k->failed) port->tensor = bt_arena_print(k->arena, "%s:0", k->graph->nodes[t.edge.node].name);
+    return t;
+}
+
+/* A Sequential that opens with another layer has its shape there, maybe some models deeper, or in build_input_shape. */
+static btk_tensor sequential_input(btk *k, btk_layer *model, bt_port *port)
+{
+    btk_layer *first = model->children;
+    bt_shape shape;
+    const bt_json *config = first->config;
+    if (is_input(first)) {
+        if (!shape_of(k, batch_shape(config), &shape)) btk_damaged(k, "input '%s' has no shape", first->name);
+        return placeholder(k, first->name, shape, config, port);
+    }
+    const char *name = bt_arena_print(k->arena, "%s_input", first->name);
+    for (int depth = 0; depth < BTK_MAX_DEPTH && !batch_shape(config); depth++) {
+        const bt_json *layers = bt_json_get(config, "layers");
+        const bt_json *inner = bt_json_first(layers ? layers : bt_json_is(config, BT_JSON_ARRAY) ? config : NULL);
+        if (!inner) break;
+        config = bt_json_get(inner, "config");
+    }
+    if (!shape_of(k, batch_shape(config), &shape) && !shape_of(k, bt_json_get(model->config, "build_input_shape"), &shape))
+        btk_damaged(k, "the model does not say the shape of its input");
+    if (!k->failed && name) return placeholder(k, name, shape, config, port);
+    return (btk_tensor){0};
+}
+
+static void functional_inputs(btk *k, btk_layer *model, bt_signature *signature)
+{
+    int n;
+    const bt_json **inputs = references(k, bt_json_get(model->config, "input_layers"), &n);
+    signature->inputs = bt_arena_array(k->arena, bt_port, (size_t)n + 1);
+    if (!signature->inputs) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+    for (int i = 0; i < n && !k->failed; i++) {
+        btk_result *r = result_of(model, inputs[i]);
+        btk_layer *layer = model->children;
+        bt_shape shape;
+        while (layer && !(r && layer->results == r)) layer = layer->next;
+        if (!layer || !is_input(layer) || !shape_of(k, batch_shape(layer->config), &shape))
+            btk_damaged(k, "input %d of the model is no InputLayer with a shape", i);
+        else if (!r->is_done)
+            set_result(k, layer, placeholder(k, layer->name, shape, layer->config, &signature->inputs[signature->n_inputs++]));
+    }
+}
+
+/* NAME, NAME_1, NAME_2 ... */
+static void add_output(btk *k, bt_signature *signature, const char *name, btk_tensor t)
+{
+    int same = 0;
+    for (int i = 0; i < signature->n_outputs; i++) {
+        const char *key = signature->outputs[i].key;
+        size_t n = strlen(name);
+        if (!strncmp(key, name, n) && (!key[n] || key[n] == '_')) {
+            char want[32];
+            snprintf(want, sizeof want, "_%d", same);
+            if (same ? !strcmp(key + n, want) : !key[n]) same++;
+        }
+    }
+    bt_port *port = &signature->outputs[signature->n_outputs++];
+    port->key = same ? bt_arena_print(k->arena, "%s_%d", name, same) : name;
+    port->tensor = bt_arena_print(k->arena, "%s:%d", k->graph->nodes[t.edge.node].name, t.edge.slot);
+    port->dtype = t.dtype;
+    port->shape = t.shape;
+    if (!port->key || !port->tensor) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+}
+
+static void run_outermost(btk_call *c, bt_signature *signature)
+{
+    btk *k = c->k;
+    btk_layer *model = c->layer, *last = model->children;
+    const bt_json **outputs = NULL;
+    int n = 0;
+    if (is_sequential(model)) {
+        signature->inputs = bt_arena_new(k->arena, bt_port);
+        if (!signature->inputs) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+        if (!k->failed) c->x = sequential_input(k, model, signature->inputs);
+        signature->n_inputs = 1;
+        if (!k->failed) run_sequential(c, model);
+        while (last->next) last = last->next;
+    } else {
+        clear_results(k, model);
+        if (!k->failed) functional_inputs(k, model, signature);
+        run_functional(k, model);
+        outputs = references(k, bt_json_get(model->config, "output_layers"), &n);
+        if (!k->failed) give_outputs(c, model);
+    }
+    signature->outputs = bt_arena_array(k->arena, bt_port, (size_t)c->n_out + 1);
+    if (!signature->outputs) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+    for (int i = 0; i < c->n_out && !k->failed; i++)
+        add_output(k, signature, outputs ? bt_json_text(bt_json_at(outputs[i], 0), "output") : last->name, c->out[i]);
+}
+
+berth_status btk_model(btk *k, const bt_json *json)
+{
+    bt_signature *signature = bt_arena_new(k->arena, bt_signature);
+    btk_layer *model = btk_layer_new(k, json);
+    if (!k->failed && (!signature || model->class->build != btk_nested_model))
+        btk_unsupported(k, "a %s is no model that berth can build: export a SavedModel instead (model.export)", model->class_name);
+    if (!k->failed) make_layers(k, model, layers_of(model));
+    if (!k->failed && !model->children) btk_damaged(k, "a model without layers");
+    if (!k->failed) {
+        btk_call c = {.k = k, .layer = model, .config = model->config};
+        *signature = (bt_signature){.name = "serving_default", .method = "tensorflow/serving/predict"};
+        run_outermost(&c, signature);
+    }
+    if (!k->failed) btk_weights_fill(k, model);
+    if (k->failed) return k->error && k->error->status ? k->error->status : BERTH_BAD_MODEL;
+    k->source->signatures = signature;
+    k->source->n_signatures = 1;
+    return BERTH_OK;
+}
