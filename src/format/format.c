@@ -5,6 +5,7 @@
 /* In the order that they are asked; those that are surest about their content stand first. */
 static const bt_format *const formats[] = {
     &bt_format_savedmodel,
+    &bt_format_keras_h5,
     &bt_format_pbtxt,
     &bt_format_graphdef,
 };
