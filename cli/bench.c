@@ -146,7 +146,7 @@ static const char *time_text(double us)
     static char texts[8][24];
     static int next;
     char *text = texts[next++ & 7];
-    const char *unit = us < 999.5 ? "us" : us < 999.5e3 ? "ms" : "s";
+    const char *unit = us >= 999.5e3 ? "s" : us >= 999.5 ? "ms" : cli_utf8() ? "\u00b5s" : "us";
     double value = us < 999.5 ? us : us < 999.5e3 ? us / 1e3 : us / 1e6;
     snprintf(text, sizeof texts[0], "%.*f %s", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value, unit);
     return text;
@@ -155,16 +155,16 @@ static const char *time_text(double us)
 static void print_text(const cli_options *options, const struct result *r)
 {
     const struct times *t = &r->times;
-    printf("%s", CLI_BOLD);
+    const char *dim = CLI_DIM, *bold = CLI_BOLD, *plain = CLI_PLAIN;
+    fputs(bold, stdout);
     cli_put(stdout, options->model);
-    printf("%s  on %s, %d thread%s\n", CLI_PLAIN, r->device, r->threads, r->threads == 1 ? "" : "s");
-    printf("  %sload     %s %s, first run %s\n", CLI_DIM, CLI_PLAIN, time_text(r->load_us),
-           time_text(r->first_us));
-    printf("  %sa run    %s %s%s%s median, %s least, %s 90 %%, %s 99 %% of %llu\n", CLI_DIM, CLI_PLAIN,
-           CLI_BOLD, time_text(quantile(t, 0.5)), CLI_PLAIN, time_text(t->least), time_text(quantile(t, 0.9)),
-           time_text(quantile(t, 0.99)), (unsigned long long)t->runs);
-    printf("  %smemory   %s %s at most, of which %s for weights and work\n", CLI_DIM, CLI_PLAIN,
-           cli_size(r->peak_bytes), cli_size(r->device_bytes));
+    printf("%s  on %s, %d thread%s\n", plain, r->device, r->threads, r->threads == 1 ? "" : "s");
+    printf("  %sload%s    %s, first run %s\n", dim, plain, time_text(r->load_us), time_text(r->first_us));
+    printf("  %srun%s     %s%s%s median of %llu; least %s, 90 %% under %s, 99 %% under %s\n", dim, plain,
+           bold, time_text(quantile(t, 0.5)), plain, (unsigned long long)t->runs, time_text(t->least),
+           time_text(quantile(t, 0.9)), time_text(quantile(t, 0.99)));
+    printf("  %smemory%s  %s at most; weights and work %s\n", dim, plain, cli_size(r->peak_bytes),
+           cli_size(r->device_bytes));
 }
 
 int cli_bench(const cli_options *options)
@@ -177,7 +177,7 @@ int cli_bench(const cli_options *options)
     cli_open_session(&m, options);
     double opened = cli_now();
     j.session = m.session;
-    j.feeds = cli_fill_feeds(&m, options, &j.n_feeds);
+    j.feeds = cli_fill_feeds(&m, options, true, &j.n_feeds);
     j.fetches = cli_fetches(&m, options, &j.n_fetches);
     double prepare = cli_now();
     if (berth_session_prepare(m.session, j.feeds, j.n_feeds, j.fetches, j.n_fetches, NULL, &error))

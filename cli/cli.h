@@ -73,7 +73,11 @@ const char *cli_style(const char *sequence);
 #define CLI_COLOUR cli_style("\033[36m")
 #define CLI_PLAIN cli_style("\033[0m")
 bool cli_utf8(void); /* whether the environment says that the terminal takes UTF-8 */
+/* Writes the character c, below 2^21, as UTF-8: at most 4 bytes; gives where they end. */
+char *cli_encode_utf8(char *to, uint32_t c);
 void cli_pad(FILE *to, int columns);
+/* On standard output, a column of a table: padded to `columns`, and a gap of two. */
+void cli_column(const char *text, int columns);
 /* A line on the terminal for work that lasts over a second: what is being done; NULL: nothing any more. */
 void cli_progress(const char *what);
 /* Flushes standard output, and fails when it could not be written. */
@@ -95,9 +99,9 @@ void cli_open_session(cli_model *m, const cli_options *options); /* and a sessio
 void cli_close(cli_model *m);
 /* The input that `name` means: a key of the signature or a tensor's name; with --input-shape taken in. */
 bool cli_find_input(const cli_model *m, const cli_options *options, const char *name, berth_spec *spec);
-/* Feeds for every input of the signature: as given by --input, else zeros or pseudo-random values when
- * `fill`, an unknown dimension as 1. */
-berth_feed *cli_fill_feeds(const cli_model *m, const cli_options *options, size_t *n);
+/* Feeds for every input of the signature: as given by --input, else zeros, or pseudo-random values for floating
+ * types; an unknown dimension as 1. An unknown rank is a fault when there must be values, else a feed without. */
+berth_feed *cli_fill_feeds(const cli_model *m, const cli_options *options, bool values, size_t *n);
 /* Feeds of what --input gives. */
 berth_feed *cli_read_feeds(const cli_model *m, const cli_options *options, size_t *n);
 /* Fetches of --output, else of the signature. */
@@ -153,7 +157,6 @@ void cli_number_text(char *text, cli_number number, berth_dtype dtype);
 
 /* ---- print.c: for people ---- */
 
-void cli_print_spec(FILE *to, const berth_spec *spec, int name_columns, int dtype_columns);
 void cli_shape_text(char *text, size_t n, int rank, const int64_t *dims);
 void cli_print_tensor(FILE *to, const char *name, berth_tensor *tensor);
 

@@ -39,37 +39,45 @@ static berth_spec get(const struct side *side, const berth_model *model, const c
 
 /* ---- For people ---- */
 
-static void put_column(const char *text, int width)
+struct widths {
+    int name, dtype, shape;
+};
+
+static void widen(int *width, const char *text)
 {
-    cli_put(stdout, text);
-    if (width) cli_pad(stdout, width - cli_columns(text) + 2);
+    *width = cli_columns(text) > *width ? cli_columns(text) : *width;
+}
+
+static void print_port(const struct side *side, const berth_spec *spec, const struct widths *w)
+{
+    char shape[256];
+    bool alias = spec->tensor && strcmp(spec->tensor, spec->name);
+    cli_shape_text(shape, sizeof shape, spec->rank, spec->dims);
+    printf("  %s%s%s  ", CLI_DIM, side->name, CLI_PLAIN);
+    cli_column(spec->name, w->name);
+    cli_column(berth_dtype_name(spec->dtype), w->dtype);
+    fputs(shape, stdout);
+    cli_pad(stdout, alias ? w->shape - cli_columns(shape) + 2 : 0);
+    fputs(CLI_DIM, stdout);
+    cli_put(stdout, alias ? spec->tensor : "");
+    printf("%s\n", CLI_PLAIN);
 }
 
 static void print_signature(const berth_model *model, const char *signature)
 {
-    int names = 0, dtypes = 0, shapes = 0;
+    struct widths w = {0};
     char shape[256];
-    for (int pass = 0; pass < 2; pass++)
-        for (int s = 0; s < 2; s++)
-            for (size_t i = 0; i < sides[s].count(model, signature); i++) {
-                berth_spec spec = get(&sides[s], model, signature, i);
-                const char *dtype = berth_dtype_name(spec.dtype);
-                cli_shape_text(shape, sizeof shape, spec.rank, spec.dims);
-                if (pass) {
-                    printf("  %s%s%s  ", CLI_DIM, sides[s].name, CLI_PLAIN);
-                    put_column(spec.name, names);
-                    put_column(dtype, dtypes);
-                    bool alias = spec.tensor && strcmp(spec.tensor, spec.name);
-                    put_column(shape, alias ? shapes : 0);
-                    fputs(CLI_DIM, stdout);
-                    if (alias) cli_put(stdout, spec.tensor);
-                    printf("%s\n", CLI_PLAIN);
-                    continue;
-                }
-                names = cli_columns(spec.name) > names ? cli_columns(spec.name) : names;
-                dtypes = cli_columns(dtype) > dtypes ? cli_columns(dtype) : dtypes;
-                shapes = cli_columns(shape) > shapes ? cli_columns(shape) : shapes;
-            }
+    for (int s = 0; s < 2; s++)
+        for (size_t i = 0; i < sides[s].count(model, signature); i++) {
+            berth_spec spec = get(&sides[s], model, signature, i);
+            cli_shape_text(shape, sizeof shape, spec.rank, spec.dims);
+            widen(&w.name, spec.name), widen(&w.dtype, berth_dtype_name(spec.dtype)), widen(&w.shape, shape);
+        }
+    for (int s = 0; s < 2; s++)
+        for (size_t i = 0; i < sides[s].count(model, signature); i++) {
+            berth_spec spec = get(&sides[s], model, signature, i);
+            print_port(&sides[s], &spec, &w);
+        }
 }
 
 static void print_signatures(const berth_model *model, const char *chosen)

@@ -62,15 +62,6 @@ static unsigned hex4(struct reader *r)
     return value;
 }
 
-static char *put_utf8(char *to, unsigned c)
-{
-    if (c < 0x80) return *to++ = (char)c, to;
-    int tail = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    *to++ = (char)((tail == 1 ? 0xC0 : tail == 2 ? 0xE0 : 0xF0) | c >> 6 * tail);
-    while (tail--) *to++ = (char)(0x80 | (c >> 6 * tail & 0x3F));
-    return to;
-}
-
 static char *escape(struct reader *r, char *to)
 {
     static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
@@ -85,7 +76,7 @@ static char *escape(struct reader *r, char *to)
         if (low < 0xDC00 || low > 0xDFFF) bad(r, "JSON: half a surrogate pair");
         c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
     }
-    return put_utf8(to, c);
+    return cli_encode_utf8(to, c);
 }
 
 /* What stands between quotes, the first of which was taken; longer than its text it can never get. */

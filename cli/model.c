@@ -175,40 +175,40 @@ berth_feed *cli_read_feeds(const cli_model *m, const cli_options *options, size_
     return feeds;
 }
 
-static void fill(berth_tensor *tensor)
+static berth_tensor *filled(berth_spec *spec)
 {
-    berth_dtype dtype = berth_tensor_dtype(tensor);
-    int64_t n = berth_tensor_count(tensor) * (cli_is_complex(dtype) ? 2 : 1);
+    berth_error error = {0};
+    for (int i = 0; i < spec->rank; i++) spec->dims[i] = spec->dims[i] < 0 ? 1 : spec->dims[i];
+    berth_tensor *tensor = berth_tensor_new(spec->dtype, spec->rank, spec->dims, &error);
+    if (!tensor) cli_fail_with(&error);
+    int64_t n = berth_tensor_count(tensor) * (cli_is_complex(spec->dtype) ? 2 : 1);
     uint64_t state = 0x9E3779B97F4A7C15;
-    if (!cli_is_real(dtype) && !cli_is_complex(dtype)) return;
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < n && (cli_is_real(spec->dtype) || cli_is_complex(spec->dtype)); i++) {
         state = state * 6364136223846793005u + 1442695040888963407u;
         cli_number number = {.kind = CLI_REAL, .real = (double)(state >> 40) / (double)(1 << 24)};
-        cli_set(berth_tensor_data(tensor), dtype, i, number);
+        cli_set(berth_tensor_data(tensor), spec->dtype, i, number);
     }
+    return tensor;
 }
 
-berth_feed *cli_fill_feeds(const cli_model *m, const cli_options *options, size_t *n)
+berth_feed *cli_fill_feeds(const cli_model *m, const cli_options *options, bool values, size_t *n)
 {
     size_t given, count = berth_model_input_count(m->model, m->signature);
     berth_feed *feeds = cli_read_feeds(m, options, &given);
     size_t room = given;
     for (size_t i = 0; i < count; i++) {
         berth_spec spec;
-        berth_error error = {0};
         bool is_given = false;
         input_at(m, options, i, &spec);
         for (size_t j = 0; j < given; j++)
             is_given |= !strcmp(feeds[j].name, spec.name) || same_tensor(feeds[j].name, spec.tensor);
         if (is_given) continue;
-        if (spec.rank < 0)
+        if (spec.rank < 0 && values)
             cli_fail(CLI_MODEL, "input '%s' may have any rank: give it, or --input-shape", spec.name);
-        for (int d = 0; d < spec.rank; d++) spec.dims[d] = spec.dims[d] < 0 ? 1 : spec.dims[d];
-        cli_grow(&feeds, &room, *n = given, sizeof *feeds);
+        cli_grow(&feeds, &room, given, sizeof *feeds);
         feeds[given].name = cli_copy(spec.name);
-        feeds[given].tensor = berth_tensor_new(spec.dtype, spec.rank, spec.dims, &error);
-        if (!feeds[given].tensor) cli_fail_with(&error);
-        fill(feeds[given++].tensor);
+        if (spec.rank >= 0) feeds[given].tensor = filled(&spec);
+        given++;
     }
     *n = given;
     return feeds;

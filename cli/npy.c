@@ -146,13 +146,7 @@ static size_t to_utf8(char *to, const uint8_t *from, size_t width)
     for (; width; from += 4, width -= 4) {
         uint32_t c;
         memcpy(&c, from, 4);
-        if (c < 0x80) {
-            *to++ = (char)c;
-            continue;
-        }
-        int tail = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-        *to++ = (char)((tail == 1 ? 0xC0 : tail == 2 ? 0xE0 : 0xF0) | (c >> 6 * tail & 0x3F));
-        while (tail--) *to++ = (char)(0x80 | (c >> 6 * tail & 0x3F));
+        to = cli_encode_utf8(to, c & 0x1FFFFF);
     }
     return (size_t)(to - start);
 }

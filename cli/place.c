@@ -67,12 +67,6 @@ static int width(int widest, const char *text, int most)
     return columns > widest ? columns : widest;
 }
 
-static void put_column(const char *text, int columns)
-{
-    cli_put(stdout, text);
-    cli_pad(stdout, columns - cli_columns(text) + 2);
-}
-
 static void print_memory(size_t i, const char *device, const berth_memory *memory)
 {
     (void)i;
@@ -95,9 +89,9 @@ static void print_text(const cli_model *m, const struct placed *placed)
         const berth_placement *p = &placed->nodes[i];
         bool works = *or_empty(p->device);
         fputs(works ? "" : CLI_DIM, stdout);
-        put_column(or_empty(p->node), nodes);
-        put_column(or_empty(p->op), ops);
-        put_column(works ? p->device : "-", devices);
+        cli_column(or_empty(p->node), nodes);
+        cli_column(or_empty(p->op), ops);
+        cli_column(works ? p->device : "-", devices);
         cli_put(stdout, or_empty(p->reason));
         if (*or_empty(p->requested)) printf(" (asked for: %s)", p->requested);
         printf("%s\n", works ? "" : CLI_PLAIN);
@@ -113,7 +107,7 @@ int cli_place(const cli_options *options)
     struct placed placed = {0};
     size_t n_feeds, n_fetches;
     cli_open_session(&m, options);
-    berth_feed *feeds = cli_fill_feeds(&m, options, &n_feeds),
+    berth_feed *feeds = cli_fill_feeds(&m, options, false, &n_feeds),
                *fetches = cli_fetches(&m, options, &n_fetches);
     if (berth_session_prepare(m.session, feeds, n_feeds, fetches, n_fetches, NULL, &error))
         cli_fail_with(&error);

@@ -135,9 +135,24 @@ int cli_columns(const char *text)
     return columns;
 }
 
+char *cli_encode_utf8(char *to, uint32_t c)
+{
+    if (c < 0x80) return *to++ = (char)c, to;
+    int tail = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    *to++ = (char)((tail == 1 ? 0xC0 : tail == 2 ? 0xE0 : 0xF0) | c >> 6 * tail);
+    while (tail--) *to++ = (char)(0x80 | (c >> 6 * tail & 0x3F));
+    return to;
+}
+
 void cli_pad(FILE *to, int columns)
 {
     while (columns-- > 0) putc(' ', to);
+}
+
+void cli_column(const char *text, int columns)
+{
+    cli_put(stdout, text);
+    cli_pad(stdout, columns - cli_columns(text) + 2);
 }
 
 const char *cli_style(const char *sequence)
