@@ -163,7 +163,10 @@ static berth_status check_numerics(bt_call *c, bool signs)
                                                         : "",
                             signs && minus && plus ? " and " : "", signs && plus ? "+Inf" : "",
                             nan ? plus || minus ? " and NaN" : "NaN" : "");
-    return bt_out_alias(c, 0, 0, in->dtype, &in->shape);
+    void *y = bt_out(c, 0, in->dtype, &in->shape);
+    if (!y) return c->error->status;
+    if (y != in->data) memcpy(y, in->data, bt_tensor_bytes(in));
+    return BERTH_OK;
 }
 
 static berth_status run_check_numerics(bt_call *c) { return check_numerics(c, false); }
@@ -234,8 +237,8 @@ const bt_op bt_ops_elementwise_unary[] = {
     {"IsNan", bt_infer_same_bool, .cpu = run_is_nan, .types = BT_FLOATS},
     {"IsInf", bt_infer_same_bool, .cpu = run_is_inf, .types = BT_FLOATS},
     {"IsFinite", bt_infer_same_bool, .cpu = run_is_finite, .types = BT_FLOATS},
-    {"CheckNumerics", bt_infer_same, .cpu = run_check_numerics, .types = BT_FLOATS},
-    {"CheckNumericsV2", bt_infer_same, .cpu = run_check_numerics_v2, .types = BT_FLOATS},
+    {"CheckNumerics", bt_infer_same, .cpu = run_check_numerics, BT_OP_INPLACE, BT_FLOATS},
+    {"CheckNumericsV2", bt_infer_same, .cpu = run_check_numerics_v2, BT_OP_INPLACE, BT_FLOATS},
     {"Real", bt_infer_same_tout, .cpu = run_real, .types = BT_COMPLEXES},
     {"Imag", bt_infer_same_tout, .cpu = run_imag, .types = BT_COMPLEXES},
     {"Angle", bt_infer_same_tout, .cpu = run_angle, .types = BT_COMPLEXES},
