@@ -189,7 +189,7 @@ static berth_status run_for(bt_call *c)
     for (int i = 0; i < 3 && !status; i++) status = bt_int_input(c, i, &range[i]);
     if (status) return status;
     int64_t limit = range[1], delta = range[2];
-    if (!delta || (delta > 0 ? range[0] > limit : range[0] < limit))
+    if (range[0] != limit && (!delta || (range[0] < limit) != (delta > 0)))
         return bt_call_fail(c, "cannot go from %lld to %lld in steps of %lld", (long long)range[0],
                             (long long)limit, (long long)delta);
     state s = {0};

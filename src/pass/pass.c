@@ -5,6 +5,7 @@ const bt_pass bt_passes[] = {
     /* Portable: the graph stays one that TensorFlow could run. */
     {"inline", bt_pass_inline},
     {"refs", bt_pass_refs},
+    {"functionalise", bt_pass_functionalise},
     {"simplify", bt_pass_simplify},
     {"freeze", bt_pass_freeze},
     {"fold", bt_pass_fold},
