@@ -88,7 +88,7 @@ static berth_status prepare_if(bt_prepare *p)
 static berth_status run_if(bt_call *c)
 {
     const branches *state = c->state;
-    bool truth;
+    bool truth = false;
     berth_status status = bt_tensor_truth(c, c->in[0], &truth);
     return status ? status : run_branch(c, state->body[!truth], 1);
 }
