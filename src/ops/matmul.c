@@ -12,6 +12,7 @@ typedef struct matmul {
     bool adjoint_a, adjoint_b; /* transposed, */
     bool conjugate;            /* and conjugated if complex */
     bool is_batch;
+    berth_dtype result; /* 0: the inputs' */
     bt_epilogue epilogue;
     bt_columns columns; /* known when `packed` is there */
     const float *packed;
@@ -22,6 +23,7 @@ static berth_status parse(const bt_node *node, int n_in, matmul *m, berth_error 
 {
     *m = (matmul){.is_batch = bt_starts(node->op, "BatchMatMul")};
     m->conjugate = m->is_batch;
+    m->result = bt_attr_type(node, "Tout", 0);
     m->adjoint_a = bt_attr_bool(node, m->is_batch ? "adj_x" : "transpose_a", false);
     m->adjoint_b = bt_attr_bool(node, m->is_batch ? "adj_y" : "transpose_b", false);
     if (n_in < 2) return bt_fail(error, BERTH_BAD_MODEL, "has %d inputs, not 2", n_in);
@@ -77,8 +79,7 @@ static berth_status infer_matmul(bt_infer *x)
     matmul op;
     berth_status status = parse(x->node, x->n_in, &op, x->error);
     if (status) return status;
-    x->out[0].dtype =
-        bt_attr_type(x->node, "Tout", x->in[0].dtype ? x->in[0].dtype : bt_attr_type(x->node, "T", 0));
+    x->out[0].dtype = op.result ? op.result : x->in[0].dtype ? x->in[0].dtype : bt_attr_type(x->node, "T", 0);
     status = output_shape(x->node, &op, &x->in[0].shape, &x->in[1].shape, &x->out[0].shape, x->error);
     const bt_shape *out = &x->out[0].shape;
     return status ? status
@@ -390,7 +391,7 @@ static berth_status run_matmul(bt_call *c)
     p.batch = bt_shape_count(&p.batch_shape);
     set_steps(a, &p.batch_shape, p.step_a);
     set_steps(b, &p.batch_shape, p.step_b);
-    berth_dtype y_dtype = bt_attr_type(c->node, "Tout", dtype);
+    berth_dtype y_dtype = op->result ? op->result : dtype;
     void *out = bt_out(c, 0, y_dtype, &p.out);
     if (!out) return BERTH_NO_MEMORY;
     bool wide = dtype == BERTH_FLOAT || dtype == BERTH_HALF || dtype == BERTH_BFLOAT16;

@@ -202,6 +202,7 @@ typedef struct panel_block {
     const bt_product *p;
     int64_t start, k0, k1; /* first column; rows of b */
     bool last;             /* of the blocks of k */
+    bool flat;             /* the left side is a matrix: one run, rows one pixel apart */
     bt_tile tile;
 } panel_block;
 
@@ -209,17 +210,32 @@ static void run_tile(panel_block *b, cursor *next, int64_t row, int rows)
 {
     const bt_product *p = b->p;
     bt_tile *t = &b->tile;
-    tile_rows at;
     bt_run runs[MAX_RUNS];
-    locate_rows(&p->left, next, rows, &at);
     t->runs = runs;
-    t->n_runs = list_runs(&p->left, &at, b->k0, b->k1, runs);
+    if (b->flat) {
+        const float *x = p->left.x + row * p->left.pixel + b->k0;
+        runs[0].k = b->k0;
+        runs[0].n = b->k1 - b->k0;
+        for (int r = 0; r < rows; r++, x += p->left.pixel) runs[0].row[r] = x;
+        t->n_runs = 1;
+    } else {
+        tile_rows at;
+        locate_rows(&p->left, next, rows, &at);
+        t->n_runs = list_runs(&p->left, &at, b->k0, b->k1, runs);
+    }
     t->rows = rows;
     t->c = p->c + row * p->ldc + b->start;
     if (p->add && b->last) t->add = p->add + row * p->ld_add + b->start;
     b->g->tile(t);
     for (int r = 0; p->activation && b->last && r < rows; r++)
         p->activation(t->c + r * p->ldc, t->c + r * p->ldc, t->cols, p->alpha, p->beta);
+}
+
+/* The gather of a matrix, or of what is one. */
+static bool is_flat(const bt_gather *l)
+{
+    return l->kh == 1 && l->kw == 1 && l->out_h == 1 && l->in_h == 1 && l->stride_w == 1 && l->left == 0 &&
+           l->top == 0 && l->in_w == l->out_w;
 }
 
 static void run_panel(const bt_gemm_kernels *g, const bt_product *p, int64_t panel, int64_t row0,
@@ -231,8 +247,13 @@ static void run_panel(const bt_gemm_kernels *g, const bt_product *p, int64_t pan
     int64_t block = block_of_k(p, width), tiles = ceil_div(row1 - row0, g->max_rows[vectors]);
     for (int64_t k0 = 0; k0 == 0 || k0<p->k; k0 += block> 0 ? block : 1) {
         bool last = k0 + block >= p->k;
-        panel_block b = {
-            .g = g, .p = p, .start = start, .k0 = k0, .k1 = last ? p->k : k0 + block, .last = last};
+        panel_block b = {.g = g,
+                         .p = p,
+                         .start = start,
+                         .k0 = k0,
+                         .k1 = last ? p->k : k0 + block,
+                         .last = last,
+                         .flat = is_flat(&p->left)};
         b.tile = (bt_tile){.cols = (int)cols,
                            .b = p->ldb ? p->packed + start : p->packed + start * p->k,
                            .ldb = p->ldb ? p->ldb : width,
@@ -244,9 +265,9 @@ static void run_panel(const bt_gemm_kernels *g, const bt_product *p, int64_t pan
                            .accumulate = p->accumulate || k0 > 0};
         /* Even tiles: 64 rows are 11 of 6 or 5, never a last one of 1 or 2, which leave the multipliers idle. */
         cursor next = cursor_at(&p->left, row0);
-        int64_t row = row0;
+        int64_t row = row0, least = (row1 - row0) / tiles, more = (row1 - row0) % tiles;
         for (int64_t i = 0; i < tiles; i++) {
-            int rows = (int)((row1 - row) / (tiles - i));
+            int rows = (int)(least + (i < more));
             run_tile(&b, &next, row, rows);
             row += rows;
         }
