@@ -85,12 +85,13 @@ static berth_status inline_call(inliner *l, int32_t call, const bt_function *f)
     for (int i = 0; i < f->n_args; i++) given[i] = (bt_edge){f->args[i], 0};
     for (int i = 0; i < f->n_results; i++) results[i] = f->results[i];
     size_t first_new = x->graph.n_nodes;
-    int32_t origin = node->origin;
     bt_clone clone = {.x = x, .from = &f->graph, .prefix = prefix, .given = given, .given_as = node->inputs, .n_given = f->n_args};
     status = bt_clone_run(&clone, results, f->n_results, effects, f->n_controls);
     if (!status) status = note_chain(l, c);
     if (status) return status;
-    for (size_t i = first_new; i < x->graph.n_nodes; i++) x->graph.nodes[i].origin = origin;
+    for (size_t i = first_new; i < x->graph.n_nodes; i++)
+        if (!bt_pass_add_fate(x, (int32_t)i)) return bt_fail_memory(x->error);
+    bt_pass_fate(x, call, BT_FATE_INLINED, NULL);
     for (int i = 0; i < f->n_results; i++) bt_pass_redirect(x, (bt_edge){call, i}, results[i]);
     return settle_controls(l, call, first_new, effects, f->n_controls);
 }

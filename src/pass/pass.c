@@ -21,7 +21,20 @@ const bt_pass bt_passes[] = {
 void bt_pass_fate(bt_pass_context *x, int32_t node, bt_fate_kind kind, const char *into)
 {
     int32_t origin = x->graph.nodes[node].origin;
-    if (x->fates && origin >= 0) x->fates[origin] = (bt_fate){kind, into};
+    if (!x->fates || origin < 0) return;
+    x->fates->list[origin].kind = kind;
+    x->fates->list[origin].into = into;
+}
+
+bool bt_pass_add_fate(bt_pass_context *x, int32_t node)
+{
+    bt_fates *f = x->fates;
+    bt_node *it = &x->graph.nodes[node];
+    if (!f) return true;
+    if (!bt_grow(&f->list, &f->room, f->n + 1, sizeof *f->list)) return false;
+    f->list[f->n] = (bt_fate){BT_FATE_KEPT, NULL, it->name, it->op, it->device};
+    it->origin = (int32_t)f->n++;
+    return true;
 }
 
 int32_t bt_pass_const(bt_pass_context *x, const char *name, const bt_tensor *value)
@@ -352,7 +365,11 @@ berth_status bt_pass_sweep(bt_pass_context *x)
     if (status) return status;
     size_t n = 0;
     for (size_t i = 0; i < g->n_nodes; i++) {
-        if (!needed[i]) continue;
+        if (!needed[i]) {
+            bool kept = x->fates && g->nodes[i].origin >= 0 && x->fates->list[g->nodes[i].origin].kind == BT_FATE_KEPT;
+            if (kept) bt_pass_fate(x, (int32_t)i, BT_FATE_FOLDED, NULL);
+            continue;
+        }
         moved[i] = (int32_t)n;
         g->nodes[n++] = g->nodes[i];
     }

@@ -5,12 +5,27 @@
 
 #include "ops/op.h"
 
-/* What became of a node of the graph as written. */
-typedef enum bt_fate_kind { BT_FATE_PRUNED, BT_FATE_KEPT, BT_FATE_FOLDED, BT_FATE_FUSED, BT_FATE_REMOVED } bt_fate_kind;
+/* What became of a node of the graph as written, functions that it calls included. */
+typedef enum bt_fate_kind {
+    BT_FATE_PRUNED,
+    BT_FATE_KEPT,
+    BT_FATE_FOLDED,
+    BT_FATE_FUSED,
+    BT_FATE_REMOVED,
+    BT_FATE_INLINED /* a call, in whose place its function's nodes stand */
+} bt_fate_kind;
+
 typedef struct bt_fate {
     bt_fate_kind kind;
-    const char *into; /* FUSED: the name of the node that now does its work */
+    const char *into;              /* FUSED: the name of the node that now does its work */
+    const char *name, *op, *device; /* the node; device as the graph asks */
 } bt_fate;
+
+/* bt_node.origin is the index: first the nodes of the graph itself, then those that calls brought in. */
+typedef struct bt_fates {
+    bt_fate *list;
+    size_t n, room;
+} bt_fates;
 
 typedef struct bt_pass_context {
     const bt_source *source;  /* functions, variables; borrowed */
@@ -25,7 +40,7 @@ typedef struct bt_pass_context {
     int32_t *targets;         /* nodes to run for their effect */
     int n_targets;
     bt_map *written;          /* variables that some plan of this session writes, never frozen: name -> bt_variable *; grows */
-    bt_fate *fates;           /* by node of the graph as written (bt_node.origin); NULL in bodies */
+    bt_fates *fates;          /* NULL in bodies */
     bt_pool *pool;
     /* Facts of every output: facts[first_fact[node] + slot]; made by bt_pass_infer, stale after a rewrite. */
     bt_fact *facts;
@@ -81,5 +96,7 @@ berth_status bt_pass_sweep(bt_pass_context *x);
 /* A constant node holding *value (bytes borrowed: they must live in the arena or the source). Index or -1. */
 int32_t bt_pass_const(bt_pass_context *x, const char *name, const bt_tensor *value);
 void bt_pass_fate(bt_pass_context *x, int32_t node, bt_fate_kind kind, const char *into);
+/* Enters a node as one of its own; false when out of memory. */
+bool bt_pass_add_fate(bt_pass_context *x, int32_t node);
 
 #endif

@@ -22,44 +22,52 @@ static berth_status parse_rule(const char *text, bt_registry *registry, bt_arena
     return BERTH_OK;
 }
 
-static const rule *match(const rule *rules, size_t n, const bt_node *node)
+struct bt_placer {
+    bt_registry *registry;
+    const char *device; /* NULL: left open */
+    bt_device *chosen;
+    rule *rules;
+    size_t n_rules;
+};
+
+bt_placer *bt_placer_new(bt_registry *registry, const bt_place_options *options, bt_arena *arena, berth_error *error)
 {
-    while (n--)
-        if (bt_glob(rules[n].pattern, rules[n].by_op ? node->op : node->name)) return &rules[n];
+    bool open = !options->device || !strcmp(options->device, "auto");
+    bt_placer *placer = bt_arena_new(arena, bt_placer);
+    rule *rules = bt_arena_array(arena, rule, options->n_rules + 1);
+    char *device = open ? NULL : bt_arena_copy(arena, options->device, strlen(options->device));
+    if (!placer || !rules || (!open && !device)) return bt_fail_memory(error), NULL;
+    *placer = (bt_placer){registry, device, bt_registry_find(registry, open ? "CPU" : device, error), rules, options->n_rules};
+    if (!placer->chosen) return NULL;
+    for (size_t i = 0; i < options->n_rules; i++)
+        if (parse_rule(options->rules[i], registry, arena, &rules[i], error)) return NULL;
+    return placer;
+}
+
+static const rule *match(const bt_placer *placer, const char *name, const char *op)
+{
+    for (size_t i = placer->n_rules; i-- > 0;) {
+        const rule *r = &placer->rules[i];
+        if (bt_glob(r->pattern, r->by_op ? op : name)) return r;
+    }
     return NULL;
 }
 
 /* What the graph asks for itself; a device that is not there is passed over. */
-static berth_status by_graph(const bt_node *node, bt_registry *registry, bt_device *chosen, bt_arena *arena, bt_place *place)
+static bool by_graph(const bt_placer *placer, const char *asked, bt_arena *arena, bt_place *place)
 {
-    berth_error ignored = {0};
-    bt_device *found = *node->device ? bt_registry_find(registry, node->device, &ignored) : NULL;
-    place->requested = node->device;
-    place->device = found ? found : chosen;
-    place->reason = !*node->device ? "placed" : found ? "placed as the graph asks"
-                    : bt_arena_print(arena, "moved because %s is not there", node->device);
-    return place->reason ? BERTH_OK : BERTH_NO_MEMORY;
+    bt_device *found = *asked ? bt_registry_find(placer->registry, asked, NULL) : NULL;
+    place->requested = asked;
+    place->device = found ? found : placer->chosen;
+    place->reason = !*asked ? "placed" : found ? "placed as the graph asks" : bt_arena_print(arena, "moved because %s is not there", asked);
+    return place->reason != NULL;
 }
 
-berth_status bt_place_graph(const bt_graph *graph, bt_registry *registry, const bt_place_options *options, bt_arena *arena,
-                            bt_place **places, berth_error *error)
+bool bt_place_node(const bt_placer *placer, const char *name, const char *op, const char *asked, bt_arena *arena, bt_place *place)
 {
-    bool open = !options->device || !strcmp(options->device, "auto");
-    bt_device *chosen = bt_registry_find(registry, open ? "CPU" : options->device, error);
-    if (!chosen) return error->status;
-    rule *rules = bt_arena_array(arena, rule, options->n_rules + 1);
-    *places = bt_arena_array(arena, bt_place, graph->n_nodes + 1);
-    if (!rules || !*places) return bt_fail_memory(error);
-    for (size_t i = 0; i < options->n_rules; i++) {
-        berth_status status = parse_rule(options->rules[i], registry, arena, &rules[i], error);
-        if (status) return status;
-    }
-    for (size_t i = 0; i < graph->n_nodes; i++) {
-        bt_place *place = &(*places)[i];
-        const rule *r = match(rules, options->n_rules, &graph->nodes[i]);
-        if (r) *place = (bt_place){r->device, r->found, "placed by a rule"};
-        else if (!open) *place = (bt_place){options->device, chosen, "placed"};
-        else if (by_graph(&graph->nodes[i], registry, chosen, arena, place)) return bt_fail_memory(error);
-    }
-    return BERTH_OK;
+    const rule *r = match(placer, name, op);
+    if (r) *place = (bt_place){r->device, r->found, "placed by a rule"};
+    else if (placer->device) *place = (bt_place){placer->device, placer->chosen, "placed"};
+    else return by_graph(placer, asked, arena, place);
+    return true;
 }

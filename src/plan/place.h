@@ -18,9 +18,11 @@ typedef struct bt_place_options {
     bool hard;                /* refuse what would have to be moved */
 } bt_place_options;
 
-/* places[i] for node i; all lies in the arena. Errors: a rule or device that cannot be (BAD_ARGUMENT), one that is not
- * there (DEVICE). */
-berth_status bt_place_graph(const bt_graph *graph, bt_registry *registry, const bt_place_options *options, bt_arena *arena,
-                            bt_place **places, berth_error *error);
+/* Rules read, devices found; all lies in the arena. Errors: a rule or device that cannot be (BAD_ARGUMENT), one that is
+ * not there (DEVICE). */
+typedef struct bt_placer bt_placer;
+bt_placer *bt_placer_new(bt_registry *registry, const bt_place_options *options, bt_arena *arena, berth_error *error);
+/* The device of one node; asked: the graph's own device string. Texts lie in the arena given; false: out of memory. */
+bool bt_place_node(const bt_placer *placer, const char *name, const char *op, const char *asked, bt_arena *arena, bt_place *place);
 
 #endif

@@ -83,7 +83,7 @@ typedef struct bt_plan_request {
     int n_fetches;
     const int32_t *targets;
     int n_targets;
-    bt_fate *fates;            /* result, by node of the graph; may be NULL */
+    bt_fates *fates;           /* result; holds the graph's nodes beforehand; may be NULL */
     const char *dump_stage;    /* a pass's name, "source" or "plan": its text goes to *dump, and nothing is planned after it */
     bt_text *dump;
 } bt_plan_request;

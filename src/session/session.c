@@ -58,7 +58,7 @@ static void session_plan_drop(bt_session_plan *p)
     for (size_t i = 0; p->names && i < p->n_feeds + p->n_fetches + p->n_targets; i++) bt_free(p->names[i]);
     bt_free((void *)p->names);
     bt_plan_free(p->plan);
-    bt_free(p->fates);
+    bt_free(p->fates.list);
     bt_free(p);
 }
 
@@ -141,7 +141,7 @@ static void name_missing_input(const berth_session *s, berth_error *error)
     }
 }
 
-static bt_plan *make_plan(berth_session *s, const bt_names *n, bt_fate *fates, const char *stage, bt_text *dump, berth_error *error)
+static bt_plan *make_plan(berth_session *s, const bt_names *n, bt_fates *fates, const char *stage, bt_text *dump, berth_error *error)
 {
     bt_arena work;
     bt_arena_init(&work);
@@ -186,6 +186,36 @@ static void drop_oldest(berth_session *s)
         }
 }
 
+/* The graph's own nodes, of which nothing is known yet. */
+static bool enter_nodes(const bt_graph *g, bt_fates *fates)
+{
+    if (!bt_grow(&fates->list, &fates->room, g->n_nodes + 1, sizeof *fates->list)) return false;
+    for (; fates->n < g->n_nodes; fates->n++) {
+        const bt_node *node = &g->nodes[fates->n];
+        fates->list[fates->n] = (bt_fate){BT_FATE_PRUNED, NULL, node->name, node->op, node->device};
+    }
+    return true;
+}
+
+static bool does_work(const bt_fate *fate) { return fate->kind == BT_FATE_KEPT || fate->kind == BT_FATE_FUSED; }
+
+/* A line a node that does work, as TensorFlow's log_device_placement has them. */
+static bool log_placement(berth_session *s, const bt_session_plan *p)
+{
+    bt_arena work;
+    bt_arena_init(&work);
+    bool ok = true;
+    for (size_t i = 0; ok && i < p->fates.n; i++) {
+        const bt_fate *fate = &p->fates.list[i];
+        bt_place place;
+        if (!does_work(fate)) continue;
+        ok = bt_place_node(s->placer, fate->name, fate->op, fate->device, &work, &place);
+        if (ok) bt_log(BERTH_LOG_INFO, "%s: (%s): %s", fate->name, fate->op, place.device->name);
+    }
+    bt_arena_free(&work);
+    return ok;
+}
+
 /* The plan for these names, found or made; a reference. The lock is held. */
 static bt_session_plan *plan_for(berth_session *s, const bt_names *n, berth_error *error)
 {
@@ -200,11 +230,11 @@ static bt_session_plan *plan_for(berth_session *s, const bt_names *n, berth_erro
     bt_session_plan *p = bt_calloc(1, sizeof *p);
     if (!p) return bt_fail_memory(error), NULL;
     p->refs = 1;
-    p->fates = bt_calloc(s->model->source.graph.n_nodes + 1, sizeof *p->fates);
     size_t written = s->written.count;
-    if (!p->fates) bt_fail_memory(error);
-    else if (!copy_names(p, n, error)) p->plan = make_plan(s, n, p->fates, NULL, NULL, error);
+    if (!enter_nodes(&s->model->source.graph, &p->fates)) bt_fail_memory(error);
+    else if (!copy_names(p, n, error)) p->plan = make_plan(s, n, &p->fates, NULL, NULL, error);
     if (!p->plan) return session_plan_drop(p), NULL;
+    if (s->log_placement && !log_placement(s, p)) return session_plan_drop(p), bt_fail_memory(error), NULL;
     if (s->written.count != written) drop_all(s);
     p->next = s->plans, s->plans = p;
     p->refs++;
@@ -278,12 +308,12 @@ berth_session *berth_session_new(berth_model *model, const berth_session_options
     s->model = bt_model_ref(model);
     s->signature = signature;
     bt_place_options place = {options->device, options->rules, options->n_rules, options->hard_placement};
-    berth_status status = bt_place_graph(&model->source.graph, model->context->registry, &place, &s->arena, &s->places, error);
+    berth_status status = BERTH_OK;
+    s->log_placement = options->log_placement;
+    s->placer = bt_placer_new(model->context->registry, &place, &s->arena, error);
+    if (!s->placer) status = error->status;
     if (!status && !(s->device = bt_registry_find(model->context->registry, "CPU", error))) status = error->status;
     if (!status && !(s->resources = bt_resources_new(&model->source))) status = bt_fail_memory(error);
-    for (size_t i = 0; !status && options->log_placement && i < model->source.graph.n_nodes; i++)
-        bt_log(BERTH_LOG_INFO, "%s: (%s): %s", model->source.graph.nodes[i].name, model->source.graph.nodes[i].op,
-               s->places[i].device->name);
     if (!status) return s;
     berth_session_free(s);
     return NULL;
@@ -415,23 +445,31 @@ static berth_status default_names(const berth_session *s, bt_arena *arena, bt_na
     return BERTH_OK;
 }
 
+static const char *reason_of(bt_arena *arena, const bt_fate *fate, const bt_place *place)
+{
+    switch (fate->kind) {
+    case BT_FATE_PRUNED: return "pruned";
+    case BT_FATE_FOLDED: return "folded";
+    case BT_FATE_REMOVED: return "removed: it changes nothing";
+    case BT_FATE_INLINED: return "inlined";
+    case BT_FATE_FUSED: return bt_arena_print(arena, "fused into %s", fate->into);
+    case BT_FATE_KEPT: break;
+    }
+    return place->reason;
+}
+
 static berth_status list_nodes(berth_session *s, const bt_session_plan *p, berth_error *error)
 {
-    const bt_graph *g = &s->model->source.graph;
-    s->n_listed = g->n_nodes;
-    s->listed = bt_arena_array(&s->listing, berth_placement, g->n_nodes + 1);
+    s->n_listed = p->fates.n;
+    s->listed = bt_arena_array(&s->listing, berth_placement, p->fates.n + 1);
     if (!s->listed) return bt_fail_memory(error);
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const bt_fate *fate = &p->fates[i];
-        const bt_place *place = &s->places[i];
-        bool works = fate->kind == BT_FATE_KEPT || fate->kind == BT_FATE_FUSED;
-        const char *reason = place->reason;
-        if (fate->kind == BT_FATE_PRUNED) reason = "pruned";
-        else if (fate->kind == BT_FATE_FOLDED) reason = "folded";
-        else if (fate->kind == BT_FATE_REMOVED) reason = "removed";
-        else if (fate->kind == BT_FATE_FUSED) reason = bt_arena_print(&s->listing, "fused into %s", fate->into);
+    for (size_t i = 0; i < p->fates.n; i++) {
+        const bt_fate *fate = &p->fates.list[i];
+        bt_place place = {0};
+        bool ok = bt_place_node(s->placer, fate->name, fate->op, fate->device, &s->listing, &place);
+        const char *reason = ok ? reason_of(&s->listing, fate, &place) : NULL;
         if (!reason) return bt_fail_memory(error);
-        s->listed[i] = (berth_placement){g->nodes[i].name, g->nodes[i].op, place->requested, works ? place->device->name : "", reason};
+        s->listed[i] = (berth_placement){fate->name, fate->op, place.requested, does_work(fate) ? place.device->name : "", reason};
     }
     return BERTH_OK;
 }

@@ -12,7 +12,7 @@ typedef struct bt_session_plan {
     char **names; /* feeds, then fetches, then targets */
     size_t n_feeds, n_fetches, n_targets;
     bt_plan *plan;
-    bt_fate *fates; /* by node of the graph as written */
+    bt_fates fates; /* of the graph as written */
     struct bt_session_plan *next;
 } bt_session_plan;
 
@@ -20,7 +20,8 @@ struct berth_session {
     berth_model *model;
     bt_arena arena;
     const bt_signature *signature;
-    bt_place *places;
+    bt_placer *placer;
+    bool log_placement;
     bt_device *device;
     bt_resources *resources;
     pthread_mutex_t lock;   /* of what follows */
