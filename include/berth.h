@@ -193,6 +193,8 @@ BERTH_API berth_model *berth_model_load(const char *path, const berth_load_optio
 BERTH_API void berth_model_free(berth_model *model);
 /* What it was recognised as: "SavedModel", "GraphDef", "GraphDef text", "Keras HDF5". */
 BERTH_API const char *berth_model_format(const berth_model *model);
+/* The tag sets of all MetaGraphs in the file: "'serve', 'serve,gpu'"; "" where the format has none. */
+BERTH_API const char *berth_model_tags(const berth_model *model);
 /* Signatures of the MetaGraph that was chosen; a graph without signatures has none. */
 BERTH_API size_t berth_model_signature_count(const berth_model *model);
 BERTH_API const char *berth_model_signature_name(const berth_model *model, size_t index);

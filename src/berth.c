@@ -167,6 +167,7 @@ berth_model *berth_model_load(const char *path, const berth_load_options *option
 
 void berth_model_free(berth_model *model) { bt_model_free(model); }
 const char *berth_model_format(const berth_model *model) { return model->source.format; }
+const char *berth_model_tags(const berth_model *model) { return model->source.tags ? model->source.tags : ""; }
 size_t berth_model_signature_count(const berth_model *model) { return (size_t)model->source.n_signatures; }
 
 const char *berth_model_signature_name(const berth_model *model, size_t index)

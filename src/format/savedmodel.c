@@ -112,11 +112,13 @@ static berth_status choose(reading *r, bt_str model, const char *tags)
     }
     if (w.failed || failed) return damaged(r, "or cut short");
     if (n == 0) return bt_fail(r->error, BERTH_BAD_MODEL, "no MetaGraph");
-    if (found || (!tags && n == 1)) return BERTH_OK;
     bt_text there = {0};
     list_tags(model, &there);
-    bt_fail(r->error, BERTH_NOT_FOUND, "no MetaGraph has exactly the tags '%s'; there are: %.300s",
-            tags ? tags : "serve", there.p ? there.p : "");
+    r->source->tags = bt_arena_copy(&r->source->arena, there.p ? there.p : "", there.n);
+    if (!r->source->tags) bt_fail_memory(r->error);
+    if (!found && (tags || n > 1))
+        bt_fail(r->error, BERTH_NOT_FOUND, "no MetaGraph has exactly the tags '%s'; there are: %.300s",
+                tags ? tags : "serve", there.p ? there.p : "");
     bt_text_free(&there);
     return r->error->status;
 }

@@ -119,6 +119,7 @@ typedef struct bt_source {
     bt_arena arena;
     const char *format;        /* "SavedModel", "GraphDef", ... */
     const char *path;
+    const char *tags;          /* "'serve', 'serve,gpu'": the tag sets of all MetaGraphs; NULL: the format has none */
     int producer;              /* GraphDef version */
     bt_graph graph;            /* the graph as written */
     bt_map functions;          /* name -> bt_function * */
