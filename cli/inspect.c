@@ -163,6 +163,20 @@ static void json_signature(const berth_model *model, const char *name)
     putchar('}');
 }
 
+/* "'serve', 'serve,gpu'" as a list. */
+static void json_tags(const char *tags)
+{
+    fputs(",\n \"tags\": [", stdout);
+    for (const char *p = tags, *comma = ""; *p; comma = ", ") {
+        size_t n = strcspn(++p, "'");
+        fputs(comma, stdout);
+        cli_json_string(stdout, p, n);
+        p += n + (p[n] != '\0');
+        p += strspn(p, ", "); /* to the quote that opens the next */
+    }
+    putchar(']');
+}
+
 static void print_json(const cli_options *options, const berth_model *model)
 {
     const char *op;
@@ -171,6 +185,7 @@ static void print_json(const cli_options *options, const berth_model *model)
     cli_json_text(stdout, options->model);
     fputs(",\n \"format\": ", stdout);
     cli_json_text(stdout, berth_model_format(model));
+    json_tags(berth_model_tags(model));
     printf(",\n \"weight_bytes\": %lld,\n \"signatures\": {", (long long)berth_model_weight_bytes(model));
     for (size_t i = 0; i < n; i++) {
         const char *name = berth_model_signature_name(model, i);
@@ -207,8 +222,10 @@ int cli_inspect(const cli_options *options)
     } else {
         fputs(CLI_BOLD, stdout);
         cli_put(stdout, options->model);
-        printf("%s  %s, %s of weights\n", CLI_PLAIN, berth_model_format(m.model),
-               cli_size(berth_model_weight_bytes(m.model)));
+        printf("%s  %s, ", CLI_PLAIN, berth_model_format(m.model));
+        if (*berth_model_tags(m.model))
+            cli_put(stdout, "tags "), cli_put(stdout, berth_model_tags(m.model)), fputs(", ", stdout);
+        printf("%s of weights\n", cli_size(berth_model_weight_bytes(m.model)));
         print_signatures(m.model, options->signature);
         print_ops(m.model);
     }

@@ -459,6 +459,7 @@ class Models(Case):
         page = json.loads(self.good("inspect", EXAMPLE + "/digits", "--json"))
         entry = page["signatures"]["serving_default"]["inputs"][0]
         self.assertEqual((entry["name"], entry["dtype"], entry["shape"]), ("image", "float32", [-1, 8, 8, 1]))
+        self.assertEqual(page["tags"], ["serve"])
         self.assertEqual(page["ops"]["Conv2D"], 3)
         self.assertGreater(page["weight_bytes"], 50000)
         self.assertIn("Conv2D", self.good("inspect", EXAMPLE + "/digits.pb", "--stage", "source"))
