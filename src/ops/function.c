@@ -24,6 +24,21 @@ const bt_function *bt_checked_function(bt_prepare *p, const char *function, int 
     return NULL;
 }
 
+int bt_function_argument(const bt_function *f, int k)
+{
+    bt_edge e = f->results[k];
+    for (size_t hops = 0; hops <= f->graph.n_nodes; hops++) {
+        for (int i = 0; i < f->n_args; i++)
+            if (f->args[i] == e.node) return i;
+        const bt_node *node = &f->graph.nodes[e.node];
+        bool passes = !strcmp(node->op, "Identity") || !strcmp(node->op, "StopGradient");
+        if (!passes && strcmp(node->op, "IdentityN")) return -1;
+        if (e.slot >= node->n_inputs) return -1;
+        e = node->inputs[e.slot];
+    }
+    return -1;
+}
+
 berth_status bt_prepare_call(bt_prepare *p, const char *function, int first, const bt_fact *facts,
                              struct bt_body **body)
 {

@@ -11,6 +11,8 @@ berth_status bt_prepare_call(bt_prepare *p, const char *function, int first, con
                              struct bt_body **body);
 /* A function of that many arguments and results; NULL with the error set. */
 const bt_function *bt_checked_function(bt_prepare *p, const char *function, int n_args, int n_results);
+/* The argument that result k is, or -1: through Identity and its kin. */
+int bt_function_argument(const bt_function *f, int k);
 /* The truth of a condition: a scalar that is not zero, a string that is not empty, any other tensor with elements. */
 berth_status bt_tensor_truth(bt_call *c, const bt_tensor *t, bool *truth);
 

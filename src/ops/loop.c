@@ -4,24 +4,6 @@
 #include "ops/items.h"
 #include "ops/object.h"
 
-/* ---- What a body hands through -------------------------------------------------------------------------- */
-
-/* The argument that result k is, or -1: through Identity and its kin. */
-static int argument_of(const bt_function *f, int k)
-{
-    bt_edge e = f->results[k];
-    for (size_t hops = 0; hops <= f->graph.n_nodes; hops++) {
-        for (int i = 0; i < f->n_args; i++)
-            if (f->args[i] == e.node) return i;
-        const bt_node *node = &f->graph.nodes[e.node];
-        bool passes = !strcmp(node->op, "Identity") || !strcmp(node->op, "StopGradient");
-        if (!passes && strcmp(node->op, "IdentityN")) return -1;
-        if (e.slot >= node->n_inputs) return -1;
-        e = node->inputs[e.slot];
-    }
-    return -1;
-}
-
 /* Forgets of *known what *other does not say as well; true when anything was forgotten. */
 static bool weaken(bt_shape *known, const bt_shape *other)
 {
@@ -39,7 +21,7 @@ static bool weaken(bt_shape *known, const bt_shape *other)
 typedef struct loop {
     struct bt_body *cond, *body;
     bool *invariant; /* by argument: the body hands it through */
-    bool unread;     /* nobody reads the outputs that stand for invariants (../pass/invariants.c) */
+    bool *unread;    /* by output: nobody reads it (../pass/invariants.c) */
 } loop;
 
 /* The body for facts that hold in every round: what the body gives may say less than what came in, then it is
@@ -51,9 +33,10 @@ static berth_status prepare_body(bt_prepare *p, const char *name, const bt_funct
     int n = f->n_results;
     bt_fact *results = bt_arena_array(p->arena, bt_fact, (size_t)n + 1);
     l->invariant = bt_arena_array(p->arena, bool, (size_t)n + 1);
-    if (!results || !l->invariant) return bt_fail_memory(p->error);
+    l->unread = bt_arena_array(p->arena, bool, (size_t)n + 1);
+    if (!results || !l->invariant || !l->unread) return bt_fail_memory(p->error);
     for (int k = 0; k < n; k++) {
-        l->invariant[k] = argument_of(f, k) == k + before;
+        l->invariant[k] = bt_function_argument(f, k) == k + before;
         if (!l->invariant[k]) facts[k + before].value = NULL;
     }
     for (int round = 0;; round++) {
@@ -114,7 +97,7 @@ static berth_status state_round(bt_call *c, state *s, const loop *l, int64_t rou
 static berth_status state_finish(bt_call *c, state *s, const loop *l, int first, berth_status status)
 {
     for (int k = 0; k < s->n && !status; k++) {
-        if (l->invariant[k] && l->unread) continue;
+        if (l->unread[k]) continue;
         status = s->now[k] == c->in[first + k]
                      ? bt_out_alias(c, k, first + k, s->now[k]->dtype, &s->now[k]->shape)
                      : bt_out_move(c, k, s->now[k]);
@@ -138,9 +121,14 @@ static berth_status prepare_while(bt_prepare *p)
     berth_status status = prepare_body(p, body, f, 0, facts, l);
     if (status) return status;
     l->cond = bt_prepare_body(p, cond, facts, NULL);
-    l->unread = bt_attr_bool(p->node, "_invariants_unread", false);
-    for (int k = 0; l->unread && k < p->n_in && k < 64; k++)
-        if (l->invariant[k] && facts[k].value) p->consumed |= (uint64_t)1 << k;
+    const bt_attr_value *unread = NULL;
+    int n_unread = bt_attr_list(p->node, "_unread", &unread);
+    for (int i = 0; i < n_unread; i++) {
+        int64_t k = unread[i].i;
+        if (k < 0 || k >= p->n_in || !l->invariant[k] || !facts[k].value) continue;
+        l->unread[k] = true;
+        if (k < 64) p->consumed |= (uint64_t)1 << k;
+    }
     p->state = l;
     return l->cond ? BERTH_OK : p->error ? p->error->status : BERTH_BAD_MODEL;
 }

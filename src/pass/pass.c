@@ -9,6 +9,7 @@ const bt_pass bt_passes[] = {
     {"simplify", bt_pass_simplify},
     {"freeze", bt_pass_freeze},
     {"fold", bt_pass_fold},
+    {"invariants", bt_pass_invariants},
     {"controls", bt_pass_controls},
     /* For the device. */
     {"pad", bt_pass_pad},

@@ -56,7 +56,7 @@ typedef struct bt_pass {
 } bt_pass;
 
 bt_pass_fn bt_pass_inline, bt_pass_refs, bt_pass_functionalise, bt_pass_simplify, bt_pass_freeze, bt_pass_fold,
-    bt_pass_controls;
+    bt_pass_invariants, bt_pass_controls;
 bt_pass_fn bt_pass_pad, bt_pass_activations, bt_pass_layer_norm, bt_pass_fuse;
 
 /* All passes in order; ended by a NULL name. */
