@@ -167,16 +167,6 @@ static berth_status infer_lin_space(bt_infer *x)
     return BERTH_OK;
 }
 
-static void put_number(berth_dtype dtype, void *y, int64_t i, double v)
-{
-    switch (dtype) {
-    case BERTH_DOUBLE: ((double *)y)[i] = v; break;
-    case BERTH_HALF: ((uint16_t *)y)[i] = bt_float_to_half((float)v); break;
-    case BERTH_BFLOAT16: ((uint16_t *)y)[i] = bt_float_to_bf16((float)v); break;
-    default: ((float *)y)[i] = (float)v; break;
-    }
-}
-
 /* y[i] = start + i step, and stop itself at the end. */
 static berth_status run_lin_space(bt_call *c)
 {
@@ -191,8 +181,8 @@ static berth_status run_lin_space(bt_call *c)
     double start = bt_tensor_number(c->in[0], 0), stop = bt_tensor_number(c->in[1], 0);
     double step = n > 1 ? in_type(dtype, in_type(dtype, stop - start) / in_type(dtype, (double)(n - 1))) : 0;
     for (int64_t i = 0; i < n; i++)
-        put_number(dtype, out, i, start + in_type(dtype, step * in_type(dtype, (double)i)));
-    if (n > 1) put_number(dtype, out, n - 1, stop);
+        bt_put_number(dtype, bt_at(dtype, out, i), start + in_type(dtype, step * in_type(dtype, (double)i)));
+    if (n > 1) bt_put_number(dtype, bt_at(dtype, out, n - 1), stop);
     return BERTH_OK;
 }
 

@@ -407,3 +407,24 @@ const float *bt_call_floats(bt_call *c, const bt_tensor *t)
     default: return bt_call_unsupported(c, "numbers of type %s", bt_dtype_name(t->dtype)), NULL;
     }
 }
+
+void bt_put_number(berth_dtype dtype, void *p, double v)
+{
+    switch (dtype) {
+    case BERTH_FLOAT: *(float *)p = (float)v; break;
+    case BERTH_DOUBLE: *(double *)p = v; break;
+    case BERTH_HALF: *(uint16_t *)p = bt_float_to_half((float)v); break;
+    case BERTH_BFLOAT16: *(uint16_t *)p = bt_float_to_bf16((float)v); break;
+    case BERTH_INT8: *(int8_t *)p = (int8_t)v; break;
+    case BERTH_INT16: *(int16_t *)p = (int16_t)v; break;
+    case BERTH_INT32: *(int32_t *)p = (int32_t)v; break;
+    case BERTH_INT64: *(int64_t *)p = (int64_t)v; break;
+    case BERTH_UINT8: *(uint8_t *)p = (uint8_t)v; break;
+    case BERTH_UINT16: *(uint16_t *)p = (uint16_t)v; break;
+    case BERTH_UINT32: *(uint32_t *)p = (uint32_t)v; break;
+    case BERTH_UINT64: *(uint64_t *)p = (uint64_t)v; break;
+    case BERTH_COMPLEX64: *(_Complex float *)p = (float)v; break;
+    case BERTH_COMPLEX128: *(_Complex double *)p = v; break;
+    default: break;
+    }
+}

@@ -22,39 +22,19 @@ typedef struct segments {
     double empty;
 } segments;
 
-/* A number as an element; complex: its real part. */
-static void put(berth_dtype dtype, void *p, double v)
-{
-    switch (dtype) {
-    case BERTH_FLOAT: *(float *)p = (float)v; break;
-    case BERTH_DOUBLE: *(double *)p = v; break;
-    case BERTH_INT8: *(int8_t *)p = (int8_t)v; break;
-    case BERTH_INT16: *(int16_t *)p = (int16_t)v; break;
-    case BERTH_INT32: *(int32_t *)p = (int32_t)v; break;
-    case BERTH_INT64: *(int64_t *)p = (int64_t)v; break;
-    case BERTH_UINT8: *(uint8_t *)p = (uint8_t)v; break;
-    case BERTH_UINT16: *(uint16_t *)p = (uint16_t)v; break;
-    case BERTH_UINT32: *(uint32_t *)p = (uint32_t)v; break;
-    case BERTH_UINT64: *(uint64_t *)p = (uint64_t)v; break;
-    case BERTH_COMPLEX64: *(_Complex float *)p = (float)v; break;
-    case BERTH_COMPLEX128: *(_Complex double *)p = v; break;
-    default: break;
-    }
-}
-
 /* The value that leaves every other alone: 0, 1, or the end of `dtype`'s range. */
 static void put_start(berth_dtype dtype, berth_dtype narrow, bt_combine_op op, void *p)
 {
     bool low = op == BT_MAX;
     if (op != BT_MAX && op != BT_MIN) {
-        put(dtype, p, op == BT_MUL ? 1 : 0);
+        bt_put_number(dtype, p, op == BT_MUL ? 1 : 0);
         return;
     }
     switch (narrow) {
-    case BERTH_FLOAT: put(dtype, p, low ? -FLT_MAX : FLT_MAX); break;
-    case BERTH_DOUBLE: put(dtype, p, low ? -DBL_MAX : DBL_MAX); break;
-    case BERTH_HALF: put(dtype, p, low ? -65504 : 65504); break;
-    case BERTH_BFLOAT16: put(dtype, p, low ? -0x1.fep127 : 0x1.fep127); break;
+    case BERTH_FLOAT: bt_put_number(dtype, p, low ? -FLT_MAX : FLT_MAX); break;
+    case BERTH_DOUBLE: bt_put_number(dtype, p, low ? -DBL_MAX : DBL_MAX); break;
+    case BERTH_HALF: bt_put_number(dtype, p, low ? -65504 : 65504); break;
+    case BERTH_BFLOAT16: bt_put_number(dtype, p, low ? -0x1.fep127 : 0x1.fep127); break;
     case BERTH_INT8: *(int8_t *)p = low ? INT8_MIN : INT8_MAX; break;
     case BERTH_INT16: *(int16_t *)p = low ? INT16_MIN : INT16_MAX; break;
     case BERTH_INT32: *(int32_t *)p = low ? INT32_MIN : INT32_MAX; break;
@@ -71,7 +51,7 @@ static berth_status divide_rows(bt_call *c, const segments *s, char *out, const 
     size_t bytes = (size_t)s->row * bt_dtype_size(s->dtype);
     for (int64_t i = 0; i < s->out_rows; i++) {
         if (counts[i] < 2) continue;
-        put(s->dtype, by, s->finish == MEAN ? (double)counts[i] : sqrt((double)counts[i]));
+        bt_put_number(s->dtype, by, s->finish == MEAN ? (double)counts[i] : sqrt((double)counts[i]));
         berth_status status = bt_combine(s->dtype, BT_DIV, out + (size_t)i * bytes, by, s->row, 0, c->error);
         if (status) return status;
     }
@@ -87,7 +67,7 @@ static berth_status add_up(bt_call *c, const segments *s, berth_dtype narrow, ch
     if (bytes == 0) return BERTH_OK;
     memset(counts, 0, (size_t)s->out_rows * sizeof *counts);
     put_start(s->dtype, narrow, s->op, start);
-    put(s->dtype, empty, s->empty);
+    bt_put_number(s->dtype, empty, s->empty);
     berth_status status = bt_move_fill(s->dtype, out, start, s->out_rows * s->row, c->pool, c->error);
     for (int64_t i = 0; !status && i < s->n; i++) {
         if (s->ids[i] < 0) continue;

@@ -1,0 +1,16 @@
+/* Elements as numbers that sort: one unsigned key an element, so that sorting, searching and telling apart are written
+ * once for all real dtypes. */
+#ifndef BT_ORDER_H
+#define BT_ORDER_H
+
+#include "ops/move.h"
+
+/* a < b as numbers exactly when key(a) < key(b); -0 and 0 have one key; NaN sorts above all. Into working memory; NULL
+ * with the error set, also for dtypes without an order. */
+uint64_t *bt_call_keys(bt_call *c, const bt_tensor *t);
+#define BT_NAN_KEY UINT64_MAX /* of every NaN; of an integer too, so ask only of floats */
+
+/* Index of the first of n rising keys that is not below (or, strict, that is above) `key`. */
+int64_t bt_key_search(const uint64_t *keys, int64_t n, uint64_t key, bool strict);
+
+#endif
