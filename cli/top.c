@@ -133,9 +133,7 @@ static void put_row(FILE *to, struct rows *r, int64_t row, int indent, int colum
         if (i) cli_pad(to, indent);
         cli_put(to, name);
         cli_pad(to, columns - cli_columns(name) + 2);
-        if (fabs(r->best[i].value) < 1000 && fabs(r->best[i].value) >= 0.0001)
-            fprintf(to, "%8.4f  ", r->best[i].value);
-        else fprintf(to, "%8.3g  ", r->best[i].value);
+        fprintf(to, least == 0 && most == 1 ? "%.4f  " : "%10.5g  ", r->best[i].value);
         put_bar(to, (r->best[i].value - least) / (most - least));
         putc('\n', to);
     }

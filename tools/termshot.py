@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Run commands on a terminal of their own and draw what they print as an SVG picture.
 
-usage: termshot.py OUT.svg [--folder DIR] [--columns N] [--beside PICTURE.png]... -- COMMAND [-- COMMAND]...
+usage: termshot.py OUT.svg [--folder DIR] [--path DIR] [--columns N] [--beside PICTURE.png]... -- COMMAND...
 A PICTURE is drawn beside the line of output that starts with its path.
 
-The README's picture: tools/termshot.py docs/images/digits.svg --folder examples/digits --path build
-    --beside pictures/3.png --beside pictures/5.png --beside pictures/9.png -- 'berth run digits ...'
+The README's picture, from the top folder:
+  tools/termshot.py docs/images/digits.svg --folder examples/digits --path build --columns 78 \\
+    --beside pictures/3.png --beside pictures/8.png --beside pictures/9.png -- \\
+    'berth run digits --input image=pictures/3.png,pictures/8.png,pictures/9.png --labels labels.txt --top 3'
 """
 import argparse
 import base64
@@ -75,6 +77,18 @@ def draw_line(line, y):
                     html.escape(text, quote=False)))
 
 
+def prompt(command, columns):
+    """The command as one would type it, broken before options where it is long."""
+    start, line = "\x1b[2m$\x1b[0m ", ""
+    for part in re.split(" (?=--)", command):
+        if line and len(line) + len(part) > columns - 6:
+            yield start + line + " \\"
+            start, line = "    ", part
+        else:
+            line += " " * bool(line) + part
+    yield start + line
+
+
 def draw(lines, columns, pictures):
     width, height = 2 * MARGIN + columns * WIDTH, BAR + len(lines) * HEIGHT + MARGIN
     yield ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="%s" '
@@ -105,9 +119,7 @@ def main():
     os.environ["PATH"] = os.path.abspath(args.path) + os.pathsep + os.environ["PATH"]
     lines, pictures = [], {}
     for command in args.commands:
-        shown = re.sub(r" (?=--)", " \\\\\n      ", command) if len(command) > args.columns - 4 else command
-        lines += [""] * bool(lines) + ["\x1b[2m%s\x1b[0m %s" % ("$ "[0] if i == 0 else " ", part)
-                                       for i, part in enumerate(shown.split("\n"))]
+        lines += [""] * bool(lines) + list(prompt(command, args.columns))
         lines += run(command, args.folder)
     for name in args.beside:
         with open(os.path.join(args.folder, name), "rb") as f:
