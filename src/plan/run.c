@@ -3,6 +3,7 @@
 #include "plan/plan.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 
 typedef struct bt_run bt_run;
 
@@ -445,13 +446,28 @@ static berth_status check_feeds(const bt_plan *plan, bt_tensor *const *in, berth
     return BERTH_OK;
 }
 
+/* What does not fit together for these inputs' shapes is said with the inputs. */
+static berth_status fail_with_feeds(const bt_plan *plan, bt_tensor *const *in, berth_error *error)
+{
+    char shape[BT_SHAPE_TEXT];
+    if (plan->env.function || error->status == BERTH_NO_MEMORY || error->status == BERTH_DEVICE) return error->status;
+    for (int i = 0; i < plan->n_feeds; i++) {
+        size_t n = strlen(error->message);
+        snprintf(error->message + n, sizeof error->message - n, "%s'%s' %s", i ? ", " : " (with input ", plan->feed_names[i],
+                 bt_shape_text(&in[i]->shape, shape));
+    }
+    size_t n = strlen(error->message);
+    if (plan->n_feeds && n + 1 < sizeof error->message) memcpy(error->message + n, ")", 2);
+    return error->status = BERTH_BAD_INPUT;
+}
+
 berth_status bt_plan_run(bt_plan *plan, const bt_services *services, bt_tensor *const *in, bt_tensor *const *out,
                          uint64_t take, berth_error *error)
 {
     berth_status status = check_feeds(plan, in, error);
     if (status) return status;
     bt_run *run = state_get(plan, in, error);
-    if (!run) return error->status;
+    if (!run) return fail_with_feeds(plan, in, error);
     run->services = services;
     status = run_once(run, in, out, take, error);
     state_put(run);
@@ -463,7 +479,7 @@ berth_status bt_plan_warm(bt_plan *plan, bt_tensor *const *in, berth_error *erro
     berth_status status = check_feeds(plan, in, error);
     if (status) return status;
     bt_run *run = state_get(plan, in, error);
-    if (!run) return error->status;
+    if (!run) return fail_with_feeds(plan, in, error);
     state_put(run);
     return BERTH_OK;
 }
