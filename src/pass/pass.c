@@ -64,6 +64,20 @@ static int32_t input_node(const bt_node *node, int32_t i)
     return i < node->n_controls ? node->controls[i] : -1;
 }
 
+/* The nodes on the stack from `node` on wait for one another. */
+static berth_status fail_cycle(const order_walk *w, int32_t node, size_t depth)
+{
+    const bt_node *nodes = w->x->graph.nodes;
+    bt_text path = {0};
+    size_t at = depth;
+    while (w->stack[--at] != node) continue;
+    for (; at < depth && path.n < 300; at++) bt_text_print(&path, "'%s', ", nodes[w->stack[at]].name);
+    berth_status status = bt_fail(w->x->error, BERTH_BAD_MODEL, "node '%s' (%s): is part of a cycle: %sand again '%s'", nodes[node].name,
+                                  nodes[node].op, path.p ? path.p : "", nodes[node].name);
+    bt_text_free(&path);
+    return status;
+}
+
 static berth_status order_from(order_walk *w, int32_t root)
 {
     enum { UNSEEN = 0, DONE = -1 };
@@ -82,9 +96,7 @@ static berth_status order_from(order_walk *w, int32_t root)
         }
         w->next[node]++;
         if (w->next[input] == DONE) continue;
-        if (w->next[input] != UNSEEN)
-            return bt_fail(w->x->error, BERTH_BAD_MODEL, "node '%s' (%s): is part of a cycle",
-                           w->x->graph.nodes[input].name, w->x->graph.nodes[input].op);
+        if (w->next[input] != UNSEEN) return fail_cycle(w, input, depth);
         w->next[input] = 1;
         w->stack[depth++] = input;
     }
