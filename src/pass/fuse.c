@@ -156,6 +156,7 @@ static berth_status build(fusion *f)
     for (int32_t at = f->root; at != f->last;) {
         int input;
         bt_pass_fate(x, at, BT_FATE_FUSED, g->nodes[f->last].name);
+        g->nodes[at].op = "NoOp"; /* dead: another chain that led here ends before it */
         at = bt_only_consumer(f->m, at, &input);
     }
     return bt_become(f->m, f->last, op, inputs, 2 + n_args);
