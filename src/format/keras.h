@@ -15,16 +15,16 @@ enum { BTK_MAX_DEPTH = 32 }; /* of models in models, layers in wrappers */
 /* A tensor of the graph that is being made, as Keras knows it. */
 typedef struct btk_tensor {
     bt_edge edge;
-    berth_dtype dtype; /* 0: none */
-    bt_shape shape;    /* of a known rank; -1: a dimension known at run time only */
+    berth_dtype dtype;             /* 0: none */
+    bt_shape shape;                /* of a known rank; -1: a dimension known at run time only */
     const struct btk_tensor *mask; /* bool, or NULL: nothing is masked */
 } btk_tensor;
 
 /* An argument of a call. */
 typedef struct btk_value {
     enum { BTK_JSON, BTK_TENSOR, BTK_LIST } kind;
-    bt_str key;             /* of a keyword, or in a dictionary; else empty */
-    const bt_json *json;    /* the configuration's own, for what holds no tensor */
+    bt_str key;          /* of a keyword, or in a dictionary; else empty */
+    const bt_json *json; /* the configuration's own, for what holds no tensor */
     btk_tensor tensor;
     struct btk_value *items;
     int n;
@@ -51,22 +51,23 @@ typedef struct btk_result {
 typedef struct btk_layer {
     const char *name, *class_name;
     const bt_json *config;
-    const bt_json *json;             /* the whole entry: class_name, config, inbound_nodes */
+    const bt_json *json; /* the whole entry: class_name, config, inbound_nodes */
     const struct btk_class *class;
     struct btk_layer *children, *next; /* layers inside this one, in Keras's order */
     btk_weight *weights;
-    btk_weight *next_weight;         /* the one that a further call of the layer takes next */
+    btk_weight *next_weight; /* the one that a further call of the layer takes next */
     struct btk_layer *next_child;
     bool is_called, trainable;
-    berth_dtype compute, variable;   /* the dtype policy */
-    btk_result *results;             /* of a layer in a functional model: by index of the call */
+    berth_dtype compute, variable; /* the dtype policy */
+    btk_result *results;           /* of a layer in a functional model: by index of the call */
     int n_results;
 } btk_layer;
 
 /* Where weights come from: all that is stored for a layer of the outermost model, in Keras's order. */
 typedef struct btk_weights {
     void *user;
-    berth_status (*of_layer)(void *user, const char *layer, const bt_tensor **weights, int *n, berth_error *error);
+    berth_status (*of_layer)(void *user, const char *layer, const bt_tensor **weights, int *n,
+                             berth_error *error);
 } btk_weights;
 
 typedef struct btk {
@@ -74,7 +75,7 @@ typedef struct btk {
     bt_arena *arena;
     bt_graph *graph; /* that nodes are added to: the source's, or a function's */
     const btk_weights *weights;
-    int version;     /* of Keras: 1, 2, 3 */
+    int version;       /* of Keras: 1, 2, 3 */
     const char *scope; /* put in front of names: "" or "model/layer/" */
     btk_layer *layer;  /* being called */
     int depth, n_functions;
@@ -89,10 +90,10 @@ typedef struct btk_call {
     const bt_json *config;
     const btk_value *args; /* positional, then keywords */
     int n_args;
-    btk_tensor x;          /* the first tensor of the first argument */
-    btk_tensor *xs;        /* all tensors of the first argument */
+    btk_tensor x;   /* the first tensor of the first argument */
+    btk_tensor *xs; /* all tensors of the first argument */
     int n_x;
-    btk_tensor *out;       /* results, set by btk_return(s) */
+    btk_tensor *out; /* results, set by btk_return(s) */
     int n_out;
 } btk_call;
 
@@ -156,10 +157,12 @@ berth_dtype btk_dtype_of(btk *k, const bt_json *j, berth_dtype otherwise, bool v
 /* ---- Nodes (keras_emit.c, keras_array.c) -------------------------------------------------------------- */
 
 const char *btk_legal_name(btk *k, const char *text); /* NULL: out of memory */
-int32_t btk_add(btk *k, const char *name, const char *op); /* in the scope, under a free name; -1 when failed */
+int32_t btk_add(btk *k, const char *name,
+                const char *op); /* in the scope, under a free name; -1 when failed */
 /* A node with T = dtype of the first input; its output 0. */
 btk_tensor btk_node(btk *k, const char *op, int n, const btk_tensor *in, berth_dtype dtype, bt_shape shape);
-btk_tensor btk_bare(btk *k, const char *op, int n, const btk_tensor *in, berth_dtype dtype, bt_shape shape); /* no T */
+btk_tensor btk_bare(btk *k, const char *op, int n, const btk_tensor *in, berth_dtype dtype,
+                    bt_shape shape);                                                 /* no T */
 btk_tensor btk_output(btk_tensor node, int slot, berth_dtype dtype, bt_shape shape); /* another output */
 void btk_attr_int(btk *k, btk_tensor t, const char *name, int64_t value);
 void btk_attr_ints(btk *k, btk_tensor t, const char *name, int n, const int64_t *values);
@@ -170,7 +173,8 @@ void btk_attr_types(btk *k, btk_tensor t, const char *name, int n, const berth_d
 void btk_attr_text(btk *k, btk_tensor t, const char *name, const char *value);
 void btk_attr_func(btk *k, btk_tensor t, const char *name, const char *value);
 
-int64_t btk_dim(btk_tensor t, int axis); /* negative axes count from the end; -1: not known, or no such axis */
+int64_t btk_dim(btk_tensor t,
+                int axis); /* negative axes count from the end; -1: not known, or no such axis */
 bt_shape btk_with_dim(bt_shape shape, int axis, int64_t dim);
 /* Fails unless min <= rank <= max. */
 bool btk_rank(btk *k, btk_tensor t, int min, int max);
@@ -187,12 +191,13 @@ btk_tensor btk_unary(btk *k, const char *op, btk_tensor x);
 btk_tensor btk_binary(btk *k, const char *op, btk_tensor a, btk_tensor b);
 btk_tensor btk_compare(btk *k, const char *op, btk_tensor a, btk_tensor b);
 btk_tensor btk_logical(btk *k, const char *op, btk_tensor a, btk_tensor b); /* LogicalAnd, LogicalOr */
-btk_tensor btk_scaled(btk *k, btk_tensor x, double factor);  /* x factor */
-btk_tensor btk_shifted(btk *k, btk_tensor x, double offset); /* x + offset */
-btk_tensor btk_clip(btk *k, btk_tensor x, double low, double high); /* an infinite bound is none */
+btk_tensor btk_scaled(btk *k, btk_tensor x, double factor);                 /* x factor */
+btk_tensor btk_shifted(btk *k, btk_tensor x, double offset);                /* x + offset */
+btk_tensor btk_clip(btk *k, btk_tensor x, double low, double high);         /* an infinite bound is none */
 btk_tensor btk_cast(btk *k, btk_tensor x, berth_dtype dtype);
 btk_tensor btk_select(btk *k, btk_tensor condition, btk_tensor a, btk_tensor b);
-btk_tensor btk_activate(btk *k, const bt_json *activation, btk_tensor x); /* by name, or a serialised object */
+btk_tensor btk_activate(btk *k, const bt_json *activation,
+                        btk_tensor x); /* by name, or a serialised object */
 btk_tensor btk_activate_named(btk *k, const char *name, btk_tensor x);
 btk_tensor btk_softmax(btk *k, btk_tensor x, int axis);
 
@@ -211,16 +216,20 @@ btk_tensor btk_squeeze(btk *k, btk_tensor x, int axis);
 btk_tensor btk_concat(btk *k, int n, const btk_tensor *x, int axis);
 /* x[begin:end] along an axis; end INT64_MAX: to the end; negative ones count from the end. */
 btk_tensor btk_slice(btk *k, btk_tensor x, int axis, int64_t begin, int64_t end);
-btk_tensor btk_pick(btk *k, btk_tensor x, int axis, int64_t index); /* x[index] along an axis, which goes away */
+btk_tensor btk_pick(btk *k, btk_tensor x, int axis,
+                    int64_t index); /* x[index] along an axis, which goes away */
 btk_tensor btk_reverse(btk *k, btk_tensor x, int axis);
-btk_tensor btk_pad(btk *k, btk_tensor x, const int64_t (*pads)[2]); /* with zeros; before and behind on each axis */
+btk_tensor btk_pad(btk *k, btk_tensor x,
+                   const int64_t (*pads)[2]); /* with zeros; before and behind on each axis */
 btk_tensor btk_tile(btk *k, btk_tensor x, const int64_t *times);
 /* op: Mean, Sum, Max, Min, Prod, All, Any; axes: bit set. */
 btk_tensor btk_reduce(btk *k, const char *op, btk_tensor x, uint32_t axes, bool keep);
 btk_tensor btk_matmul(btk *k, btk_tensor a, btk_tensor b, bool transpose_a, bool transpose_b);
-btk_tensor btk_einsum(btk *k, const char *equation, btk_tensor a, btk_tensor b); /* one letter an axis, no ellipsis */
+btk_tensor btk_einsum(btk *k, const char *equation, btk_tensor a,
+                      btk_tensor b); /* one letter an axis, no ellipsis */
 btk_tensor btk_gather(btk *k, btk_tensor x, btk_tensor indices, int axis);
-btk_tensor btk_zeros(btk *k, berth_dtype dtype, int rank, const btk_tensor *dims, bt_shape shape); /* dims: scalars */
+btk_tensor btk_zeros(btk *k, berth_dtype dtype, int rank, const btk_tensor *dims,
+                     bt_shape shape); /* dims: scalars */
 btk_tensor btk_broadcast(btk *k, btk_tensor x, int rank, const btk_tensor *dims, bt_shape shape);
 btk_tensor btk_add_bias(btk *k, btk_tensor x, btk_tensor bias);
 

@@ -16,14 +16,18 @@ static btk_tensor elu(btk *k, btk_tensor x) { return btk_unary(k, "Elu", x); }
 static btk_tensor exponential(btk *k, btk_tensor x) { return btk_unary(k, "Exp", x); }
 static btk_tensor softmax(btk *k, btk_tensor x) { return btk_softmax(k, x, -1); }
 static btk_tensor silu(btk *k, btk_tensor x) { return btk_binary(k, "Mul", x, sigmoid(k, x)); }
-static btk_tensor mish(btk *k, btk_tensor x) { return btk_binary(k, "Mul", x, hyperbolic(k, softplus(k, x))); }
+static btk_tensor mish(btk *k, btk_tensor x)
+{
+    return btk_binary(k, "Mul", x, hyperbolic(k, softplus(k, x)));
+}
 static btk_tensor hard_tanh(btk *k, btk_tensor x) { return btk_clip(k, x, -1, 1); }
 static btk_tensor tanh_shrink(btk *k, btk_tensor x) { return btk_binary(k, "Sub", x, hyperbolic(k, x)); }
 
 /* relu6(x + 3) / 6; until Keras 3 clip(0.2 x + 0.5, 0, 1). */
 static btk_tensor hard_sigmoid(btk *k, btk_tensor x)
 {
-    if (k->version >= 3) return btk_binary(k, "RealDiv", relu6(k, btk_shifted(k, x, 3)), btk_number(k, x.dtype, 6));
+    if (k->version >= 3)
+        return btk_binary(k, "RealDiv", relu6(k, btk_shifted(k, x, 3)), btk_number(k, x.dtype, 6));
     return btk_clip(k, btk_shifted(k, btk_scaled(k, x, 0.2), 0.5), 0, 1);
 }
 
@@ -44,7 +48,8 @@ static btk_tensor gelu(btk *k, btk_tensor x)
 static btk_tensor gelu_tanh(btk *k, btk_tensor x)
 {
     btk_tensor cube = btk_binary(k, "Mul", x, btk_binary(k, "Mul", x, x));
-    btk_tensor inner = btk_scaled(k, btk_binary(k, "AddV2", x, btk_scaled(k, cube, 0.044715)), sqrt(2 / M_PI));
+    btk_tensor inner =
+        btk_scaled(k, btk_binary(k, "AddV2", x, btk_scaled(k, cube, 0.044715)), sqrt(2 / M_PI));
     return btk_binary(k, "Mul", btk_scaled(k, x, 0.5), btk_shifted(k, hyperbolic(k, inner), 1));
 }
 
@@ -72,7 +77,8 @@ static btk_tensor celu(btk *k, btk_tensor x)
 /* x - 1/2 above 1/2, x + 1/2 below -1/2, else 0 */
 static btk_tensor soft_shrink(btk *k, btk_tensor x)
 {
-    btk_tensor half = btk_number(k, x.dtype, 0.5), minus = btk_number(k, x.dtype, -0.5), zero = zero_like(k, x);
+    btk_tensor half = btk_number(k, x.dtype, 0.5), minus = btk_number(k, x.dtype, -0.5),
+               zero = zero_like(k, x);
     btk_tensor below = btk_select(k, btk_compare(k, "Less", x, minus), btk_binary(k, "AddV2", x, half), zero);
     return btk_select(k, btk_compare(k, "Greater", x, half), btk_binary(k, "Sub", x, half), below);
 }
@@ -108,7 +114,8 @@ static btk_tensor squareplus(btk *k, btk_tensor x)
 static btk_tensor glu(btk *k, btk_tensor x)
 {
     int64_t n = btk_known(k, x, -1, "the last dimension");
-    return btk_binary(k, "Mul", btk_slice(k, x, -1, 0, n / 2), sigmoid(k, btk_slice(k, x, -1, n / 2, INT64_MAX)));
+    return btk_binary(k, "Mul", btk_slice(k, x, -1, 0, n / 2),
+                      sigmoid(k, btk_slice(k, x, -1, n / 2, INT64_MAX)));
 }
 
 /* max(x - tau, 0), with tau such that the last axis sums to 1: of the values z in falling order with sums s, the first k
@@ -122,12 +129,14 @@ static btk_tensor sparsemax(btk *k, btk_tensor x)
     if (!numbers) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), x;
     btk_tensor sorted = btk_node(k, "TopKV2", 2, (btk_tensor[]){x, btk_int(k, n)}, x.dtype, x.shape);
     btk_attr_bool(k, sorted, "sorted", true);
-    btk_tensor sums = btk_node(k, "Cumsum", 2, (btk_tensor[]){sorted, btk_int(k, x.shape.rank - 1)}, x.dtype, x.shape);
+    btk_tensor sums =
+        btk_node(k, "Cumsum", 2, (btk_tensor[]){sorted, btk_int(k, x.shape.rank - 1)}, x.dtype, x.shape);
     btk_attr_type(k, sums, "Tidx", BERTH_INT32);
     btk_attr_bool(k, sums, "exclusive", false);
     btk_attr_bool(k, sums, "reverse", false);
     btk_tensor place = btk_numbers(k, x.dtype, BT_SHAPE(n), numbers);
-    btk_tensor within = btk_compare(k, "Greater", btk_shifted(k, btk_binary(k, "Mul", place, sorted), 1), sums);
+    btk_tensor within =
+        btk_compare(k, "Greater", btk_shifted(k, btk_binary(k, "Mul", place, sorted), 1), sums);
     uint32_t last = 1u << (x.shape.rank - 1);
     btk_tensor count = btk_reduce(k, "Sum", btk_cast(k, within, x.dtype), last, true);
     btk_tensor sum = btk_reduce(k, "Sum", btk_select(k, within, sorted, zero_like(k, x)), last, true);
@@ -139,13 +148,38 @@ static const struct activation {
     const char *name;
     btk_tensor (*make)(btk *k, btk_tensor x);
 } activations[] = {
-    {"linear", linear}, {"relu", relu}, {"relu6", relu6}, {"sigmoid", sigmoid}, {"hard_sigmoid", hard_sigmoid},
-    {"tanh", hyperbolic}, {"softmax", softmax}, {"softplus", softplus}, {"softsign", softsign}, {"selu", selu},
-    {"elu", elu}, {"exponential", exponential}, {"exp", exponential}, {"gelu", gelu}, {"gelu_new", gelu_tanh},
-    {"silu", silu}, {"swish", silu}, {"mish", mish}, {"hard_silu", hard_silu}, {"hard_swish", hard_silu},
-    {"hard_tanh", hard_tanh}, {"tanh_shrink", tanh_shrink}, {"leaky_relu", leaky_relu}, {"log_softmax", log_softmax},
-    {"log_sigmoid", log_sigmoid}, {"celu", celu}, {"soft_shrink", soft_shrink}, {"hard_shrink", hard_shrink},
-    {"sparse_plus", sparse_plus}, {"sparse_sigmoid", sparse_sigmoid}, {"squareplus", squareplus}, {"glu", glu},
+    {"linear", linear},
+    {"relu", relu},
+    {"relu6", relu6},
+    {"sigmoid", sigmoid},
+    {"hard_sigmoid", hard_sigmoid},
+    {"tanh", hyperbolic},
+    {"softmax", softmax},
+    {"softplus", softplus},
+    {"softsign", softsign},
+    {"selu", selu},
+    {"elu", elu},
+    {"exponential", exponential},
+    {"exp", exponential},
+    {"gelu", gelu},
+    {"gelu_new", gelu_tanh},
+    {"silu", silu},
+    {"swish", silu},
+    {"mish", mish},
+    {"hard_silu", hard_silu},
+    {"hard_swish", hard_silu},
+    {"hard_tanh", hard_tanh},
+    {"tanh_shrink", tanh_shrink},
+    {"leaky_relu", leaky_relu},
+    {"log_softmax", log_softmax},
+    {"log_sigmoid", log_sigmoid},
+    {"celu", celu},
+    {"soft_shrink", soft_shrink},
+    {"hard_shrink", hard_shrink},
+    {"sparse_plus", sparse_plus},
+    {"sparse_sigmoid", sparse_sigmoid},
+    {"squareplus", squareplus},
+    {"glu", glu},
     {"sparsemax", sparsemax},
 };
 
@@ -157,7 +191,8 @@ btk_tensor btk_activate_named(btk *k, const char *name, btk_tensor x)
         out.mask = NULL;
         return out;
     }
-    btk_unsupported(k, "activation '%s' is not one of Keras's: export a SavedModel instead (model.export)", name);
+    btk_unsupported(k, "activation '%s' is not one of Keras's: export a SavedModel instead (model.export)",
+                    name);
     return x;
 }
 
@@ -217,13 +252,15 @@ void btk_elu(btk_call *c)
     btk *k = c->k;
     btk_tensor x = c->x, out = btk_unary(k, "Elu", x);
     double alpha = btk_double_of(c, "alpha", 1);
-    if (alpha != 1) out = btk_select(k, btk_compare(k, "Greater", x, zero_like(k, x)), out, btk_scaled(k, out, alpha));
+    if (alpha != 1)
+        out = btk_select(k, btk_compare(k, "Greater", x, zero_like(k, x)), out, btk_scaled(k, out, alpha));
     btk_return(c, out);
 }
 
 void btk_thresholded_relu(btk_call *c)
 {
-    btk_tensor over = btk_compare(c->k, "Greater", c->x, btk_number(c->k, c->x.dtype, btk_double_of(c, "theta", 1)));
+    btk_tensor over =
+        btk_compare(c->k, "Greater", c->x, btk_number(c->k, c->x.dtype, btk_double_of(c, "theta", 1)));
     btk_return(c, btk_binary(c->k, "Mul", c->x, btk_cast(c->k, over, c->x.dtype)));
 }
 
@@ -263,7 +300,9 @@ void btk_softmax_layer(btk_call *c)
         x = btk_binary(k, "AddV2", x, btk_scaled(k, off, x.dtype == BERTH_HALF ? -3e4 : -1e9));
     }
     if (!bt_json_is(axis, BT_JSON_ARRAY) || axis->n == 1) {
-        btk_return(c, btk_softmax(k, x, (int)bt_json_int(axis && axis->kind == BT_JSON_ARRAY ? axis->first : axis, -1)));
+        btk_return(
+            c, btk_softmax(k, x,
+                           (int)bt_json_int(axis && axis->kind == BT_JSON_ARRAY ? axis->first : axis, -1)));
         return;
     }
     uint32_t axes = 0;

@@ -4,7 +4,8 @@
 static bool legal_axis(btk *k, btk_tensor x, int *axis)
 {
     if (*axis < 0) *axis += x.shape.rank;
-    if (!k->failed && (*axis < 0 || *axis >= x.shape.rank)) btk_damaged(k, "an axis beyond the rank of the input");
+    if (!k->failed && (*axis < 0 || *axis >= x.shape.rank))
+        btk_damaged(k, "an axis beyond the rank of the input");
     return !k->failed;
 }
 
@@ -121,7 +122,8 @@ btk_tensor btk_transpose(btk *k, btk_tensor x, const int *perm)
         same &= perm[i] == i;
     }
     if (same) return x;
-    btk_tensor out = btk_node(k, "Transpose", 2, (btk_tensor[]){x, btk_ints(k, x.shape.rank, axes)}, x.dtype, shape);
+    btk_tensor out =
+        btk_node(k, "Transpose", 2, (btk_tensor[]){x, btk_ints(k, x.shape.rank, axes)}, x.dtype, shape);
     btk_attr_type(k, out, "Tperm", BERTH_INT32);
     return out;
 }
@@ -241,7 +243,8 @@ btk_tensor btk_tile(btk *k, btk_tensor x, const int64_t *times)
     for (int i = 0; i < shape.rank; i++)
         if (shape.dim[i] >= 0 && __builtin_mul_overflow(shape.dim[i], times[i], &shape.dim[i]))
             return btk_damaged(k, "a tile too large"), x;
-    btk_tensor out = btk_node(k, "Tile", 2, (btk_tensor[]){x, btk_ints(k, shape.rank, times)}, x.dtype, shape);
+    btk_tensor out =
+        btk_node(k, "Tile", 2, (btk_tensor[]){x, btk_ints(k, shape.rank, times)}, x.dtype, shape);
     btk_attr_type(k, out, "Tmultiples", BERTH_INT32);
     return out;
 }
@@ -274,7 +277,8 @@ btk_tensor btk_zeros(btk *k, berth_dtype dtype, int rank, const btk_tensor *dims
 
 btk_tensor btk_broadcast(btk *k, btk_tensor x, int rank, const btk_tensor *dims, bt_shape shape)
 {
-    btk_tensor out = btk_node(k, "BroadcastTo", 2, (btk_tensor[]){x, btk_pack(k, rank, dims)}, x.dtype, shape);
+    btk_tensor out =
+        btk_node(k, "BroadcastTo", 2, (btk_tensor[]){x, btk_pack(k, rank, dims)}, x.dtype, shape);
     btk_attr_type(k, out, "Tidx", BERTH_INT32);
     return out;
 }
@@ -308,9 +312,11 @@ btk_tensor btk_matmul(btk *k, btk_tensor a, btk_tensor b, bool transpose_a, bool
     memcpy(batch_a.dim, a.shape.dim, sizeof batch_a.dim);
     memcpy(batch_b.dim, b.shape.dim, sizeof batch_b.dim);
     int64_t inner_a = btk_dim(a, transpose_a ? -2 : -1), inner_b = btk_dim(b, transpose_b ? -1 : -2);
-    if ((inner_a >= 0 && inner_b >= 0 && inner_a != inner_b) || !bt_shape_broadcast(&batch_a, &batch_b, &shape)) {
+    if ((inner_a >= 0 && inner_b >= 0 && inner_a != inner_b) ||
+        !bt_shape_broadcast(&batch_a, &batch_b, &shape)) {
         char one[BT_SHAPE_TEXT], two[BT_SHAPE_TEXT];
-        btk_damaged(k, "a product of shapes %s and %s", bt_shape_text(&a.shape, one), bt_shape_text(&b.shape, two));
+        btk_damaged(k, "a product of shapes %s and %s", bt_shape_text(&a.shape, one),
+                    bt_shape_text(&b.shape, two));
         return a;
     }
     shape.dim[shape.rank++] = btk_dim(a, transpose_a ? -1 : -2);

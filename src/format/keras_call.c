@@ -13,8 +13,7 @@ void btk_fail(btk *k, berth_status status, const char *format, ...)
     va_end(list);
     if (!k->failed && k->layer)
         bt_fail(k->error, status, "layer '%s' (%s): %s", k->layer->name, k->layer->class_name, text);
-    else if (!k->failed)
-        bt_fail(k->error, status, "%s", text);
+    else if (!k->failed) bt_fail(k->error, status, "%s", text);
     k->failed = true;
 }
 
@@ -71,9 +70,12 @@ berth_dtype btk_dtype_of(btk *k, const bt_json *j, berth_dtype otherwise, bool v
 {
     const bt_json *config = bt_json_get(j, "config");
     const char *class = bt_json_text(bt_json_get(j, "class_name"), "");
-    if (!strcmp(class, "DTypePolicyMap")) return btk_dtype_of(k, bt_json_get(config, "default_policy"), otherwise, variable);
+    if (!strcmp(class, "DTypePolicyMap"))
+        return btk_dtype_of(k, bt_json_get(config, "default_policy"), otherwise, variable);
     const char *name = config ? bt_json_text(bt_json_get(config, "name"), NULL) : bt_json_text(j, NULL);
-    if (!name || !strcmp(name, "infer") || !strcmp(name, "_infer") || !strcmp(name, "infer_with_float32_vars")) return otherwise;
+    if (!name || !strcmp(name, "infer") || !strcmp(name, "_infer") ||
+        !strcmp(name, "infer_with_float32_vars"))
+        return otherwise;
     if (bt_starts(name, "mixed_")) {
         if (variable) return BERTH_FLOAT;
         name += strlen("mixed_");
@@ -91,7 +93,9 @@ const btk_value *btk_arg(const btk_call *c, int i, const char *keyword)
     if (i >= 0 && i < c->n_args && !c->args[i].key.n) found = &c->args[i];
     for (int j = 0; keyword && j < c->n_args; j++)
         if (bt_str_is(c->args[j].key, keyword)) found = &c->args[j];
-    return found && found->kind == BTK_JSON && (!found->json || bt_json_is(found->json, BT_JSON_NULL)) ? NULL : found;
+    return found && found->kind == BTK_JSON && (!found->json || bt_json_is(found->json, BT_JSON_NULL))
+               ? NULL
+               : found;
 }
 
 btk_tensor btk_arg_tensor(const btk_call *c, int i, const char *keyword)
@@ -131,7 +135,8 @@ static btk_weight *declare(btk_call *c, const char *name, bool trainable, bt_sha
     int32_t node = w ? btk_add(k, name, "Const") : -1;
     k->graph = graph;
     if (node < 0) return k->failed = true, bt_fail_memory(k->error), NULL;
-    *w = (btk_weight){.name = name, .node = node, .shape = shape, .dtype = layer->variable, .trainable = trainable};
+    *w = (btk_weight){
+        .name = name, .node = node, .shape = shape, .dtype = layer->variable, .trainable = trainable};
     w->tensor = (btk_tensor){.edge = {node, 0}, .dtype = layer->variable, .shape = shape};
     btk_weight **last = &layer->weights;
     while (*last) last = &(*last)->next;
@@ -172,8 +177,8 @@ static void set_value(fill *f, btk_weight *w, const bt_tensor *value)
     char have[BT_SHAPE_TEXT], want[BT_SHAPE_TEXT];
     int32_t node = w->node;
     if (!bt_shape_compatible(&w->shape, &value->shape)) {
-        btk_damaged(k, "layer '%s': weight '%s' has shape %s in the file, and the model needs %s", f->layer, w->name,
-                    bt_shape_text(&value->shape, have), bt_shape_text(&w->shape, want));
+        btk_damaged(k, "layer '%s': weight '%s' has shape %s in the file, and the model needs %s", f->layer,
+                    w->name, bt_shape_text(&value->shape, have), bt_shape_text(&w->shape, want));
         return;
     }
     if (value->dtype == BERTH_STRING || !bt_dtype_size(value->dtype)) {
@@ -186,7 +191,8 @@ static void set_value(fill *f, btk_weight *w, const bt_tensor *value)
         int32_t stored = name ? bt_graph_add(k->graph, name, "Const") : -1;
         bt_edge edge = {stored, 0};
         if (stored < 0 || !bt_node_set_inputs(k->graph, node, &edge, 1) ||
-            !bt_set_type(k->graph, node, "SrcT", value->dtype) || !bt_set_type(k->graph, node, "DstT", w->dtype)) {
+            !bt_set_type(k->graph, node, "SrcT", value->dtype) ||
+            !bt_set_type(k->graph, node, "DstT", w->dtype)) {
             btk_fail(k, BERTH_NO_MEMORY, "out of memory");
             return;
         }
@@ -205,7 +211,8 @@ static void fill_some(fill *f, btk_layer *layer, bool trainable, bool above)
     bool free = above && layer->trainable;
     for (int own = 1; own >= 0; own--)
         for (btk_weight *w = layer->weights; w && !f->k->failed; w = w->next)
-            if (w->trainable == own && (w->trainable && free) == trainable) set_value(f, w, &f->values[f->next++]);
+            if (w->trainable == own && (w->trainable && free) == trainable)
+                set_value(f, w, &f->values[f->next++]);
     for (btk_layer *child = layer->children; child; child = child->next) fill_some(f, child, trainable, free);
 }
 

@@ -10,7 +10,8 @@ static int axes_of(const btk_call *c) { return c->layer->class->detail[0] - '0';
 /* Keras 1 has nb_row and nb_col, filter_length, subsample, atrous_rate, border_mode. */
 static void old_window(btk_call *c, btk_window *w)
 {
-    static const char *const sizes[3][3] = {{"filter_length"}, {"nb_row", "nb_col"}, {"kernel_dim1", "kernel_dim2", "kernel_dim3"}};
+    static const char *const sizes[3][3] = {
+        {"filter_length"}, {"nb_row", "nb_col"}, {"kernel_dim1", "kernel_dim2", "kernel_dim3"}};
     if (btk_of(c, "kernel_size")) return;
     for (int i = 0; i < w->n; i++) w->size[i] = btk_int_of(c, sizes[w->n - 1][i], 1);
     if (btk_of(c, "subsample_length")) w->stride[0] = btk_int_of(c, "subsample_length", 1);
@@ -27,11 +28,15 @@ btk_window btk_window_of(btk_call *c, int n)
     btk_ints_of(c, "dilation_rate", n, w.rate, 1);
     old_window(c, &w);
     for (int i = 0; i < n; i++)
-        if (w.size[i] < 1 || w.stride[i] < 1 || w.rate[i] < 1) btk_damaged(c->k, "a window of no size or stride");
+        if (w.size[i] < 1 || w.stride[i] < 1 || w.rate[i] < 1)
+            btk_damaged(c->k, "a window of no size or stride");
     return w;
 }
 
-static int64_t filters_of(const btk_call *c) { return btk_int_of(c, "filters", btk_int_of(c, "nb_filter", 0)); }
+static int64_t filters_of(const btk_call *c)
+{
+    return btk_int_of(c, "filters", btk_int_of(c, "nb_filter", 0));
+}
 static bool has_bias(const btk_call *c) { return btk_bool_of(c, "use_bias", btk_bool_of(c, "bias", true)); }
 
 static btk_tensor biased(btk_call *c, btk_tensor x, int64_t filters)
@@ -127,11 +132,13 @@ void btk_conv(btk_call *c)
     btk_window w = btk_window_of(c, axes_of(c));
     btk_tensor x = input_of(c, &w);
     int64_t channels = btk_known(c->k, x, -1, "the number of channels"), groups = btk_int_of(c, "groups", 1);
-    if (groups < 1 || channels % groups) btk_damaged(c->k, "%lld channels in %lld groups", (long long)channels, (long long)groups);
+    if (groups < 1 || channels % groups)
+        btk_damaged(c->k, "%lld channels in %lld groups", (long long)channels, (long long)groups);
     if (c->k->failed) return;
     if (btk_of(c, "lora_rank")) btk_unsupported(c->k, "adapters (LoRA) must be merged first");
     bt_shape shape = kernel_shape(&w, channels / groups, filters_of(c));
-    bool image = w.n == 1 && c->k->version == 1; /* Keras 1 stores a signal's kernel as that of an image of one column */
+    bool image = w.n == 1 &&
+                 c->k->version == 1; /* Keras 1 stores a signal's kernel as that of an image of one column */
     if (image) shape = BT_SHAPE(shape.dim[0], 1, shape.dim[1], shape.dim[2]);
     btk_tensor kernel = btk_weight_of(c, "kernel", true, shape);
     if (image) kernel = btk_squeeze(c->k, kernel, 1);
@@ -167,7 +174,8 @@ void btk_depthwise(btk_call *c)
 {
     btk_window w = btk_window_of(c, axes_of(c));
     btk_tensor x = input_of(c, &w);
-    int64_t channels = btk_known(c->k, x, -1, "the number of channels"), multiplier = btk_int_of(c, "depth_multiplier", 1);
+    int64_t channels = btk_known(c->k, x, -1, "the number of channels"),
+            multiplier = btk_int_of(c, "depth_multiplier", 1);
     btk_tensor kernel = btk_weight_of(c, "depthwise_kernel", true, kernel_shape(&w, channels, multiplier));
     if (c->k->failed) return;
     give(c, &w, biased(c, depthwise(c->k, x, kernel, w), channels * multiplier));
@@ -175,9 +183,11 @@ void btk_depthwise(btk_call *c)
 
 void btk_separable(btk_call *c)
 {
-    btk_window w = btk_window_of(c, axes_of(c)), point = {w.n, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, "valid", false};
+    btk_window w = btk_window_of(c, axes_of(c)),
+               point = {w.n, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, "valid", false};
     btk_tensor x = input_of(c, &w);
-    int64_t channels = btk_known(c->k, x, -1, "the number of channels"), multiplier = btk_int_of(c, "depth_multiplier", 1);
+    int64_t channels = btk_known(c->k, x, -1, "the number of channels"),
+            multiplier = btk_int_of(c, "depth_multiplier", 1);
     btk_tensor deep = btk_weight_of(c, "depthwise_kernel", true, kernel_shape(&w, channels, multiplier));
     bt_shape shape = kernel_shape(&point, channels * multiplier, filters_of(c));
     btk_tensor wide = btk_weight_of(c, "pointwise_kernel", true, shape);
@@ -208,7 +218,8 @@ static btk_tensor grown(btk *k, btk_tensor x, const btk_window *w, int i, int64_
     return btk_binary(k, "AddV2", scaled, btk_int(k, grown_size(w, i, 0, output_padding)));
 }
 
-static btk_tensor transposed(btk *k, btk_tensor x, btk_tensor kernel, const btk_window *w, const int64_t *padding)
+static btk_tensor transposed(btk *k, btk_tensor x, btk_tensor kernel, const btk_window *w,
+                             const int64_t *padding)
 {
     btk_tensor sizes[5], in[3];
     bt_shape shape = btk_with_dim(x.shape, -1, btk_dim(kernel, -2));
@@ -221,7 +232,8 @@ static btk_tensor transposed(btk *k, btk_tensor x, btk_tensor kernel, const btk_
     in[0] = btk_pack(k, w->n + 2, sizes);
     in[1] = kernel;
     in[2] = x;
-    btk_tensor y = btk_node(k, w->n == 3 ? "Conv3DBackpropInputV2" : "Conv2DBackpropInput", 3, in, x.dtype, shape);
+    btk_tensor y =
+        btk_node(k, w->n == 3 ? "Conv3DBackpropInputV2" : "Conv2DBackpropInput", 3, in, x.dtype, shape);
     btk_attr_type(k, y, "T", x.dtype);
     window_attributes(k, y, w, true);
     if (w->n == 3) {
@@ -262,24 +274,31 @@ void btk_locally_connected(btk_call *c)
     btk *k = c->k;
     btk_window w = btk_window_of(c, axes_of(c));
     btk_tensor x = input_of(c, &w);
-    int64_t channels = btk_known(k, x, -1, "the number of channels"), filters = filters_of(c), out[2] = {1, 1};
-    if (btk_int_of(c, "implementation", 1) != 1) btk_unsupported(k, "implementation 2 or 3 of a locally connected layer");
+    int64_t channels = btk_known(k, x, -1, "the number of channels"), filters = filters_of(c),
+            out[2] = {1, 1};
+    if (btk_int_of(c, "implementation", 1) != 1)
+        btk_unsupported(k, "implementation 2 or 3 of a locally connected layer");
     if (w.n == 1) x = btk_expand(k, x, 1), w = as_image(&w);
-    for (int i = 0; i < 2 && !k->failed; i++) out[i] = output_size(&w, i, btk_known(k, x, i + 1, "the size of the input"));
+    for (int i = 0; i < 2 && !k->failed; i++)
+        out[i] = output_size(&w, i, btk_known(k, x, i + 1, "the size of the input"));
     if (out[0] > INT16_MAX || out[1] > INT16_MAX) btk_damaged(k, "an input too large");
     bt_shape bias = axes_of(c) == 1 ? BT_SHAPE(out[1], filters) : BT_SHAPE(out[0], out[1], filters);
-    int64_t taps = w.size[0] * w.size[1] * channels, n = out[0] * out[1], sizes[4] = {1, w.size[0], w.size[1], 1};
+    int64_t taps = w.size[0] * w.size[1] * channels, n = out[0] * out[1],
+            sizes[4] = {1, w.size[0], w.size[1], 1};
     int64_t strides[4] = {1, w.stride[0], w.stride[1], 1}, ones[4] = {1, 1, 1, 1};
     btk_tensor kernel = btk_weight_of(c, "kernel", true, BT_SHAPE(n, taps, filters));
-    btk_tensor y = btk_node(k, "ExtractImagePatches", 1, &x, x.dtype, BT_SHAPE(x.shape.dim[0], out[0], out[1], taps));
+    btk_tensor y =
+        btk_node(k, "ExtractImagePatches", 1, &x, x.dtype, BT_SHAPE(x.shape.dim[0], out[0], out[1], taps));
     btk_attr_ints(k, y, "ksizes", 4, sizes);
     btk_attr_ints(k, y, "strides", 4, strides);
     btk_attr_ints(k, y, "rates", 4, ones);
     btk_attr_text(k, y, "padding", strcmp(w.padding, "same") ? "VALID" : "SAME");
     y = btk_reshape(k, y, 3, (int64_t[]){-1, n, taps}, (int[]){0, -1, -1});
-    y = btk_matmul(k, btk_transpose(k, y, (int[]){1, 0, 2}), kernel, false, false); /* [places, batch, filters] */
+    y = btk_matmul(k, btk_transpose(k, y, (int[]){1, 0, 2}), kernel, false,
+                   false); /* [places, batch, filters] */
     y = btk_transpose(k, y, (int[]){1, 0, 2});
-    if (axes_of(c) == 2) y = btk_reshape(k, y, 4, (int64_t[]){-1, out[0], out[1], filters}, (int[]){0, -1, -1, -1});
+    if (axes_of(c) == 2)
+        y = btk_reshape(k, y, 4, (int64_t[]){-1, out[0], out[1], filters}, (int[]){0, -1, -1, -1});
     if (has_bias(c)) y = btk_binary(k, "AddV2", y, btk_weight_of(c, "bias", true, bias));
     y = btk_activate(k, btk_of(c, "activation"), y);
     btk_return(c, axes_of(c) == 2 && btk_channels_first(c) ? btk_channels_back(k, y) : y);
@@ -293,9 +312,11 @@ void btk_deconvolution(btk_call *c)
     btk_tensor x = input_of(c, &w);
     int64_t filters = filters_of(c), padding[3] = {-1, -1, -1};
     const bt_json *sizes = btk_of(c, "output_shape");
-    btk_tensor kernel = btk_weight_of(c, "kernel", true, kernel_shape(&w, btk_known(k, x, -1, "the number of channels"), filters));
+    btk_tensor kernel = btk_weight_of(
+        c, "kernel", true, kernel_shape(&w, btk_known(k, x, -1, "the number of channels"), filters));
     for (int i = 0; i < 2; i++) { /* such an output padding that the size comes out */
-        int64_t want = bt_json_int(bt_json_at(sizes, i + (w.channels_first ? 2 : 1)), -1), have = grown_size(&w, i, x.shape.dim[i + 1], 0);
+        int64_t want = bt_json_int(bt_json_at(sizes, i + (w.channels_first ? 2 : 1)), -1),
+                have = grown_size(&w, i, x.shape.dim[i + 1], 0);
         if (want >= have && have >= 0) padding[i] = want - have;
     }
     if (k->failed) return;

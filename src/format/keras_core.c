@@ -17,7 +17,8 @@ btk_tensor btk_dense_product(btk *k, btk_tensor x, btk_tensor kernel)
     bt_shape shape = btk_with_dim(x.shape, -1, btk_dim(kernel, 1));
     if (!btk_rank(k, x, 2, BT_MAX_RANK)) return x;
     if (rank == 2) return btk_matmul(k, x, kernel, false, false);
-    btk_tensor flat = btk_reshape(k, x, 2, (int64_t[]){-1, btk_known(k, x, -1, "the last dimension")}, (int[]){-1, -1});
+    btk_tensor flat =
+        btk_reshape(k, x, 2, (int64_t[]){-1, btk_known(k, x, -1, "the last dimension")}, (int[]){-1, -1});
     btk_tensor product = btk_matmul(k, flat, kernel, false, false);
     for (int i = 0; i < rank; i++) open += shape.dim[i] < 0;
     if (open <= 1) return btk_reshape(k, product, rank, shape.dim, NULL);
@@ -31,7 +32,8 @@ btk_tensor btk_dense_product(btk *k, btk_tensor x, btk_tensor kernel)
 void btk_dense(btk_call *c)
 {
     btk *k = c->k;
-    int64_t units = btk_int_of(c, "units", btk_int_of(c, "output_dim", 0)), n = btk_known(k, c->x, -1, "the last dimension");
+    int64_t units = btk_int_of(c, "units", btk_int_of(c, "output_dim", 0)),
+            n = btk_known(k, c->x, -1, "the last dimension");
     if (btk_of(c, "lora_rank")) btk_unsupported(k, "adapters (LoRA) must be merged first");
     btk_tensor kernel = btk_weight_of(c, "kernel", true, BT_SHAPE(n, units));
     btk_tensor out = btk_dense_product(k, c->x, kernel);
@@ -46,7 +48,8 @@ void btk_highway(btk_call *c)
     btk *k = c->k;
     int64_t n = btk_known(k, c->x, -1, "the last dimension");
     bool bias = btk_bool_of(c, "bias", true);
-    btk_tensor w = btk_weight_of(c, "W", true, BT_SHAPE(n, n)), wt = btk_weight_of(c, "W_carry", true, BT_SHAPE(n, n));
+    btk_tensor w = btk_weight_of(c, "W", true, BT_SHAPE(n, n)),
+               wt = btk_weight_of(c, "W_carry", true, BT_SHAPE(n, n));
     btk_tensor t = btk_matmul(k, c->x, wt, false, false), y = btk_matmul(k, c->x, w, false, false);
     if (bias) {
         y = btk_add_bias(k, y, btk_weight_of(c, "b", true, BT_SHAPE(n)));
@@ -67,7 +70,8 @@ void btk_maxout_dense(btk_call *c)
     btk_tensor w = btk_weight_of(c, "W", true, BT_SHAPE(features, n, units));
     btk_tensor y = btk_matmul(k, btk_expand(k, c->x, 0), w, false, false); /* [features, batch, units] */
     if (btk_bool_of(c, "bias", true))
-        y = btk_binary(k, "AddV2", y, btk_expand(k, btk_weight_of(c, "b", true, BT_SHAPE(features, units)), 1));
+        y = btk_binary(k, "AddV2", y,
+                       btk_expand(k, btk_weight_of(c, "b", true, BT_SHAPE(features, units)), 1));
     btk_return(c, btk_reduce(k, "Max", y, 1, false));
 }
 
@@ -94,7 +98,8 @@ void btk_masking(btk_call *c)
     btk *k = c->k;
     btk_tensor *mask = bt_arena_new(k->arena, btk_tensor);
     if (!mask || !btk_rank(k, c->x, 2, BT_MAX_RANK)) return;
-    btk_tensor other = btk_compare(k, "NotEqual", c->x, btk_number(k, c->x.dtype, btk_double_of(c, "mask_value", 0)));
+    btk_tensor other =
+        btk_compare(k, "NotEqual", c->x, btk_number(k, c->x.dtype, btk_double_of(c, "mask_value", 0)));
     btk_tensor kept = btk_reduce(k, "Any", other, 1u << (c->x.shape.rank - 1), true);
     btk_tensor out = btk_binary(k, "Mul", c->x, btk_cast(k, kept, c->x.dtype));
     *mask = btk_squeeze(k, kept, -1);
@@ -109,8 +114,12 @@ static void expand_ellipsis(char *x, char *y, size_t size, int rank)
     char *in_x = strstr(x, "..."), *in_y = strstr(y, "...");
     int n = in_x ? rank - ((int)strlen(x) - 3) : 0;
     for (int i = 0; i < n && i < BT_MAX_RANK; i++) letters[i] = (char)('Z' - i);
-    if (in_x) snprintf(text, sizeof text, "%.*s%s%s", (int)(in_x - x), x, letters, in_x + 3), snprintf(x, size, "%.15s", text);
-    if (in_y) snprintf(text, sizeof text, "%.*s%s%s", (int)(in_y - y), y, letters, in_y + 3), snprintf(y, size, "%.15s", text);
+    if (in_x)
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(in_x - x), x, letters, in_x + 3),
+            snprintf(x, size, "%.15s", text);
+    if (in_y)
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(in_y - y), y, letters, in_y + 3),
+            snprintf(y, size, "%.15s", text);
 }
 
 /* "abc,cd->abd" with an ellipsis or not; the kernel has the axes that the middle term names. */
@@ -121,7 +130,8 @@ void btk_einsum_dense(btk_call *c)
     const char *equation = btk_text_of(c, "equation", "");
     const char *comma = strchr(equation, ','), *arrow = strstr(equation, "->");
     bt_shape kernel = {.rank = 0}, bias = {.rank = 0};
-    if (!comma || !arrow || arrow < comma || strlen(equation) > 40 || comma - equation > 12 || arrow - comma > 12) {
+    if (!comma || !arrow || arrow < comma || strlen(equation) > 40 || comma - equation > 12 ||
+        arrow - comma > 12) {
         btk_unsupported(k, "equation '%s'", equation);
         return;
     }
@@ -136,7 +146,10 @@ void btk_einsum_dense(btk_call *c)
         if (!in && out) {
             int from_end = (int)strlen(y_axes) - (int)(out - y_axes);
             int n = output && output->kind == BT_JSON_ARRAY ? output->n : 1;
-            dim = bt_json_int(n >= from_end && output && output->kind == BT_JSON_ARRAY ? bt_json_at(output, n - from_end) : output, -1);
+            dim = bt_json_int(n >= from_end && output && output->kind == BT_JSON_ARRAY
+                                  ? bt_json_at(output, n - from_end)
+                                  : output,
+                              -1);
         }
         kernel.dim[kernel.rank++] = dim;
     }

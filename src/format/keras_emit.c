@@ -22,7 +22,8 @@ static btk_tensor no_memory(btk *k)
 /* A name that TensorFlow accepts: letters, digits and _ . \ / > -, the first no '_' or '/'. */
 const char *btk_legal_name(btk *k, const char *text)
 {
-    char *name = bt_arena_print(k->arena, "%s%s", isalnum((unsigned char)*text) || *text == '.' ? "" : "n", text);
+    char *name =
+        bt_arena_print(k->arena, "%s%s", isalnum((unsigned char)*text) || *text == '.' ? "" : "n", text);
     for (char *p = name; p && *p; p++)
         if (!isalnum((unsigned char)*p) && !strchr("_.\\/>-", *p)) *p = '_';
     return name;
@@ -31,7 +32,8 @@ const char *btk_legal_name(btk *k, const char *text)
 int32_t btk_add(btk *k, const char *name, const char *op)
 {
     const char *whole = k->failed ? NULL : bt_arena_print(k->arena, "%s%s", k->scope, name);
-    const char *legal = whole ? btk_legal_name(k, whole) : NULL, *unique = legal ? bt_graph_unique_name(k->graph, legal) : NULL;
+    const char *legal = whole ? btk_legal_name(k, whole) : NULL,
+               *unique = legal ? bt_graph_unique_name(k->graph, legal) : NULL;
     int32_t node = unique ? bt_graph_add(k->graph, unique, op) : -1;
     if (node < 0) no_memory(k);
     return node;
@@ -64,9 +66,9 @@ btk_tensor btk_output(btk_tensor node, int slot, berth_dtype dtype, bt_shape sha
     return (btk_tensor){.edge = {node.edge.node, slot}, .dtype = dtype, .shape = shape};
 }
 
-#define SET(call)                                                                                                \
-    do {                                                                                                         \
-        if (!k->failed && !(call)) no_memory(k);                                                                 \
+#define SET(call)                                \
+    do {                                         \
+        if (!k->failed && !(call)) no_memory(k); \
     } while (0)
 
 void btk_attr_int(btk *k, btk_tensor t, const char *name, int64_t value)
@@ -213,14 +215,18 @@ btk_tensor btk_int(btk *k, int64_t value) { return btk_number(k, BERTH_INT32, (d
 
 /* ---- Elementwise -------------------------------------------------------------------------------------- */
 
-btk_tensor btk_unary(btk *k, const char *op, btk_tensor x) { return btk_node(k, op, 1, &x, x.dtype, x.shape); }
+btk_tensor btk_unary(btk *k, const char *op, btk_tensor x)
+{
+    return btk_node(k, op, 1, &x, x.dtype, x.shape);
+}
 
 static bt_shape broadcast(btk *k, btk_tensor a, btk_tensor b)
 {
     bt_shape shape = BT_SCALAR;
     if (!k->failed && !bt_shape_broadcast(&a.shape, &b.shape, &shape)) {
         char one[BT_SHAPE_TEXT], two[BT_SHAPE_TEXT];
-        btk_damaged(k, "shapes %s and %s do not fit", bt_shape_text(&a.shape, one), bt_shape_text(&b.shape, two));
+        btk_damaged(k, "shapes %s and %s do not fit", bt_shape_text(&a.shape, one),
+                    bt_shape_text(&b.shape, two));
     }
     return shape;
 }

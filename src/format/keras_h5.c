@@ -39,7 +39,8 @@ typedef struct names {
 static berth_status add_names(keras_file *f, const bt_tensor *t, names *out)
 {
     int64_t more = bt_tensor_count(t);
-    if (t->dtype != BERTH_STRING && more) return bt_fail(f->h5.error, BERTH_BAD_MODEL, "weight_names are no text");
+    if (t->dtype != BERTH_STRING && more)
+        return bt_fail(f->h5.error, BERTH_BAD_MODEL, "weight_names are no text");
     if (more > INT32_MAX - out->n) return bt_fail_memory(f->h5.error);
     bt_str *list = bt_arena_array(f->arena, bt_str, (size_t)(out->n + more + 1));
     if (!list) return bt_fail_memory(f->h5.error);
@@ -69,7 +70,8 @@ static berth_status weight_names(keras_file *f, uint64_t group, names *out)
     return status;
 }
 
-static berth_status of_layer(void *user, const char *layer, const bt_tensor **weights, int *n, berth_error *error)
+static berth_status of_layer(void *user, const char *layer, const bt_tensor **weights, int *n,
+                             berth_error *error)
 {
     keras_file *f = user;
     uint64_t address;
@@ -98,22 +100,25 @@ static berth_status of_layer(void *user, const char *layer, const bt_tensor **we
 /* ---- The model ---------------------------------------------------------------------------------------- */
 
 /* The architecture: of the file, else of the one given beside it. */
-static berth_status configuration(keras_file *f, const bt_format_options *options, bt_source *source, bt_str *text)
+static berth_status configuration(keras_file *f, const bt_format_options *options, bt_source *source,
+                                  bt_str *text)
 {
     berth_error *error = f->h5.error;
     berth_status status = text_attribute(&f->h5, f->h5.root, "model_config", text);
     const char *path = options ? options->structure : NULL;
     if (status || (text->n && !path)) return status;
     if (!path)
-        return bt_fail(error, BERTH_BAD_MODEL, "no Keras model: the file has no model_config (a file of weights alone "
-                                               "needs its architecture: --structure ARCH.json)");
+        return bt_fail(error, BERTH_BAD_MODEL,
+                       "no Keras model: the file has no model_config (a file of weights alone "
+                       "needs its architecture: --structure ARCH.json)");
     bt_file *file = bt_file_open(path, error);
     if (!file) return error ? error->status : BERTH_NOT_FOUND;
     *text = (bt_str){(const char *)file->data, file->size};
     return bt_source_add_file(source, file) ? BERTH_OK : bt_fail_memory(error);
 }
 
-static berth_status build(keras_file *f, const bt_format_options *options, bt_source *source, berth_error *error)
+static berth_status build(keras_file *f, const bt_format_options *options, bt_source *source,
+                          berth_error *error)
 {
     bt_str text, version;
     const bt_hdf5_link *link = bt_map_get(&f->root.links, bt_str_of("model_weights"));
@@ -128,7 +133,12 @@ static berth_status build(keras_file *f, const bt_format_options *options, bt_so
     const char *written = bt_json_text(bt_json_get(json, "keras_version"), "2");
     status = bt_hdf5_group_open(&f->h5, link ? link->address : f->h5.root, &f->weights);
     btk_weights weights = {f, of_layer};
-    btk k = {.source = source, .arena = f->arena, .graph = &source->graph, .weights = &weights, .scope = "", .error = error};
+    btk k = {.source = source,
+             .arena = f->arena,
+             .graph = &source->graph,
+             .weights = &weights,
+             .scope = "",
+             .error = error};
     k.version = version.n ? version.p[0] - '0' : written[0] - '0';
     if (k.version < 1 || k.version > 9) k.version = 2;
     return status ? status : btk_model(&k, json);

@@ -4,7 +4,8 @@
 
 static void refuse_lambda(btk_call *c)
 {
-    btk_unsupported(c->k, "a Lambda layer holds Python code, which berth does not run: export a SavedModel instead (model.export)");
+    btk_unsupported(c->k, "a Lambda layer holds Python code, which berth does not run: export a SavedModel "
+                          "instead (model.export)");
 }
 
 static void refuse_input(btk_call *c) { btk_damaged(c->k, "an InputLayer is called"); }

@@ -11,12 +11,14 @@ void btk_thresholded_relu(btk_call *c), btk_relu(btk_call *c), btk_softmax_layer
 btk_tensor btk_general_relu(btk *k, btk_tensor x, double slope, double max, double threshold);
 
 /* keras_core.c */
-void btk_identity(btk_call *c), btk_dense(btk_call *c), btk_highway(btk_call *c), btk_maxout_dense(btk_call *c);
+void btk_identity(btk_call *c), btk_dense(btk_call *c), btk_highway(btk_call *c),
+    btk_maxout_dense(btk_call *c);
 void btk_embedding(btk_call *c), btk_masking(btk_call *c), btk_einsum_dense(btk_call *c);
 btk_tensor btk_dense_product(btk *k, btk_tensor x, btk_tensor kernel); /* x[..., m] kernel[m, n] */
 
 /* keras_conv.c */
-void btk_conv(btk_call *c), btk_depthwise(btk_call *c), btk_separable(btk_call *c), btk_locally_connected(btk_call *c);
+void btk_conv(btk_call *c), btk_depthwise(btk_call *c), btk_separable(btk_call *c),
+    btk_locally_connected(btk_call *c);
 void btk_conv_transpose(btk_call *c), btk_deconvolution(btk_call *c);
 /* What the layers of a number of spatial axes say, by the names of all versions. */
 typedef struct btk_window {
@@ -33,11 +35,13 @@ btk_tensor btk_convolve(btk *k, btk_tensor x, btk_tensor kernel, const btk_windo
 void btk_pool(btk_call *c), btk_global_pool(btk_call *c);
 
 /* keras_shape.c */
-void btk_flatten(btk_call *c), btk_reshape_layer(btk_call *c), btk_permute(btk_call *c), btk_repeat_vector(btk_call *c);
+void btk_flatten(btk_call *c), btk_reshape_layer(btk_call *c), btk_permute(btk_call *c),
+    btk_repeat_vector(btk_call *c);
 void btk_crop(btk_call *c), btk_zero_pad(btk_call *c), btk_upsample(btk_call *c);
 
 /* keras_norm.c */
-void btk_batch_norm(btk_call *c), btk_layer_norm(btk_call *c), btk_group_norm(btk_call *c), btk_unit_norm(btk_call *c);
+void btk_batch_norm(btk_call *c), btk_layer_norm(btk_call *c), btk_group_norm(btk_call *c),
+    btk_unit_norm(btk_call *c);
 void btk_rms_norm(btk_call *c), btk_spectral_norm(btk_call *c);
 
 /* keras_merge.c */

@@ -16,7 +16,8 @@ static bool level(btk_call *c)
     for (int i = 0; i < c->n_x; i++)
         if (c->xs[i].shape.rank > rank) rank = c->xs[i].shape.rank;
     for (int i = 0; i < c->n_x && !c->k->failed; i++)
-        while (c->xs[i].shape.rank < rank && c->xs[i].shape.rank > 0) c->xs[i] = btk_expand(c->k, c->xs[i], 1);
+        while (c->xs[i].shape.rank < rank && c->xs[i].shape.rank > 0)
+            c->xs[i] = btk_expand(c->k, c->xs[i], 1);
     return !c->k->failed;
 }
 
@@ -60,7 +61,8 @@ static const btk_tensor *concatenated_mask(btk_call *c, int axis)
     btk_tensor masks[64], *out = NULL;
     bool any = false;
     for (int i = 0; i < c->n_x; i++) any |= c->xs[i].mask != NULL;
-    if (!any || c->n_x > 64 || c->x.shape.rank < 3 || !(out = bt_arena_new(k->arena, btk_tensor))) return NULL;
+    if (!any || c->n_x > 64 || c->x.shape.rank < 3 || !(out = bt_arena_new(k->arena, btk_tensor)))
+        return NULL;
     for (int i = 0; i < c->n_x; i++) {
         btk_tensor x = c->xs[i], sizes[2] = {btk_size(k, x, 0), btk_size(k, x, 1)};
         bt_shape shape = BT_SHAPE(x.shape.dim[0], x.shape.dim[1]);
@@ -89,7 +91,8 @@ void btk_concatenate(btk_call *c)
 static btk_tensor unit(btk *k, btk_tensor x, int axis)
 {
     btk_tensor sum = btk_reduce(k, "Sum", btk_unary(k, "Square", x), 1u << axis, true);
-    return btk_binary(k, "Mul", x, btk_unary(k, "Rsqrt", btk_binary(k, "Maximum", sum, btk_number(k, x.dtype, 1e-12))));
+    return btk_binary(k, "Mul", x,
+                      btk_unary(k, "Rsqrt", btk_binary(k, "Maximum", sum, btk_number(k, x.dtype, 1e-12))));
 }
 
 /* Axis to the place `to`, the others in their order. */
@@ -127,7 +130,8 @@ static btk_tensor dot(btk_call *c, const char *key, bool normalize)
     for (int i = 0; i < 2; i++) {
         axes[i] = bt_json_int(bt_json_is(j, BT_JSON_ARRAY) ? bt_json_at(j, i) : j, -1);
         if (axes[i] < 0) axes[i] += c->xs[i].shape.rank;
-        if (axes[i] < 1 || axes[i] >= c->xs[i].shape.rank) return btk_damaged(k, "axes beyond the rank of the inputs"), c->x;
+        if (axes[i] < 1 || axes[i] >= c->xs[i].shape.rank)
+            return btk_damaged(k, "axes beyond the rank of the inputs"), c->x;
     }
     btk_tensor x = c->xs[0], y = c->xs[1];
     if (normalize) x = unit(k, x, (int)axes[0]), y = unit(k, y, (int)axes[1]);

@@ -2,6 +2,7 @@
  * each with the calls that were made of it, in any order. Nested models are layers (btk_nested_model). */
 #include "format/keras.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 /* ---- Layers ------------------------------------------------------------------------------------------- */
@@ -34,7 +35,8 @@ btk_layer *btk_layer_new(btk *k, const bt_json *entry)
         layer->variable = btk_dtype_of(k, dtype, BERTH_FLOAT, true);
     }
     if (!layer->class)
-        btk_unsupported(k, "berth does not know this class of layers: export a SavedModel instead (model.export)");
+        btk_unsupported(
+            k, "berth does not know this class of layers: export a SavedModel instead (model.export)");
     k->layer = caller;
     return k->failed ? NULL : layer;
 }
@@ -125,20 +127,49 @@ btk_tensor btk_layer_apply(btk *k, btk_layer *layer, btk_tensor x)
 
 /* ---- References --------------------------------------------------------------------------------------- */
 
+static bool is_input(const btk_layer *layer) { return !strcmp(layer->class_name, "InputLayer"); }
+static bool is_model(const btk_layer *layer) { return layer->class->build == btk_nested_model; }
+static bool is_sequential(const btk_layer *layer) { return !strcmp(layer->class_name, "Sequential"); }
+
+/* "config" is the list itself in old Sequential models. */
+static const bt_json *layers_of(const btk_layer *model)
+{
+    const bt_json *layers = bt_json_get(model->config, "layers");
+    return layers ? layers : model->config;
+}
+
+static const bt_json *batch_shape(const bt_json *config)
+{
+    const bt_json *j = bt_json_get(config, "batch_shape");
+    return bt_json_is(j, BT_JSON_ARRAY) ? j : bt_json_get(config, "batch_input_shape");
+}
+
+/* Calls of a model that was built with an input count from 1: call 0 is the one that built it, which is not stored. Keras 3
+ * counts so among the outputs of a model, for functional ones alone. */
+static int first_call(const btk *k, const btk_layer *layer, bool output)
+{
+    if (!is_model(layer)) return 0;
+    if (k->version >= 3) return output && !is_sequential(layer);
+    return !is_sequential(layer) || batch_shape(bt_json_get(bt_json_first(layers_of(layer)), "config"));
+}
+
 /* [layer, call, tensor] among the layers of a model; NULL when there is none such. */
-static btk_result *result_of(const btk_layer *model, const bt_json *reference)
+static btk_result *result_of(const btk *k, const btk_layer *model, const bt_json *reference, bool output)
 {
     const char *name = bt_json_text(bt_json_at(reference, 0), NULL);
     int64_t call = bt_json_int(bt_json_at(reference, 1), 0);
-    for (btk_layer *layer = name ? model->children : NULL; layer; layer = layer->next)
-        if (!strcmp(layer->name, name)) return call >= 0 && call < layer->n_results ? &layer->results[call] : NULL;
+    for (btk_layer *layer = name ? model->children : NULL; layer; layer = layer->next) {
+        if (strcmp(layer->name, name)) continue;
+        call -= first_call(k, layer, output);
+        return call >= 0 && call < layer->n_results ? &layer->results[call] : NULL;
+    }
     return NULL;
 }
 
-static bool is_reference(const btk_layer *model, const bt_json *j)
+static bool is_reference(const btk *k, const btk_layer *model, const bt_json *j)
 {
     return bt_json_is(j, BT_JSON_ARRAY) && j->n >= 3 && bt_json_is(bt_json_at(j, 1), BT_JSON_INT) &&
-           bt_json_is(bt_json_at(j, 2), BT_JSON_INT) && result_of(model, j);
+           bt_json_is(bt_json_at(j, 2), BT_JSON_INT) && result_of(k, model, j, false);
 }
 
 static const bt_json *keras_tensor(const bt_json *j)
@@ -148,9 +179,9 @@ static const bt_json *keras_tensor(const bt_json *j)
 }
 
 /* Fills *out; false when a tensor that it names is not there yet. */
-static bool tensor_at(btk *k, const btk_layer *model, const bt_json *reference, btk_value *out)
+static bool tensor_at(btk *k, const btk_layer *model, const bt_json *reference, bool output, btk_value *out)
 {
-    const btk_result *r = result_of(model, reference);
+    const btk_result *r = result_of(k, model, reference, output);
     int64_t i = bt_json_int(bt_json_at(reference, 2), 0);
     if (!r) {
         btk_damaged(k, "the configuration names a tensor of layer '%s' that it does not have",
@@ -171,8 +202,8 @@ static bool value_of(btk *k, const btk_layer *model, const bt_json *j, btk_value
 {
     const bt_json *reference = keras_tensor(j);
     *out = (btk_value){.key = j->key, .json = j};
-    if (!reference && k->version < 3 && is_reference(model, j)) reference = j;
-    if (reference) return tensor_at(k, model, reference, out);
+    if (!reference && k->version < 3 && is_reference(k, model, j)) reference = j;
+    if (reference) return tensor_at(k, model, reference, false, out);
     if (j->kind < BT_JSON_ARRAY || bt_json_is_text(bt_json_get(j, "class_name"), "__slice__")) return true;
     btk_value *items = bt_arena_array(k->arena, btk_value, (size_t)j->n + 1);
     bool tensors = false;
@@ -207,8 +238,9 @@ static bool old_entry(btk *k, const btk_layer *model, const bt_json *entry, btk_
 {
     bt_str key = bt_json_is(entry, BT_JSON_ARRAY) ? entry->key : (bt_str){0};
     *out = (btk_value){.key = key};
-    if (bt_json_is_text(bt_json_at(entry, 0), "_CONSTANT_VALUE")) return out->json = bt_json_at(entry, 2), true;
-    if (bt_json_is(bt_json_at(entry, 0), BT_JSON_STRING)) return tensor_at(k, model, entry, out);
+    if (bt_json_is_text(bt_json_at(entry, 0), "_CONSTANT_VALUE"))
+        return out->json = bt_json_at(entry, 2), true;
+    if (bt_json_is(bt_json_at(entry, 0), BT_JSON_STRING)) return tensor_at(k, model, entry, false, out);
     return value_of(k, model, entry, out);
 }
 
@@ -255,8 +287,6 @@ static void clear_results(btk *k, btk_layer *model)
     }
 }
 
-static bool is_input(const btk_layer *layer) { return !strcmp(layer->class_name, "InputLayer"); }
-
 /* Makes all calls of the layer whose arguments are there; true when one was made. *left counts the others. */
 static bool make_calls(btk *k, btk_layer *model, btk_layer *layer, int *left)
 {
@@ -289,7 +319,8 @@ static void run_functional(btk *k, btk_layer *model)
         for (btk_layer *layer = model->children; layer && !k->failed; layer = layer->next)
             if (!is_input(layer)) any |= make_calls(k, model, layer, &left);
     }
-    if (left && !k->failed) btk_damaged(k, "the calls of the layers of model '%s' wait for each other", model->name);
+    if (left && !k->failed)
+        btk_damaged(k, "the calls of the layers of model '%s' wait for each other", model->name);
 }
 
 /* input_layers and output_layers: one reference, a list of them, or a dictionary; calls f for each. */
@@ -326,15 +357,6 @@ static void set_result(btk *k, btk_layer *layer, btk_tensor t)
     layer->results[0] = (btk_result){copy, 1, true};
 }
 
-static bool is_sequential(const btk_layer *model) { return !strcmp(model->class_name, "Sequential"); }
-
-/* "config" is the list itself in old Sequential models. */
-static const bt_json *layers_of(const btk_layer *model)
-{
-    const bt_json *layers = bt_json_get(model->config, "layers");
-    return layers ? layers : model->config;
-}
-
 static void run_sequential(btk_call *c, btk_layer *model)
 {
     btk_result r = {&c->x, 1, true};
@@ -354,7 +376,8 @@ static btk_tensor input_of(const btk_call *c, const bt_json *reference, int i)
     for (int j = 0; first && first->kind == BTK_LIST && j < first->n; j++) {
         const btk_value *item = &first->items[j];
         if (item->key.n && item->kind == BTK_TENSOR &&
-            (bt_str_equal(item->key, reference->key) || bt_str_is(item->key, bt_json_text(bt_json_at(reference, 0), ""))))
+            (bt_str_equal(item->key, reference->key) ||
+             bt_str_is(item->key, bt_json_text(bt_json_at(reference, 0), ""))))
             return item->tensor;
     }
     return i < c->n_x ? c->xs[i] : (btk_tensor){0};
@@ -366,7 +389,7 @@ static void bind_inputs(btk_call *c, btk_layer *model)
     const bt_json **inputs = references(c->k, bt_json_get(model->config, "input_layers"), &n);
     if (!c->k->failed && n != c->n_x) btk_damaged(c->k, "a model of %d inputs is called with %d", n, c->n_x);
     for (int i = 0; i < n && !c->k->failed; i++) {
-        btk_result *r = result_of(model, inputs[i]);
+        btk_result *r = result_of(c->k, model, inputs[i], false);
         for (btk_layer *layer = model->children; r && layer; layer = layer->next)
             if (layer->results == r && is_input(layer)) set_result(c->k, layer, input_of(c, inputs[i], i));
         if (!r) btk_damaged(c->k, "an input that is no layer of the model");
@@ -381,7 +404,7 @@ static void give_outputs(btk_call *c, btk_layer *model)
     if (!tensors) btk_fail(c->k, BERTH_NO_MEMORY, "out of memory");
     for (int i = 0; i < n && !c->k->failed; i++) {
         btk_value value = {0};
-        if (!tensor_at(c->k, model, outputs[i], &value))
+        if (!tensor_at(c->k, model, outputs[i], true, &value))
             btk_damaged(c->k, "output %d of the model is never computed", i);
         tensors[i] = value.tensor;
     }
@@ -419,25 +442,30 @@ static bool shape_of(btk *k, const bt_json *j, bt_shape *out)
     return true;
 }
 
-static const bt_json *batch_shape(const bt_json *config)
-{
-    const bt_json *j = bt_json_get(config, "batch_shape");
-    return bt_json_is(j, BT_JSON_ARRAY) ? j : bt_json_get(config, "batch_input_shape");
-}
-
 static btk_tensor placeholder(btk *k, const char *name, bt_shape shape, const bt_json *config, bt_port *port)
 {
     const bt_json *dtype = bt_json_get(config, "dtype");
     if (!dtype || bt_json_is(dtype, BT_JSON_NULL)) dtype = bt_json_get(config, "input_dtype");
     btk_tensor t = {.dtype = btk_dtype_of(k, dtype, BERTH_FLOAT, false), .shape = shape};
-    if (bt_json_bool(bt_json_get(config, "sparse"), false) || bt_json_bool(bt_json_get(config, "ragged"), false))
+    if (bt_json_bool(bt_json_get(config, "sparse"), false) ||
+        bt_json_bool(bt_json_get(config, "ragged"), false))
         btk_unsupported(k, "input '%s' is sparse or ragged", name);
     t.edge.node = btk_add(k, name, "Placeholder");
     btk_attr_type(k, t, "dtype", t.dtype);
-    if (!k->failed && !bt_set_shape(k->graph, t.edge.node, "shape", &shape)) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+    if (!k->failed && !bt_set_shape(k->graph, t.edge.node, "shape", &shape))
+        btk_fail(k, BERTH_NO_MEMORY, "out of memory");
     *port = (bt_port){.key = name, .dtype = t.dtype, .shape = shape};
     if (!k->failed) port->tensor = bt_arena_print(k->arena, "%s:0", k->graph->nodes[t.edge.node].name);
     return t;
+}
+
+/* LAYER_input; Keras 1 took the class in small letters and a number of its own. */
+static const char *input_name(btk *k, const btk_layer *first)
+{
+    char *name = bt_arena_print(k->arena, k->version == 1 ? "%s_input_1" : "%s_input",
+                                k->version == 1 ? first->class_name : first->name);
+    for (char *p = name; p && *p && k->version == 1; p++) *p = (char)tolower((unsigned char)*p);
+    return name;
 }
 
 /* A Sequential that opens with another layer has its shape there, maybe some models deeper, or in build_input_shape. */
@@ -450,14 +478,17 @@ static btk_tensor sequential_input(btk *k, btk_layer *model, bt_port *port)
         if (!shape_of(k, batch_shape(config), &shape)) btk_damaged(k, "input '%s' has no shape", first->name);
         return placeholder(k, first->name, shape, config, port);
     }
-    const char *name = bt_arena_print(k->arena, "%s_input", first->name);
+    const char *name = input_name(k, first);
     for (int depth = 0; depth < BTK_MAX_DEPTH && !batch_shape(config); depth++) {
         const bt_json *layers = bt_json_get(config, "layers");
-        const bt_json *inner = bt_json_first(layers ? layers : bt_json_is(config, BT_JSON_ARRAY) ? config : NULL);
+        const bt_json *inner = bt_json_first(layers                              ? layers
+                                             : bt_json_is(config, BT_JSON_ARRAY) ? config
+                                                                                 : NULL);
         if (!inner) break;
         config = bt_json_get(inner, "config");
     }
-    if (!shape_of(k, batch_shape(config), &shape) && !shape_of(k, bt_json_get(model->config, "build_input_shape"), &shape))
+    if (!shape_of(k, batch_shape(config), &shape) &&
+        !shape_of(k, bt_json_get(model->config, "build_input_shape"), &shape))
         btk_damaged(k, "the model does not say the shape of its input");
     if (!k->failed && name) return placeholder(k, name, shape, config, port);
     return (btk_tensor){0};
@@ -470,14 +501,16 @@ static void functional_inputs(btk *k, btk_layer *model, bt_signature *signature)
     signature->inputs = bt_arena_array(k->arena, bt_port, (size_t)n + 1);
     if (!signature->inputs) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
     for (int i = 0; i < n && !k->failed; i++) {
-        btk_result *r = result_of(model, inputs[i]);
+        btk_result *r = result_of(k, model, inputs[i], false);
         btk_layer *layer = model->children;
         bt_shape shape;
         while (layer && !(r && layer->results == r)) layer = layer->next;
         if (!layer || !is_input(layer) || !shape_of(k, batch_shape(layer->config), &shape))
             btk_damaged(k, "input %d of the model is no InputLayer with a shape", i);
         else if (!r->is_done)
-            set_result(k, layer, placeholder(k, layer->name, shape, layer->config, &signature->inputs[signature->n_inputs++]));
+            set_result(
+                k, layer,
+                placeholder(k, layer->name, shape, layer->config, &signature->inputs[signature->n_inputs++]));
     }
 }
 
@@ -525,7 +558,8 @@ static void run_outermost(btk_call *c, bt_signature *signature)
     signature->outputs = bt_arena_array(k->arena, bt_port, (size_t)c->n_out + 1);
     if (!signature->outputs) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
     for (int i = 0; i < c->n_out && !k->failed; i++)
-        add_output(k, signature, outputs ? bt_json_text(bt_json_at(outputs[i], 0), "output") : last->name, c->out[i]);
+        add_output(k, signature, outputs ? bt_json_text(bt_json_at(outputs[i], 0), "output") : last->name,
+                   c->out[i]);
 }
 
 berth_status btk_model(btk *k, const bt_json *json)
@@ -533,7 +567,9 @@ berth_status btk_model(btk *k, const bt_json *json)
     bt_signature *signature = bt_arena_new(k->arena, bt_signature);
     btk_layer *model = btk_layer_new(k, json);
     if (!k->failed && (!signature || model->class->build != btk_nested_model))
-        btk_unsupported(k, "a %s is no model that berth can build: export a SavedModel instead (model.export)", model->class_name);
+        btk_unsupported(k,
+                        "a %s is no model that berth can build: export a SavedModel instead (model.export)",
+                        model->class_name);
     if (!k->failed) make_layers(k, model, layers_of(model));
     if (!k->failed && !model->children) btk_damaged(k, "a model without layers");
     if (!k->failed) {

@@ -6,7 +6,8 @@ static int axis_of(btk_call *c, int64_t otherwise)
 {
     const bt_json *j = btk_of(c, "axis");
     int64_t axis = bt_json_int(bt_json_is(j, BT_JSON_ARRAY) ? j->first : j, otherwise);
-    if (j && j->kind == BT_JSON_ARRAY && j->n != 1) btk_unsupported(c->k, "normalisation over several axes at once");
+    if (j && j->kind == BT_JSON_ARRAY && j->n != 1)
+        btk_unsupported(c->k, "normalisation over several axes at once");
     if (axis < 0) axis += c->x.shape.rank;
     if (axis < 0 || axis >= c->x.shape.rank) btk_damaged(c->k, "an axis beyond the rank of the input");
     return c->k->failed ? 0 : (int)axis;
@@ -22,8 +23,8 @@ static btk_tensor along(btk *k, btk_tensor v, btk_tensor x, int axis)
 }
 
 /* x inv + (beta - mean inv), inv = gamma / sqrt(variance + epsilon); gamma and beta may be absent (dtype 0). */
-static btk_tensor normalise(btk *k, btk_tensor x, btk_tensor mean, btk_tensor variance, btk_tensor gamma, btk_tensor beta,
-                            double epsilon)
+static btk_tensor normalise(btk *k, btk_tensor x, btk_tensor mean, btk_tensor variance, btk_tensor gamma,
+                            btk_tensor beta, double epsilon)
 {
     btk_tensor inv = btk_unary(k, "Rsqrt", btk_shifted(k, variance, epsilon));
     if (gamma.dtype) inv = btk_binary(k, "Mul", inv, gamma);
@@ -44,8 +45,8 @@ static btk_tensor vector(btk *k, int64_t n, double value)
     return btk_numbers(k, BERTH_FLOAT, BT_SHAPE(n), values);
 }
 
-static btk_tensor fused(btk_call *c, btk_tensor x, btk_tensor gamma, btk_tensor beta, btk_tensor mean, btk_tensor variance,
-                        double epsilon)
+static btk_tensor fused(btk_call *c, btk_tensor x, btk_tensor gamma, btk_tensor beta, btk_tensor mean,
+                        btk_tensor variance, double epsilon)
 {
     btk *k = c->k;
     int64_t n = btk_dim(x, -1);
@@ -109,7 +110,8 @@ static bt_shape shape_over(btk_call *c, uint32_t axes)
 {
     bt_shape shape = {.rank = 0};
     for (int i = 0; i < c->x.shape.rank; i++)
-        if (axes >> i & 1) shape.dim[shape.rank++] = btk_known(c->k, c->x, i, "the size of a normalised axis");
+        if (axes >> i & 1)
+            shape.dim[shape.rank++] = btk_known(c->k, c->x, i, "the size of a normalised axis");
     return shape;
 }
 
@@ -157,7 +159,8 @@ void btk_rms_norm(btk_call *c)
     btk_tensor scale = btk_weight_raw(c, "scale", true, shape_over(c, axes));
     btk_tensor x = btk_cast(k, c->x, is_half(c->x.dtype) ? BERTH_FLOAT : c->x.dtype);
     btk_tensor square = btk_reduce(k, "Mean", btk_unary(k, "Square", x), axes, true);
-    btk_tensor y = btk_binary(k, "Mul", x, btk_unary(k, "Rsqrt", btk_shifted(k, square, btk_double_of(c, "epsilon", 1e-6))));
+    btk_tensor y = btk_binary(
+        k, "Mul", x, btk_unary(k, "Rsqrt", btk_shifted(k, square, btk_double_of(c, "epsilon", 1e-6))));
     y = btk_binary(k, "Mul", y, spread(c, btk_cast(k, scale, x.dtype), axes));
     btk_return(c, btk_cast(k, y, c->x.dtype));
 }
@@ -171,7 +174,8 @@ void btk_group_norm(btk_call *c)
     if (!btk_rank(k, x, 2, BT_MAX_RANK - 1) || axis < 1) return;
     int64_t n = btk_known(k, x, axis, "the number of channels"), groups = btk_int_of(c, "groups", 32);
     if (groups == -1) groups = n;
-    if (groups < 1 || n % groups) btk_damaged(k, "%lld channels in %lld groups", (long long)n, (long long)groups);
+    if (groups < 1 || n % groups)
+        btk_damaged(k, "%lld channels in %lld groups", (long long)n, (long long)groups);
     if (k->failed) return;
     int64_t dims[BT_MAX_RANK], wide[BT_MAX_RANK], whole[BT_MAX_RANK];
     for (int i = 0, to = 0; i < x.shape.rank; i++) {

@@ -6,7 +6,8 @@ static bool is_max(const btk_call *c) { return c->layer->class->detail[1] == 'M'
 static int axes_of(const btk_call *c) { return c->layer->class->detail[0] - '0'; }
 
 /* A size as an attribute of four or five numbers; a signal is an image of one row. */
-static void pool_attributes(btk_call *c, btk_tensor y, int n, const int64_t *size, const int64_t *stride, const char *padding)
+static void pool_attributes(btk_call *c, btk_tensor y, int n, const int64_t *size, const int64_t *stride,
+                            const char *padding)
 {
     int64_t window[5] = {1, 1, 1, 1, 1}, strides[5] = {1, 1, 1, 1, 1};
     int first = n == 1 ? 2 : 1;
@@ -36,7 +37,8 @@ void btk_pool(btk_call *c)
         if (stride[i] < 1) stride[i] = size[i];
         if (size[i] < 1) btk_damaged(k, "a window of no size");
         int64_t in = shape.dim[i + 1], span = strcmp(padding, "same") ? size[i] - 1 : 0;
-        if (in >= 0 && stride[i] > 0) shape.dim[i + 1] = in <= span ? 0 : (in - span + stride[i] - 1) / stride[i];
+        if (in >= 0 && stride[i] > 0)
+            shape.dim[i + 1] = in <= span ? 0 : (in - span + stride[i] - 1) / stride[i];
     }
     static const char *const ops[2][2] = {{"AvgPool", "AvgPool3D"}, {"MaxPool", "MaxPool3D"}};
     if (n == 1) {

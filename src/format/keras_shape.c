@@ -11,7 +11,8 @@ void btk_flatten(btk_call *c)
     int64_t n = x.shape.rank > 1 ? bt_shape_span(&x.shape, 1, x.shape.rank) : 1;
     for (int i = 1; i < x.shape.rank; i++)
         if (x.shape.dim[i] < 0) n = -1;
-    if (btk_rank(k, x, 1, BT_MAX_RANK)) btk_return(c, btk_reshape(k, x, 2, (int64_t[]){-1, n}, (int[]){0, -1}));
+    if (btk_rank(k, x, 1, BT_MAX_RANK))
+        btk_return(c, btk_reshape(k, x, 2, (int64_t[]){-1, n}, (int[]){0, -1}));
 }
 
 void btk_reshape_layer(btk_call *c)
@@ -28,13 +29,15 @@ void btk_reshape_layer(btk_call *c)
         dims[n] = bt_json_int(j, -1);
         axes[n] = -1;
         if (dims[n] < 0) dims[open = n] = -1;
-        else if (__builtin_mul_overflow(product, dims[n], &product)) btk_damaged(k, "a target shape too large");
+        else if (__builtin_mul_overflow(product, dims[n], &product))
+            btk_damaged(k, "a target shape too large");
     }
     for (int i = 1; i < c->x.shape.rank; i++)
         if (c->x.shape.dim[i] < 0) known = -1;
     if (known > 0) known = bt_shape_span(&c->x.shape, 1, c->x.shape.rank);
     if (open >= 0 && known >= 0 && product > 0) dims[open] = known % product ? -1 : known / product;
-    else if (open < 0 && known >= 0 && known != product) btk_damaged(k, "%lld elements do not fill the target shape", (long long)known);
+    else if (open < 0 && known >= 0 && known != product)
+        btk_damaged(k, "%lld elements do not fill the target shape", (long long)known);
     btk_return(c, btk_reshape(k, c->x, n, dims, axes));
 }
 
@@ -47,7 +50,8 @@ void btk_permute(btk_call *c)
         if (axis > 0 && axis < BT_MAX_RANK) seen |= 1u << axis;
         perm[n] = (int)axis;
     }
-    if (n != c->x.shape.rank || seen != (1u << n) - 1) btk_damaged(c->k, "dims do not fit an input of rank %d", c->x.shape.rank);
+    if (n != c->x.shape.rank || seen != (1u << n) - 1)
+        btk_damaged(c->k, "dims do not fit an input of rank %d", c->x.shape.rank);
     if (!c->k->failed) btk_return(c, btk_transpose(c->k, c->x, perm));
 }
 
@@ -125,7 +129,8 @@ static btk_tensor resized(btk_call *c, btk_tensor x, const int64_t *times, const
             sizes[i] = btk_int(k, shape.dim[i + 1]);
         }
     }
-    if (!bilinear && !nearest && strcmp(interpolation, "bicubic")) btk_unsupported(k, "interpolation '%s'", interpolation);
+    if (!bilinear && !nearest && strcmp(interpolation, "bicubic"))
+        btk_unsupported(k, "interpolation '%s'", interpolation);
     btk_tensor in[2] = {x, btk_pack(k, 2, sizes)};
     const char *op = bilinear ? "ResizeBilinear" : nearest ? "ResizeNearestNeighbor" : "ResizeBicubic";
     btk_tensor y = btk_node(k, op, 2, in, nearest ? x.dtype : BERTH_FLOAT, shape);
