@@ -57,7 +57,9 @@ typedef struct btk_layer {
     btk_weight *weights;
     btk_weight *next_weight; /* the one that a further call of the layer takes next */
     struct btk_layer *next_child;
-    bool is_called, trainable;
+    bool trainable;
+    bool is_flipped,
+        is_zero_masked;            /* of a direction: go_backwards is turned over; masked steps give zeros */
     berth_dtype compute, variable; /* the dtype policy */
     btk_result *results;           /* of a layer in a functional model: by index of the call */
     int n_results;
@@ -203,6 +205,9 @@ btk_tensor btk_softmax(btk *k, btk_tensor x, int axis);
 
 /* dims[i] -1: the size of axis axes[i] of x (at most one such may have axes[i] -1: what is left). */
 btk_tensor btk_reshape(btk *k, btk_tensor x, int rank, const int64_t *dims, const int *axes);
+/* [a, b, rest] as [a b, rest] (n leading axes), and back, the sizes of the leading axes being those of `like`. */
+btk_tensor btk_fold_leading(btk *k, btk_tensor x, int n);
+btk_tensor btk_unfold_leading(btk *k, btk_tensor x, btk_tensor like, int n);
 /* Dimension of x as an int32 scalar; a constant where it is known. */
 btk_tensor btk_size(btk *k, btk_tensor x, int axis);
 /* A vector of int32 of these scalars. */

@@ -85,6 +85,33 @@ btk_tensor btk_reshape(btk *k, btk_tensor x, int rank, const int64_t *dims, cons
     return out;
 }
 
+btk_tensor btk_fold_leading(btk *k, btk_tensor x, int n)
+{
+    int64_t dims[BT_MAX_RANK];
+    int axes[BT_MAX_RANK], rank = x.shape.rank - n + 1;
+    if (!btk_rank(k, x, n, BT_MAX_RANK)) return x;
+    for (int i = 0; i < rank; i++) dims[i] = -1, axes[i] = i ? i + n - 1 : -1;
+    return btk_reshape(k, x, rank, dims, axes);
+}
+
+btk_tensor btk_unfold_leading(btk *k, btk_tensor x, btk_tensor like, int n)
+{
+    btk_tensor sizes[BT_MAX_RANK];
+    bt_shape shape = {.rank = x.shape.rank + n - 1};
+    int open = 0;
+    if (!btk_rank(k, x, 1, BT_MAX_RANK - n + 1)) return x;
+    for (int i = 0; i < shape.rank; i++) {
+        shape.dim[i] = i < n ? btk_dim(like, i) : btk_dim(x, i - n + 1);
+        open += shape.dim[i] < 0;
+    }
+    if (open <= 1) return btk_reshape(k, x, shape.rank, shape.dim, NULL);
+    for (int i = 0; i < shape.rank; i++) sizes[i] = i < n ? btk_size(k, like, i) : btk_size(k, x, i - n + 1);
+    btk_tensor out =
+        btk_node(k, "Reshape", 2, (btk_tensor[]){x, btk_pack(k, shape.rank, sizes)}, x.dtype, shape);
+    btk_attr_type(k, out, "Tshape", BERTH_INT32);
+    return out;
+}
+
 btk_tensor btk_expand(btk *k, btk_tensor x, int axis)
 {
     if (axis < 0) axis += x.shape.rank + 1;
@@ -287,7 +314,7 @@ btk_tensor btk_broadcast(btk *k, btk_tensor x, int rank, const btk_tensor *dims,
 
 btk_tensor btk_reduce(btk *k, const char *op, btk_tensor x, uint32_t axes, bool keep)
 {
-    int64_t list[BT_MAX_RANK];
+    int64_t list[BT_MAX_RANK] = {0};
     bt_shape shape = {.rank = 0};
     int n = 0;
     bool logical = !strcmp(op, "All") || !strcmp(op, "Any");

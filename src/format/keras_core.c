@@ -12,21 +12,10 @@ void btk_identity(btk_call *c)
 /* x[..., m] by kernel [m, n]: a matrix product over all leading axes at once. */
 btk_tensor btk_dense_product(btk *k, btk_tensor x, btk_tensor kernel)
 {
-    int rank = x.shape.rank, open = 0;
-    btk_tensor sizes[BT_MAX_RANK];
-    bt_shape shape = btk_with_dim(x.shape, -1, btk_dim(kernel, 1));
+    int lead = x.shape.rank - 1;
     if (!btk_rank(k, x, 2, BT_MAX_RANK)) return x;
-    if (rank == 2) return btk_matmul(k, x, kernel, false, false);
-    btk_tensor flat =
-        btk_reshape(k, x, 2, (int64_t[]){-1, btk_known(k, x, -1, "the last dimension")}, (int[]){-1, -1});
-    btk_tensor product = btk_matmul(k, flat, kernel, false, false);
-    for (int i = 0; i < rank; i++) open += shape.dim[i] < 0;
-    if (open <= 1) return btk_reshape(k, product, rank, shape.dim, NULL);
-    for (int i = 0; i < rank; i++) sizes[i] = i < rank - 1 ? btk_size(k, x, i) : btk_int(k, shape.dim[i]);
-    btk_tensor in[2] = {product, btk_pack(k, rank, sizes)};
-    product = btk_node(k, "Reshape", 2, in, x.dtype, shape);
-    btk_attr_type(k, product, "Tshape", BERTH_INT32);
-    return product;
+    if (lead == 1) return btk_matmul(k, x, kernel, false, false);
+    return btk_unfold_leading(k, btk_matmul(k, btk_fold_leading(k, x, lead), kernel, false, false), x, lead);
 }
 
 void btk_dense(btk_call *c)

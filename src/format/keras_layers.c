@@ -10,6 +10,8 @@ static void refuse_lambda(btk_call *c)
 
 static void refuse_input(btk_call *c) { btk_damaged(c->k, "an InputLayer is called"); }
 
+static void refuse_cell(btk_call *c) { btk_unsupported(c->k, "a cell is called by itself"); }
+
 static const btk_class classes[] = {
     /* Models */
     {"Functional", btk_nested_model, BTK_OWN_MASK | BTK_NO_CAST, NULL},
@@ -107,6 +109,21 @@ static const btk_class classes[] = {
     {"GroupNormalization", btk_group_norm, BTK_MASK, NULL},
     {"UnitNormalization", btk_unit_norm, BTK_MASK, NULL},
     {"RMSNormalization", btk_rms_norm, BTK_MASK, NULL},
+
+    /* Recurrent; cells are called by their layer alone (keras_cell.c) */
+    {"SimpleRNN", btk_rnn, BTK_OWN_MASK, NULL},
+    {"GRU", btk_rnn, BTK_OWN_MASK, NULL},
+    {"LSTM", btk_rnn, BTK_OWN_MASK, NULL},
+    {"RNN", btk_rnn, BTK_OWN_MASK, NULL},
+    {"ConvLSTM1D", btk_rnn, BTK_OWN_MASK, "1"},
+    {"ConvLSTM2D", btk_rnn, BTK_OWN_MASK, "2"},
+    {"ConvLSTM3D", btk_rnn, BTK_OWN_MASK, "3"},
+    {"SimpleRNNCell", refuse_cell, 0, NULL},
+    {"GRUCell", refuse_cell, 0, NULL},
+    {"LSTMCell", refuse_cell, 0, NULL},
+    {"StackedRNNCells", refuse_cell, 0, NULL},
+    {"Bidirectional", btk_bidirectional, BTK_OWN_MASK, NULL},
+    {"TimeDistributed", btk_time_distributed, BTK_MASK, NULL},
 
     /* Merging: the op */
     {"Add", btk_merge, BTK_OWN_MASK, "AddV2"},

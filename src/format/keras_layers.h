@@ -47,6 +47,9 @@ void btk_rms_norm(btk_call *c), btk_spectral_norm(btk_call *c);
 /* keras_merge.c */
 void btk_merge(btk_call *c), btk_concatenate(btk_call *c), btk_dot(btk_call *c), btk_merge_old(btk_call *c);
 
+/* keras_rnn.c */
+void btk_rnn(btk_call *c), btk_bidirectional(btk_call *c), btk_time_distributed(btk_call *c);
+
 btk_tensor btk_mask_of(const btk_call *c); /* the keyword "mask", or that of the input; dtype 0: none */
 
 #endif
