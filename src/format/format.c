@@ -5,6 +5,7 @@
 /* In the order that they are asked; those that are surest about their content stand first. */
 static const bt_format *const formats[] = {
     &bt_format_savedmodel,
+    &bt_format_checkpoint,
     &bt_format_keras_h5,
     &bt_format_pbtxt,
     &bt_format_graphdef,
@@ -22,6 +23,7 @@ static const struct {
 
 static berth_status unrecognised(const char *path, const bt_file *file, berth_error *error)
 {
+    if (!file && !bt_path_exists(path)) return bt_fail(error, BERTH_NOT_FOUND, "no such file or folder");
     if (!file)
         return bt_fail(error, BERTH_BAD_MODEL,
                        "a folder without a model: it has no saved_model.pb or saved_model.pbtxt");
@@ -52,7 +54,8 @@ berth_status bt_format_load(const char *path, const bt_format_options *options, 
     if (!error) error = &own;
     bt_error_clear(error);
     bt_file *file = NULL;
-    if (!bt_path_is_folder(path) && !(file = bt_file_open(path, error))) return error->status;
+    bool is_file = bt_path_exists(path) && !bt_path_is_folder(path);
+    if (is_file && !(file = bt_file_open(path, error))) return error->status;
     source->path = bt_arena_copy(&source->arena, path, strlen(path));
     if (!source->path) bt_fail_memory(error);
     else load(path, file, options ? options : &none, source, error);

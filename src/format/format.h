@@ -12,7 +12,8 @@ typedef struct bt_format_options {
 
 typedef struct bt_format {
     const char *name; /* "SavedModel" */
-    /* True when this path (a file mapped as `file`, or a folder with file NULL) is for this format. */
+    /* True when this path (a file mapped as `file`; or, with file NULL, a folder, or what the names of several
+     * files begin with) is for this format. */
     bool (*sniff)(const char *path, const bt_file *file);
     /* Fills *source, which is initialised. file: as above, borrowed; a loader that keeps views takes a reference
      * (bt_source_add_file(source, bt_file_ref(file))). Messages name what is wrong inside; the path is put in front by the caller. */
@@ -20,9 +21,11 @@ typedef struct bt_format {
                          berth_error *error);
 } bt_format;
 
-extern const bt_format bt_format_graphdef, bt_format_pbtxt, bt_format_savedmodel, bt_format_keras_h5;
+extern const bt_format bt_format_graphdef, bt_format_pbtxt, bt_format_savedmodel, bt_format_checkpoint,
+    bt_format_keras_h5;
 
 /* Opens, sniffs, loads. The error names the path. */
-berth_status bt_format_load(const char *path, const bt_format_options *options, bt_source *source, berth_error *error);
+berth_status bt_format_load(const char *path, const bt_format_options *options, bt_source *source,
+                            berth_error *error);
 
 #endif

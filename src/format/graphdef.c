@@ -446,6 +446,7 @@ berth_status bt_graphdef_read(bt_str message, bt_source *source, berth_error *er
 berth_status bt_graphdef_find_init(bt_source *source, berth_error *error)
 {
     const bt_graph *graph = &source->graph;
+    source->n_init_targets = 0;
     source->init_targets = bt_arena_array(&source->arena, const char *, graph->n_nodes);
     if (!source->init_targets) return bt_fail_memory(error);
     for (size_t i = 0; i < graph->n_nodes; i++) {

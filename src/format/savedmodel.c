@@ -1,59 +1,9 @@
 /* SavedModel, of TensorFlow 1 and 2: a folder with saved_model.pb (or .pbtxt), variables/ and assets/. One of its
- * MetaGraphs is taken, by its tags. The graph goes through graphdef.c, the values of variables through restore.c and
- * bundle.c. The object graph of TensorFlow 2 is not looked at: all that runs stands in graph and signatures. */
-#include <stdlib.h>
-
+ * MetaGraphs is taken, by its tags, and read by metagraph.c. The object graph of TensorFlow 2 is not looked at: all that
+ * runs stands in graph and signatures. */
 #include "format/format.h"
-#include "format/graphdef.h"
+#include "format/metagraph.h"
 #include "format/pbtxt.h"
-#include "format/restore.h"
-
-/* Fields of MetaGraphDef. */
-enum {
-    META_INFO = 1,
-    META_GRAPH = 2,
-    META_SAVER = 3,
-    META_COLLECTION = 4,
-    META_SIGNATURE = 5,
-    META_ASSET = 6,
-    INFO_TAGS = 4 /* of its MetaInfoDef */
-};
-
-static const char init_key[] = "__saved_model_init_op", train_key[] = "__saved_model_train_op";
-
-typedef struct reading {
-    bt_source *source;
-    const char *folder;
-    bt_str meta;    /* the MetaGraphDef that was chosen */
-    bt_str init_op; /* a node's or tensor's name; empty: none */
-    int init_rank;  /* which of the three ways to name it this came from */
-    bt_port *ports; /* of the signature being read */
-    size_t n_ports, ports_capacity;
-    berth_error *error;
-} reading;
-
-static berth_status damaged(reading *r, const char *what)
-{
-    return bt_fail(r->error, BERTH_BAD_MODEL, "damaged %s", what);
-}
-
-static const char *keep(reading *r, bt_str text)
-{
-    const char *copy = bt_arena_copy(&r->source->arena, text.p, text.n);
-    if (!copy) bt_fail_memory(r->error);
-    return copy;
-}
-
-/* Field `field` of a message, the last one of its kind; empty when there is none. */
-static bt_str bytes_of(bt_str message, uint32_t field, bool *failed)
-{
-    bt_str value = {"", 0};
-    bt_wire w = bt_wire_of(message);
-    while (bt_wire_next(&w))
-        if (w.field == field) value = bt_wire_bytes(&w);
-    *failed |= w.failed;
-    return value;
-}
 
 /* ---- MetaGraphs --------------------------------------------------------------------------------------- */
 
@@ -85,7 +35,7 @@ static void list_tags(bt_str model, bt_text *out)
         bool failed = false, first = true;
         if (w.field != 2) continue;
         bt_text_add(out, out->n ? ", '" : "'", out->n ? 3 : 1);
-        bt_wire info = bt_wire_of(bytes_of(bt_wire_bytes(&w), META_INFO, &failed));
+        bt_wire info = bt_wire_of(bt_wire_field(bt_wire_bytes(&w), META_INFO, &failed));
         while (bt_wire_next(&info)) {
             if (info.field != INFO_TAGS) continue;
             bt_str tag = bt_wire_bytes(&info);
@@ -97,320 +47,115 @@ static void list_tags(bt_str model, bt_text *out)
     }
 }
 
-/* SavedModel: meta_graphs = 2 */
-static berth_status choose(reading *r, bt_str model, const char *tags)
+/* SavedModel: meta_graphs = 2. *meta becomes the MetaGraph whose tags are asked for; without a wish the one for
+ * serving, or the only one. */
+static berth_status choose(bt_str model, const char *tags, bt_source *source, bt_str *meta,
+                           berth_error *error)
 {
     size_t n = 0;
     bool found = false, failed = false;
     bt_wire w = bt_wire_of(model);
     while (bt_wire_next(&w)) {
         if (w.field != 2) continue;
-        bt_str meta = bt_wire_bytes(&w), info = bytes_of(meta, META_INFO, &failed);
-        if (!found) r->meta = meta;
+        bt_str message = bt_wire_bytes(&w), info = bt_wire_field(message, META_INFO, &failed);
+        if (!found) *meta = message;
         if (!found && tags_are(info, tags ? tags : "serve")) found = true;
         n++;
     }
-    if (w.failed || failed) return damaged(r, "or cut short");
-    if (n == 0) return bt_fail(r->error, BERTH_BAD_MODEL, "no MetaGraph");
+    if (w.failed || failed) return bt_fail(error, BERTH_BAD_MODEL, "damaged or cut short");
+    if (n == 0) return bt_fail(error, BERTH_BAD_MODEL, "no MetaGraph");
     bt_text there = {0};
     list_tags(model, &there);
-    r->source->tags = bt_arena_copy(&r->source->arena, there.p ? there.p : "", there.n);
-    if (!r->source->tags) bt_fail_memory(r->error);
+    source->tags = bt_arena_copy(&source->arena, there.p ? there.p : "", there.n);
+    if (!source->tags || there.failed) bt_fail_memory(error);
     if (!found && (tags || n > 1))
-        bt_fail(r->error, BERTH_NOT_FOUND, "no MetaGraph has exactly the tags '%s'; there are: %.300s",
+        bt_fail(error, BERTH_NOT_FOUND, "no MetaGraph has exactly the tags '%s'; there are: %.300s",
                 tags ? tags : "serve", there.p ? there.p : "");
     bt_text_free(&there);
-    return r->error->status;
+    return error->status;
 }
 
-/* ---- Signatures --------------------------------------------------------------------------------------- */
+/* ---- Files -------------------------------------------------------------------------------------------- */
 
-static berth_status add_port(reading *r, const char *key, bt_str tensor, berth_dtype dtype,
-                             const bt_shape *shape)
+/* Values of variables, when the folder has some. */
+static berth_status read_variables(bt_str meta, const char *folder, bt_source *source, berth_error *error)
 {
-    if (!bt_grow(&r->ports, &r->ports_capacity, r->n_ports + 1, sizeof *r->ports))
-        return bt_fail_memory(r->error);
-    bt_port *port = &r->ports[r->n_ports++];
-    *port = (bt_port){.key = key, .tensor = keep(r, tensor), .dtype = dtype, .shape = *shape};
-    return key ? r->error->status : bt_fail_memory(r->error);
+    static const char name[] = "variables/variables";
+    const char *prefix = bt_arena_print(&source->arena, "%s/%s", folder, name);
+    const char *index = bt_arena_print(&source->arena, "%s/%s.index", folder, name);
+    if (!prefix || !index) return bt_fail_memory(error);
+    if (bt_path_exists(index)) return bt_metagraph_restore(meta, prefix, name, source, error);
+    if (!bt_path_exists(prefix)) return BERTH_OK;
+    return bt_fail(error, BERTH_UNSUPPORTED, "%s: a checkpoint of the old format (V1)", name);
 }
 
-/* CooSparse: values, indices and dense shape = 1, 2, 3. Each becomes a port of its own. */
-static berth_status add_sparse(reading *r, const char *key, bt_str message, berth_dtype dtype)
+static bool is_text(bt_str model) { return bt_pbtxt_sniff(model, BT_PBTXT_SAVED_MODEL); }
+
+/* name: of the file in its folder, for messages. */
+static berth_status read_model(bt_file *file, const char *folder, const char *name,
+                               const bt_format_options *options, bt_source *source, berth_error *error)
 {
-    static const char *const names[] = {"values", "indices", "dense_shape"};
-    for (uint32_t i = 0; i < 3; i++) {
-        bool failed = false;
-        bt_str tensor = bytes_of(message, i + 1, &failed);
-        const char *part = bt_arena_print(&r->source->arena, "%s/%s", key, names[i]);
-        if (failed) return damaged(r, "sparse tensor");
-        if (add_port(r, part, tensor, i == 0 ? dtype : BERTH_INT64, &BT_SHAPE_UNKNOWN))
-            return r->error->status;
+    bt_str model = {(const char *)file->data, file->size}, meta;
+    bt_arena *arena = &source->arena;
+    bool text = bt_ends(name, ".pbtxt") || is_text(model);
+    if (!bt_source_add_file(source, bt_file_ref(file))) return bt_fail_memory(error);
+    if ((text && bt_pbtxt_keep(model, BT_PBTXT_SAVED_MODEL, arena, &model, error)) ||
+        choose(model, options->tags, source, &meta, error) ||
+        bt_metagraph_read(meta, folder, source, error)) {
+        bt_error_prefix(error, "%s", name);
+        return error->status;
     }
-    return BERTH_OK;
+    return read_variables(meta, folder, source, error);
 }
 
-/* TensorInfo: name = 1, dtype = 2, tensor_shape = 3, coo_sparse = 4, composite_tensor = 5 { components = 2 } */
-static berth_status add_info(reading *r, const char *key, bt_str message, bool nested)
+static const char *const names[] = {"saved_model.pb", "saved_model.pbtxt"};
+
+static berth_status load_folder(const char *folder, const bt_format_options *options, bt_source *source,
+                                berth_error *error)
 {
-    bt_str name = {"", 0}, sparse = {0}, composite = {0};
-    berth_dtype dtype = BERTH_NO_DTYPE;
-    bt_shape shape = BT_SHAPE_UNKNOWN;
-    int rank;
-    bt_wire w = bt_wire_of(message);
-    while (bt_wire_next(&w)) {
-        if (w.field == 1) name = bt_wire_bytes(&w);
-        if (w.field == 2) dtype = bt_dtype_read(bt_wire_uint(&w));
-        if (w.field == 3) w.failed |= !bt_shape_read(bt_wire_bytes(&w), &shape, &rank);
-        if (w.field == 4) sparse = bt_wire_bytes(&w);
-        if (w.field == 5) composite = bt_wire_bytes(&w);
-    }
-    if (w.failed) return damaged(r, "signature");
-    if (sparse.p) return add_sparse(r, key, sparse, dtype);
-    if (!composite.p) return add_port(r, key, name, dtype, &shape);
-    if (nested) return bt_fail(r->error, BERTH_UNSUPPORTED, "composite tensor '%s' holds another one", key);
-    w = bt_wire_of(composite);
-    for (int i = 0; bt_wire_next(&w);) {
-        if (w.field != 2) continue;
-        const char *part = bt_arena_print(&r->source->arena, "%s/%d", key, i++);
-        if (!part) return bt_fail_memory(r->error);
-        if (add_info(r, part, bt_wire_bytes(&w), true)) return r->error->status;
-    }
-    return w.failed ? damaged(r, "signature") : BERTH_OK;
-}
-
-static int by_key(const void *a, const void *b)
-{
-    return strcmp(((const bt_port *)a)->key, ((const bt_port *)b)->key);
-}
-
-/* A map from keys to TensorInfos, as ports in the order of the keys. */
-static berth_status read_ports(reading *r, bt_str signature, uint32_t field, bt_port **ports, int *n)
-{
-    r->n_ports = 0;
-    bt_wire w = bt_wire_of(signature);
-    while (bt_wire_next(&w)) {
-        bool failed = false;
-        if (w.field != field) continue;
-        bt_str entry = bt_wire_bytes(&w), info = bytes_of(entry, 2, &failed);
-        const char *key = keep(r, bytes_of(entry, 1, &failed));
-        if (failed) return damaged(r, "signature");
-        if (!key || add_info(r, key, info, false)) return r->error->status;
-    }
-    if (w.failed || r->n_ports > INT32_MAX) return damaged(r, "signature");
-    *n = (int)r->n_ports;
-    *ports = bt_arena_array(&r->source->arena, bt_port, r->n_ports);
-    if (!*ports) return bt_fail_memory(r->error);
-    if (!r->n_ports) return BERTH_OK;
-    qsort(r->ports, r->n_ports, sizeof *r->ports, by_key);
-    memcpy(*ports, r->ports, r->n_ports * sizeof *r->ports);
-    return BERTH_OK;
-}
-
-/* What names the op that initialises tables: in the order of TensorFlow's preference. */
-enum { INIT_LEGACY = 1, INIT_MAIN, INIT_SIGNATURE };
-
-static void set_init(reading *r, int rank, bt_str name)
-{
-    if (rank >= r->init_rank && name.n) r->init_rank = rank, r->init_op = name;
-}
-
-/* SignatureDef: inputs = 1, outputs = 2, method_name = 3 */
-static berth_status read_signature(reading *r, bt_str name, bt_str message)
-{
-    bool failed = false;
-    if (bt_str_is(name, init_key)) {
-        bt_str entry = bytes_of(message, 2, &failed);
-        set_init(r, INIT_SIGNATURE, bytes_of(bytes_of(entry, 2, &failed), 1, &failed));
-        return failed ? damaged(r, "signature") : BERTH_OK;
-    }
-    if (bt_str_is(name, train_key)) return BERTH_OK;
-    bt_signature *s = &r->source->signatures[r->source->n_signatures++];
-    s->name = keep(r, name);
-    s->method = keep(r, bytes_of(message, 3, &failed));
-    if (r->error->status) return r->error->status;
-    if (read_ports(r, message, 1, &s->inputs, &s->n_inputs) ||
-        read_ports(r, message, 2, &s->outputs, &s->n_outputs))
-        bt_error_prefix(r->error, "signature '%s'", s->name);
-    return r->error->status;
-}
-
-/* ---- Assets and initialisers -------------------------------------------------------------------------- */
-
-static bool leaves_folder(const char *path)
-{
-    return path[0] == '/' || strcmp(path, "..") == 0 || bt_starts(path, "../") || strstr(path, "/../") ||
-           bt_ends(path, "/..");
-}
-
-/* AssetFileDef: tensor_info = 1, filename = 2 */
-static berth_status read_asset(reading *r, bt_str message)
-{
-    bool failed = false;
-    bt_port *port = &r->source->asset_feeds[r->source->n_asset_feeds];
-    const char *name = keep(r, bytes_of(message, 2, &failed));
-    port->tensor = keep(r, bytes_of(bytes_of(message, 1, &failed), 1, &failed));
-    if (r->error->status) return r->error->status;
-    if (failed) return damaged(r, "asset");
-    if (leaves_folder(name))
-        return bt_fail(r->error, BERTH_BAD_MODEL, "asset '%s' lies outside the model's folder", name);
-    port->key = bt_arena_print(&r->source->arena, "%s/assets/%s", r->folder, name);
-    if (!port->key) return bt_fail_memory(r->error);
-    if (!bt_path_exists(port->key))
-        return bt_fail(r->error, BERTH_NOT_FOUND, "asset 'assets/%s' is not there", name);
-    port->dtype = BERTH_STRING;
-    r->source->n_asset_feeds++;
-    return BERTH_OK;
-}
-
-/* CollectionDef: node_list = 1 { value = 1 }, any_list = 5 { value = 1 { value = 2 } } */
-static berth_status read_collection(reading *r, bt_str key, bt_str message)
-{
-    bool failed = false;
-    if (bt_str_is(key, "saved_model_main_op") || bt_str_is(key, "legacy_init_op"))
-        set_init(r, bt_str_is(key, "legacy_init_op") ? INIT_LEGACY : INIT_MAIN,
-                 bytes_of(bytes_of(message, 1, &failed), 1, &failed));
-    if (bt_str_is(key, "saved_model_assets") && r->source->n_asset_feeds == 0) {
-        bt_str list = bytes_of(message, 5, &failed);
-        r->source->asset_feeds = bt_arena_array(&r->source->arena, bt_port, bt_wire_count(list, 1));
-        if (!r->source->asset_feeds) return bt_fail_memory(r->error);
-        bt_wire w = bt_wire_of(list);
-        while (bt_wire_next(&w))
-            if (w.field == 1 && read_asset(r, bytes_of(bt_wire_bytes(&w), 2, &failed)))
-                return r->error->status;
-    }
-    return failed ? damaged(r, "collection") : BERTH_OK;
-}
-
-/* The init op's name may be a node's ("init") or a tensor's ("init:0"). */
-static berth_status set_init_target(reading *r)
-{
-    bt_str node;
-    int slot;
-    if (!r->init_op.n) return BERTH_OK;
-    int32_t i = bt_tensor_name(r->init_op, &node, &slot) ? bt_graph_find(&r->source->graph, node) : -1;
-    if (i < 0)
-        return bt_fail(r->error, BERTH_BAD_MODEL, "the initialiser '%.*s' is not in the graph",
-                       (int)(r->init_op.n < 200 ? r->init_op.n : 200), r->init_op.p);
-    r->source->init_targets = bt_arena_array(&r->source->arena, const char *, 1);
-    if (!r->source->init_targets) return bt_fail_memory(r->error);
-    r->source->init_targets[r->source->n_init_targets++] = r->source->graph.nodes[i].name;
-    return BERTH_OK;
-}
-
-/* ---- The whole ---------------------------------------------------------------------------------------- */
-
-static berth_status read_meta(reading *r)
-{
-    bt_source *source = r->source;
-    size_t n_signatures = bt_wire_count(r->meta, META_SIGNATURE),
-           n_assets = bt_wire_count(r->meta, META_ASSET);
-    source->signatures = bt_arena_array(&source->arena, bt_signature, n_signatures);
-    source->asset_feeds = bt_arena_array(&source->arena, bt_port, n_assets);
-    if (!source->signatures || !source->asset_feeds) return bt_fail_memory(r->error);
-    bt_wire w = bt_wire_of(r->meta);
-    while (!r->error->status && bt_wire_next(&w)) {
-        bool failed = false;
-        bt_str bytes = w.type == BT_WIRE_BYTES ? w.bytes : (bt_str){"", 0};
-        if (w.field == META_GRAPH) {
-            bt_graphdef_read(bytes, source, r->error);
-        } else if (w.field == META_ASSET) {
-            read_asset(r, bytes);
-        } else if (w.field == META_COLLECTION || w.field == META_SIGNATURE) {
-            bt_str key = bytes_of(bytes, 1, &failed), value = bytes_of(bytes, 2, &failed);
-            if (failed) damaged(r, "entry");
-            else if (w.field == META_COLLECTION) read_collection(r, key, value);
-            else read_signature(r, key, value);
-        }
-    }
-    if (w.failed) damaged(r, "or cut short");
-    if (!r->error->status && source->graph.n_nodes == 0)
-        bt_fail(r->error, BERTH_BAD_MODEL, "a MetaGraph without a graph");
-    return r->error->status ? r->error->status : set_init_target(r);
-}
-
-/* Values of variables, when the folder has some. SaverDef: restore_op_name = 3 */
-static berth_status read_variables(reading *r)
-{
-    bt_arena *arena = &r->source->arena;
-    const char *prefix = bt_arena_print(arena, "%s/variables/variables", r->folder);
-    const char *index = bt_arena_print(arena, "%s/variables/variables.index", r->folder);
-    if (!prefix || !index) return bt_fail_memory(r->error);
-    if (!bt_path_exists(index)) {
-        if (!bt_path_exists(prefix)) return BERTH_OK;
-        return bt_fail(r->error, BERTH_UNSUPPORTED,
-                       "variables/variables: a checkpoint of the old format (V1)");
-    }
-    bool failed = false;
-    bt_str restore_op = bytes_of(bytes_of(r->meta, META_SAVER, &failed), 3, &failed);
-    const char *name = keep(r, restore_op);
-    bt_bundle *bundle = name ? bt_bundle_open(prefix, "variables/variables", r->source, r->error) : NULL;
-    if (!bundle) return r->error->status;
-    bt_restore_variables(r->source, *name ? name : NULL, bundle, r->error);
-    bt_bundle_free(bundle);
-    return r->error->status;
-}
-
-static berth_status read_model(reading *r, const char *name, bt_file *file, const bt_format_options *options)
-{
-    bt_str model = {(const char *)file->data, file->size};
-    if (!bt_source_add_file(r->source, bt_file_ref(file))) return bt_fail_memory(r->error);
-    if (bt_ends(name, ".pbtxt") &&
-        bt_pbtxt_keep(model, BT_PBTXT_SAVED_MODEL, &r->source->arena, &model, r->error))
-        return r->error->status;
-    if (choose(r, model, options->tags)) return r->error->status;
-    return read_meta(r);
-}
-
-/* The file of the model in a folder; its name in *name. */
-static bt_file *open_model(reading *r, const char **name)
-{
-    static const char *const names[] = {"saved_model.pb", "saved_model.pbtxt"};
     for (size_t i = 0; i < 2; i++) {
-        const char *path = bt_arena_print(&r->source->arena, "%s/%s", r->folder, *name = names[i]);
-        if (!path) return bt_fail_memory(r->error), NULL;
-        if (i == 1 || bt_path_exists(path)) return bt_file_open(path, r->error);
+        const char *path = bt_arena_print(&source->arena, "%s/%s", folder, names[i]);
+        if (!path) return bt_fail_memory(error);
+        if (!bt_path_exists(path)) continue;
+        bt_file *file = bt_file_open(path, error);
+        if (file) read_model(file, folder, names[i], options, source, error);
+        bt_file_free(file);
+        return error->status;
     }
-    return NULL;
-}
-
-/* SavedModel: saved_model_schema_version = 1 stands first, then meta_graphs. */
-static bool sniff_file(const bt_file *file)
-{
-    bt_str text = {(const char *)file->data, file->size};
-    bt_wire w = bt_wire_of(text);
-    if (bt_wire_next(&w) && w.field == 1 && w.type == BT_WIRE_VARINT && bt_wire_next(&w) && w.field == 2)
-        return true;
-    return bt_pbtxt_sniff(text, BT_PBTXT_SAVED_MODEL);
-}
-
-static bool sniff(const char *path, const bt_file *file)
-{
-    bt_text name = {0};
-    if (file) return sniff_file(file);
-    bt_text_print(&name, "%s/saved_model.pb", path);
-    bool found = !name.failed && bt_path_exists(name.p);
-    if (!found) bt_text_print(&name, "txt");
-    found = found || (!name.failed && bt_path_exists(name.p));
-    bt_text_free(&name);
-    return found;
+    return bt_fail(error, BERTH_NOT_FOUND, "%s is gone", names[0]);
 }
 
 static berth_status load(const char *path, bt_file *file, const bt_format_options *options, bt_source *source,
                          berth_error *error)
 {
-    reading r = {.source = source, .folder = path, .error = error};
-    const char *slash = file ? strrchr(path, '/') : NULL, *name = path;
-    if (slash) r.folder = keep(&r, (bt_str){path, slash > path ? (size_t)(slash - path) : 1});
-    else if (file) r.folder = ".";
-    if (!r.folder) return error->status;
-    bt_file *model = file ? bt_file_ref(file) : open_model(&r, &name);
-    if (!model) return error->status;
-    if (read_model(&r, name, model, options) && !file) bt_error_prefix(error, "%s", name);
-    if (!error->status) read_variables(&r);
-    bt_free(r.ports);
-    bt_file_free(model);
-    return error->status;
+    if (!file) return load_folder(path, options, source, error);
+    const char *slash = strrchr(path, '/');
+    size_t n = slash ? (size_t)(slash - path) : 0;
+    const char *folder = slash ? bt_arena_copy(&source->arena, path, n ? n : 1) : ".";
+    if (!folder) return bt_fail_memory(error);
+    return read_model(file, folder, slash ? slash + 1 : path, options, source, error);
+}
+
+/* SavedModel: saved_model_schema_version = 1 stands first, then meta_graphs. */
+static bool sniff_file(const bt_file *file)
+{
+    bt_str model = {(const char *)file->data, file->size};
+    bt_wire w = bt_wire_of(model);
+    if (!bt_wire_next(&w) || w.field != 1 || w.type != BT_WIRE_VARINT) return is_text(model);
+    return bt_wire_next(&w) && w.field == 2;
+}
+
+static bool sniff(const char *path, const bt_file *file)
+{
+    bool found = false;
+    if (file) return sniff_file(file);
+    for (size_t i = 0; i < 2 && !found; i++) {
+        bt_text name = {0};
+        bt_text_print(&name, "%s/%s", path, names[i]);
+        found = !name.failed && bt_path_exists(name.p);
+        bt_text_free(&name);
+    }
+    return found;
 }
 
 const bt_format bt_format_savedmodel = {.name = "SavedModel", .sniff = sniff, .load = load};

@@ -113,6 +113,16 @@ size_t bt_wire_count(bt_str message, uint32_t field)
     return n;
 }
 
+bt_str bt_wire_field(bt_str message, uint32_t field, bool *failed)
+{
+    bt_str value = {"", 0};
+    bt_wire w = bt_wire_of(message);
+    while (bt_wire_next(&w))
+        if (w.field == field) value = bt_wire_bytes(&w);
+    *failed |= w.failed;
+    return value;
+}
+
 /* ---- Writing ---- */
 
 static void put_varint(bt_text *out, uint64_t value)

@@ -42,6 +42,8 @@ bt_reader bt_wire_numbers(bt_wire *w, bt_wire_type type);
 size_t bt_wire_numbers_count(const bt_reader *numbers, bt_wire_type type);
 uint64_t bt_wire_number(bt_reader *numbers, bt_wire_type type);
 
+/* The bytes of a field, the last one of its number; empty when there is none. *failed is set by damage. */
+bt_str bt_wire_field(bt_str message, uint32_t field, bool *failed);
 /* How often a field occurs in a message. */
 size_t bt_wire_count(bt_str message, uint32_t field);
 

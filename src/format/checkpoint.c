@@ -1,0 +1,43 @@
+/* A checkpoint of TensorFlow 1 with its graph: PREFIX.meta is a MetaGraphDef (metagraph.c), PREFIX.index and PREFIX.data-*
+ * hold its variables (bundle.c). Named by its prefix or by the .meta file. */
+#include "format/format.h"
+#include "format/graphdef.h"
+#include "format/metagraph.h"
+
+static bool sniff(const char *path, const bt_file *file)
+{
+    if (file)
+        return bt_ends(path, ".meta") &&
+               bt_wire_count((bt_str){(const char *)file->data, file->size}, META_INFO) > 0;
+    bt_text name = {0};
+    bt_text_print(&name, "%s.meta", path);
+    bool found = !name.failed && !bt_path_is_folder(path) && bt_path_exists(name.p);
+    bt_text_free(&name);
+    return found;
+}
+
+static berth_status read_checkpoint(bt_file *meta, const char *prefix, bt_source *source, berth_error *error)
+{
+    const char *slash = strrchr(prefix, '/');
+    bt_str message = {(const char *)meta->data, meta->size};
+    if (!bt_source_add_file(source, bt_file_ref(meta))) return bt_fail_memory(error);
+    if (bt_metagraph_read(message, ".", source, error)) return error->status;
+    if (bt_graphdef_find_init(source, error)) return error->status;
+    return bt_metagraph_restore(message, prefix, slash ? slash + 1 : prefix, source, error);
+}
+
+static berth_status load(const char *path, bt_file *file, const bt_format_options *options, bt_source *source,
+                         berth_error *error)
+{
+    (void)options;
+    size_t n = strlen(path);
+    const char *prefix = bt_arena_copy(&source->arena, path, file ? n - strlen(".meta") : n);
+    const char *meta = bt_arena_print(&source->arena, "%s.meta", prefix);
+    if (!prefix || !meta) return bt_fail_memory(error);
+    bt_file *opened = bt_file_open(meta, error);
+    if (opened) read_checkpoint(opened, prefix, source, error);
+    bt_file_free(opened);
+    return error->status;
+}
+
+const bt_format bt_format_checkpoint = {.name = "TensorFlow checkpoint", .sniff = sniff, .load = load};
