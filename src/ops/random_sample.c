@@ -1,0 +1,317 @@
+/* Draws that need more than a block of bits: categories, shuffles, gamma, normal numbers between bounds. Uniform and
+ * normal numbers are in random.c. The order in which bits are used up is TensorFlow's on one thread. */
+#include "ops/object.h"
+#include "ops/philox.h"
+
+/* ---- Categories: the inverse of the cumulated weights exp(logit - max) ----------------------------------- */
+
+static int64_t category(const double *cumulated, int64_t n, double at)
+{
+    int64_t low = 0;
+    while (low < n) {
+        int64_t middle = low + (n - low) / 2;
+        if (cumulated[middle] <= at) low = middle + 1;
+        else n = middle;
+    }
+    return low;
+}
+
+/* logits: [batch, classes]; out: [batch, samples]. */
+static berth_status categories(bt_call *c, bt_philox generator, int64_t samples)
+{
+    const bt_tensor *logits = c->in[0];
+    berth_dtype dtype = bt_attr_type(c->node, "output_dtype", BERTH_INT64);
+    int64_t batch = logits->shape.dim[0], classes = logits->shape.dim[1];
+    bt_shape shape = BT_SHAPE(batch, samples);
+    void *out = bt_out(c, 0, dtype, &shape);
+    double *cumulated = out ? bt_scratch(c, (size_t)classes * sizeof *cumulated + 1) : NULL;
+    if (!cumulated) return BERTH_NO_MEMORY;
+    bt_bit_stream bits = bt_bit_stream_of(generator);
+    for (int64_t b = 0; b < batch; b++) {
+        double most = -INFINITY, total = 0;
+        for (int64_t k = 0; k < classes; k++) {
+            double logit = bt_tensor_number(logits, b * classes + k);
+            if (isfinite(logit) && logit > most) most = logit;
+        }
+        for (int64_t k = 0; k < classes; k++) {
+            double logit = bt_tensor_number(logits, b * classes + k);
+            if (isfinite(logit)) total += exp(logit - most);
+            cumulated[k] = total;
+        }
+        for (int64_t j = 0; j < samples; j++) {
+            uint32_t x = bt_bits_next(&bits), y = bt_bits_next(&bits);
+            int64_t drawn = category(cumulated, classes, bt_bits_double(x, y) * total);
+            if (dtype == BERTH_INT64) ((int64_t *)out)[b * samples + j] = drawn;
+            else ((int32_t *)out)[b * samples + j] = (int32_t)drawn;
+        }
+    }
+    return BERTH_OK;
+}
+
+static berth_status check_categories(bt_call *c, int64_t *samples)
+{
+    const bt_tensor *logits = c->n_in ? c->in[0] : NULL;
+    berth_status status = bt_int_input(c, 1, samples);
+    if (status) return status;
+    if (logits->shape.rank != 2) return bt_call_fail(c, "logits must be a matrix");
+    if (*samples < 0) return bt_call_fail(c, "cannot draw %lld samples", (long long)*samples);
+    if (logits->shape.dim[1] < 1 && *samples && logits->shape.dim[0])
+        return bt_call_fail(c, "there are no classes");
+    return BERTH_OK;
+}
+
+static berth_status run_multinomial(bt_call *c)
+{
+    int64_t samples;
+    bt_philox generator;
+    berth_status status = check_categories(c, &samples);
+    uint64_t batch = status ? 0 : (uint64_t)c->in[0]->shape.dim[0];
+    if (!status) status = bt_random_reserve(c, batch * (uint64_t)((samples + 3) / 4 * 4) * 256, &generator);
+    return status ? status : categories(c, generator, samples);
+}
+
+static berth_status run_stateless_multinomial(bt_call *c)
+{
+    int64_t samples;
+    bt_philox generator;
+    berth_status status = check_categories(c, &samples);
+    if (!status) status = bt_random_seeded(c, 2, &generator);
+    return status ? status : categories(c, generator, samples);
+}
+
+static berth_status infer_multinomial(bt_infer *x)
+{
+    x->out[0].dtype = bt_attr_type(x->node, "output_dtype", BERTH_INT64);
+    const bt_shape *logits = &x->in[0].shape;
+    const bt_tensor *samples = x->n_in > 1 ? x->in[1].value : NULL;
+    x->out[0].shape = BT_SHAPE(logits->rank == 2 ? logits->dim[0] : -1,
+                               samples && bt_tensor_count(samples) == 1 ? bt_tensor_int(samples, 0) : -1);
+    return BERTH_OK;
+}
+
+/* ---- Shuffles along dimension 0 --------------------------------------------------------------------------- */
+
+static berth_status shuffle(bt_call *c, bt_philox generator)
+{
+    const bt_tensor *in = c->in[0];
+    int64_t n = in->shape.rank < 1 ? 1 : in->shape.dim[0];
+    char *out = bt_out(c, 0, in->dtype, &in->shape);
+    int64_t *from = out ? bt_scratch(c, (size_t)n * sizeof *from + 1) : NULL;
+    if (!from) return BERTH_NO_MEMORY;
+    bt_bit_stream bits = bt_bit_stream_of(generator);
+    for (int64_t i = 0; i < n; i++) from[i] = i;
+    for (int64_t i = 0; i + 1 < n; i++) {
+        int64_t other = i + bt_bits_next(&bits) % (uint32_t)(n - i), kept = from[i];
+        from[i] = from[other], from[other] = kept;
+    }
+    int64_t row = in->shape.rank < 1 ? 1 : bt_shape_span(&in->shape, 1, in->shape.rank);
+    size_t row_bytes = (size_t)row * bt_dtype_size(in->dtype);
+    berth_status status = BERTH_OK;
+    for (int64_t i = 0; i < n && !status; i++)
+        status = bt_elements_copy(in->dtype, out + (size_t)i * row_bytes,
+                                  (const char *)in->data + (size_t)from[i] * row_bytes, row, c->error);
+    return status;
+}
+
+static berth_status run_shuffle(bt_call *c)
+{
+    bt_philox generator;
+    int64_t n = c->in[0]->shape.rank < 1 ? 1 : c->in[0]->shape.dim[0];
+    berth_status status = bt_random_reserve(c, (uint64_t)(n + 3) / 4, &generator);
+    return status ? status : shuffle(c, generator);
+}
+
+static berth_status run_stateless_shuffle(bt_call *c)
+{
+    bt_philox generator;
+    berth_status status = bt_random_keyed(c, 1, &generator);
+    return status ? status : shuffle(c, generator);
+}
+
+/* ---- One index of a shuffle of 0 .. most: a small Simon cipher, walked until it falls in range ------------ */
+
+static uint64_t rotate(uint64_t x, int by, int word, uint64_t mask)
+{
+    return ((by < word ? x << by : 0) | x >> (word - by)) & mask;
+}
+
+static uint64_t simon_round(uint64_t x, int word, uint64_t mask)
+{
+    return (rotate(x, 1, word, mask) & rotate(x, 8, word, mask)) ^ rotate(x, 2, word, mask);
+}
+
+static uint64_t shuffled_index(uint64_t index, const uint64_t *keys, int64_t rounds, uint64_t most, int word)
+{
+    uint64_t mask = word == 64 ? UINT64_MAX : ((uint64_t)1 << word) - 1;
+    do {
+        uint64_t left = index >> word & mask, right = index & mask;
+        for (int64_t r = 0; r < rounds; r += 2) {
+            left ^= simon_round(right, word, mask) ^ keys[r];
+            right ^= simon_round(left, word, mask) ^ keys[r + 1];
+        }
+        index = left << word | right;
+    } while (index > most);
+    return index;
+}
+
+static void schedule(uint64_t *keys, int64_t rounds, const bt_tensor *seed, int64_t row, int word)
+{
+    uint64_t mask = ((uint64_t)1 << word) - 1, z = 0x7369f885192c0ef5u & mask;
+    for (int64_t r = 0; r<rounds; r++, z >>= r> 3) {
+        if (r < 3) keys[r] = (uint32_t)bt_tensor_int(seed, 3 * row + r) & mask;
+        else
+            keys[r] = (0xfffffffcu & mask) ^ (z & 1) ^ keys[r - 3] ^
+                      rotate(keys[r - 1], word - 3, word, mask) ^ rotate(keys[r - 1], word - 4, word, mask);
+    }
+}
+
+/* Bits of half a block that holds 0 .. most: at least 8. */
+static int word_bits(uint64_t most)
+{
+    int bits = 0;
+    while (bits < 64 && ((uint64_t)1 << bits) < most) bits++;
+    return bits <= 16 ? 8 : (bits + 1) / 2;
+}
+
+static berth_status run_index_shuffle(bt_call *c)
+{
+    const bt_tensor *index = c->in[0], *seed = c->n_in > 2 ? c->in[1] : NULL, *most = seed ? c->in[2] : NULL;
+    int64_t rounds = bt_attr_int(c->node, "rounds", 4);
+    if (!most || rounds < 4 || rounds % 2 || rounds > 1024)
+        return bt_call_fail(c, "needs an even number of rounds");
+    int64_t n = 1, counts[] = {bt_tensor_count(index), bt_tensor_count(seed) / 3, bt_tensor_count(most)};
+    bool vector = index->shape.rank > 0 || seed->shape.rank > 1 || most->shape.rank > 0;
+    for (int i = 0; i < 3; i++)
+        if (counts[i] != 1) n = counts[i];
+    bool fits = seed->shape.rank >= 1 && seed->shape.rank <= 2 && seed->shape.dim[seed->shape.rank - 1] == 3;
+    for (int i = 0; i < 3; i++) fits = fits && (counts[i] == 1 || counts[i] == n);
+    if (!fits || index->shape.rank > 1 || most->shape.rank > 1)
+        return bt_call_fail(c, "index, seed and max_index do not fit one another");
+    bt_shape shape = vector ? BT_SHAPE(n) : BT_SCALAR;
+    char *out = bt_out(c, 0, index->dtype, &shape);
+    uint64_t *keys = out ? bt_scratch(c, (size_t)rounds * sizeof *keys) : NULL;
+    if (!keys) return BERTH_NO_MEMORY;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = bt_tensor_int(index, counts[0] == 1 ? 0 : i),
+                last = bt_tensor_int(most, counts[2] == 1 ? 0 : i);
+        if (at < 0 || last < 0 || at > last)
+            return bt_call_fail(c, "index %lld is not in [0, %lld]", (long long)at, (long long)last);
+        int word = word_bits((uint64_t)last);
+        schedule(keys, rounds, seed, counts[1] == 1 ? 0 : i, word);
+        uint64_t moved = last ? shuffled_index((uint64_t)at, keys, rounds, (uint64_t)last, word) : 0;
+        if (bt_dtype_size(index->dtype) == 8) ((uint64_t *)out)[i] = moved;
+        else ((uint32_t *)out)[i] = (uint32_t)moved;
+    }
+    return BERTH_OK;
+}
+
+static berth_status infer_index_shuffle(bt_infer *x)
+{
+    x->out[0].dtype = x->in[0].dtype ? x->in[0].dtype : bt_attr_type(x->node, "dtype", BERTH_NO_DTYPE);
+    return BERTH_OK;
+}
+
+/* ---- Gamma: Marsaglia and Tsang, "A simple method for generating gamma variables" (2000) ------------------- */
+
+/* Numbers of a block of two, last first. */
+typedef struct pair {
+    double x[2];
+    int left;
+} pair;
+
+static double next_normal(pair *p, bt_philox *g)
+{
+    if (!p->left) {
+        bt_bits b = bt_philox_next(g);
+        bt_normal_double(b.x[0], b.x[1], b.x[2], b.x[3], p->x);
+        p->left = 2;
+    }
+    return p->x[--p->left];
+}
+
+static double next_uniform(pair *p, bt_philox *g)
+{
+    if (!p->left) {
+        bt_bits b = bt_philox_next(g);
+        p->x[0] = bt_bits_double(b.x[0], b.x[1]), p->x[1] = bt_bits_double(b.x[2], b.x[3]);
+        p->left = 2;
+    }
+    return p->x[--p->left];
+}
+
+static double gamma_sample(double alpha, bt_philox g)
+{
+    pair normals = {.left = 0}, uniforms = {.left = 0};
+    if (alpha == 1.0) return -log1p(-next_uniform(&uniforms, &g));
+    if (!(alpha > 0)) return NAN;
+    double d = alpha + (alpha < 1 ? 2.0 / 3 : -1.0 / 3), c = 1.0 / 3 / sqrt(d);
+    for (;;) {
+        double x = next_normal(&normals, &g), v = 1 + c * x;
+        if (v <= 0) continue;
+        v = v * v * v;
+        double u = next_uniform(&uniforms, &g);
+        bool taken = u < 1 - 0.0331 * (x * x) * (x * x) || log(u) < 0.5 * x * x + d * (1 - v + log(v));
+        if (taken) return d * v * (alpha < 1 ? pow(next_uniform(&uniforms, &g), 1 / alpha) : 1);
+    }
+}
+
+static void store_float(berth_dtype dtype, void *out, int64_t i, double value)
+{
+    if (dtype == BERTH_DOUBLE) ((double *)out)[i] = value;
+    else if (dtype == BERTH_FLOAT) ((float *)out)[i] = (float)value;
+    else if (dtype == BERTH_HALF) ((uint16_t *)out)[i] = bt_float_to_half((float)value);
+    else ((uint16_t *)out)[i] = bt_float_to_bf16((float)value);
+}
+
+/* out: [samples...] + alpha.shape. */
+static berth_status gammas(bt_call *c, int input, bt_philox generator)
+{
+    bt_shape shape;
+    berth_status status = bt_random_shape(c, 0, &shape);
+    if (status) return status;
+    const bt_tensor *alpha = c->in[input];
+    int extra = shape.rank - alpha->shape.rank;
+    bool fits = extra >= 0;
+    for (int i = 0; fits && i < alpha->shape.rank; i++) fits = shape.dim[extra + i] == alpha->shape.dim[i];
+    if (!fits) return bt_call_fail(c, "the shape does not end in that of alpha");
+    void *out = bt_out(c, 0, alpha->dtype, &shape);
+    if (!out) return BERTH_NO_MEMORY;
+    int64_t n = bt_shape_count(&shape), alphas = bt_tensor_count(alpha), samples = alphas ? n / alphas : 0;
+    for (int64_t i = 0; i < n; i++) {
+        bt_philox g = generator;
+        bt_philox_skip(&g, 256 * (uint64_t)i);
+        store_float(alpha->dtype, out, i % samples * alphas + i / samples,
+                    gamma_sample(bt_tensor_number(alpha, i / samples), g));
+    }
+    return BERTH_OK;
+}
+
+static berth_status run_gamma(bt_call *c)
+{
+    bt_philox generator;
+    berth_status status = c->n_in > 2 ? bt_random_seeded(c, 1, &generator) : bt_call_fail(c, "needs alpha");
+    return status ? status : gammas(c, 2, generator);
+}
+
+static berth_status run_gamma_keyed(bt_call *c)
+{
+    bt_philox generator;
+    berth_status status = c->n_in > 4 ? bt_random_keyed(c, 1, &generator) : bt_call_fail(c, "needs alpha");
+    return status ? status : gammas(c, 4, generator);
+}
+
+#define STATELESS(op, infer, run)                     \
+    {                                                 \
+        op, infer, .cpu = run, .flags = BT_OP_NO_FOLD \
+    }
+
+const bt_op bt_ops_random_sample[] = {
+    {"Multinomial", infer_multinomial, .cpu = run_multinomial, .flags = BT_OP_STATEFUL},
+    STATELESS("StatelessMultinomial", infer_multinomial, run_stateless_multinomial),
+    {"RandomShuffle", bt_infer_same, .cpu = run_shuffle, .flags = BT_OP_STATEFUL},
+    STATELESS("StatelessShuffle", bt_infer_same, run_stateless_shuffle),
+    STATELESS("RandomIndexShuffle", infer_index_shuffle, run_index_shuffle),
+    STATELESS("StatelessRandomGammaV2", bt_infer_random, run_gamma),
+    STATELESS("StatelessRandomGammaV3", bt_infer_random, run_gamma_keyed),
+    {NULL},
+};
