@@ -272,7 +272,7 @@ static berth_status put_sparse_counts(bt_call *c, const counted *k, bool matrix)
     int64_t *dims = counts ? bt_out(c, 2, BERTH_INT64, &dims_shape) : NULL;
     if (!dims) return BERTH_NO_MEMORY;
     if (matrix) dims[0] = k->rows;
-    dims[rank - 1] = limit > 0 ? limit : largest + 1 > least ? largest + 1 : least;
+    dims[rank - 1] = limit >= 0 ? limit : largest + 1 > least ? largest + 1 : least;
     size_t size = bt_dtype_size(k->dtype);
     memset(counts, 0, (size_t)kinds * size);
     berth_status status = BERTH_OK;

@@ -89,6 +89,8 @@ static berth_status scatter(bt_call *c, void *out, const bt_shape *shape, const 
     bool joins = op == BT_ADD && (dtype == BERTH_BOOL || dtype == BERTH_STRING);
     const int64_t *index = bt_call_indices(c, indices);
     if (!index) return c->error->status;
+    if (bt_shape_count(shape) == 0 && bt_tensor_count(indices) > 0)
+        return bt_call_fail(c, "there are indices for an empty tensor");
     for (int64_t i = 0; i < n; i++) {
         int bad = 0;
         int64_t row = row_at(index + i * depth, depth, shape, &bad);
