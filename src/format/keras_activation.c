@@ -296,8 +296,10 @@ void btk_softmax_layer(btk_call *c)
     const bt_json *axis = btk_of(c, "axis");
     btk_tensor x = c->x, mask = btk_arg_tensor(c, 1, "mask");
     if (mask.dtype) {
-        btk_tensor off = btk_binary(k, "Sub", btk_number(k, x.dtype, 1), btk_cast(k, mask, x.dtype));
-        x = btk_binary(k, "AddV2", x, btk_scaled(k, off, x.dtype == BERTH_HALF ? -3e4 : -1e9));
+        mask = btk_cast(k, mask, BERTH_BOOL);
+        double low = x.dtype == BERTH_HALF ? -3e4 : -1e9;
+        btk_tensor off = k->version >= 3 ? btk_number(k, x.dtype, low) : btk_shifted(k, x, low);
+        x = btk_select(k, mask, x, off);
     }
     if (!bt_json_is(axis, BT_JSON_ARRAY) || axis->n == 1) {
         btk_return(

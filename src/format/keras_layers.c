@@ -125,6 +125,12 @@ static const btk_class classes[] = {
     {"Bidirectional", btk_bidirectional, BTK_OWN_MASK, NULL},
     {"TimeDistributed", btk_time_distributed, BTK_MASK, NULL},
 
+    /* Attention */
+    {"Attention", btk_attention, BTK_OWN_MASK, NULL},
+    {"AdditiveAttention", btk_attention, BTK_OWN_MASK, NULL},
+    {"MultiHeadAttention", btk_multi_head, BTK_OWN_MASK, NULL},
+    {"GroupedQueryAttention", btk_grouped_query, BTK_OWN_MASK, NULL},
+
     /* Merging: the op */
     {"Add", btk_merge, BTK_OWN_MASK, "AddV2"},
     {"Subtract", btk_merge, BTK_OWN_MASK, "Sub"},

@@ -50,6 +50,9 @@ void btk_merge(btk_call *c), btk_concatenate(btk_call *c), btk_dot(btk_call *c),
 /* keras_rnn.c */
 void btk_rnn(btk_call *c), btk_bidirectional(btk_call *c), btk_time_distributed(btk_call *c);
 
+/* keras_attention.c */
+void btk_attention(btk_call *c), btk_multi_head(btk_call *c), btk_grouped_query(btk_call *c);
+
 btk_tensor btk_mask_of(const btk_call *c); /* the keyword "mask", or that of the input; dtype 0: none */
 
 #endif

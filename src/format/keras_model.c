@@ -490,6 +490,7 @@ static btk_tensor sequential_input(btk *k, btk_layer *model, bt_port *port)
     if (!shape_of(k, batch_shape(config), &shape) &&
         !shape_of(k, bt_json_get(model->config, "build_input_shape"), &shape))
         btk_damaged(k, "the model does not say the shape of its input");
+    if (k->version == 1) config = NULL; /* fed with floats, even an Embedding's indices */
     if (!k->failed && name) return placeholder(k, name, shape, config, port);
     return (btk_tensor){0};
 }
