@@ -152,8 +152,9 @@ double cli_real(cli_number number);
 bool cli_set(void *data, berth_dtype dtype, int64_t index, cli_number number);
 bool cli_is_complex(berth_dtype dtype);
 bool cli_is_real(berth_dtype dtype); /* one of the floating types */
-/* Shortest text that reads back as the same value; at least 32 bytes. */
-void cli_number_text(char *text, cli_number number, berth_dtype dtype);
+enum { CLI_NUMBER = 40 };            /* bytes for the text of any number */
+/* Shortest text that reads back as the same value. */
+void cli_number_text(char text[CLI_NUMBER], cli_number number, berth_dtype dtype);
 
 /* ---- print.c: for people ---- */
 

@@ -243,7 +243,7 @@ static void set_value(const struct reader *r, berth_tensor *tensor, size_t i)
     const struct value *value = &r->values[i];
     berth_dtype dtype = berth_tensor_dtype(tensor);
     berth_error error = {0};
-    char text[32];
+    char text[CLI_NUMBER];
     if (value->bytes && dtype == BERTH_STRING) {
         if (berth_tensor_set_string(tensor, (int64_t)i, value->bytes, value->n, &error))
             cli_fail_with(&error);
@@ -353,7 +353,7 @@ void cli_json_dims(FILE *to, int rank, const int64_t *dims)
 
 static void put_element(FILE *to, berth_tensor *tensor, berth_dtype dtype, int64_t index)
 {
-    char text[32];
+    char text[CLI_NUMBER];
     if (dtype == BERTH_STRING) {
         size_t n = 0;
         const char *bytes = berth_tensor_get_string(tensor, index, &n);

@@ -163,20 +163,20 @@ static bool reads_back(const char *text, double value, berth_dtype dtype)
     return cli_real(cli_get(&store, dtype, 0)) == value;
 }
 
-void cli_number_text(char *text, cli_number number, berth_dtype dtype)
+void cli_number_text(char text[CLI_NUMBER], cli_number number, berth_dtype dtype)
 {
     if (number.kind == CLI_BOOL) {
         strcpy(text, number.i ? "true" : "false");
     } else if (number.kind == CLI_INT) {
-        snprintf(text, 32, "%lld", (long long)number.i);
+        snprintf(text, CLI_NUMBER, "%lld", (long long)number.i);
     } else if (number.kind == CLI_UINT) {
-        snprintf(text, 32, "%llu", (unsigned long long)number.u);
+        snprintf(text, CLI_NUMBER, "%llu", (unsigned long long)number.u);
     } else if (!isfinite(number.real)) {
         strcpy(text, isnan(number.real) ? "NaN" : number.real < 0 ? "-Infinity" : "Infinity");
     } else {
         int most = digits_of(dtype);
         for (int digits = most > 9 ? 15 : most - 3; digits <= most; digits++) {
-            snprintf(text, 32, "%.*g", digits, number.real);
+            snprintf(text, CLI_NUMBER, "%.*g", digits, number.real);
             if (digits == most || reads_back(text, number.real, dtype)) break;
         }
         if (!strpbrk(text, ".e")) strcat(text, ".0");

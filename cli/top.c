@@ -87,9 +87,9 @@ static void rank_row(struct rows *r, int64_t row)
          r->classes);
 }
 
-static const char *label(const struct rows *r, int64_t index, char text[32])
+static const char *label(const struct rows *r, int64_t index, char text[CLI_NUMBER])
 {
-    snprintf(text, 32, "%lld", (long long)index);
+    snprintf(text, CLI_NUMBER, "%lld", (long long)index);
     return r->labels->names ? r->labels->names[index] : text;
 }
 
@@ -111,17 +111,17 @@ static void put_bar(FILE *to, double share)
     fputs(CLI_PLAIN, to);
 }
 
-static const char *row_name(const struct rows *r, int64_t row, char text[32])
+static const char *row_name(const struct rows *r, int64_t row, char text[CLI_NUMBER])
 {
     const char *picture = cli_picture_name(row, r->n);
-    snprintf(text, 32, "row %lld", (long long)row);
+    snprintf(text, CLI_NUMBER, "row %lld", (long long)row);
     return picture ? picture : text;
 }
 
 /* Values from 0 to 1 are shares of the whole bar; others are drawn from the least to the greatest. */
 static void put_row(FILE *to, struct rows *r, int64_t row, int indent, int columns)
 {
-    char text[32];
+    char text[CLI_NUMBER];
     const void *data = berth_tensor_data(r->tensor);
     double least = 0, most = 1;
     for (int64_t i = 0; i < r->classes; i++) {
@@ -142,7 +142,7 @@ static void put_row(FILE *to, struct rows *r, int64_t row, int indent, int colum
 void cli_top_print(FILE *to, const char *name, berth_tensor *tensor, int64_t k, const cli_labels *labels)
 {
     struct rows r = make_rows(tensor, k, labels);
-    char text[32];
+    char text[CLI_NUMBER];
     int names = 0, columns = 0;
     for (int64_t row = 0; row < r.n; row++) {
         int n = cli_columns(row_name(&r, row, text));
@@ -176,7 +176,7 @@ void cli_top_print(FILE *to, const char *name, berth_tensor *tensor, int64_t k, 
 void cli_top_json(FILE *to, berth_tensor *tensor, int64_t k, const cli_labels *labels)
 {
     struct rows r = make_rows(tensor, k, labels);
-    char text[32];
+    char text[CLI_NUMBER];
     fputs(",\n \"top\": [", to);
     for (int64_t row = 0; row < r.n; row++) {
         fputs(row ? ",\n  [" : "\n  [", to);
