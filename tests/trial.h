@@ -259,9 +259,9 @@ static inline bool trial_run(const trial *t, berth_session *session, berth_feed 
     berth_feed in[TRIAL_PORTS] = {{0}}, own[TRIAL_PORTS] = {{0}};
     berth_feed *fetches = out ? out : own;
     bool ok = true, right = true;
-    for (int i = 0; i < t->n_in; i++) {
+    for (int i = 0; i < t->n_in && ok; i++) {
         in[i] = (berth_feed){t->in[i].name, trial_wrap(&t->in[i], error)};
-        ok = ok && in[i].tensor;
+        ok = in[i].tensor != NULL;
     }
     for (int i = 0; i < t->n_out; i++) fetches[i].name = t->out[i].name;
     ok = ok && berth_session_run(session, in, (size_t)t->n_in, fetches, (size_t)t->n_out, NULL, error) == BERTH_OK;
