@@ -103,6 +103,9 @@ berth_status bt_pass_freeze(bt_pass_context *x)
         if (is_read) {
             bt_redirects_set(&redirects, (bt_edge){(int32_t)i, 0}, (bt_edge){constant, 0});
             bt_pass_fate(x, (int32_t)i, BT_FATE_FOLDED, NULL);
+            /* What is left are the control edges onto it, which must not keep the variable alive. */
+            node->op = "NoOp", node->def = bt_op_find("NoOp");
+            node->n_inputs = 0;
         } else {
             node->op = "Gather", node->def = bt_op_find("Gather");
             node->inputs[0] = (bt_edge){constant, 0};
