@@ -6,7 +6,8 @@
 
 typedef enum damage { CUT, OVERWRITE, REMOVE, N_DAMAGES } damage;
 
-static const char *const digits_files[] = {"saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"};
+static const char *const digits_files[] = {"saved_model.pb", "variables/variables.index",
+                                           "variables/variables.data-00000-of-00001"};
 
 static bool copy_file(const char *from, const char *to)
 {
@@ -30,8 +31,9 @@ static void harm(const char *path, damage how)
         return;
     }
     int fd = open(path, O_WRONLY | (how == CUT ? O_TRUNC : 0));
-    for (off_t i = 0; how == OVERWRITE && i < s.st_size; i++) CHECK(write(fd, "\xa5", 1) == 1);
-    CHECK(fd >= 0 && close(fd) == 0);
+    bool ok = fd >= 0;
+    for (off_t i = 0; how == OVERWRITE && i < s.st_size && ok; i++) ok = write(fd, "\xa5", 1) == 1;
+    CHECK(ok && close(fd) == 0);
 }
 
 static void harm_model(const trial *t, damage how)
@@ -77,7 +79,8 @@ static void drop_model(const trial *t)
 static void right_or_refused(const trial *t, berth_session *session)
 {
     berth_error error = {0};
-    if (!trial_run(t, session, NULL, &error) && !CHECK(error.status == BERTH_BAD_MODEL && strstr(error.message, "copy")))
+    if (!trial_run(t, session, NULL, &error) &&
+        !CHECK(error.status == BERTH_BAD_MODEL && strstr(error.message, "copy")))
         printf("%s: status %d: %s\n", t->name, error.status, error.message);
 }
 

@@ -17,7 +17,8 @@ static bool whole(void *user)
     load.context = berth_context_new(&context_options, &error);
     berth_model *model = load.context ? berth_model_load(t->path, &load, &error) : NULL;
     berth_session *session = model ? berth_session_new(model, NULL, &error) : NULL;
-    bool ok = session && trial_start(t, session, &error) && trial_run(t, session, NULL, &error) && trial_run(t, session, NULL, &error);
+    bool ok = session && trial_start(t, session, &error) && trial_run(t, session, NULL, &error) &&
+              trial_run(t, session, NULL, &error);
     if (!ok && !CHECK((error.status == BERTH_NO_MEMORY || error.status == BERTH_DEVICE) && *error.message))
         printf("%s: status %d: %s\n", t->name, error.status, error.message);
     berth_session_free(session);

@@ -144,6 +144,8 @@ bool bt_source_add_check(bt_source *source, const void *data, size_t bytes, uint
 /* Fails when the file has a checksum for what begins at this view's bytes, and it is wrong. Reads all of them
  * (12 GB/s), so it is called once a tensor, by who reads the bytes anyway: when a weight is packed or copied. */
 berth_status bt_source_verify(const bt_source *source, const bt_tensor *view, berth_error *error);
+/* Fails when a mapped file was changed since it was opened: asked before the files are read again. */
+berth_status bt_source_unchanged(const bt_source *source, berth_error *error);
 /* The mapped file that holds these bytes, or NULL. */
 bt_file *bt_source_file_of(const bt_source *source, const void *p);
 

@@ -55,6 +55,13 @@ berth_status bt_source_verify(const bt_source *source, const bt_tensor *view, be
                    check->name);
 }
 
+berth_status bt_source_unchanged(const bt_source *source, berth_error *error)
+{
+    berth_status status = BERTH_OK;
+    for (size_t i = 0; i < source->n_files && !status; i++) status = bt_file_unchanged(source->files[i], error);
+    return status;
+}
+
 bt_file *bt_source_file_of(const bt_source *source, const void *p)
 {
     for (size_t i = 0; i < source->n_files; i++)

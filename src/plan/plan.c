@@ -282,14 +282,36 @@ static berth_status settle_constant(builder *b, bt_slot *slot)
     return BERTH_OK;
 }
 
+/* A constant of the file that is packed: a layout may want the value of a small one (axes, sizes), when the file is no
+ * longer to be touched; none wants that of a large one. */
+static berth_status detach_constant(builder *b, bt_slot *slot)
+{
+    enum { SMALL = 8192 };
+    bt_arena *arena = &b->plan->arena;
+    const bt_tensor *value = slot->fact.value;
+    slot->fact.value = NULL;
+    if (!bt_source_file_of(b->plan->env.source, value->data)) slot->fact.value = value;
+    else if (bt_tensor_bytes(value) <= SMALL) {
+        bt_tensor *copy = bt_arena_new(arena, bt_tensor);
+        if (!copy) return bt_fail_memory(b->error);
+        *copy = *value;
+        copy->data = bt_arena_copy(arena, value->data, bt_tensor_bytes(value));
+        if (!copy->data) return bt_fail_memory(b->error);
+        slot->fact.value = copy;
+    }
+    return BERTH_OK;
+}
+
 static berth_status prepare_all(builder *b)
 {
     bt_plan *plan = b->plan;
     berth_status status = BERTH_OK;
     for (int32_t s = 0; s < plan->n_steps && !status; s++) status = prepare_step(b, &plan->steps[s]);
     for (int i = 0; i < plan->n_fetches; i++) plan->slots[plan->fetches[i]].is_read = true;
-    for (int32_t i = 0; i < plan->n_slots && !status; i++)
-        if (plan->slots[i].kind == BT_SLOT_CONST && plan->slots[i].is_read) status = settle_constant(b, &plan->slots[i]);
+    for (int32_t i = 0; i < plan->n_slots && !status; i++) {
+        bt_slot *slot = &plan->slots[i];
+        if (slot->kind == BT_SLOT_CONST) status = slot->is_read ? settle_constant(b, slot) : detach_constant(b, slot);
+    }
     return status;
 }
 

@@ -150,7 +150,7 @@ static bt_plan *make_plan(berth_session *s, const bt_names *n, bt_fates *fates, 
                         bt_arena_array(&work, int32_t, n->n_targets + 1)};
     bt_plan *plan = NULL;
     if (!r.feeds || !r.fetches || !r.facts || !r.names || !r.targets) bt_fail_memory(error);
-    else if (!resolve_names(s, n, &r, error)) {
+    else if (!resolve_names(s, n, &r, error) && !bt_source_unchanged(&s->model->source, error)) {
         bt_plan_request request = {.graph = &s->model->source.graph, .as_written = true, .feeds = r.feeds, .feed_facts = r.facts,
                                    .feed_names = r.names, .n_feeds = (int)n->n_feeds, .fetches = r.fetches,
                                    .n_fetches = (int)n->n_fetches, .targets = r.targets, .n_targets = (int)n->n_targets,
