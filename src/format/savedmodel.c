@@ -152,7 +152,7 @@ static bool sniff(const char *path, const bt_file *file)
     for (size_t i = 0; i < 2 && !found; i++) {
         bt_text name = {0};
         bt_text_print(&name, "%s/%s", path, names[i]);
-        found = !name.failed && bt_path_exists(name.p);
+        found = name.failed || bt_path_exists(name.p); /* without memory, load says so */
         bt_text_free(&name);
     }
     return found;
