@@ -96,11 +96,12 @@ static void jpeg_message(j_common_ptr jpeg, int level)
         damaged(jpeg->client_data, "it is cut short");
 }
 
-/* Adobe's inverted CMYK to RGB, in place over the first three of four samples. */
-static void from_cmyk(uint8_t *to, const uint8_t *from, int width)
+/* CMYK to RGB; Adobe's files store the inks inverted. */
+static void from_cmyk(uint8_t *to, const uint8_t *from, int width, bool inverted)
 {
     for (int x = 0; x < width; x++, from += 4)
-        for (int c = 0; c < 3; c++) *to++ = (uint8_t)(from[c] * from[3] / 255);
+        for (int c = 0; c < 3; c++)
+            *to++ = (uint8_t)(inverted ? from[c] * from[3] / 255 : (255 - from[c]) * (255 - from[3]) / 255);
 }
 
 static cli_picture decode_jpeg(struct source *s)
@@ -122,7 +123,7 @@ static cli_picture decode_jpeg(struct source *s)
     while (jpeg.output_scanline < jpeg.output_height) {
         JSAMPROW into = cmyk ? line : row;
         jpeg_read_scanlines(&jpeg, &into, 1);
-        if (cmyk) from_cmyk(row, line, p.width);
+        if (cmyk) from_cmyk(row, line, p.width, jpeg.saw_Adobe_marker);
         row += (size_t)p.width * (size_t)p.channels;
     }
     jpeg_finish_decompress(&jpeg);

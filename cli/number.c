@@ -29,7 +29,8 @@ static uint16_t half_bits(double value)
     uint16_t sign = signbit(value) ? 0x8000 : 0;
     if (isnan(value)) return sign | 0x7e00;
     value = fabs(value);
-    int exponent = 0;
+    int exponent;
+    if (value == 0) return sign;
     if (isinf(value) || value >= 65520) return sign | 0x7c00;
     frexp(value, &exponent);
     exponent = exponent < -13 ? -13 : exponent;
