@@ -24,7 +24,7 @@ if missing; then
 fi
 
 [ -f build/build.ninja ] || meson setup build
-ninja -C build berth
+ninja -C build berth examples/quickstart # and with it the shared library
 
 digits=examples/digits
 set -x
