@@ -212,7 +212,7 @@ static void run_volume(const conv_call *p, int64_t group, int64_t batch, int64_t
         if (product.add) product.add += at;
         if (k + 1 < k1) {
             product.low = -__builtin_inff(), product.high = __builtin_inff();
-            product.add = NULL, product.activation = NULL;
+            product.bias = product.add = NULL, product.activation = NULL;
         }
         bt_product_all(p->c->pool, &product, image);
     }

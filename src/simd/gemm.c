@@ -259,7 +259,7 @@ static void run_panel(const bt_gemm_kernels *g, const bt_product *p, int64_t pan
                            .ldb = p->ldb ? p->ldb : width,
                            .ldc = p->ldc,
                            .ld_add = p->ld_add,
-                           .bias = p->bias ? p->bias + start : NULL,
+                           .bias = p->bias && last ? p->bias + start : NULL,
                            .low = last ? p->low : -__builtin_inff(),
                            .high = last ? p->high : __builtin_inff(),
                            .accumulate = p->accumulate || k0 > 0};

@@ -26,8 +26,8 @@ typedef struct bt_run {
     const float *row[BT_TILE_ROWS];
 } bt_run;
 
-/* c[r][j] = clamp(start + sum over runs, i < n of row[r][i] b[k + i][j] + add[r][j], low, high), where start is
- * bias[j], or 0 without a bias, or c[r][j] when `accumulate`. add and the clamp are for the last block of k alone. */
+/* c[r][j] = clamp(start + sum over runs, i < n of row[r][i] b[k + i][j] + bias[j] + add[r][j], low, high), where start is
+ * 0, or c[r][j] when `accumulate`. bias, add and the clamp are for the last block of k alone. */
 typedef struct bt_tile {
     const bt_run *runs;
     int n_runs;
@@ -120,7 +120,7 @@ typedef struct bt_product {
     float low, high;
     bt_vec_unary_fn *activation;
     float alpha, beta; /* of the activation */
-    bool accumulate;   /* start from what c holds, not from bias */
+    bool accumulate;   /* start from what c holds */
 } bt_product;
 
 bt_gather bt_gather_matrix(const float *x, int64_t m, int64_t k, int64_t ld);

@@ -14,7 +14,7 @@ static void tile(const bt_tile *t)
     for (int r = 0; r < t->rows; r++) {
         float sum[MAX_COLS] = {0};
         float *c = t->c + r * t->ldc;
-        for (int j = 0; j < t->cols; j++) sum[j] = t->accumulate ? c[j] : t->bias ? t->bias[j] : 0;
+        for (int j = 0; j < t->cols; j++) sum[j] = t->accumulate ? c[j] : 0;
         for (int i = 0; i < t->n_runs; i++) {
             const bt_run *run = &t->runs[i];
             for (int64_t k = 0; k < run->n; k++) {
@@ -24,7 +24,7 @@ static void tile(const bt_tile *t)
             }
         }
         for (int j = 0; j < t->cols; j++) {
-            float y = sum[j] + (t->add ? t->add[r * t->ld_add + j] : 0);
+            float y = sum[j] + (t->bias ? t->bias[j] : 0) + (t->add ? t->add[r * t->ld_add + j] : 0);
             c[j] = y < t->low ? t->low : y > t->high ? t->high : y;
         }
     }

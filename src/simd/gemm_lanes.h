@@ -12,20 +12,36 @@ INLINE lanes load_part(const float *p, int v, int vectors, lanes_mask last)
     return v + 1 < vectors ? load(p + v * VECTOR) : load_masked(last, p + v * VECTOR);
 }
 
-INLINE lanes start_of(const bt_tile *t, int r, int v, int vectors, lanes_mask last)
+/* Adds bias and residual, clamps (a NaN stays) and stores the sums of `rows` rows. The bias comes last, as in TensorFlow,
+ * whose results these then are to the last bit where k goes in one block. */
+INLINE void finish(const bt_tile *t, const int rows, const int vectors, lanes_mask last,
+                   lanes sum[][MAX_VECTORS])
 {
-    if (t->accumulate) return load_part(t->c + r * t->ldc, v, vectors, last);
-    return t->bias ? load_part(t->bias, v, vectors, last) : zero();
-}
-
-/* Adds, clamps (a NaN stays) and stores one vector of the result. */
-INLINE void finish(const bt_tile *t, int r, int v, int vectors, lanes_mask last, lanes y)
-{
-    if (t->add) y = add(y, load_part(t->add + r * t->ld_add, v, vectors, last));
-    y = smaller(all(t->high), larger(all(t->low), y));
-    float *c = t->c + r * t->ldc + v * VECTOR;
-    if (v + 1 < vectors) store(c, y);
-    else store_masked(c, last, y);
+    const lanes low = all(t->low), high = all(t->high);
+    if (t->bias) {
+        UNROLL for (int v = 0; v < vectors; v++)
+        {
+            lanes bias = load_part(t->bias, v, vectors, last);
+            UNROLL for (int r = 0; r < rows; r++) sum[r][v] = add(sum[r][v], bias);
+        }
+    }
+    if (t->add) {
+        UNROLL for (int r = 0; r < rows; r++)
+        {
+            UNROLL for (int v = 0; v < vectors; v++) sum[r][v] =
+                add(sum[r][v], load_part(t->add + r * t->ld_add, v, vectors, last));
+        }
+    }
+    UNROLL for (int r = 0; r < rows; r++)
+    {
+        UNROLL for (int v = 0; v < vectors; v++)
+        {
+            float *c = t->c + r * t->ldc + v * VECTOR;
+            lanes y = smaller(high, larger(low, sum[r][v]));
+            if (v + 1 < vectors) store(c, y);
+            else store_masked(c, last, y);
+        }
+    }
 }
 
 INLINE void tile(const bt_tile *t, const int rows, const int vectors)
@@ -33,9 +49,14 @@ INLINE void tile(const bt_tile *t, const int rows, const int vectors)
     const lanes_mask last = mask_of(t->cols - (vectors - 1) * VECTOR);
     const int64_t ldb = t->ldb;
     lanes sum[BT_TILE_ROWS][MAX_VECTORS];
-    UNROLL for (int r = 0; r < rows; r++)
-    {
-        UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = start_of(t, r, v, vectors, last);
+    if (t->accumulate) {
+        UNROLL for (int r = 0; r < rows; r++)
+        {
+            UNROLL for (int v = 0; v < vectors; v++) sum[r][v] =
+                load_part(t->c + r * t->ldc, v, vectors, last);
+        }
+    } else {
+        UNROLL for (int r = 0; r < rows; r++) { UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = zero(); }
     }
     for (int i = 0; i < t->n_runs; i++) {
         const bt_run *run = &t->runs[i];
@@ -52,10 +73,7 @@ INLINE void tile(const bt_tile *t, const int rows, const int vectors)
             }
         }
     }
-    UNROLL for (int r = 0; r < rows; r++)
-    {
-        UNROLL for (int v = 0; v < vectors; v++) finish(t, r, v, vectors, last, sum[r][v]);
-    }
+    finish(t, rows, vectors, last, sum);
 }
 
 /* One row: four steps of k at a time into sums of their own, for one row has too few sums to hide the latency. */
@@ -67,7 +85,8 @@ INLINE void tile_row(const bt_tile *t, const int vectors)
     lanes sum[STEPS][MAX_VECTORS];
     UNROLL for (int s = 0; s < STEPS; s++)
     {
-        UNROLL for (int v = 0; v < vectors; v++) sum[s][v] = s ? zero() : start_of(t, 0, v, vectors, last);
+        UNROLL for (int v = 0; v < vectors; v++) sum[s][v] =
+            s == 0 && t->accumulate ? load_part(t->c, v, vectors, last) : zero();
     }
     for (int i = 0; i < t->n_runs; i++) {
         const float *b = t->b + t->runs[i].k * ldb, *x = t->runs[i].row[0];
@@ -86,8 +105,9 @@ INLINE void tile_row(const bt_tile *t, const int vectors)
                 fma_of(a, load_part(b, v, vectors, last), sum[0][v]);
         }
     }
-    UNROLL for (int v = 0; v < vectors; v++)
-        finish(t, 0, v, vectors, last, add(add(sum[0][v], sum[1][v]), add(sum[2][v], sum[3][v])));
+    UNROLL for (int v = 0; v < vectors; v++) sum[0][v] =
+        add(add(sum[0][v], sum[1][v]), add(sum[2][v], sum[3][v]));
+    finish(t, 1, vectors, last, sum);
 }
 
 #define ROW(vectors) \

@@ -36,7 +36,8 @@ static bool all_close(const float *a, const float *b, size_t n, int64_t k)
 {
     double tolerance = 5e-5 + 5e-6 * sqrt((double)k);
     for (size_t i = 0; i < n; i++)
-        if (!(fabs(a[i] - b[i]) <= tolerance * fmax(1, fabs(b[i])))) return CHECK_CLOSE(a[i], b[i], tolerance);
+        if (!(fabs(a[i] - b[i]) <= tolerance * fmax(1, fabs(b[i]))))
+            return CHECK_CLOSE(a[i], b[i], tolerance);
     return CHECK(true);
 }
 
