@@ -130,7 +130,8 @@ static berth_status build(keras_file *f, const bt_format_options *options, bt_so
         bt_error_prefix(error, "%s", options && options->structure ? options->structure : "model_config");
         return BERTH_BAD_MODEL;
     }
-    const char *written = bt_json_text(bt_json_get(json, "keras_version"), "2");
+    const char *written =
+        bt_json_text(bt_json_get(json, "keras_version"), bt_json_get(json, "module") ? "3" : "2");
     status = bt_hdf5_group_open(&f->h5, link ? link->address : f->h5.root, &f->weights);
     btk_weights weights = {f, of_layer};
     btk k = {.source = source,

@@ -53,6 +53,13 @@ void btk_rnn(btk_call *c), btk_bidirectional(btk_call *c), btk_time_distributed(
 /* keras_attention.c */
 void btk_attention(btk_call *c), btk_multi_head(btk_call *c), btk_grouped_query(btk_call *c);
 
+/* keras_preprocess.c */
+void btk_rescaling(btk_call *c), btk_random(btk_call *c), btk_normalization(btk_call *c),
+    btk_resizing(btk_call *c);
+void btk_category_encoding(btk_call *c), btk_discretization(btk_call *c), btk_center_crop(btk_call *c);
+btk_tensor btk_encoded(btk_call *c, btk_tensor x, int64_t depth, const char *mode, berth_dtype dtype,
+                       btk_tensor weights);
+
 btk_tensor btk_mask_of(const btk_call *c); /* the keyword "mask", or that of the input; dtype 0: none */
 
 #endif

@@ -1,0 +1,220 @@
+/* Keras: preprocessing layers of numbers and images. Random ones do nothing when a model is used. Text and vocabularies:
+ * keras_text.c. */
+#include "format/keras_layers.h"
+
+#include <math.h>
+
+/* ---- Numbers ------------------------------------------------------------------------------------------ */
+
+/* A number, a list, or {"class_name": "__numpy__" ..., "config": {"value": [...]}} as a constant. */
+static btk_tensor numbers_of(btk_call *c, const char *key, double otherwise)
+{
+    btk *k = c->k;
+    const bt_json *j = btk_of(c, key), *config = bt_json_get(j, "config");
+    if (bt_json_get(config, "value")) j = bt_json_get(config, "value");
+    while (bt_json_is(j, BT_JSON_ARRAY) && j->n == 1 && bt_json_is(j->first, BT_JSON_ARRAY)) j = j->first;
+    if (!bt_json_is(j, BT_JSON_ARRAY)) return btk_number(k, c->layer->compute, bt_json_double(j, otherwise));
+    double *values = bt_arena_array(k->arena, double, (size_t)j->n + 1);
+    int n = 0;
+    if (!values) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), c->x;
+    for (const bt_json *item = j->first; item; item = item->next) values[n++] = bt_json_double(item, NAN);
+    return btk_numbers(k, c->layer->compute, BT_SHAPE(n), values);
+}
+
+void btk_rescaling(btk_call *c)
+{
+    btk *k = c->k;
+    btk_tensor y = btk_binary(k, "Mul", btk_cast(k, c->x, c->layer->compute), numbers_of(c, "scale", 1));
+    btk_return(c, btk_binary(k, "AddV2", y, numbers_of(c, "offset", 0)));
+}
+
+void btk_random(btk_call *c) { btk_return(c, btk_cast(c->k, c->x, c->layer->compute)); }
+
+/* The kept axes as bits: "axis" is a number, a list, or null for none. */
+static uint32_t kept_axes(btk_call *c)
+{
+    const bt_json *j = bt_json_get(c->config, "axis");
+    uint32_t axes = 0;
+    if (bt_json_is(j, BT_JSON_NULL)) return 0;
+    const bt_json *first = bt_json_is(j, BT_JSON_ARRAY) ? j->first : j;
+    for (; first; first = j->kind == BT_JSON_ARRAY ? first->next : NULL) {
+        int64_t axis = bt_json_int(first, -1);
+        if (axis < 0) axis += c->x.shape.rank;
+        if (axis < 0 || axis >= c->x.shape.rank) btk_damaged(c->k, "an axis beyond the rank of the input");
+        else axes |= 1u << axis;
+    }
+    return axes;
+}
+
+/* (x - mean) / max(sqrt(variance), 1e-7), or turned about; mean and variance from the configuration or learnt. */
+void btk_normalization(btk_call *c)
+{
+    btk *k = c->k;
+    uint32_t axes = kept_axes(c);
+    bt_shape shape = {.rank = 0}, wide = {.rank = c->x.shape.rank};
+    btk_tensor mean, variance, x = btk_cast(k, c->x, c->layer->compute);
+    for (int i = 0; i < wide.rank; i++) {
+        wide.dim[i] = 1;
+        if (!(axes >> i & 1)) continue;
+        wide.dim[i] = shape.dim[shape.rank++] = btk_known(k, c->x, i, "the size of a normalised axis");
+    }
+    if (btk_of(c, "mean")) {
+        mean = numbers_of(c, "mean", 0);
+        variance = numbers_of(c, "variance", 1);
+    } else {
+        mean = btk_weight_of(c, "mean", false, shape);
+        variance = btk_weight_of(c, "variance", false, shape);
+        btk_weight_raw(c, "count", false, BT_SCALAR);
+        mean = btk_reshape(k, mean, wide.rank, wide.dim, NULL);
+        variance = btk_reshape(k, variance, wide.rank, wide.dim, NULL);
+    }
+    btk_tensor deviation =
+        btk_binary(k, "Maximum", btk_unary(k, "Sqrt", variance), btk_number(k, x.dtype, 1e-7));
+    if (btk_bool_of(c, "invert", false)) x = btk_binary(k, "AddV2", mean, btk_binary(k, "Mul", x, deviation));
+    else x = btk_binary(k, "RealDiv", btk_binary(k, "Sub", x, mean), deviation);
+    btk_return(c, x);
+}
+
+/* Indices [..., n] as vectors of `depth`: "int" leaves them, "one_hot" each its own (a last axis of 1 goes away),
+ * "multi_hot" and "count" the last axis folded. weights (dtype 0: none) are of each index. */
+btk_tensor btk_encoded(btk_call *c, btk_tensor x, int64_t depth, const char *mode, berth_dtype dtype,
+                       btk_tensor weights)
+{
+    btk *k = c->k;
+    bool one = !strcmp(mode, "one_hot"), multi = !strcmp(mode, "multi_hot") || !strcmp(mode, "binary");
+    if (btk_bool_of(c, "sparse", false)) btk_unsupported(k, "sparse outputs");
+    if (!strcmp(mode, "int")) return btk_cast(k, x, dtype);
+    if (!one && !multi && strcmp(mode, "count") && strcmp(mode, "tf_idf"))
+        btk_unsupported(k, "output mode '%s'", mode);
+    if (depth < 1) btk_damaged(k, "no number of tokens");
+    if (x.dtype != BERTH_INT32 && x.dtype != BERTH_INT64) x = btk_cast(k, x, BERTH_INT64);
+    if (one && x.shape.rank > 1 && btk_dim(x, -1) == 1) x = btk_squeeze(k, x, -1);
+    if (!btk_rank(k, x, 0, BT_MAX_RANK - 1)) return x;
+    bt_shape shape = {.rank = x.shape.rank + 1};
+    memcpy(shape.dim, x.shape.dim, sizeof shape.dim);
+    shape.dim[x.shape.rank] = depth;
+    btk_tensor in[4] = {x, btk_int(k, depth), btk_number(k, dtype, 1), btk_number(k, dtype, 0)};
+    btk_tensor y = btk_bare(k, "OneHot", 4, in, dtype, shape);
+    btk_attr_type(k, y, "T", dtype);
+    btk_attr_type(k, y, "TI", x.dtype);
+    btk_attr_int(k, y, "axis", -1);
+    if (weights.dtype) y = btk_binary(k, "Mul", y, btk_expand(k, btk_cast(k, weights, dtype), -1));
+    if (one || shape.rank < 2) return y;
+    return btk_reduce(k, multi ? "Max" : "Sum", y, 1u << (shape.rank - 2), false);
+}
+
+void btk_category_encoding(btk_call *c)
+{
+    int64_t depth = btk_int_of(c, "num_tokens", btk_int_of(c, "max_tokens", 0));
+    const char *mode = btk_text_of(c, "output_mode", "multi_hot");
+    btk_return(c,
+               btk_encoded(c, c->x, depth, mode, c->layer->compute, btk_arg_tensor(c, 1, "count_weights")));
+}
+
+/* The number of boundaries at or below x. */
+void btk_discretization(btk_call *c)
+{
+    btk *k = c->k;
+    const bt_json *j = btk_of(c, "bin_boundaries");
+    btk_tensor x = c->x;
+    if (!bt_json_is(j, BT_JSON_ARRAY))
+        return btk_unsupported(k, "boundaries that are not in the configuration");
+    bt_attr attr = {.name = "boundaries", .kind = BT_ATTR_FLOAT, .is_list = true, .n = j->n};
+    attr.list = bt_arena_array(k->arena, bt_attr_value, (size_t)j->n + 1);
+    int n = 0;
+    for (const bt_json *item = j->first; attr.list && item; item = item->next)
+        attr.list[n++].f = (float)bt_json_double(item, 0);
+    if (x.dtype != BERTH_DOUBLE && x.dtype != BERTH_INT32 && x.dtype != BERTH_INT64)
+        x = btk_cast(k, x, BERTH_FLOAT);
+    btk_tensor y = btk_node(k, "Bucketize", 1, &x, BERTH_INT32, x.shape);
+    if (!k->failed && (!attr.list || !bt_set_attr(k->graph, y.edge.node, &attr)))
+        btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+    const char *mode = btk_text_of(c, "output_mode", "int");
+    bool whole = !strcmp(mode, "int") && k->version >= 3;
+    btk_return(c, btk_encoded(c, y, n + 1, mode, whole ? BERTH_INT32 : c->layer->compute, (btk_tensor){0}));
+}
+
+/* ---- Images ------------------------------------------------------------------------------------------- */
+
+/* x[batch, height, width, channels] to a size, as TensorFlow's image.resize without antialias. */
+static btk_tensor scaled_to(btk *k, btk_tensor x, int64_t height, int64_t width, const char *interpolation)
+{
+    static const struct {
+        const char *name, *op;
+    } ways[] = {{"bilinear", "ResizeBilinear"},
+                {"nearest", "ResizeNearestNeighbor"},
+                {"bicubic", "ResizeBicubic"},
+                {"area", "ResizeArea"}};
+    int64_t size[2] = {height, width};
+    bt_shape shape = btk_with_dim(btk_with_dim(x.shape, 1, height), 2, width);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        if (strcmp(ways[i].name, interpolation)) continue;
+        bool nearest = i == 1;
+        btk_tensor y = btk_node(k, ways[i].op, 2, (btk_tensor[]){x, btk_ints(k, 2, size)},
+                                nearest ? x.dtype : BERTH_FLOAT, shape);
+        btk_attr_bool(k, y, "align_corners", false);
+        if (i < 3) btk_attr_bool(k, y, "half_pixel_centers", true);
+        return btk_cast(k, y, x.dtype);
+    }
+    btk_unsupported(k, "interpolation '%s'", interpolation);
+    return x;
+}
+
+/* The middle part whose sides are as height to width; Keras rounds down. */
+static btk_tensor cropped_to_ratio(btk *k, btk_tensor x, int64_t height, int64_t width)
+{
+    int64_t h = btk_known(k, x, 1, "the height"), w = btk_known(k, x, 2, "the width");
+    if (k->failed || height < 1 || width < 1) return x;
+    int64_t crop_h = (int64_t)((float)(w * height) / (float)width),
+            crop_w = (int64_t)((float)(h * width) / (float)height);
+    crop_h = crop_h > h ? h : crop_h < 1 ? 1 : crop_h;
+    crop_w = crop_w > w ? w : crop_w < 1 ? 1 : crop_w;
+    int64_t top = (h - crop_h) / 2, left = (w - crop_w) / 2;
+    return btk_slice(k, btk_slice(k, x, 1, top, top + crop_h), 2, left, left + crop_w);
+}
+
+static btk_tensor image_of(btk_call *c, bool *single)
+{
+    btk *k = c->k;
+    btk_tensor x = btk_cast(k, c->x, c->layer->compute);
+    *single = x.shape.rank == 3;
+    if (*single) x = btk_expand(k, x, 0);
+    if (!btk_rank(k, x, 4, 4)) return x;
+    return btk_channels_first(c) ? btk_channels_last(k, x) : x;
+}
+
+static void give_image(btk_call *c, btk_tensor y, bool single)
+{
+    if (btk_channels_first(c)) y = btk_channels_back(c->k, y);
+    btk_return(c, single ? btk_squeeze(c->k, y, 0) : y);
+}
+
+void btk_resizing(btk_call *c)
+{
+    btk *k = c->k;
+    bool single;
+    btk_tensor x = image_of(c, &single);
+    int64_t height = btk_int_of(c, "height", 0), width = btk_int_of(c, "width", 0);
+    if (height < 1 || width < 1) btk_damaged(k, "a size that cannot be");
+    if (btk_bool_of(c, "pad_to_aspect_ratio", false) || btk_bool_of(c, "antialias", false))
+        btk_unsupported(k, "pad_to_aspect_ratio and antialias: export a SavedModel instead (model.export)");
+    if (btk_bool_of(c, "crop_to_aspect_ratio", false)) x = cropped_to_ratio(k, x, height, width);
+    if (!k->failed)
+        give_image(c, scaled_to(k, x, height, width, btk_text_of(c, "interpolation", "bilinear")), single);
+}
+
+/* The middle; an image that is too small is scaled instead. RandomCrop does the latter to all. */
+void btk_center_crop(btk_call *c)
+{
+    btk *k = c->k;
+    bool single, random = !strcmp(c->layer->class_name, "RandomCrop");
+    btk_tensor x = image_of(c, &single);
+    int64_t height = btk_int_of(c, "height", 0), width = btk_int_of(c, "width", 0);
+    if (height < 1 || width < 1) btk_damaged(k, "a size that cannot be");
+    int64_t down = btk_known(k, x, 1, "the height") - height, right = btk_known(k, x, 2, "the width") - width;
+    if (k->failed) return;
+    if (down >= 0 && right >= 0 && (!random || (!down && !right)))
+        x = btk_slice(k, btk_slice(k, x, 1, down / 2, down / 2 + height), 2, right / 2, right / 2 + width);
+    else x = scaled_to(k, cropped_to_ratio(k, x, height, width), height, width, "bilinear");
+    give_image(c, x, single);
+}
