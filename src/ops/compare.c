@@ -70,7 +70,7 @@ static berth_status infer_equality(bt_infer *x)
     {                                                                                                      \
         uint8_t *y = out;                                                                                  \
         const T *a = in[0], *b = in[1];                                                                    \
-        for (int64_t i = 0; i < n; i++) y[i] = magnitude(a[i * step[0]] - b[i * step[1]]) < (T)param[0];   \
+        for (int64_t i = 0; i < n; i++) y[i] = magnitude(a[i * step[0]] - b[i * step[1]]) <= (T)param[0];   \
         return true;                                                                                       \
     }
 NEAR(approximate_f32, float, fabsf)

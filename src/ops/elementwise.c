@@ -163,6 +163,50 @@ static berth_status joint_shape(bt_call *c, int n_in, bt_shape *shape)
     return BERTH_OK;
 }
 
+/* A short row (a bias of 3 channels) is repeated into a tile, so that loops run over many rows at once. */
+typedef struct tile_job {
+    loop_job *loop;
+    bt_row_fn *row;
+    int64_t inner, rows; /* of the tile */
+    int tiled;           /* which operand */
+    atomic_bool failed;
+} tile_job;
+
+static void run_tiles(void *user, int64_t begin, int64_t end, int worker)
+{
+    tile_job *job = user;
+    const int64_t step[BT_MAX_OPERANDS] = {1, 1, 1};
+    (void)worker;
+    for (int64_t r = begin, n; r < end; r += n) {
+        n = end - r < job->rows ? end - r : job->rows;
+        int64_t at[BT_MAX_OPERANDS] = {r * job->inner, r * job->inner, r * job->inner};
+        at[job->tiled] = 0;
+        if (!job->row(job->loop, r * job->inner, at, step, n * job->inner)) atomic_store(&job->failed, true);
+    }
+}
+
+/* Which of two operands is a short row under a whole one; -1: neither. */
+static int short_row(const bt_broadcast *plan)
+{
+    enum { SHORT = 64 };
+    if (plan->n_in != 2 || plan->rank != 2 || plan->dim[1] > SHORT || plan->dim[0] < 16) return -1;
+    for (int k = 0; k < 2; k++)
+        if (plan->step[k][0] == 0 && plan->step[k][1] == 1 && plan->step[1 - k][0] == plan->dim[1]) return k;
+    return -1;
+}
+
+static bool run_tiled(bt_call *c, const bt_broadcast *plan, bt_row_fn *row, loop_job *loop, int tiled)
+{
+    tile_job job = {loop, row, plan->dim[1], 512 / plan->dim[1], tiled, false};
+    size_t bytes = (size_t)job.inner * loop->in_size;
+    char *tile = bt_scratch(c, bytes * (size_t)job.rows);
+    if (!tile) return false;
+    for (int64_t r = 0; r < job.rows; r++) memcpy(tile + (size_t)r * bytes, loop->in[tiled], bytes);
+    loop->in[tiled] = tile;
+    bt_parallel(c->pool, plan->dim[0], GRAIN / job.inner, run_tiles, &job);
+    return !atomic_load(&job.failed);
+}
+
 berth_status bt_elementwise_apply(bt_call *c, const bt_elementwise *op, berth_dtype out,
                                   const bt_shape *shape, const bt_shape *const *shapes, const float *param)
 {
@@ -177,8 +221,11 @@ berth_status bt_elementwise_apply(bt_call *c, const bt_elementwise *op, berth_dt
     job.y = bt_out(c, 0, out, shape);
     if (!job.y) return c->error->status;
     for (int k = 0; k < op->n_in; k++) job.in[k] = c->in[k]->data;
-    if (!bt_broadcast_run(&plan, c->pool, narrow ? narrow_row : loop_row, &job))
-        return bt_call_fail(c, "%s", op->fault ? op->fault : "out of memory");
+    bt_row_fn *row = narrow ? narrow_row : loop_row;
+    int tiled = short_row(&plan);
+    bool done =
+        tiled >= 0 ? run_tiled(c, &plan, row, &job, tiled) : bt_broadcast_run(&plan, c->pool, row, &job);
+    if (!done) return bt_call_fail(c, "%s", op->fault ? op->fault : "out of memory");
     return BERTH_OK;
 }
 

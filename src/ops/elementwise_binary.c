@@ -83,18 +83,23 @@ BT_UNSIGNED_LOOPS(LOOP_CHECKED, div, x / y)
 DIVIDING_TABLE(div, BT_OF_FLOATS(div), BT_OF_COMPLEXES(div), BT_OF_INTS(div))
 BT_ELEMENTWISE_RUN(div)
 
-BT_FLOAT_LOOPS(BT_LOOP2, truncate_div, trunc(x / y))
-DIVIDING_TABLE(truncate_div, BT_OF_FLOATS(truncate_div), BT_OF_INTS(div))
-BT_ELEMENTWISE_RUN(truncate_div)
-
 /* Half and bfloat16 round the quotient before taking its floor. */
-#define NARROW_FLOOR_DIV(T) T##_of(floorf(of_##T(T##_of(of_##T(x) / of_##T(y)))))
+#define ROUNDED_QUOTIENT(T, whole) T##_of(whole(of_##T(T##_of(of_##T(x) / of_##T(y)))))
 #define half_of bt_float_to_half
 #define of_half bt_half_to_float
 #define bf16_of bt_float_to_bf16
 #define of_bf16 bt_bf16_to_float
-BT_LOOP2(floor_div_half, uint16_t, uint16_t, NARROW_FLOOR_DIV(half))
-BT_LOOP2(floor_div_bf16, uint16_t, uint16_t, NARROW_FLOOR_DIV(bf16))
+#define NARROW_DIVISION(name, whole)                                         \
+    BT_LOOP2(name##_half, uint16_t, uint16_t, ROUNDED_QUOTIENT(half, whole)) \
+    BT_LOOP2(name##_bf16, uint16_t, uint16_t, ROUNDED_QUOTIENT(bf16, whole))
+NARROW_DIVISION(floor_div, floorf)
+NARROW_DIVISION(truncate_div, truncf)
+
+BT_FLOAT_LOOPS(BT_LOOP2, truncate_div, trunc(x / y))
+DIVIDING_TABLE(truncate_div, BT_OF_FLOATS(truncate_div),
+               BT_OF_INTS(div), [BERTH_HALF] = truncate_div_half, [BERTH_BFLOAT16] = truncate_div_bf16)
+BT_ELEMENTWISE_RUN(truncate_div)
+
 BT_FLOAT_LOOPS(BT_LOOP2, floor_div, floor(x / y))
 BT_SIGNED_LOOPS(LOOP_CHECKED, floor_div,
                 SIGNED_QUOTIENT(x, y) - (SIGNED_REST(x, y) != 0 && (x < 0) != (y < 0)))

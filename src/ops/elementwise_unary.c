@@ -77,15 +77,32 @@ TABLE(erf, BT_OF_FLOATS(erf))
 BT_ELEMENTWISE_RUN(erf)
 OP_FLOATS(erfc, erfc(x))
 
+/* ---- Constants of a shape ----------------------------------------------------------------------------- */
+
+#define LIKE(name, value)                                                                              \
+    BT_FLOAT_LOOPS(BT_LOOP1, name, value)                                                              \
+    BT_COMPLEX_LOOPS(BT_LOOP1, name, value)                                                            \
+    BT_INT_LOOPS(BT_LOOP1, name, value)                                                                \
+    TABLE(name, BT_OF_FLOATS(name), BT_OF_COMPLEXES(name), BT_OF_INTS(name), [BERTH_BOOL] = name##_u8) \
+    BT_ELEMENTWISE_RUN(name)
+LIKE(ones_like, 1)
+LIKE(zeros_like, 0)
+
+static berth_status run_zeros_or_empty(bt_call *c)
+{
+    if (c->n_in > 0 && c->in[0]->dtype == BERTH_STRING)
+        return bt_out(c, 0, BERTH_STRING, &c->in[0]->shape) ? BERTH_OK : c->error->status;
+    return run_zeros_like(c);
+}
+
 /* ---- Rounding and signs ------------------------------------------------------------------------------- */
 
 OP_FLOATS(ceil, ceil(x))
 OP_FLOATS(floor, floor(x))
 
-/* Halves go to the even neighbour; integers stay. */
+/* Halves go to the even neighbour. TensorFlow's kernel makes every integer 0; its Python never gives it one. */
 BT_FLOAT_LOOPS(BT_LOOP1, round, rint(x))
-BT_SIGNED_LOOPS(BT_LOOP1, round, x)
-TABLE(round, BT_OF_FLOATS(round), BT_OF_SIGNED(round))
+TABLE(round, BT_OF_FLOATS(round), [BERTH_INT32] = zeros_like_i32, [BERTH_INT64] = zeros_like_i64)
 BT_ELEMENTWISE_RUN(round)
 
 BT_VEC1(abs_f32, BT_VEC_ABS)
@@ -113,24 +130,6 @@ BT_COMPLEX_LOOPS(BT_LOOP1, square, x *x)
 BT_INT_LOOPS(BT_LOOP1, square, (uint64_t)x *(uint64_t)x)
 TABLE(square, BT_OF_FLOATS(square), BT_OF_COMPLEXES(square), BT_OF_INTS(square))
 BT_ELEMENTWISE_RUN(square)
-
-/* ---- Constants of a shape ----------------------------------------------------------------------------- */
-
-#define LIKE(name, value)                                                                              \
-    BT_FLOAT_LOOPS(BT_LOOP1, name, value)                                                              \
-    BT_COMPLEX_LOOPS(BT_LOOP1, name, value)                                                            \
-    BT_INT_LOOPS(BT_LOOP1, name, value)                                                                \
-    TABLE(name, BT_OF_FLOATS(name), BT_OF_COMPLEXES(name), BT_OF_INTS(name), [BERTH_BOOL] = name##_u8) \
-    BT_ELEMENTWISE_RUN(name)
-LIKE(ones_like, 1)
-LIKE(zeros_like, 0)
-
-static berth_status run_zeros_or_empty(bt_call *c)
-{
-    if (c->n_in > 0 && c->in[0]->dtype == BERTH_STRING)
-        return bt_out(c, 0, BERTH_STRING, &c->in[0]->shape) ? BERTH_OK : c->error->status;
-    return run_zeros_like(c);
-}
 
 /* ---- Tests -------------------------------------------------------------------------------------------- */
 
@@ -227,7 +226,7 @@ const bt_op bt_ops_elementwise_unary[] = {
     ROW("Ceil", ceil, BT_FLOATS),
     ROW("Floor", floor, BT_FLOATS),
     ROW("Rint", round, BT_FLOATS),
-    ROW("Round", round, BT_FLOATS | BT_SIGNED),
+    ROW("Round", round, BT_FLOATS | BT_T(BERTH_INT32) | BT_T(BERTH_INT64)),
     ROW("Abs", abs, BT_FLOATS | BT_SIGNED),
     ROW("Neg", neg, COMPLEX_FLOATS | BT_SIGNED),
     ROW("Sign", sign, COMPLEX_FLOATS | BT_SIGNED),

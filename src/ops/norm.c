@@ -240,29 +240,46 @@ typedef struct lrn_job {
     char *y;
     int64_t channels, radius;
     float bias, alpha, beta;
-    float *scratch; /* two rows a worker */
+    float *scratch; /* three rows a worker */
 } lrn_job;
+
+/* Sums of squares as a sum of shifted rows; base^-beta = e^(-beta log base), NaN for a negative base, like pow. */
+static void lrn_row(const lrn_job *job, float *y, const float *x, float *squares)
+{
+    const bt_vec_kernels *vec = &bt_simd_get()->vec;
+    int64_t n = job->channels, reach = job->radius < n ? job->radius : n - 1;
+    vec->unary[BT_VEC_SQUARE](squares, x, n, 0, 0);
+    memcpy(y, squares, (size_t)n * sizeof(float));
+    for (int64_t d = 1; d <= reach; d++) {
+        vec->accumulate(y + d, squares, n - d);
+        vec->accumulate(y, squares + d, n - d);
+    }
+    vec->unary[BT_VEC_AFFINE](y, y, n, job->alpha, job->bias);
+    if (job->beta == 1) {
+        vec->binary[BT_VEC_DIV](y, x, y, n);
+        return;
+    }
+    if (job->beta == 0.5f) {
+        vec->unary[BT_VEC_RSQRT](y, y, n, 0, 0);
+    } else {
+        vec->unary[BT_VEC_LOG](y, y, n, 0, 0);
+        vec->unary[BT_VEC_AFFINE](y, y, n, -job->beta, 0);
+        vec->unary[BT_VEC_EXP](y, y, n, 0, 0);
+    }
+    vec->binary[BT_VEC_MUL](y, y, x, n);
+}
 
 static void lrn_rows(void *user, int64_t begin, int64_t end, int worker)
 {
     const lrn_job *job = user;
     int64_t n = job->channels;
-    float *wide = job->scratch + (int64_t)worker * 2 * n, *result = wide + n;
+    float *wide = job->scratch + (int64_t)worker * 3 * n, *result = wide + n, *squares = result + n;
     for (int64_t r = begin; r < end; r++) {
         size_t at = (size_t)(r * n) * bt_dtype_size(job->x->dtype);
         const char *from = (const char *)job->x->data + at;
         if (is_narrow(job->x->dtype)) widen(job->x->dtype, wide, from, n);
         else memcpy(wide, from, (size_t)n * sizeof(float));
-        for (int64_t k = 0; k < n; k++) {
-            int64_t low = k > job->radius ? k - job->radius : 0,
-                    high = n - 1 - k > job->radius ? k + job->radius : n - 1;
-            float sum = 0;
-            for (int64_t j = low; j <= high; j++) sum += wide[j] * wide[j];
-            float base = job->bias + job->alpha * sum;
-            result[k] = wide[k] * (job->beta == 0.5f ? 1 / sqrtf(base)
-                                   : job->beta == 1  ? 1 / base
-                                                     : powf(base, -job->beta));
-        }
+        lrn_row(job, result, wide, squares);
         if (is_narrow(job->x->dtype)) narrow(job->x->dtype, job->y + at, result, n);
         else memcpy(job->y + at, result, (size_t)n * sizeof(float));
     }
@@ -276,15 +293,17 @@ static berth_status run_lrn(bt_call *c)
     if (x->dtype != BERTH_FLOAT && !is_narrow(x->dtype))
         return bt_call_unsupported(c, "no kernel for %s", bt_dtype_name(x->dtype));
     int threads = c->pool ? bt_pool_threads(c->pool) : 1;
+    int64_t radius = bt_attr_int(c->node, "depth_radius", 5);
+    if (radius < 0) return bt_call_fail(c, "depth_radius = %lld is negative", (long long)radius);
     lrn_job job = {x,
                    NULL,
                    x->shape.dim[3],
-                   bt_attr_int(c->node, "depth_radius", 5),
+                   radius,
                    bt_attr_float(c->node, "bias", 1),
                    bt_attr_float(c->node, "alpha", 1),
                    bt_attr_float(c->node, "beta", 0.5f),
                    NULL};
-    job.scratch = bt_scratch(c, (size_t)job.channels * 2 * sizeof(float) * (size_t)threads);
+    job.scratch = bt_scratch(c, (size_t)job.channels * 3 * sizeof(float) * (size_t)threads);
     job.y = job.scratch ? bt_out(c, 0, x->dtype, &x->shape) : NULL;
     if (!job.y) return c->error->status;
     if (bt_tensor_count(x) > 0)

@@ -16,11 +16,40 @@ typedef struct pair64 {
     uint64_t low, high;
 } pair64;
 
-#define CHOOSE(T)                                                                                          \
-    for (int64_t i = 0; i < n; i++)                                                                        \
-        ((T *)y)[i] =                                                                                      \
-            condition[i * step[0]] ? ((const T *)then)[i * step[1]] : ((const T *)otherwise)[i * step[2]]; \
-    return true
+/* Both sides are loaded, so that the loop has no branch. */
+#define CHOOSE_EACH(T, left, right)                      \
+    _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) \
+    {                                                    \
+        const T l = left, r = right;                     \
+        y[i] = condition[i] ? l : r;                     \
+    }                                                    \
+    return
+#define CHOOSE(name, T)                                                                                      \
+    static void name(T *y, const uint8_t *condition, const T *a, const T *b, const int64_t *step, int64_t n) \
+    {                                                                                                        \
+        const T one = *a, other = *b;                                                                        \
+        if (step[0] == 0) {                                                                                  \
+            const T *from = *condition ? a : b;                                                              \
+            int64_t by = *condition ? step[1] : step[2];                                                     \
+            for (int64_t i = 0; i < n; i++) y[i] = from[i * by];                                             \
+            return;                                                                                          \
+        }                                                                                                    \
+        if (step[1] && step[2]) {                                                                            \
+            CHOOSE_EACH(T, a[i], b[i]);                                                                      \
+        }                                                                                                    \
+        if (step[1]) {                                                                                       \
+            CHOOSE_EACH(T, a[i], other);                                                                     \
+        }                                                                                                    \
+        if (step[2]) {                                                                                       \
+            CHOOSE_EACH(T, one, b[i]);                                                                       \
+        }                                                                                                    \
+        CHOOSE_EACH(T, one, other);                                                                          \
+    }
+CHOOSE(choose_8, uint8_t)
+CHOOSE(choose_16, uint16_t)
+CHOOSE(choose_32, uint32_t)
+CHOOSE(choose_64, uint64_t)
+CHOOSE(choose_128, pair64)
 
 static bool select_row(void *user, int64_t at, const int64_t *in_at, const int64_t *step, int64_t n)
 {
@@ -37,14 +66,15 @@ static bool select_row(void *user, int64_t at, const int64_t *in_at, const int64
         }
         return true;
     }
+    const void *a = then, *b = otherwise;
     switch (job->size) {
-    case 1: CHOOSE(uint8_t);
-    case 2: CHOOSE(uint16_t);
-    case 4: CHOOSE(uint32_t);
-    case 8: CHOOSE(uint64_t);
-    case 16: CHOOSE(pair64);
-    default: return false;
+    case 1: choose_8((uint8_t *)y, condition, a, b, step, n); break;
+    case 2: choose_16((uint16_t *)(void *)y, condition, a, b, step, n); break;
+    case 4: choose_32((uint32_t *)(void *)y, condition, a, b, step, n); break;
+    case 8: choose_64((uint64_t *)(void *)y, condition, a, b, step, n); break;
+    default: choose_128((pair64 *)(void *)y, condition, a, b, step, n); break;
     }
+    return true;
 }
 
 static berth_status select_into(bt_call *c, const bt_shape *out, const bt_shape *condition)

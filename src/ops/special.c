@@ -244,7 +244,7 @@ SPECIAL(k1, bessel_k(x, 1))
 SPECIAL(k0e, bessel_ke(x, 0))
 SPECIAL(k1e, bessel_ke(x, 1))
 SPECIAL(y0, bessel_y(x, 0))
-SPECIAL(y1, bessel_y(x, 1))
+SPECIAL(y1, x == 0 && sizeof x == 4 ? (float)NAN : bessel_y(x, 1)) /* as TensorFlow's float kernel */
 SPECIAL(lgamma, log_gamma(x))
 SPECIAL(digamma, bt_digamma(x))
 SPECIAL(ndtri, ndtri(x))
