@@ -241,14 +241,16 @@ static berth_status infer_sparse_counts(bt_infer *x)
     return bt_infer_arity(x, bt_starts(x->node->op, "Dense") ? 2 : bt_starts(x->node->op, "Sparse") ? 4 : 3);
 }
 
-/* Values in the wanted range as sorted entries; gives how many, and the largest value. */
-static int64_t collect(const counted *k, int64_t limit, entry *e, int64_t *largest)
+/* Values below the limit as sorted entries; gives how many, and the largest value; -1 with the error set. */
+static int64_t collect(bt_call *c, const counted *k, int64_t limit, entry *e, int64_t *largest)
 {
     int64_t n = 0;
     *largest = 0;
     for (int64_t i = 0; i < k->n; i++) {
         int64_t value = bt_tensor_int(k->values, i);
-        if (value < 0 || (limit >= 0 && value >= limit)) continue;
+        if (value < 0)
+            return bt_call_fail(c, "value %lld at %lld is negative", (long long)value, (long long)i), -1;
+        if (limit >= 0 && value >= limit) continue;
         e[n++] = (entry){row_of(k, i), value, i};
         if (value > *largest) *largest = value;
     }
@@ -262,7 +264,8 @@ static berth_status put_sparse_counts(bt_call *c, const counted *k, bool matrix)
             largest, kinds = 0;
     entry *e = bt_scratch(c, ((size_t)k->n + 1) * sizeof *e);
     if (!e) return BERTH_NO_MEMORY;
-    int64_t n = collect(k, limit, e, &largest);
+    int64_t n = collect(c, k, limit, e, &largest);
+    if (n < 0) return BERTH_BAD_INPUT;
     for (int64_t i = 0; i < n; i++)
         kinds += i == 0 || e[i].row != e[i - 1].row || e[i].value != e[i - 1].value;
     int rank = matrix ? 2 : 1;

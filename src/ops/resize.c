@@ -70,7 +70,7 @@ static berth_status run_rows(bt_call *c, resize *r, bt_range_fn *rows)
 
 static float scale_of(const bt_node *node, int64_t in, int64_t out)
 {
-    bool corners = bt_attr_bool(node, "align_corners", false) && out > 1;
+    bool corners = bt_attr_bool(node, "align_corners", false) && in > 1 && out > 1;
     return corners ? (float)(in - 1) / (float)(out - 1) : (float)in / (float)out;
 }
 
