@@ -1,7 +1,8 @@
 /* Matrix products over vectors of any width: register tiles and one row against a matrix. Included once by
  * gemm_avx2.c and gemm_avx512.c, each after its lanes_*.h and its MAX_VECTORS; they say which tiles there are. */
+/* clang unrolls loops of constant length early, but late where a pragma asks for it, when arrays are in memory already. */
 #if defined(__clang__)
-#define UNROLL _Pragma("unroll")
+#define UNROLL
 #else
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
@@ -14,9 +15,13 @@ INLINE lanes load_part(const float *p, int v, int vectors, lanes_mask last)
 
 /* Adds bias and residual, clamps (a NaN stays) and stores the sums of `rows` rows. The bias comes last, as in TensorFlow,
  * whose results these then are to the last bit where k goes in one block. */
-INLINE void finish(const bt_tile *t, const int rows, const int vectors, lanes_mask last,
+INLINE void finish(const bt_tile *what, const int rows, const int vectors, lanes_mask last,
                    lanes sum[][MAX_VECTORS])
 {
+    __asm__(
+        ""
+        : "+r"(what)); /* or gcc keeps every address of the result in registers through the loops before */
+    const bt_tile of = *what, *t = &of; /* a copy, which no store changes */
     const lanes low = all(t->low), high = all(t->high);
     if (t->bias) {
         UNROLL for (int v = 0; v < vectors; v++)
@@ -48,7 +53,8 @@ INLINE void tile(const bt_tile *t, const int rows, const int vectors)
 {
     const lanes_mask last = mask_of(t->cols - (vectors - 1) * VECTOR);
     const int64_t ldb = t->ldb;
-    lanes sum[BT_TILE_ROWS][MAX_VECTORS];
+    lanes sum[BT_TILE_ROWS][MAX_VECTORS], none = zero();
+    __asm__("" : "+x"(none)); /* or clang clears the sums as memory, and leaves them there */
     if (t->accumulate) {
         UNROLL for (int r = 0; r < rows; r++)
         {
@@ -56,7 +62,7 @@ INLINE void tile(const bt_tile *t, const int rows, const int vectors)
                 load_part(t->c + r * t->ldc, v, vectors, last);
         }
     } else {
-        UNROLL for (int r = 0; r < rows; r++) { UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = zero(); }
+        UNROLL for (int r = 0; r < rows; r++) { UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = none; }
     }
     for (int i = 0; i < t->n_runs; i++) {
         const bt_run *run = &t->runs[i];
