@@ -251,6 +251,11 @@ static void reduce_row(const reduce_job *job, int64_t index, int64_t from, int64
         if (!a->reduced[i]) at += index % a->dim[i] * job->stride[i], index /= a->dim[i];
     job->f->start(acc, along ? n : 1, job->k);
     if (a->count == 0) return;
+    bool sums = job->f == &table[BERTH_FLOAT] && (job->k == SUM || job->k == MEAN);
+    if (along && sums && a->rank <= 3) { /* one reduced axis, the one before the innermost */
+        bt_simd_get()->vec.sum_rows(acc, (const float *)job->x + at, a->count, job->stride[inner - 1], n);
+        return;
+    }
     for (;;) {
         (along ? job->f->along : job->f->across)[job->k](acc, job->x + (size_t)at * job->size, stretch);
         int i = inner - 1;

@@ -44,6 +44,48 @@ static bt_tensor *into_arena(bt_pass_context *x, bt_tensor *t)
     return kept;
 }
 
+/* a / sqrt(b) becomes a rsqrt(b). */
+static berth_status times_rsqrt(bt_pass_context *x, int32_t index)
+{
+    const bt_node *root = &x->graph.nodes[x->graph.nodes[index].inputs[1].node];
+    if (strcmp(root->op, "Sqrt") || root->n_inputs != 1 || root->n_controls) return BERTH_OK;
+    bt_edge of = root->inputs[0];
+    bt_attr *attrs = root->attrs;
+    int n_attrs = root->n_attrs;
+    const char *name = bt_graph_unique_name(&x->graph, root->name);
+    int32_t added = name ? bt_graph_add(&x->graph, name, "Rsqrt") : -1;
+    if (added < 0 || !bt_node_set_inputs(&x->graph, added, &of, 1)) return bt_fail_memory(x->error);
+    bt_node *node = &x->graph.nodes[added];
+    node->def = bt_op_find("Rsqrt"), node->attrs = attrs, node->n_attrs = n_attrs;
+    node = &x->graph.nodes[index];
+    node->op = "Mul", node->def = bt_op_find("Mul");
+    node->inputs[1] = (bt_edge){added, 0};
+    return BERTH_OK;
+}
+
+/* A division by a constant becomes a multiplication by its reciprocal, one by a square root one by the reciprocal root, as
+ * TensorFlow's own optimiser has them: so the results are TensorFlow's. */
+static berth_status reciprocal(bt_pass_context *x, int32_t index)
+{
+    bt_node *node = &x->graph.nodes[index];
+    if ((strcmp(node->op, "RealDiv") && strcmp(node->op, "Div")) || node->n_inputs != 2) return BERTH_OK;
+    const bt_fact *divisor = bt_pass_fact(x, node->inputs[1]);
+    const bt_op *op = bt_op_find("Reciprocal"), *mul = bt_op_find("Mul");
+    if (!op || !mul || (divisor->dtype != BERTH_FLOAT && divisor->dtype != BERTH_DOUBLE)) return BERTH_OK;
+    if (!divisor->value) return times_rsqrt(x, index);
+    bt_tensor result;
+    bt_node inverse = {.name = node->name, .op = "Reciprocal", .device = "", .attrs = node->attrs, .n_attrs = node->n_attrs, .def = op};
+    if (bt_eval(&inverse, &divisor->value, 1, &result, 1, x->pool, NULL)) return BERTH_OK;
+    bt_tensor *value = into_arena(x, &result);
+    bt_tensor_clear(&result);
+    int32_t constant = value ? bt_pass_const(x, node->name, value) : -1;
+    if (constant < 0) return bt_fail_memory(x->error);
+    node = &x->graph.nodes[index];
+    node->op = "Mul", node->def = mul;
+    node->inputs[1] = (bt_edge){constant, 0};
+    return BERTH_OK;
+}
+
 /* Values that the facts already hold (shapes that are known, small results) or that one evaluation gives. A node that
  * fails to compute is left for the run, which may never reach it. */
 static berth_status fold_node(bt_pass_context *x, int32_t index, bt_redirects *redirects)
@@ -55,7 +97,8 @@ static berth_status fold_node(bt_pass_context *x, int32_t index, bt_redirects *r
                  && !node->n_controls;
     for (int i = 0; i < n_out; i++) known = known && out[i].value;
     if (!known) {
-        if (!foldable(x, node, n_out) || !strcmp(node->op, "Const")) return BERTH_OK;
+        if (!strcmp(node->op, "Const")) return BERTH_OK;
+        if (!foldable(x, node, n_out)) return reciprocal(x, index);
         bt_tensor results[16] = {{0}};
         const bt_tensor *in[64];
         if (n_out > 16 || node->n_inputs > 64) return BERTH_OK;

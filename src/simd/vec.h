@@ -62,6 +62,9 @@ typedef struct bt_vec_kernels {
     float (*dot)(const float *a, const float *b, int64_t n);
     /* y[i] += x[i] */
     void (*accumulate)(float *y, const float *x, int64_t n);
+    /* y[i] = sum over r of x[r stride + i], in four sums (r mod 4) and then the last rows % 4 rows: the order in which
+     * TensorFlow adds along an outer axis */
+    void (*sum_rows)(float *y, const float *x, int64_t rows, int64_t stride, int64_t n);
     /* y[i] = x[i] a[i] + b[i] */
     void (*scale_shift)(float *y, const float *x, const float *a, const float *b, int64_t n);
     /* y = softmax(scale x + mask) over one row; mask may be NULL */

@@ -107,6 +107,18 @@ static void accumulate(float *y, const float *x, int64_t n)
     for (int64_t i = 0; i < n; i++) y[i] += x[i];
 }
 
+static void sum_rows(float *y, const float *x, int64_t rows, int64_t stride, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float s[4] = {0};
+        int64_t r = 0;
+        for (; r + 4 <= rows; r += 4)
+            for (int k = 0; k < 4; k++) s[k] += x[(r + k) * stride + i];
+        y[i] = s[0] + s[1] + s[2] + s[3];
+        for (; r < rows; r++) y[i] += x[r * stride + i];
+    }
+}
+
 static void scale_shift(float *y, const float *x, const float *a, const float *b, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) y[i] = x[i] * a[i] + b[i];
@@ -213,6 +225,7 @@ void bt_vec_fill_c(bt_vec_kernels *k)
     k->fold[BT_VEC_FOLD_MIN] = fold_min;
     k->dot = dot;
     k->accumulate = accumulate;
+    k->sum_rows = sum_rows;
     k->scale_shift = scale_shift;
     k->softmax = softmax;
     k->layer_norm = layer_norm;
