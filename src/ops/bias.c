@@ -50,20 +50,23 @@ typedef struct sum_job {
     void *y;
 } sum_job;
 
-/* Half and bfloat16 are summed in float, and rounded once. */
+/* Half and bfloat16 are rounded after every addition, as Eigen has them. */
 static void sum_narrow(const sum_job *job, int64_t begin, int64_t n)
 {
+    enum { PIECE = 256 };
     const bt_vec_kernels *vec = &bt_simd_get()->vec;
     bool half = job->c->in[0]->dtype == BERTH_HALF;
-    float sum[256], x[256];
+    float sum[PIECE], x[PIECE];
     for (int64_t i = begin, m; i < begin + n; i += m) {
-        m = begin + n - i < 256 ? begin + n - i : 256;
-        memset(sum, 0, sizeof sum);
-        for (int k = 0; k < job->c->n_in; k++) {
+        uint16_t *y = (uint16_t *)job->y + i;
+        m = begin + n - i < PIECE ? begin + n - i : PIECE;
+        memcpy(y, (const uint16_t *)job->c->in[0]->data + i, (size_t)m * sizeof *y);
+        for (int k = 1; k < job->c->n_in; k++) {
+            (half ? vec->half_to_float : vec->bf16_to_float)(sum, y, m);
             (half ? vec->half_to_float : vec->bf16_to_float)(x, (const uint16_t *)job->c->in[k]->data + i, m);
             vec->accumulate(sum, x, m);
+            (half ? vec->float_to_half : vec->float_to_bf16)(y, sum, m);
         }
-        (half ? vec->float_to_half : vec->float_to_bf16)((uint16_t *)job->y + i, sum, m);
     }
 }
 

@@ -206,8 +206,9 @@ static berth_status run_bitcast(bt_call *c)
 
 static berth_status infer_bitcast(bt_infer *x)
 {
+    berth_status status = bt_infer_same(x);
+    if (status) return status;
     x->out[0].dtype = bt_attr_type(x->node, "type", BERTH_NO_DTYPE);
-    x->out[0].shape = x->in[0].shape;
     if (!x->in[0].dtype ||
         !bitcast_shape(&x->out[0].shape, bt_dtype_size(x->in[0].dtype), bt_dtype_size(x->out[0].dtype)))
         x->out[0].shape = BT_SHAPE_UNKNOWN;

@@ -28,7 +28,7 @@ bool bt_broadcast_plan(bt_broadcast *b, const bt_shape *out, const bt_shape *con
     for (int i = 0; i < out->rank; i++) {
         int mask = extent_mask(out, in, n_in, i);
         if (mask < 0) return false;
-        if (out->dim[i] == 1) continue;
+        if (out->dim[i] == 1 || b->count == 0) continue;
         if (b->rank && masks[b->rank - 1] == mask) b->dim[b->rank - 1] *= out->dim[i];
         else masks[b->rank] = mask, b->dim[b->rank++] = out->dim[i];
     }
@@ -264,7 +264,8 @@ berth_status bt_infer_broadcast_bool(bt_infer *x)
 berth_status bt_infer_same_tout(bt_infer *x)
 {
     berth_status status = bt_infer_same(x);
+    if (status) return status;
     berth_dtype from = x->in[0].dtype;
     x->out[0].dtype = bt_attr_type(x->node, "Tout", from == BERTH_COMPLEX128 ? BERTH_DOUBLE : BERTH_FLOAT);
-    return status;
+    return BERTH_OK;
 }

@@ -209,8 +209,9 @@ static berth_status run_complex(bt_call *c)
 static berth_status infer_complex(bt_infer *x)
 {
     berth_status status = bt_infer_broadcast(x);
+    if (status) return status;
     x->out[0].dtype = bt_attr_type(x->node, "Tout", complex_of(x->in[0].dtype));
-    return status;
+    return BERTH_OK;
 }
 
 /* ---- Records ------------------------------------------------------------------------------------------ */

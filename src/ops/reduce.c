@@ -351,8 +351,9 @@ static berth_status run_l2_loss(bt_call *c)
 
 static berth_status infer_scalar(bt_infer *x)
 {
-    x->out[0].dtype = x->in[0].dtype, x->out[0].shape = BT_SCALAR;
-    return BERTH_OK;
+    berth_status status = bt_infer_same(x);
+    x->out[0].shape = BT_SCALAR;
+    return status;
 }
 
 const bt_op bt_ops_reduce[] = {
