@@ -218,6 +218,9 @@ static berth_status run_unsorted_join(bt_call *c)
     const int64_t *ids = unsorted_ids(c, &fact);
     if (!ids) return c->error->status;
     if (in->dtype != BERTH_STRING) return bt_call_fail(c, "joins strings only");
+    for (int64_t i = 0; i < bt_tensor_count(c->in[1]); i++)
+        if (ids[i] < 0)
+            return bt_call_fail(c, "id %lld at %lld is negative", (long long)ids[i], (long long)i);
     bt_str between = bt_str_of(bt_attr_string(c->node, "separator", ""));
     int64_t n = bt_tensor_count(c->in[1]),
             row = bt_shape_span(&in->shape, c->in[1]->shape.rank, in->shape.rank);
@@ -227,8 +230,7 @@ static berth_status run_unsorted_join(bt_call *c)
     if (!out) return BERTH_NO_MEMORY;
     const bt_string *strings = in->data;
     memset(starts, 0, ((size_t)count + 1) * sizeof *starts);
-    for (int64_t i = 0; i < n * row; i++)
-        if (ids[i / row] >= 0) starts[ids[i / row] * row + i % row] += between.n + strings[i].n;
+    for (int64_t i = 0; i < n * row; i++) starts[ids[i / row] * row + i % row] += between.n + strings[i].n;
     for (int64_t at = 0; at <= count; at++) {
         size_t length = starts[at];
         starts[at] = total;
@@ -237,7 +239,6 @@ static berth_status run_unsorted_join(bt_call *c)
     char *text = bt_scratch(c, total + 1);
     if (!text) return BERTH_NO_MEMORY;
     for (int64_t i = 0; i < n * row; i++) {
-        if (ids[i / row] < 0) continue;
         size_t *at = &starts[ids[i / row] * row + i % row];
         if (between.n) memcpy(text + *at, between.p, between.n);
         if (strings[i].n) memcpy(text + *at + between.n, strings[i].p, strings[i].n);
