@@ -20,6 +20,10 @@ static const btk_class classes[] = {
     {"InputLayer", refuse_input, 0, NULL},
     {"Lambda", refuse_lambda, 0, NULL},
 
+    /* Functions of tf in a model of Keras 2 */
+    {"TFOpLambda", btk_run_operation, BTK_NO_CAST, NULL},
+    {"SlicingOpLambda", btk_run_operation, BTK_NO_CAST, NULL},
+
     /* Nothing, when a model is used */
     {"Dropout", btk_identity, BTK_MASK, NULL},
     {"SpatialDropout1D", btk_identity, BTK_MASK, NULL},
@@ -177,8 +181,12 @@ static const btk_class classes[] = {
     {"Merge", btk_merge_old, 0, NULL},
 };
 
+/* An operation is no class of layers, though some have the names of one ("Add"). */
+static const btk_class operation = {"", btk_run_operation, BTK_NO_CAST, NULL};
+
 const btk_class *btk_class_find(const btk_layer *layer)
 {
+    if (btk_is_operation(layer)) return &operation;
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
         if (!strcmp(classes[i].name, layer->class_name)) return &classes[i];
     return NULL;

@@ -37,6 +37,7 @@ void btk_pool(btk_call *c), btk_global_pool(btk_call *c);
 /* keras_shape.c */
 void btk_flatten(btk_call *c), btk_reshape_layer(btk_call *c), btk_permute(btk_call *c),
     btk_repeat_vector(btk_call *c);
+btk_tensor btk_repeat(btk *k, btk_tensor x, int axis, int64_t times); /* every element `times` times */
 void btk_crop(btk_call *c), btk_zero_pad(btk_call *c), btk_upsample(btk_call *c);
 
 /* keras_norm.c */
@@ -57,8 +58,14 @@ void btk_attention(btk_call *c), btk_multi_head(btk_call *c), btk_grouped_query(
 void btk_rescaling(btk_call *c), btk_random(btk_call *c), btk_normalization(btk_call *c),
     btk_resizing(btk_call *c);
 void btk_category_encoding(btk_call *c), btk_discretization(btk_call *c), btk_center_crop(btk_call *c);
+/* x[batch, height, width, channels] to a size, as TensorFlow's image.resize without antialias. */
+btk_tensor btk_resize(btk *k, btk_tensor x, int64_t height, int64_t width, const char *interpolation);
 btk_tensor btk_encoded(btk_call *c, btk_tensor x, int64_t depth, const char *mode, berth_dtype dtype,
                        btk_tensor weights);
+
+/* keras_operation.c: operations in a model are layers whose class is the operation's. */
+void btk_run_operation(btk_call *c);
+bool btk_is_operation(const btk_layer *layer);
 
 btk_tensor btk_mask_of(const btk_call *c); /* the keyword "mask", or that of the input; dtype 0: none */
 

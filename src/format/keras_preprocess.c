@@ -136,8 +136,7 @@ void btk_discretization(btk_call *c)
 
 /* ---- Images ------------------------------------------------------------------------------------------- */
 
-/* x[batch, height, width, channels] to a size, as TensorFlow's image.resize without antialias. */
-static btk_tensor scaled_to(btk *k, btk_tensor x, int64_t height, int64_t width, const char *interpolation)
+btk_tensor btk_resize(btk *k, btk_tensor x, int64_t height, int64_t width, const char *interpolation)
 {
     static const struct {
         const char *name, *op;
@@ -200,7 +199,7 @@ void btk_resizing(btk_call *c)
         btk_unsupported(k, "pad_to_aspect_ratio and antialias: export a SavedModel instead (model.export)");
     if (btk_bool_of(c, "crop_to_aspect_ratio", false)) x = cropped_to_ratio(k, x, height, width);
     if (!k->failed)
-        give_image(c, scaled_to(k, x, height, width, btk_text_of(c, "interpolation", "bilinear")), single);
+        give_image(c, btk_resize(k, x, height, width, btk_text_of(c, "interpolation", "bilinear")), single);
 }
 
 /* The middle; an image that is too small is scaled instead. RandomCrop does the latter to all. */
@@ -215,6 +214,6 @@ void btk_center_crop(btk_call *c)
     if (k->failed) return;
     if (down >= 0 && right >= 0 && (!random || (!down && !right)))
         x = btk_slice(k, btk_slice(k, x, 1, down / 2, down / 2 + height), 2, right / 2, right / 2 + width);
-    else x = scaled_to(k, cropped_to_ratio(k, x, height, width), height, width, "bilinear");
+    else x = btk_resize(k, cropped_to_ratio(k, x, height, width), height, width, "bilinear");
     give_image(c, x, single);
 }

@@ -102,8 +102,7 @@ void btk_zero_pad(btk_call *c)
     if (btk_rank(c->k, c->x, n + 2, n + 2)) btk_return(c, btk_pad(c->k, c->x, pads));
 }
 
-/* Every element `times` times along an axis. */
-static btk_tensor repeat(btk *k, btk_tensor x, int axis, int64_t times)
+btk_tensor btk_repeat(btk *k, btk_tensor x, int axis, int64_t times)
 {
     int64_t tiles[BT_MAX_RANK], dims[BT_MAX_RANK];
     int axes[BT_MAX_RANK], rank = x.shape.rank;
@@ -154,6 +153,6 @@ void btk_upsample(btk_call *c)
         btk_return(c, first ? btk_channels_back(k, x) : x);
         return;
     }
-    for (int i = 0; i < n; i++) x = repeat(k, x, first_axis(c) + i, times[i]);
+    for (int i = 0; i < n; i++) x = btk_repeat(k, x, first_axis(c) + i, times[i]);
     btk_return(c, x);
 }

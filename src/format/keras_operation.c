@@ -1,0 +1,621 @@
+/* Keras: operations: arguments, elementwise ones, folds and products, and the table of names. To read next:
+ * keras_operation_array.c. */
+#include "format/keras_operation.h"
+
+#include <ctype.h>
+#include <math.h>
+
+/* ---- Arguments ---------------------------------------------------------------------------------------- */
+
+/* True when `name` is one of "a|b|c". */
+static bool among(bt_str name, const char *names)
+{
+    for (const char *p = names; p && *p;) {
+        size_t n = strcspn(p, "|");
+        if (name.n == n && !memcmp(name.p, p, n)) return true;
+        p += n + (p[n] == '|');
+    }
+    return false;
+}
+
+static bool is_none(const btk_value *v)
+{
+    return v->kind == BTK_JSON && (!v->json || bt_json_is(v->json, BT_JSON_NULL));
+}
+
+btk_value btk_operand_value(const btk_call *c, int i, const char *names)
+{
+    for (int j = 0; j < c->n_args; j++)
+        if ((c->args[j].key.n ? among(c->args[j].key, names) : j == i) && !is_none(&c->args[j]))
+            return c->args[j];
+    for (const bt_json *j = bt_json_first(c->config); j; j = j->next)
+        if (c->config->kind == BT_JSON_OBJECT && among(j->key, names) && j->kind != BT_JSON_NULL &&
+            !bt_str_is(j->key, "name"))
+            return (btk_value){.kind = BTK_JSON, .json = j};
+    return (btk_value){.kind = BTK_JSON};
+}
+
+const bt_json *btk_operand_json(const btk_call *c, int i, const char *names)
+{
+    btk_value v = btk_operand_value(c, i, names);
+    return v.kind == BTK_JSON ? v.json : NULL;
+}
+
+int64_t btk_operand_int(const btk_call *c, int i, const char *names, int64_t otherwise)
+{
+    return bt_json_int(btk_operand_json(c, i, names), otherwise);
+}
+
+/* Shape and numbers of nested lists of equal lengths. */
+static bool list_shape(const bt_json *j, bt_shape *shape)
+{
+    for (*shape = BT_SCALAR; bt_json_is(j, BT_JSON_ARRAY); j = j->first) {
+        if (shape->rank == BT_MAX_RANK) return false;
+        shape->dim[shape->rank++] = j->n;
+    }
+    return true;
+}
+
+static int64_t list_numbers(const bt_json *j, double *out, int64_t room, bool *whole)
+{
+    if (!bt_json_is(j, BT_JSON_ARRAY)) {
+        *whole &= bt_json_is(j, BT_JSON_INT);
+        if (room > 0) *out = j && j->kind == BT_JSON_BOOL ? j->b : bt_json_double(j, NAN);
+        return 1;
+    }
+    int64_t n = 0;
+    for (const bt_json *item = j->first; item; item = item->next)
+        n += list_numbers(item, out + (n < room ? n : room), room - n, whole);
+    return n;
+}
+
+static btk_tensor constant(btk_call *c, const bt_json *j, berth_dtype dtype)
+{
+    btk *k = c->k;
+    bt_shape shape;
+    bool whole = true;
+    const bt_json *config = bt_json_get(j, "config"), *value = bt_json_get(config, "value");
+    if (value)
+        dtype = btk_dtype_of(k, bt_json_get(config, "dtype"), dtype, false),
+        j = value; /* __tensor__, __numpy__ */
+    int64_t n = list_shape(j, &shape) ? bt_shape_count(&shape) : -1;
+    double *values = n < 0 || n > INT32_MAX ? NULL : bt_arena_array(k->arena, double, (size_t)n + 1);
+    if (!values || list_numbers(j, values, n, &whole) != n) {
+        btk_unsupported(k, "a constant argument that is no array of numbers");
+        return c->x;
+    }
+    if (dtype && !bt_dtype_is_float(dtype) && !whole && !value) dtype = BERTH_FLOAT;
+    return btk_numbers(k, dtype ? dtype : whole ? BERTH_INT32 : BERTH_FLOAT, shape, values);
+}
+
+btk_tensor btk_operand(btk_call *c, int i, const char *names, berth_dtype dtype)
+{
+    btk_value v = btk_operand_value(c, i, names);
+    if (v.kind == BTK_TENSOR) return v.tensor;
+    if (v.kind == BTK_LIST && v.n == 1 && v.items[0].kind == BTK_TENSOR) return v.items[0].tensor;
+    if (v.kind == BTK_JSON && v.json) return constant(c, v.json, dtype);
+    if (v.kind == BTK_LIST) { /* a list of scalars, some of them tensors */
+        btk_tensor items[64];
+        for (int j = 0; j < v.n && j < 64; j++)
+            items[j] =
+                v.items[j].kind == BTK_TENSOR ? v.items[j].tensor : constant(c, v.items[j].json, dtype);
+        if (v.n > 0 && v.n <= 64) return btk_pack(c->k, v.n, items);
+    }
+    btk_damaged(c->k, "argument %d ('%s') is missing", i, names);
+    return c->x;
+}
+
+uint32_t btk_operand_axes(btk_call *c, btk_tensor x, int i)
+{
+    const bt_json *j = btk_operand_json(c, i, "axis|axes|reduction_indices");
+    uint32_t axes = 0;
+    if (!j) return (1u << x.shape.rank) - 1;
+    const bt_json *first = j->kind == BT_JSON_ARRAY ? j->first : j;
+    for (; first; first = j->kind == BT_JSON_ARRAY ? first->next : NULL) {
+        int64_t axis = bt_json_int(first, -1);
+        if (axis < 0) axis += x.shape.rank;
+        if (axis < 0 || axis >= x.shape.rank) btk_damaged(c->k, "an axis beyond the rank of the input");
+        else axes |= 1u << axis;
+    }
+    return axes;
+}
+
+/* ---- Elementwise -------------------------------------------------------------------------------------- */
+
+/* The dtype that both become: floats before integers before bools, then the wider. */
+static berth_dtype common(berth_dtype a, berth_dtype b)
+{
+    int rank_a = bt_dtype_is_float(a) ? 2 : a != BERTH_BOOL,
+        rank_b = bt_dtype_is_float(b) ? 2 : b != BERTH_BOOL;
+    if (rank_a != rank_b) return rank_a > rank_b ? a : b;
+    return bt_dtype_size(a) >= bt_dtype_size(b) ? a : b;
+}
+
+/* Two operands of one dtype; numbers take that of the tensor beside them. */
+static void operands(btk_call *c, btk_tensor *a, btk_tensor *b)
+{
+    static const char *const first = "x|x1|a|input|tensor", *const second = "y|x2|b|other";
+    btk_value v = btk_operand_value(c, 0, first), w = btk_operand_value(c, 1, second);
+    berth_dtype dtype = v.kind == BTK_TENSOR   ? v.tensor.dtype
+                        : w.kind == BTK_TENSOR ? w.tensor.dtype
+                                               : BERTH_NO_DTYPE;
+    if (v.kind == BTK_LIST && v.n == 2 && is_none(&w)) { /* both in one list */
+        *a = v.items[0].tensor;
+        *b = v.items[1].tensor;
+    } else {
+        *a = btk_operand(c, 0, first, dtype);
+        *b = btk_operand(c, 1, second, dtype);
+    }
+    if (c->k->failed) return;
+    dtype = common(a->dtype, b->dtype);
+    if (a->dtype == BERTH_STRING || b->dtype == BERTH_STRING) return;
+    *a = btk_cast(c->k, *a, dtype);
+    *b = btk_cast(c->k, *b, dtype);
+}
+
+static void binary(btk_call *c, const char *op)
+{
+    btk_tensor a, b;
+    operands(c, &a, &b);
+    btk_return(c, btk_binary(c->k, op, a, b));
+}
+
+static void divide(btk_call *c, const char *op)
+{
+    btk_tensor a, b;
+    operands(c, &a, &b);
+    if (!bt_dtype_is_float(a.dtype)) a = btk_cast(c->k, a, BERTH_FLOAT), b = btk_cast(c->k, b, BERTH_FLOAT);
+    btk_return(c, btk_binary(c->k, op, a, b));
+}
+
+static void compare(btk_call *c, const char *op)
+{
+    btk_tensor a, b;
+    operands(c, &a, &b);
+    btk_return(c, btk_compare(c->k, op, a, b));
+}
+
+static btk_tensor as_bool(btk *k, btk_tensor x)
+{
+    return x.dtype == BERTH_BOOL ? x : btk_compare(k, "NotEqual", x, btk_number(k, x.dtype, 0));
+}
+
+static void logical(btk_call *c, const char *op)
+{
+    btk_tensor a = as_bool(c->k, btk_operand(c, 0, "x|x1|a", BERTH_BOOL));
+    btk_return(c, btk_logical(c->k, op, a, as_bool(c->k, btk_operand(c, 1, "y|x2|b", BERTH_BOOL))));
+}
+
+static btk_tensor first(btk_call *c)
+{
+    return btk_operand(c, 0, "x|a|input|features|tensor|images|image|logits|inputs", BERTH_NO_DTYPE);
+}
+
+static btk_tensor first_float(btk_call *c)
+{
+    btk_tensor x = first(c);
+    return bt_dtype_is_float(x.dtype) ? x : btk_cast(c->k, x, BERTH_FLOAT);
+}
+
+static void unary(btk_call *c, const char *op) { btk_return(c, btk_unary(c->k, op, first(c))); }
+static void unary_float(btk_call *c, const char *op) { btk_return(c, btk_unary(c->k, op, first_float(c))); }
+
+static void test(btk_call *c, const char *op)
+{
+    btk_tensor y = btk_unary(c->k, op, first_float(c));
+    y.dtype = BERTH_BOOL;
+    btk_return(c, y);
+}
+
+static void logical_not(btk_call *c, const char *op)
+{
+    btk_tensor x = as_bool(c->k, first(c));
+    btk_return(c, btk_bare(c->k, op, 1, &x, BERTH_BOOL, x.shape));
+}
+
+static void activation(btk_call *c, const char *name)
+{
+    btk_return(c, btk_activate_named(c->k, name, first_float(c)));
+}
+
+static void gelu(btk_call *c, const char *detail)
+{
+    (void)detail;
+    bool approximate = bt_json_bool(btk_operand_json(c, 1, "approximate"), c->k->version >= 3);
+    activation(c, approximate ? "gelu_new" : "gelu");
+}
+
+static void leaky_relu(btk_call *c, const char *detail)
+{
+    (void)detail;
+    double slope = bt_json_double(btk_operand_json(c, 1, "negative_slope|alpha"), 0.2);
+    btk_return(c, btk_general_relu(c->k, first_float(c), slope, INFINITY, 0));
+}
+
+/* keras.activations.relu. */
+static void relu(btk_call *c, const char *detail)
+{
+    (void)detail;
+    double slope = bt_json_double(btk_operand_json(c, -1, "alpha|negative_slope"), 0);
+    double max = bt_json_double(btk_operand_json(c, -1, "max_value"), INFINITY);
+    btk_return(c, btk_general_relu(c->k, first(c), slope, max,
+                                   bt_json_double(btk_operand_json(c, -1, "threshold"), 0)));
+}
+
+static void softmax(btk_call *c, const char *log)
+{
+    btk_tensor x = first_float(c);
+    int64_t axis = btk_operand_int(c, 1, "axis", -1);
+    if (axis < 0) axis += x.shape.rank;
+    if (axis < 0 || axis >= x.shape.rank) return btk_damaged(c->k, "an axis beyond the rank of the input");
+    btk_tensor y =
+        log && axis == x.shape.rank - 1 ? btk_unary(c->k, log, x) : btk_softmax(c->k, x, (int)axis);
+    btk_return(c, log && axis != x.shape.rank - 1 ? btk_unary(c->k, "Log", y) : y);
+}
+
+static void clip(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x = first(c);
+    btk_value low = btk_operand_value(c, 1, "x_min|clip_value_min|a_min"),
+              high = btk_operand_value(c, 2, "x_max|clip_value_max|a_max");
+    if (!is_none(&high))
+        x = btk_binary(k, "Minimum", x,
+                       btk_cast(k, btk_operand(c, 2, "x_max|clip_value_max|a_max", x.dtype), x.dtype));
+    if (!is_none(&low))
+        x = btk_binary(k, "Maximum", x,
+                       btk_cast(k, btk_operand(c, 1, "x_min|clip_value_min|a_min", x.dtype), x.dtype));
+    btk_return(c, x);
+}
+
+static void where(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor condition = as_bool(k, btk_operand(c, 0, "condition", BERTH_BOOL));
+    btk_value v = btk_operand_value(c, 1, "x|x1");
+    btk_tensor b = btk_operand(c, 2, "y|x2", v.kind == BTK_TENSOR ? v.tensor.dtype : BERTH_FLOAT);
+    btk_tensor a = btk_operand(c, 1, "x|x1", b.dtype);
+    berth_dtype dtype = common(a.dtype, b.dtype);
+    btk_return(c, btk_select(k, condition, btk_cast(k, a, dtype), btk_cast(k, b, dtype)));
+}
+
+static void cast(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk_tensor x = first(c);
+    berth_dtype to = btk_dtype_of(c->k, btk_operand_json(c, 1, "dtype"), x.dtype, false);
+    if (!c->k->failed) btk_return(c, btk_cast(c->k, x, to));
+}
+
+static void identity(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk_return(c, first(c));
+}
+
+/* ---- Folds and products ------------------------------------------------------------------------------- */
+
+static bool keeps(const btk_call *c)
+{
+    return bt_json_bool(btk_operand_json(c, 2, "keepdims|keep_dims"), false);
+}
+
+static void reduce(btk_call *c, const char *op)
+{
+    btk_tensor x = !strcmp(op, "Mean") && c->k->version >= 3
+                       ? first_float(c)
+                       : btk_operand(c, 0, "x|input_tensor|input|a", BERTH_NO_DTYPE);
+    if (!strcmp(op, "All") || !strcmp(op, "Any")) x = as_bool(c->k, x);
+    btk_return(c, btk_reduce(c->k, op, x, btk_operand_axes(c, x, 1), keeps(c)));
+}
+
+static btk_tensor variance(btk_call *c)
+{
+    btk *k = c->k;
+    btk_tensor x = btk_operand(c, 0, "x|input_tensor|input", BERTH_FLOAT);
+    uint32_t axes = btk_operand_axes(c, x, 1);
+    btk_tensor mean = btk_reduce(k, "Mean", x, axes, true);
+    return btk_reduce(k, "Mean", btk_binary(k, "SquaredDifference", x, mean), axes, keeps(c));
+}
+
+/* detail: what is done to the variance, or NULL. */
+static void spread(btk_call *c, const char *op)
+{
+    btk_tensor v = variance(c);
+    btk_return(c, op ? btk_unary(c->k, op, v) : v);
+}
+
+static void log_sum_exp(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x = btk_operand(c, 0, "x|input_tensor", BERTH_FLOAT);
+    uint32_t axes = btk_operand_axes(c, x, 1);
+    btk_tensor max = btk_reduce(k, "Max", x, axes, true);
+    btk_tensor sum = btk_reduce(k, "Sum", btk_unary(k, "Exp", btk_binary(k, "Sub", x, max)), axes, keeps(c));
+    if (!keeps(c)) max = btk_reduce(k, "Max", x, axes, false);
+    btk_return(c, btk_binary(k, "AddV2", btk_unary(k, "Log", sum), max));
+}
+
+/* The Euclidean norm. */
+static void norm(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk_tensor x = btk_operand(c, 0, "x|tensor", BERTH_FLOAT);
+    const bt_json *ord = btk_operand_json(c, 1, "ord");
+    if (ord && !bt_json_is_text(ord, "euclidean") && !bt_json_is_text(ord, "fro") &&
+        bt_json_double(ord, 0) != 2)
+        return btk_unsupported(c->k, "a norm other than the Euclidean");
+    bool keep = bt_json_bool(btk_operand_json(c, -1, "keepdims|keep_dims"), false);
+    btk_tensor sum = btk_reduce(c->k, "Sum", btk_unary(c->k, "Square", x), btk_operand_axes(c, x, 2), keep);
+    btk_return(c, btk_unary(c->k, "Sqrt", sum));
+}
+
+/* x / sqrt(max(sum of squares, epsilon)) */
+static void normalize(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x = first_float(c);
+    const bt_json *order = btk_operand_json(c, -1, "order");
+    double epsilon = bt_json_double(btk_operand_json(c, 2, "epsilon"), 1e-12);
+    if (order && bt_json_double(order, 2) != 2) return btk_unsupported(k, "a norm other than the Euclidean");
+    btk_tensor sum = btk_reduce(k, "Sum", btk_unary(k, "Square", x), btk_operand_axes(c, x, 1), true);
+    btk_return(
+        c, btk_binary(k, "Mul", x,
+                      btk_unary(k, "Rsqrt", btk_binary(k, "Maximum", sum, btk_number(k, x.dtype, epsilon)))));
+}
+
+/* detail: the op; int64 in Keras 2, int32 in Keras 3. */
+static void arg_best(btk_call *c, const char *op)
+{
+    btk *k = c->k;
+    btk_tensor x = first(c);
+    int64_t axis = btk_operand_int(c, 1, "axis", k->version >= 3 ? INT64_MAX : 0);
+    if (axis == INT64_MAX) x = btk_reshape(k, x, 1, (int64_t[]){-1}, (int[]){-1}), axis = 0;
+    if (axis < 0) axis += x.shape.rank;
+    if (axis < 0 || axis >= x.shape.rank) return btk_damaged(k, "an axis beyond the rank of the input");
+    berth_dtype dtype = k->version >= 3
+                            ? BERTH_INT32
+                            : btk_dtype_of(k, btk_operand_json(c, 2, "output_type"), BERTH_INT64, false);
+    bt_shape shape = {.rank = x.shape.rank - 1};
+    for (int i = 0, to = 0; i < x.shape.rank; i++)
+        if (i != axis) shape.dim[to++] = x.shape.dim[i];
+    btk_tensor y = btk_node(k, op, 2, (btk_tensor[]){x, btk_int(k, axis)}, dtype, shape);
+    btk_attr_type(k, y, "Tidx", BERTH_INT32);
+    btk_attr_type(k, y, "output_type", dtype);
+    btk_return(c, keeps(c) ? btk_expand(k, y, (int)axis) : y);
+}
+
+static void matmul(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor a, b;
+    operands(c, &a, &b);
+    bool ta = bt_json_bool(btk_operand_json(c, -1, "transpose_a"), false),
+         tb = bt_json_bool(btk_operand_json(c, -1, "transpose_b"), false);
+    bool row = a.shape.rank == 1, column = b.shape.rank == 1;
+    if (row) a = btk_expand(k, a, 0);
+    if (column) b = btk_expand(k, b, 1);
+    btk_tensor y = !ta && !tb && b.shape.rank == 2 && a.shape.rank > 2 ? btk_dense_product(k, a, b)
+                                                                       : btk_matmul(k, a, b, ta, tb);
+    if (column) y = btk_squeeze(k, y, -1);
+    btk_return(c, row ? btk_squeeze(k, y, column ? -1 : -2) : y);
+}
+
+/* numpy's dot: over the last axis of a and the last but one of b. */
+static void dot(btk_call *c, const char *detail)
+{
+    btk_tensor a, b;
+    operands(c, &a, &b);
+    if (b.shape.rank > 2)
+        return btk_unsupported(c->k, "a dot product with a tensor of rank %d", b.shape.rank);
+    matmul(c, detail);
+}
+
+static void einsum(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk_tensor operand[2];
+    char text[64];
+    int n = 0, to = 0;
+    const char *equation = bt_json_text(btk_operand_json(c, -1, "subscripts|equation"), NULL);
+    for (int i = 0; i < c->n_args; i++) {
+        const btk_value *v = &c->args[i];
+        if (v->kind == BTK_JSON && bt_json_is(v->json, BT_JSON_STRING) && !equation) equation = v->json->s.p;
+        for (int j = 0; v->kind == BTK_LIST && j < v->n; j++)
+            if (v->items[j].kind == BTK_TENSOR && n++ < 2) operand[n - 1] = v->items[j].tensor;
+        if (v->kind == BTK_TENSOR && n++ < 2) operand[n - 1] = v->tensor;
+    }
+    for (const char *p = equation; p && *p && to < 60; p++)
+        if (!isspace((unsigned char)*p)) text[to++] = *p;
+    text[to] = '\0';
+    if (n != 2 || strchr(text, '.') || !strstr(text, "->"))
+        return btk_unsupported(c->k, "an einsum of %d operands, '%s'", n, text);
+    btk_return(c, btk_einsum(c->k, text, operand[0], operand[1]));
+}
+
+/* ---- The table ---------------------------------------------------------------------------------------- */
+
+static const btk_operation operations[] = {
+    {"add", binary, "AddV2"},
+    {"subtract", binary, "Sub"},
+    {"sub", binary, "Sub"},
+    {"multiply", binary, "Mul"},
+    {"mul", binary, "Mul"},
+    {"maximum", binary, "Maximum"},
+    {"minimum", binary, "Minimum"},
+    {"power", binary, "Pow"},
+    {"pow", binary, "Pow"},
+    {"mod", binary, "FloorMod"},
+    {"floormod", binary, "FloorMod"},
+    {"floor_divide", binary, "FloorDiv"},
+    {"floordiv", binary, "FloorDiv"},
+    {"arctan2", binary, "Atan2"},
+    {"squared_difference", binary, "SquaredDifference"},
+    {"divide_no_nan", binary, "DivNoNan"},
+    {"divide", divide, "RealDiv"},
+    {"true_divide", divide, "RealDiv"},
+    {"truediv", divide, "RealDiv"},
+    {"equal", compare, "Equal"},
+    {"not_equal", compare, "NotEqual"},
+    {"greater", compare, "Greater"},
+    {"greater_equal", compare, "GreaterEqual"},
+    {"less", compare, "Less"},
+    {"less_equal", compare, "LessEqual"},
+    {"logical_and", logical, "LogicalAnd"},
+    {"logical_or", logical, "LogicalOr"},
+    {"logical_not", logical_not, "LogicalNot"},
+
+    {"absolute", unary, "Abs"},
+    {"abs", unary, "Abs"},
+    {"negative", unary, "Neg"},
+    {"neg", unary, "Neg"},
+    {"sign", unary, "Sign"},
+    {"square", unary, "Square"},
+    {"floor", unary_float, "Floor"},
+    {"ceil", unary_float, "Ceil"},
+    {"round", unary, "Round"},
+    {"sqrt", unary_float, "Sqrt"},
+    {"rsqrt", unary_float, "Rsqrt"},
+    {"exp", unary_float, "Exp"},
+    {"expm1", unary_float, "Expm1"},
+    {"log", unary_float, "Log"},
+    {"log1p", unary_float, "Log1p"},
+    {"sin", unary_float, "Sin"},
+    {"cos", unary_float, "Cos"},
+    {"tan", unary_float, "Tan"},
+    {"sinh", unary_float, "Sinh"},
+    {"cosh", unary_float, "Cosh"},
+    {"arcsin", unary_float, "Asin"},
+    {"asin", unary_float, "Asin"},
+    {"arccos", unary_float, "Acos"},
+    {"acos", unary_float, "Acos"},
+    {"arctan", unary_float, "Atan"},
+    {"atan", unary_float, "Atan"},
+    {"arcsinh", unary_float, "Asinh"},
+    {"arccosh", unary_float, "Acosh"},
+    {"arctanh", unary_float, "Atanh"},
+    {"erf", unary_float, "Erf"},
+    {"erfc", unary_float, "Erfc"},
+    {"reciprocal", unary_float, "Reciprocal"},
+    {"isnan", test, "IsNan"},
+    {"is_nan", test, "IsNan"},
+    {"isinf", test, "IsInf"},
+    {"isfinite", test, "IsFinite"},
+
+    {"relu", relu, NULL},
+    {"relu6", activation, "relu6"},
+    {"sigmoid", activation, "sigmoid"},
+    {"tanh", activation, "tanh"},
+    {"softplus", activation, "softplus"},
+    {"softsign", activation, "softsign"},
+    {"silu", activation, "silu"},
+    {"swish", activation, "silu"},
+    {"elu", activation, "elu"},
+    {"selu", activation, "selu"},
+    {"gelu", gelu, NULL},
+    {"hard_sigmoid", activation, "hard_sigmoid"},
+    {"hard_silu", activation, "hard_silu"},
+    {"hard_tanh", activation, "hard_tanh"},
+    {"leaky_relu", leaky_relu, NULL},
+    {"log_sigmoid", activation, "log_sigmoid"},
+    {"celu", activation, "celu"},
+    {"glu", activation, "glu"},
+    {"mish", activation, "mish"},
+    {"soft_shrink", activation, "soft_shrink"},
+    {"hard_shrink", activation, "hard_shrink"},
+    {"tanh_shrink", activation, "tanh_shrink"},
+    {"sparse_plus", activation, "sparse_plus"},
+    {"sparse_sigmoid", activation, "sparse_sigmoid"},
+    {"squareplus", activation, "squareplus"},
+    {"sparsemax", activation, "sparsemax"},
+    {"softmax", softmax, NULL},
+    {"log_softmax", softmax, "LogSoftmax"},
+
+    {"clip", clip, NULL},
+    {"clip_by_value", clip, NULL},
+    {"where", where, NULL},
+    {"cast", cast, NULL},
+    {"identity", identity, NULL},
+    {"stop_gradient", identity, NULL},
+    {"convert_to_tensor", identity, NULL},
+    {"copy", identity, NULL},
+
+    {"mean", reduce, "Mean"},
+    {"reduce_mean", reduce, "Mean"},
+    {"sum", reduce, "Sum"},
+    {"reduce_sum", reduce, "Sum"},
+    {"max", reduce, "Max"},
+    {"amax", reduce, "Max"},
+    {"reduce_max", reduce, "Max"},
+    {"min", reduce, "Min"},
+    {"amin", reduce, "Min"},
+    {"reduce_min", reduce, "Min"},
+    {"prod", reduce, "Prod"},
+    {"reduce_prod", reduce, "Prod"},
+    {"all", reduce, "All"},
+    {"reduce_all", reduce, "All"},
+    {"any", reduce, "Any"},
+    {"reduce_any", reduce, "Any"},
+    {"var", spread, NULL},
+    {"reduce_variance", spread, NULL},
+    {"std", spread, "Sqrt"},
+    {"reduce_std", spread, "Sqrt"},
+    {"logsumexp", log_sum_exp, NULL},
+    {"reduce_logsumexp", log_sum_exp, NULL},
+    {"norm", norm, NULL},
+    {"l2_normalize", normalize, NULL},
+    {"normalize", normalize, NULL},
+    {"argmax", arg_best, "ArgMax"},
+    {"argmin", arg_best, "ArgMin"},
+    {"matmul", matmul, NULL},
+    {"dot", dot, NULL},
+    {"einsum", einsum, NULL},
+};
+
+static const btk_operation *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
+        if (!strcmp(operations[i].name, name)) return &operations[i];
+    for (const btk_operation *o = btk_array_operations; o->name; o++)
+        if (!strcmp(o->name, name)) return o;
+    return NULL;
+}
+
+/* "ExpandDims" as "expand_dims"; "compat.v1.transpose" as "transpose". */
+static const btk_operation *named(const char *text, bool class)
+{
+    char name[64];
+    size_t n = 0;
+    const char *dot = strrchr(text, '.');
+    for (const char *p = dot ? dot + 1 : text; *p && n + 2 < sizeof name; p++) {
+        if (class && n && isupper((unsigned char)*p)) name[n++] = '_';
+        name[n++] = (char)(class ? tolower((unsigned char)*p) : *p);
+    }
+    name[n] = '\0';
+    return find(name);
+}
+
+bool btk_is_operation(const btk_layer *layer)
+{
+    const char *module = bt_json_text(bt_json_get(layer->json, "module"), NULL);
+    if (module) return bt_starts(module, "keras.src.ops") || bt_starts(module, "keras.ops");
+    return !bt_json_get(layer->config, "trainable") && !bt_json_get(layer->config, "dtype") &&
+           named(layer->class_name, true);
+}
+
+void btk_run_operation(btk_call *c)
+{
+    const bt_json *function = btk_of(c, "function"), *symbol = btk_of(c, "symbol");
+    const char *text = bt_json_text(function ? function : symbol, NULL);
+    const btk_operation *o = text ? named(text, false) : named(c->layer->class_name, true);
+    if (o) o->build(c, o->detail);
+    else
+        btk_unsupported(c->k,
+                        "berth does not know the operation %s: export a SavedModel instead (model.export)",
+                        text ? text : c->layer->class_name);
+}
