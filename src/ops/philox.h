@@ -112,6 +112,8 @@ berth_status bt_random_seeded(bt_call *c, int i, bt_philox *generator);
 berth_status bt_random_keyed(bt_call *c, int i, bt_philox *generator);
 /* The shape in input i. */
 berth_status bt_random_shape(bt_call *c, int i, bt_shape *shape);
+/* Element i of a float tensor of any width. */
+void bt_random_store(berth_dtype dtype, void *out, int64_t i, double value);
 bt_infer_fn bt_infer_random; /* output 0: dtype "dtype" or "Tout", shape as input 0 says */
 
 #endif

@@ -114,6 +114,14 @@ berth_status bt_random_shape(bt_call *c, int i, bt_shape *shape)
     return BERTH_OK;
 }
 
+void bt_random_store(berth_dtype dtype, void *out, int64_t i, double value)
+{
+    if (dtype == BERTH_DOUBLE) ((double *)out)[i] = value;
+    else if (dtype == BERTH_FLOAT) ((float *)out)[i] = (float)value;
+    else if (dtype == BERTH_HALF) ((uint16_t *)out)[i] = bt_float_to_half((float)value);
+    else ((uint16_t *)out)[i] = bt_float_to_bf16((float)value);
+}
+
 /* ---- Filling -------------------------------------------------------------------------------------------- */
 
 typedef enum kind { UNIFORM, NORMAL, TRUNCATED, RANGE, FULL } kind;

@@ -255,14 +255,6 @@ static double gamma_sample(double alpha, bt_philox g)
     }
 }
 
-static void store_float(berth_dtype dtype, void *out, int64_t i, double value)
-{
-    if (dtype == BERTH_DOUBLE) ((double *)out)[i] = value;
-    else if (dtype == BERTH_FLOAT) ((float *)out)[i] = (float)value;
-    else if (dtype == BERTH_HALF) ((uint16_t *)out)[i] = bt_float_to_half((float)value);
-    else ((uint16_t *)out)[i] = bt_float_to_bf16((float)value);
-}
-
 /* out: [samples...] + alpha.shape. */
 static berth_status gammas(bt_call *c, int input, bt_philox generator)
 {
@@ -280,7 +272,7 @@ static berth_status gammas(bt_call *c, int input, bt_philox generator)
     for (int64_t i = 0; i < n; i++) {
         bt_philox g = generator;
         bt_philox_skip(&g, 256 * (uint64_t)i);
-        store_float(alpha->dtype, out, i % samples * alphas + i / samples,
+        bt_random_store(alpha->dtype, out, i % samples * alphas + i / samples,
                     gamma_sample(bt_tensor_number(alpha, i / samples), g));
     }
     return BERTH_OK;
