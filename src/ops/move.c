@@ -90,20 +90,22 @@ PLAIN_BLOCK(8)
 
 typedef uint32_t four __attribute__((vector_size(16)));
 
-/* 4 x 4 words at a time: two rounds of interleaving rows. */
+/* 4 x 4 words at a time: two rounds of interleaving rows. They meet in a buffer, so that each row of src and dst is
+ * touched once: with strides of a power of two they all fall into the same few lines of the cache. */
 static void transpose_block_4(char *dst, int64_t to0, const char *src, int64_t from1)
 {
     const four low = {0, 4, 1, 5}, high = {2, 6, 3, 7};
-    for (int64_t i = 0; i < BLOCK; i += 4)
-        for (int64_t j = 0; j < BLOCK; j += 4) {
+    four out[BLOCK][BLOCK / 4];
+    for (int j = 0; j < BLOCK; j += 4)
+        for (int i = 0; i < BLOCK; i += 4) {
             four r[4];
             for (int k = 0; k < 4; k++) memcpy(&r[k], src + (j + k) * from1 + i * 4, 16);
             four a = __builtin_shuffle(r[0], r[2], low), b = __builtin_shuffle(r[0], r[2], high);
             four c = __builtin_shuffle(r[1], r[3], low), d = __builtin_shuffle(r[1], r[3], high);
-            r[0] = __builtin_shuffle(a, c, low), r[1] = __builtin_shuffle(a, c, high);
-            r[2] = __builtin_shuffle(b, d, low), r[3] = __builtin_shuffle(b, d, high);
-            for (int k = 0; k < 4; k++) memcpy(dst + (i + k) * to0 + j * 4, &r[k], 16);
+            out[i][j / 4] = __builtin_shuffle(a, c, low), out[i + 1][j / 4] = __builtin_shuffle(a, c, high);
+            out[i + 2][j / 4] = __builtin_shuffle(b, d, low), out[i + 3][j / 4] = __builtin_shuffle(b, d, high);
         }
+    for (int i = 0; i < BLOCK; i++) memcpy(dst + i * to0, out[i], sizeof out[i]);
 }
 
 PAIR_LOOPS(1, uint8_t)
