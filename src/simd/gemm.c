@@ -111,6 +111,16 @@ static void locate_rows(const bt_gather *l, cursor *next, int n, tile_rows *at)
                   last_x = l->in_w - 1 - (l->kw - 1) * l->dilation_w;
     bool inside_x = true, inside_y = true;
     at->n = n;
+    if (next->x + n < l->out_w) { /* the usual tile: in one row of the output, and far from borders */
+        int64_t y = next->y * l->stride_h - l->top, x = next->x * l->stride_w - l->left, step = l->stride_w * l->pixel;
+        if (y >= 0 && y <= last_y && x >= 0 && x + (n - 1) * l->stride_w <= last_x) {
+            const float *first = next->image + (y * l->in_w + x) * l->pixel;
+            for (int r = 0; r < n; r++, first += step) at->first[r] = first;
+            at->inside_x = at->inside = true;
+            next->x += n;
+            return;
+        }
+    }
     for (int r = 0; r < n; r++) {
         int64_t y = next->y * l->stride_h - l->top, x = next->x * l->stride_w - l->left;
         at->y[r] = y, at->x[r] = x, at->image[r] = next->image;
