@@ -112,7 +112,8 @@ static void locate_rows(const bt_gather *l, cursor *next, int n, tile_rows *at)
     bool inside_x = true, inside_y = true;
     at->n = n;
     if (next->x + n < l->out_w) { /* the usual tile: in one row of the output, and far from borders */
-        int64_t y = next->y * l->stride_h - l->top, x = next->x * l->stride_w - l->left, step = l->stride_w * l->pixel;
+        int64_t y = next->y * l->stride_h - l->top, x = next->x * l->stride_w - l->left,
+                step = l->stride_w * l->pixel;
         if (y >= 0 && y <= last_y && x >= 0 && x + (n - 1) * l->stride_w <= last_x) {
             const float *first = next->image + (y * l->in_w + x) * l->pixel;
             for (int r = 0; r < n; r++, first += step) at->first[r] = first;
@@ -180,8 +181,15 @@ static int list_runs(const bt_gather *l, const tile_rows *at, int64_t k0, int64_
 
 /* ---- Cache blocks ------------------------------------------------------------------------------------- */
 
-/* Of a 1 MB second-level cache: what the panel in use may take, and the rows of left side and output. */
-enum { PANEL_BYTES = 640 << 10, ROWS_BYTES = 256 << 10, ROW_STEP = 24, LEAST_ROWS = 96 };
+/* CACHE: right sides above it come from the third-level cache or memory, so fetching ahead pays. Of a 1 MB second-level
+ * cache: what the panel in use may take, and the rows of left side and output. */
+enum {
+    CACHE_BYTES = 192 << 10,
+    PANEL_BYTES = 640 << 10,
+    ROWS_BYTES = 256 << 10,
+    ROW_STEP = 24,
+    LEAST_ROWS = 96
+};
 
 static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -237,6 +245,7 @@ static void run_tile(panel_block *b, cursor *next, int64_t row, int rows)
     t->c = p->c + row * p->ldc + b->start;
     if (p->add && b->last) t->add = p->add + row * p->ld_add + b->start;
     b->g->tile(t);
+    t->ahead += t->ahead_step * (b->k1 - b->k0);
     for (int r = 0; p->activation && b->last && r < rows; r++)
         p->activation(t->c + r * p->ldc, t->c + r * p->ldc, t->cols, p->alpha, p->beta);
 }
@@ -246,6 +255,15 @@ static bool is_flat(const bt_gather *l)
 {
     return l->kh == 1 && l->kw == 1 && l->out_h == 1 && l->in_h == 1 && l->stride_w == 1 && l->left == 0 &&
            l->top == 0 && l->in_w == l->out_w;
+}
+
+/* While a panel is worked through, the next one is fetched piece by piece: the first tile of a panel would wait for it. */
+static int64_t ahead_step(const bt_product *p, int64_t width, int64_t tiles)
+{
+    int64_t row = width * (int64_t)sizeof(float);
+    if (p->ldb || p->k * p->n * (int64_t)sizeof(float) < CACHE_BYTES || tiles < 2) return 0;
+    int64_t step = ceil_div(row, tiles - 1);
+    return step < 64 ? step : 64;
 }
 
 static void run_panel(const bt_gemm_kernels *g, const bt_product *p, int64_t panel, int64_t row0,
@@ -273,6 +291,8 @@ static void run_panel(const bt_gemm_kernels *g, const bt_product *p, int64_t pan
                            .low = last ? p->low : -__builtin_inff(),
                            .high = last ? p->high : __builtin_inff(),
                            .accumulate = p->accumulate || k0 > 0};
+        b.tile.ahead = (const char *)(b.tile.b + (last ? p->k : b.k1) * b.tile.ldb);
+        b.tile.ahead_step = ahead_step(p, width, tiles);
         /* Even tiles: 64 rows are 11 of 6 or 5, never a last one of 1 or 2, which leave the multipliers idle. */
         cursor next = cursor_at(&p->left, row0);
         int64_t row = row0, least = (row1 - row0) / tiles, more = (row1 - row0) % tiles;

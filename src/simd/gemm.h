@@ -42,6 +42,8 @@ typedef struct bt_tile {
     int64_t ld_add;
     float low, high;
     bool accumulate;
+    const char *ahead; /* what to bring into the second-level cache meanwhile, ahead_step bytes for each row of b */
+    int64_t ahead_step;
 } bt_tile;
 
 /* A depthwise convolution of one image, NHWC, one output channel an input channel. weights [kh][kw][channels]. */

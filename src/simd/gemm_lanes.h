@@ -49,10 +49,33 @@ INLINE void finish(const bt_tile *what, const int rows, const int vectors, lanes
     }
 }
 
+/* Adds the products of all runs; fetch: and touches what will be needed next. */
+INLINE void multiply(const bt_tile *t, const int rows, const int vectors, const bool fetch, lanes_mask last,
+                     lanes sum[][MAX_VECTORS])
+{
+    const int64_t ldb = t->ldb, step = t->ahead_step;
+    const char *ahead = t->ahead;
+    for (int i = 0; i < t->n_runs; i++) {
+        const bt_run *run = &t->runs[i];
+        const float *b = t->b + run->k * ldb;
+        const float *x[BT_TILE_ROWS];
+        UNROLL for (int r = 0; r < rows; r++) x[r] = run->row[r];
+        for (int64_t k = 0, n = run->n; k < n; k++, b += ldb) {
+            lanes w[MAX_VECTORS];
+            UNROLL for (int v = 0; v < vectors; v++) w[v] = load_part(b, v, vectors, last);
+            if (fetch) __builtin_prefetch(ahead, 0, 2), ahead += step;
+            UNROLL for (int r = 0; r < rows; r++)
+            {
+                lanes a = broadcast(x[r] + k);
+                UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = fma_of(a, w[v], sum[r][v]);
+            }
+        }
+    }
+}
+
 INLINE void tile(const bt_tile *t, const int rows, const int vectors)
 {
     const lanes_mask last = mask_of(t->cols - (vectors - 1) * VECTOR);
-    const int64_t ldb = t->ldb;
     lanes sum[BT_TILE_ROWS][MAX_VECTORS], none = zero();
     __asm__("" : "+x"(none)); /* or clang clears the sums as memory, and leaves them there */
     if (t->accumulate) {
@@ -64,21 +87,8 @@ INLINE void tile(const bt_tile *t, const int rows, const int vectors)
     } else {
         UNROLL for (int r = 0; r < rows; r++) { UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = none; }
     }
-    for (int i = 0; i < t->n_runs; i++) {
-        const bt_run *run = &t->runs[i];
-        const float *b = t->b + run->k * ldb;
-        const float *x[BT_TILE_ROWS];
-        UNROLL for (int r = 0; r < rows; r++) x[r] = run->row[r];
-        for (int64_t k = 0, n = run->n; k < n; k++, b += ldb) {
-            lanes w[MAX_VECTORS];
-            UNROLL for (int v = 0; v < vectors; v++) w[v] = load_part(b, v, vectors, last);
-            UNROLL for (int r = 0; r < rows; r++)
-            {
-                lanes a = broadcast(x[r] + k);
-                UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = fma_of(a, w[v], sum[r][v]);
-            }
-        }
-    }
+    if (t->ahead_step) multiply(t, rows, vectors, true, last, sum);
+    else multiply(t, rows, vectors, false, last, sum);
     finish(t, rows, vectors, last, sum);
 }
 
