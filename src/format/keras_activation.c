@@ -118,8 +118,8 @@ static btk_tensor glu(btk *k, btk_tensor x)
                       sigmoid(k, btk_slice(k, x, -1, n / 2, INT64_MAX)));
 }
 
-/* max(x - tau, 0), with tau such that the last axis sums to 1: of the values z in falling order with sums s, the first k
- * for which 1 + k z > s count, and tau = (s_k - 1) / k. */
+/* max(x - tau, 0): of the values z in falling order with running sums s, the first k for which 1 + k z > s count. Keras's
+ * tau is (sum of these s - 1) / k, which is not that of the paper (s_k - 1) / k. */
 static btk_tensor sparsemax(btk *k, btk_tensor x)
 {
     int64_t n = btk_known(k, x, -1, "the last dimension");
@@ -139,7 +139,7 @@ static btk_tensor sparsemax(btk *k, btk_tensor x)
         btk_compare(k, "Greater", btk_shifted(k, btk_binary(k, "Mul", place, sorted), 1), sums);
     uint32_t last = 1u << (x.shape.rank - 1);
     btk_tensor count = btk_reduce(k, "Sum", btk_cast(k, within, x.dtype), last, true);
-    btk_tensor sum = btk_reduce(k, "Sum", btk_select(k, within, sorted, zero_like(k, x)), last, true);
+    btk_tensor sum = btk_reduce(k, "Sum", btk_select(k, within, sums, zero_like(k, x)), last, true);
     btk_tensor tau = btk_binary(k, "RealDiv", btk_shifted(k, sum, -1), count);
     return btk_binary(k, "Maximum", btk_binary(k, "Sub", x, tau), zero_like(k, x));
 }

@@ -88,6 +88,12 @@ static const btk_class classes[] = {
     {"GlobalAveragePooling1D", btk_global_pool, 0, "1Average"},
     {"GlobalAveragePooling2D", btk_global_pool, 0, "2Average"},
     {"GlobalAveragePooling3D", btk_global_pool, 0, "3Average"},
+    {"AdaptiveAveragePooling1D", btk_adaptive_pool, 0, "1Average"},
+    {"AdaptiveAveragePooling2D", btk_adaptive_pool, 0, "2Average"},
+    {"AdaptiveAveragePooling3D", btk_adaptive_pool, 0, "3Average"},
+    {"AdaptiveMaxPooling1D", btk_adaptive_pool, 0, "1Max"},
+    {"AdaptiveMaxPooling2D", btk_adaptive_pool, 0, "2Max"},
+    {"AdaptiveMaxPooling3D", btk_adaptive_pool, 0, "3Max"},
 
     /* Shapes */
     {"Flatten", btk_flatten, 0, NULL},
@@ -112,6 +118,7 @@ static const btk_class classes[] = {
     {"LayerNormalization", btk_layer_norm, BTK_MASK, NULL},
     {"GroupNormalization", btk_group_norm, BTK_MASK, NULL},
     {"UnitNormalization", btk_unit_norm, BTK_MASK, NULL},
+    {"SpectralNormalization", btk_spectral_norm, 0, NULL},
     {"RMSNormalization", btk_rms_norm, BTK_MASK, NULL},
 
     /* Recurrent; cells are called by their layer alone (keras_cell.c) */

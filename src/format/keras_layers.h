@@ -32,7 +32,7 @@ btk_window btk_window_of(btk_call *c, int n);
 btk_tensor btk_convolve(btk *k, btk_tensor x, btk_tensor kernel, const btk_window *w);
 
 /* keras_pool.c */
-void btk_pool(btk_call *c), btk_global_pool(btk_call *c);
+void btk_pool(btk_call *c), btk_global_pool(btk_call *c), btk_adaptive_pool(btk_call *c);
 
 /* keras_shape.c */
 void btk_flatten(btk_call *c), btk_reshape_layer(btk_call *c), btk_permute(btk_call *c),

@@ -210,3 +210,12 @@ void btk_unit_norm(btk_call *c)
     btk_tensor inv = btk_unary(k, "Rsqrt", btk_binary(k, "Maximum", sum, btk_number(k, c->x.dtype, 1e-12)));
     btk_return(c, btk_binary(k, "Mul", c->x, inv));
 }
+
+/* The layer inside, whose kernel is stored as it was normalised last; the weight is the vector that training iterates. */
+void btk_spectral_norm(btk_call *c)
+{
+    btk_layer *layer = btk_child(c, btk_of(c, "layer"));
+    btk_tensor y = btk_layer_apply(c->k, layer, c->x);
+    btk_weight_raw(c, "vector_u", false, BT_SHAPE(-1, -1));
+    btk_return(c, y);
+}

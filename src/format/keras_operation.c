@@ -604,8 +604,7 @@ bool btk_is_operation(const btk_layer *layer)
 {
     const char *module = bt_json_text(bt_json_get(layer->json, "module"), NULL);
     if (module) return bt_starts(module, "keras.src.ops") || bt_starts(module, "keras.ops");
-    return !bt_json_get(layer->config, "trainable") && !bt_json_get(layer->config, "dtype") &&
-           named(layer->class_name, true);
+    return !bt_json_get(layer->config, "trainable") && named(layer->class_name, true);
 }
 
 void btk_run_operation(btk_call *c)

@@ -68,3 +68,25 @@ void btk_global_pool(btk_call *c)
     btk_tensor sum = btk_reduce(k, "Sum", btk_binary(k, "Mul", x, mask), axes, keep);
     btk_return(c, btk_binary(k, "RealDiv", sum, btk_reduce(k, "Sum", mask, axes, keep)));
 }
+
+/* Bin i of n over an axis of a size: from floor(i size / n) to ceil((i + 1) size / n). The axes fold one after another,
+ * which is the same for means and maxima of boxes. */
+void btk_adaptive_pool(btk_call *c)
+{
+    btk *k = c->k;
+    int n = axes_of(c), first = btk_channels_first(c) ? 2 : 1;
+    int64_t bins[3];
+    btk_tensor x = c->x, part[255];
+    btk_ints_of(c, "output_size", n, bins, 1);
+    if (!btk_rank(k, x, n + 2, n + 2)) return;
+    for (int axis = first; axis < first + n && !k->failed; axis++) {
+        int64_t size = btk_known(k, x, axis, "the size of a pooled axis"), count = bins[axis - first];
+        if (count < 1 || count > 255) return btk_unsupported(k, "%lld bins", (long long)count);
+        for (int64_t i = 0; i < count && !k->failed; i++) {
+            btk_tensor bin = btk_slice(k, x, axis, i * size / count, ((i + 1) * size + count - 1) / count);
+            part[i] = btk_reduce(k, is_max(c) ? "Max" : "Mean", bin, 1u << axis, true);
+        }
+        x = btk_concat(k, (int)count, part, axis);
+    }
+    btk_return(c, x);
+}

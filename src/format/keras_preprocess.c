@@ -202,13 +202,15 @@ void btk_resizing(btk_call *c)
         give_image(c, btk_resize(k, x, height, width, btk_text_of(c, "interpolation", "bilinear")), single);
 }
 
-/* The middle; an image that is too small is scaled instead. RandomCrop does the latter to all. */
+/* The middle; an image that is too small is scaled instead. RandomCrop of Keras 2 does the latter to all, that of Keras 3
+ * nothing. */
 void btk_center_crop(btk_call *c)
 {
     btk *k = c->k;
     bool single, random = !strcmp(c->layer->class_name, "RandomCrop");
-    btk_tensor x = image_of(c, &single);
     int64_t height = btk_int_of(c, "height", 0), width = btk_int_of(c, "width", 0);
+    if (random && k->version >= 3) return btk_random(c);
+    btk_tensor x = image_of(c, &single);
     if (height < 1 || width < 1) btk_damaged(k, "a size that cannot be");
     int64_t down = btk_known(k, x, 1, "the height") - height, right = btk_known(k, x, 2, "the width") - width;
     if (k->failed) return;
