@@ -16,6 +16,28 @@ typedef struct bt_device_props {
     int64_t memory_free;
 } bt_device_props;
 
+/* A compiled kernel of a device; lives as long as the device. */
+typedef struct bt_kernel bt_kernel;
+
+/* One argument of a launch. */
+typedef enum bt_arg_kind { BT_ARG_POINTER, BT_ARG_INT, BT_ARG_LONG, BT_ARG_FLOAT, BT_ARG_DOUBLE, BT_ARG_LOCAL } bt_arg_kind;
+typedef struct bt_arg {
+    bt_arg_kind kind;
+    union {
+        const void *pointer; /* of the device, or NULL */
+        int32_t i;
+        int64_t l;
+        float f;
+        double d;
+        size_t local_bytes;  /* LOCAL: memory that a work group shares */
+    };
+} bt_arg;
+
+/* Work items in each dimension (1 where there are fewer than three), and in a group; local 0: the device chooses. */
+typedef struct bt_grid {
+    size_t global[3], local[3];
+} bt_grid;
+
 /* Copies may be under way when upload, download and copy return; sync waits for all of them. Host memory must
  * stay until then. */
 typedef struct bt_device_ops {
@@ -29,12 +51,22 @@ typedef struct bt_device_ops {
                              berth_error *error);
     berth_status (*copy)(bt_device *device, void *dst, const void *src, size_t bytes, berth_error *error);
     berth_status (*sync)(bt_device *device, berth_error *error);
+    /* NULL for a CPU, whose kernels are C. Kernels are written in the dialect of device/dialect.h. compile looks `name` up in
+     * the program made of source and defines ("-DT=float"), which is compiled at its first use and kept (source is told by its
+     * address). Launches run in the order in which they are made, after the copies made before them. Pointers of a device can be
+     * added to like any others. All of these may be called from several threads. */
+    bt_kernel *(*compile)(bt_device *device, const char *source, const char *defines, const char *name, berth_error *error);
+    berth_status (*launch)(bt_device *device, bt_kernel *kernel, const bt_grid *grid, const bt_arg *args, int n_args,
+                           berth_error *error);
+    bool is_cpu_shaped; /* kernels run on a CPU (PoCL): few large work items beat many small ones */
 } bt_device_ops;
 
 struct bt_device {
     char name[16]; /* "/CPU:0" */
     int index;     /* of its kind */
     const bt_device_ops *ops;
+    void *state;   /* the kind's own: context, queue, compiled programs; made at first use */
+    int64_t limit; /* bytes that may be in use; 0: no limit but the device's own */
     _Atomic int64_t in_use, peak; /* bytes, through bt_device_alloc */
 };
 

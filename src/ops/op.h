@@ -85,6 +85,7 @@ typedef struct bt_call {
     int n_out;
     uint64_t last;       /* bit i: nobody reads in[i] after this step; its objects may be taken */
     bt_pool *pool;
+    struct bt_device *device; /* where a gpu function's data lies */
     struct bt_run *run;  /* the run in flight: the services below */
     const struct bt_run_host *host;
     berth_error *error;
@@ -162,6 +163,14 @@ typedef struct bt_op {
     /* Names of the output arguments, as in TensorFlow's op definition, "a,b,c"; "y*attr" for as many outputs as
      * the int attribute says, or as the list attribute has elements. NULL: one output, whatever its name; "": none. */
     const char *outputs;
+    /* On a device with kernels of its own. NULL: such a device does not have the op, and soft placement moves it. */
+    bt_run_fn *gpu;
+    bt_prepare_fn *gpu_prepare;  /* in the place of `prepare`; NULL: none */
+    uint32_t gpu_types;          /* as `types`, for gpu; 0: half, bfloat16, float, int32 */
+    uint64_t host_inputs;        /* bit i: gpu reads in[i] on the host (shapes, axes); bit 63: all inputs from 63 on */
+    uint64_t host_outputs;       /* bit i: gpu writes out[i] on the host */
+    /* Why this node cannot run there beside its dtype (an attribute, a shape): a constant text; NULL: it can. May be NULL. */
+    const char *(*gpu_refuses)(const bt_node *node, const bt_fact *in, int n_in);
 } bt_op;
 
 const bt_op *bt_op_find(const char *name);      /* NULL: unknown */
