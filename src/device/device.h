@@ -58,13 +58,13 @@ typedef struct bt_device_ops {
     bt_kernel *(*compile)(bt_device *device, const char *source, const char *defines, const char *name, berth_error *error);
     berth_status (*launch)(bt_device *device, bt_kernel *kernel, const bt_grid *grid, const bt_arg *args, int n_args,
                            berth_error *error);
-    bool is_cpu_shaped; /* kernels run on a CPU (PoCL): few large work items beat many small ones */
 } bt_device_ops;
 
 struct bt_device {
     char name[16]; /* "/CPU:0" */
     int index;     /* of its kind */
     const bt_device_ops *ops;
+    bool is_cpu_shaped; /* its kernels run on a CPU (PoCL): few large work items beat many small ones */
     void *state;   /* the kind's own: context, queue, compiled programs; made at first use */
     int64_t limit; /* bytes that may be in use; 0: no limit but the device's own */
     _Atomic int64_t in_use, peak; /* bytes, through bt_device_alloc */

@@ -13,7 +13,7 @@
 #define BT_CL_DECLARE(x) extern const char bt_cl_##x[]
 
 /* The dialect's names of a dtype: "-DT=float -DLOAD_T=..." as device/dialect.h explains; NULL for dtypes that kernels do
- * not take. `suffix` is put behind the macros' names (T, T1), so that a kernel can have several types. */
+ * not take. */
 const char *bt_gpu_type(berth_dtype dtype);
 
 /* Compiles (once) and launches. defines: further "-D..." options, or "". */
