@@ -91,11 +91,11 @@ typedef struct cursor {
     const float *image;
 } cursor;
 
-/* The output rows of a tile: the image of each, and the input pixel of its first tap, which may lie outside. */
+/* The output rows of a tile: the input pixel of the first tap of each, which may lie outside. */
 typedef struct tile_rows {
     int n;
     int64_t y[BT_TILE_ROWS], x[BT_TILE_ROWS];
-    const float *image[BT_TILE_ROWS], *first[BT_TILE_ROWS];
+    const float *first[BT_TILE_ROWS]; /* the pixel there, or where it would be */
     bool inside_x, inside; /* every tap of every row lies between the sides; in the image */
 } tile_rows;
 
@@ -124,7 +124,7 @@ static void locate_rows(const bt_gather *l, cursor *next, int n, tile_rows *at)
     }
     for (int r = 0; r < n; r++) {
         int64_t y = next->y * l->stride_h - l->top, x = next->x * l->stride_w - l->left;
-        at->y[r] = y, at->x[r] = x, at->image[r] = next->image;
+        at->y[r] = y, at->x[r] = x;
         at->first[r] = (const float *)((uintptr_t)next->image +
                                        (uintptr_t)((y * l->in_w + x) * l->pixel) * sizeof(float));
         inside_x &= x >= 0 && x <= last_x;
@@ -139,41 +139,69 @@ static void locate_rows(const bt_gather *l, cursor *next, int n, tile_rows *at)
     at->inside = inside_x && inside_y;
 }
 
-/* Taps [kx, kx + n) of filter row ky, cut to [k0, k1); nothing when all of it lies outside the image. */
-static int add_run(const bt_gather *l, const tile_rows *at, int64_t ky, int64_t kx, int64_t n, int64_t k0,
-                   int64_t k1, bt_run *run)
+/* Bit r: at[r] + offset lies in [0, size). */
+static unsigned inside_of(const int64_t *at, int n, int64_t offset, int64_t size)
+{
+    unsigned mask = 0;
+    for (int r = 0; r < n; r++) mask |= (unsigned)((uint64_t)(at[r] + offset) < (uint64_t)size) << r;
+    return mask;
+}
+
+/* Taps [kx, kx + n) of filter row ky, cut to rows [k0, k1) of b; zeros for the output rows that `inside` leaves out. */
+static int add_run(const bt_gather *l, const tile_rows *at, int64_t ky, int64_t kx, int64_t n,
+                   unsigned inside, int64_t k0, int64_t k1, bt_run *run)
 {
     int64_t first = (ky * l->kw + kx) * l->channels, end = first + n * l->channels;
     int64_t from = first > k0 ? first : k0, to = end < k1 ? end : k1;
+    uintptr_t offset =
+        (uintptr_t)((ky * l->dilation_h * l->in_w + kx * l->dilation_w) * l->pixel + (from - first));
+    const float *zeros = l->zeros + (from - first);
     if (from >= to) return 0;
     run->k = from;
     run->n = to - from;
     if (at->inside) {
-        int64_t offset = (ky * l->dilation_h * l->in_w + kx * l->dilation_w) * l->pixel + (from - first);
-        for (int r = 0; r < at->n; r++) run->row[r] = at->first[r] + offset;
+        for (int r = 0; r < at->n; r++) run->row[r] = at->first[r] + (ptrdiff_t)offset;
         return 1;
     }
-    bool any = false;
     for (int r = 0; r < at->n; r++) {
-        int64_t y = at->y[r] + ky * l->dilation_h, x = at->x[r] + kx * l->dilation_w;
-        bool inside = y >= 0 && y < l->in_h && x >= 0 && x < l->in_w;
-        run->row[r] = (inside ? at->image[r] + (y * l->in_w + x) * l->pixel : l->zeros) + (from - first);
-        any |= inside;
+        const float *x = (const float *)((uintptr_t)at->first[r] + offset * sizeof(float));
+        run->row[r] = inside >> r & 1 ? x : zeros;
     }
-    return any;
+    return 1;
+}
+
+/* At the sides: the taps that lie inside for every row as one run, the others one by one. */
+static int list_sides(const bt_gather *l, const tile_rows *at, int64_t ky, unsigned rows, int64_t k0,
+                      int64_t k1, bt_run *runs)
+{
+    const unsigned all = (1u << at->n) - 1;
+    bool adjoin = l->dilation_w == 1 && l->pixel == l->channels;
+    int n = 0;
+    for (int64_t kx = 0, taps; kx < l->kw; kx += taps) {
+        unsigned inside = inside_of(at->x, at->n, kx * l->dilation_w, l->in_w);
+        taps = 1;
+        while (adjoin && inside == all && kx + taps < l->kw &&
+               inside_of(at->x, at->n, kx + taps, l->in_w) == all)
+            taps++;
+        if (rows & inside) n += add_run(l, at, ky, kx, taps, rows & inside, k0, k1, &runs[n]);
+    }
+    return n;
 }
 
 static int list_runs(const bt_gather *l, const tile_rows *at, int64_t k0, int64_t k1, bt_run *runs)
 {
     if (k0 >= k1) return 0;
-    bool whole = l->kw == 1 || (l->dilation_w == 1 && l->pixel == l->channels && at->inside_x);
+    bool whole = at->inside_x && (l->kw == 1 || (l->dilation_w == 1 && l->pixel == l->channels));
     int64_t filter_row = l->kw * l->channels;
     int n = 0;
     for (int64_t ky = k0 / filter_row; ky * filter_row < k1; ky++) {
-        if (whole) {
-            n += add_run(l, at, ky, 0, l->kw, k0, k1, &runs[n]);
+        unsigned rows = at->inside ? 1 : inside_of(at->y, at->n, ky * l->dilation_h, l->in_h);
+        if (!rows) continue;
+        if (whole) n += add_run(l, at, ky, 0, l->kw, rows, k0, k1, &runs[n]);
+        else if (at->inside) {
+            for (int64_t kx = 0; kx < l->kw; kx++) n += add_run(l, at, ky, kx, 1, 1, k0, k1, &runs[n]);
         } else {
-            for (int64_t kx = 0; kx < l->kw; kx++) n += add_run(l, at, ky, kx, 1, k0, k1, &runs[n]);
+            n += list_sides(l, at, ky, rows, k0, k1, &runs[n]);
         }
     }
     return n;
