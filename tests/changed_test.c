@@ -38,7 +38,7 @@ static void harm(const char *path, damage how)
 
 static void harm_model(const trial *t, damage how)
 {
-    char path[400];
+    char path[600];
     if (t->in[0].rank != 4) harm(t->path, how);
     for (int i = 0; t->in[0].rank == 4 && i < 3; i++) {
         snprintf(path, sizeof path, "%s/%s", t->path, digits_files[i]);
@@ -49,7 +49,7 @@ static void harm_model(const trial *t, damage how)
 /* A fresh copy of a trial's model. */
 static bool copy_model(const trial *of, trial *t)
 {
-    char from[400], to[400];
+    char from[600], to[600];
     *t = *of;
     if (snprintf(t->path, sizeof t->path, "%s/copy", trial_folder) >= (int)sizeof t->path) return false;
     if (of != &trial_digits) return copy_file(of->path, t->path);
@@ -65,7 +65,7 @@ static bool copy_model(const trial *of, trial *t)
 
 static void drop_model(const trial *t)
 {
-    char path[400];
+    char path[600];
     for (int i = 0; i < 3; i++) {
         snprintf(path, sizeof path, "%s/%s", t->path, digits_files[i]);
         unlink(path);

@@ -36,6 +36,6 @@ void bt_error_prefix(berth_error *error, const char *format, ...)
     /* A prefix of a mad length must not push out what went wrong: half of the room is the message's. */
     size_t room = sizeof error->message, prefix = n < 0 ? 0 : (size_t)n;
     if (prefix > room / 2) prefix = room / 2;
-    snprintf(error->message + prefix, room - prefix, ": %s", message);
+    snprintf(error->message + prefix, room - prefix, ": %.*s", (int)(room - prefix) - 3, message);
     flatten(error->message);
 }

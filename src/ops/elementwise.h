@@ -7,6 +7,11 @@
 #include "ops/op.h"
 #include "simd/simd.h"
 
+#ifndef CMPLX /* glibc's <complex.h> has these for gcc alone */
+#define CMPLX(x, y) __builtin_complex((double)(x), (double)(y))
+#define CMPLXF(x, y) __builtin_complex((float)(x), (float)(y))
+#endif
+
 enum { BT_MAX_OPERANDS = 3, BT_DTYPES = BERTH_UINT64 + 1 };
 
 /* How up to three operands lie over an output: dimensions merged where all operands agree, the innermost last.

@@ -90,20 +90,28 @@ PLAIN_BLOCK(8)
 
 typedef uint32_t four __attribute__((vector_size(16)));
 
+/* Of two rows, interleaved: the first halves, the second halves. */
+#ifdef __clang__
+#define LOW(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#else
+#define LOW(a, b) __builtin_shuffle(a, b, (four){0, 4, 1, 5})
+#define HIGH(a, b) __builtin_shuffle(a, b, (four){2, 6, 3, 7})
+#endif
+
 /* 4 x 4 words at a time: two rounds of interleaving rows. They meet in a buffer, so that each row of src and dst is
  * touched once: with strides of a power of two they all fall into the same few lines of the cache. */
 static void transpose_block_4(char *dst, int64_t to0, const char *src, int64_t from1)
 {
-    const four low = {0, 4, 1, 5}, high = {2, 6, 3, 7};
     four out[BLOCK][BLOCK / 4];
     for (int j = 0; j < BLOCK; j += 4)
         for (int i = 0; i < BLOCK; i += 4) {
             four r[4];
             for (int k = 0; k < 4; k++) memcpy(&r[k], src + (j + k) * from1 + i * 4, 16);
-            four a = __builtin_shuffle(r[0], r[2], low), b = __builtin_shuffle(r[0], r[2], high);
-            four c = __builtin_shuffle(r[1], r[3], low), d = __builtin_shuffle(r[1], r[3], high);
-            out[i][j / 4] = __builtin_shuffle(a, c, low), out[i + 1][j / 4] = __builtin_shuffle(a, c, high);
-            out[i + 2][j / 4] = __builtin_shuffle(b, d, low), out[i + 3][j / 4] = __builtin_shuffle(b, d, high);
+            four a = LOW(r[0], r[2]), b = HIGH(r[0], r[2]);
+            four c = LOW(r[1], r[3]), d = HIGH(r[1], r[3]);
+            out[i][j / 4] = LOW(a, c), out[i + 1][j / 4] = HIGH(a, c);
+            out[i + 2][j / 4] = LOW(b, d), out[i + 3][j / 4] = HIGH(b, d);
         }
     for (int i = 0; i < BLOCK; i++) memcpy(dst + i * to0, out[i], sizeof out[i]);
 }

@@ -70,7 +70,7 @@ static berth_status run_depth(bt_call *c, bool to_depth)
 {
     const bt_tensor *in = c->in[0];
     bt_fact fact;
-    layout l;
+    layout l = {0};
     int64_t b = read_block(c->node);
     berth_status status = bt_call_facts(c, &fact);
     void *out = status ? NULL : bt_out(c, 0, in->dtype, &fact.shape);
