@@ -213,6 +213,7 @@ static int list_runs(const bt_gather *l, const tile_rows *at, int64_t k0, int64_
  * cache: what the panel in use may take, and the rows of left side and output. */
 enum {
     CACHE_BYTES = 192 << 10,
+    OUTPUT_COLS = 1 << 13,
     PANEL_BYTES = 640 << 10,
     ROWS_BYTES = 256 << 10,
     ROW_STEP = 24,
@@ -248,6 +249,7 @@ typedef struct panel_block {
     const bt_product *p;
     int64_t start, k0, k1; /* first column; rows of b */
     bool last;             /* of the blocks of k */
+    bool fetch_output;     /* two tiles ahead: stores to memory that no cache holds would wait one by one */
     bool flat;             /* the left side is a matrix: one run, rows one pixel apart */
     bt_tile tile;
 } panel_block;
@@ -271,6 +273,11 @@ static void run_tile(panel_block *b, cursor *next, int64_t row, int rows)
     }
     t->rows = rows;
     t->c = p->c + row * p->ldc + b->start;
+    if (b->fetch_output) {
+        int64_t bytes = rows * p->n * (int64_t)sizeof(float);
+        t->ahead = (const char *)t->c + 2 * bytes;
+        t->ahead_step = ceil_div(bytes, b->k1 - b->k0);
+    }
     if (p->add && b->last) t->add = p->add + row * p->ld_add + b->start;
     b->g->tile(t);
     t->ahead += t->ahead_step * (b->k1 - b->k0);
@@ -321,6 +328,7 @@ static void run_panel(const bt_gemm_kernels *g, const bt_product *p, int64_t pan
                            .accumulate = p->accumulate || k0 > 0};
         b.tile.ahead = (const char *)(b.tile.b + (last ? p->k : b.k1) * b.tile.ldb);
         b.tile.ahead_step = ahead_step(p, width, tiles);
+        b.fetch_output = b.tile.ahead_step == 0 && b.k1 > k0 && p->ldc == p->n && cols == p->n && tiles * cols >= OUTPUT_COLS;
         /* Even tiles: 64 rows are 11 of 6 or 5, never a last one of 1 or 2, which leave the multipliers idle. */
         cursor next = cursor_at(&p->left, row0);
         int64_t row = row0, least = (row1 - row0) / tiles, more = (row1 - row0) % tiles;
