@@ -252,7 +252,7 @@ static void reduce_row(const reduce_job *job, int64_t index, int64_t from, int64
     job->f->start(acc, along ? n : 1, job->k);
     if (a->count == 0) return;
     bool sums = job->f == &table[BERTH_FLOAT] && (job->k == SUM || job->k == MEAN);
-    if (along && sums && a->rank <= 3) { /* one reduced axis, the one before the innermost */
+    if (along && sums && (a->rank == 2 || a->rank == 3)) { /* one reduced axis, the one before the innermost */
         bt_simd_get()->vec.sum_rows(acc, (const float *)job->x + at, a->count, job->stride[inner - 1], n);
         return;
     }
