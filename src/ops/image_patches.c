@@ -12,20 +12,6 @@ typedef struct patches {
     char *out;
 } patches;
 
-/* Element i of list `name`; ksizes and so on are [1, (depth,) height, width, 1]. False when it is no such list. */
-static bool read_list(const bt_node *node, const char *name, int rank, int64_t axes[BT_AXES])
-{
-    const bt_attr_value *list;
-    int n = bt_attr_list(node, name, &list);
-    for (int i = 0; i < BT_AXES; i++) axes[i] = 1;
-    if (n != rank || list[0].i != 1 || list[n - 1].i != 1) return false;
-    for (int i = 1; i < rank - 1; i++) {
-        if (list[i].i < 1 || list[i].i > INT32_MAX) return false;
-        axes[BT_AXES - rank + 1 + i] = list[i].i;
-    }
-    return true;
-}
-
 static berth_status resolve(const bt_node *node, const bt_shape *in, patches *p, berth_error *error)
 {
     int rank = strcmp(node->op, "ExtractVolumePatches") == 0 ? 5 : 4;
@@ -34,8 +20,8 @@ static berth_status resolve(const bt_node *node, const bt_shape *in, patches *p,
     char text[BT_SHAPE_TEXT];
     if (strcmp(padding, "SAME") && strcmp(padding, "VALID"))
         return bt_fail(error, BERTH_BAD_MODEL, "unknown padding '%.40s'", padding);
-    if (!read_list(node, "ksizes", rank, size) || !read_list(node, "strides", rank, stride) ||
-        (rank == 4 && !read_list(node, "rates", rank, rate)))
+    if (!bt_window_list(node, "ksizes", rank, size) || !bt_window_list(node, "strides", rank, stride) ||
+        (rank == 4 && !bt_window_list(node, "rates", rank, rate)))
         return bt_fail(error, BERTH_BAD_MODEL,
                        "ksizes, strides and rates must be %d positive numbers, the first and last 1", rank);
     if (in->rank >= 0 && in->rank != rank)

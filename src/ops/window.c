@@ -74,6 +74,19 @@ berth_status bt_windowing_parse(const bt_node *node, int spatial, bool pooling, 
     return status ? status : parse_paddings(node, w, error);
 }
 
+bool bt_window_list(const bt_node *node, const char *name, int rank, int64_t axes[BT_AXES])
+{
+    const bt_attr_value *list;
+    int n = bt_attr_list(node, name, &list);
+    for (int i = 0; i < BT_AXES; i++) axes[i] = 1;
+    if (n != rank || list[0].i != 1 || list[n - 1].i != 1) return false;
+    for (int i = 1; i < rank - 1; i++) {
+        if (list[i].i < 1 || list[i].i > INT32_MAX) return false;
+        axes[BT_AXES - rank + 1 + i] = list[i].i;
+    }
+    return true;
+}
+
 berth_status bt_windowing_read(const bt_tensor *t, const bt_windowing *w, int64_t *axes, berth_error *error)
 {
     int64_t values[BT_AXES + 2];

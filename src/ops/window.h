@@ -25,6 +25,9 @@ typedef struct bt_sizes {
 /* Reads strides, dilations, padding, explicit_paddings, data_format and, for a pooling, ksize. */
 berth_status bt_windowing_parse(const bt_node *node, int spatial, bool pooling, bt_windowing *w,
                                 berth_error *error);
+/* The attribute `name`, a list of `rank` positive numbers of which the first and last, of batch and channels, are 1:
+ * the others in the last axes, 1 in those that are missing. False when it is no such list. */
+bool bt_window_list(const bt_node *node, const char *name, int rank, int64_t axes[BT_AXES]);
 /* ksize or strides, which MaxPoolV2 has as inputs. */
 berth_status bt_windowing_read(const bt_tensor *t, const bt_windowing *w, int64_t *axes, berth_error *error);
 /* batch, in_c and in of a tensor; unknown where its shape is. */
