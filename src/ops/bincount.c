@@ -8,8 +8,9 @@ typedef struct counted {
     const bt_tensor *weights; /* NULL: each counts 1 */
     const int64_t *row;       /* of each value; NULL: see below */
     const int64_t *splits;    /* [rows + 1], ragged; NULL: rows of equal length */
-    int64_t n, rows;          /* rows 0: no rows, a vector of counts */
-    berth_dtype dtype;        /* of the counts */
+    int64_t n, rows;
+    bool matrix;       /* counts for each row; else one vector of them */
+    berth_dtype dtype; /* of the counts */
     bool binary;
 } counted;
 
@@ -38,7 +39,8 @@ static berth_status dense_rows(bt_call *c, counted *k)
 {
     if (k->values->shape.rank < 1 || k->values->shape.rank > 2)
         return bt_call_fail(c, "takes a vector or a matrix, not %d dimensions", k->values->shape.rank);
-    k->rows = k->values->shape.rank == 2 ? k->values->shape.dim[0] : 0;
+    k->matrix = k->values->shape.rank == 2;
+    k->rows = k->matrix ? k->values->shape.dim[0] : 0;
     return BERTH_OK;
 }
 
@@ -48,13 +50,14 @@ static berth_status sparse_rows(bt_call *c, counted *k)
     const bt_tensor *indices = c->in[0], *shape = c->in[2];
     int64_t dims[2];
     int rank;
-    if (indices->shape.rank != 2 || indices->shape.dim[0] != k->n || !bt_ints(shape, dims, 2, &rank) ||
-        rank < 1 || indices->shape.dim[1] != rank || indices->dtype != BERTH_INT64)
+    if (indices->shape.rank != 2 || k->values->shape.rank != 1 || indices->shape.dim[0] != k->n ||
+        !bt_ints(shape, dims, 2, &rank) || rank < 1 || indices->shape.dim[1] != rank ||
+        indices->dtype != BERTH_INT64)
         return bt_call_fail(c, "takes a sparse vector or matrix with indices [n, 1] or [n, 2]");
     if (rank == 1) return BERTH_OK;
     int64_t *row = bt_scratch(c, ((size_t)k->n + 1) * sizeof *row);
     if (!row) return BERTH_NO_MEMORY;
-    k->row = row, k->rows = dims[0];
+    k->row = row, k->rows = dims[0], k->matrix = true;
     if (dims[0] < 0) return bt_call_fail(c, "a negative dimension");
     for (int64_t i = 0; i < k->n; i++) {
         row[i] = ((const int64_t *)indices->data)[2 * i];
@@ -69,9 +72,10 @@ static berth_status ragged_rows(bt_call *c, counted *k)
 {
     const bt_tensor *splits = c->in[0];
     int64_t n = bt_tensor_count(splits), last = 0;
-    if (splits->shape.rank != 1 || n < 1 || !(k->splits = bt_call_indices(c, splits)))
-        return bt_call_fail(c, "the splits must be a vector");
-    k->rows = n - 1;
+    if (splits->shape.rank != 1 || k->values->shape.rank != 1 || n < 1 ||
+        !(k->splits = bt_call_indices(c, splits)))
+        return bt_call_fail(c, "the splits and the values must be vectors");
+    k->rows = n - 1, k->matrix = true;
     int64_t *row = bt_scratch(c, ((size_t)k->n + 1) * sizeof *row);
     if (!row) return BERTH_NO_MEMORY;
     for (int64_t i = 0; i < n; i++) {
@@ -109,8 +113,7 @@ static berth_status count_into_bins(bt_call *c, const counted *k, const bt_tenso
     int n;
     if (!bt_ints(bins, &size, 1, &n) || n != 1 || size < 0)
         return bt_call_fail(c, "size must be one integer, and not negative");
-    bool matrix = k->rows > 0 || k->row || k->values->shape.rank == 2;
-    bt_shape shape = matrix ? BT_SHAPE(k->rows, size) : BT_SHAPE(size);
+    bt_shape shape = k->matrix ? BT_SHAPE(k->rows, size) : BT_SHAPE(size);
     char *out = bt_out(c, 0, k->dtype, &shape);
     if (!out) return BERTH_NO_MEMORY;
     memset(out, 0, (size_t)bt_shape_count(&shape) * bt_dtype_size(k->dtype));
@@ -142,11 +145,7 @@ static berth_status run_bincount(bt_call *c)
 {
     counted k;
     berth_status status = read_values(c, 0, 2, &k);
-    if (status) return status;
-    bt_tensor flat = *k.values;
-    flat.shape = BT_SHAPE(k.n);
-    k.values = &flat;
-    return count_into_bins(c, &k, c->in[1]);
+    return status ? status : count_into_bins(c, &k, c->in[1]);
 }
 
 static berth_status infer_dense_bincount(bt_infer *x)
@@ -258,7 +257,7 @@ static int64_t collect(bt_call *c, const counted *k, int64_t limit, entry *e, in
     return n;
 }
 
-static berth_status put_sparse_counts(bt_call *c, const counted *k, bool matrix)
+static berth_status put_sparse_counts(bt_call *c, const counted *k)
 {
     int64_t limit = bt_attr_int(c->node, "maxlength", -1), least = bt_attr_int(c->node, "minlength", -1),
             largest, kinds = 0;
@@ -268,13 +267,13 @@ static berth_status put_sparse_counts(bt_call *c, const counted *k, bool matrix)
     if (n < 0) return BERTH_BAD_INPUT;
     for (int64_t i = 0; i < n; i++)
         kinds += i == 0 || e[i].row != e[i - 1].row || e[i].value != e[i - 1].value;
-    int rank = matrix ? 2 : 1;
+    int rank = k->matrix ? 2 : 1;
     bt_shape index_shape = BT_SHAPE(kinds, rank), count_shape = BT_SHAPE(kinds), dims_shape = BT_SHAPE(rank);
     int64_t *index = bt_out(c, 0, BERTH_INT64, &index_shape);
     char *counts = index ? bt_out(c, 1, k->dtype, &count_shape) : NULL;
     int64_t *dims = counts ? bt_out(c, 2, BERTH_INT64, &dims_shape) : NULL;
     if (!dims) return BERTH_NO_MEMORY;
-    if (matrix) dims[0] = k->rows;
+    if (k->matrix) dims[0] = k->rows;
     dims[rank - 1] = limit >= 0 ? limit : largest + 1 > least ? largest + 1 : least;
     size_t size = bt_dtype_size(k->dtype);
     memset(counts, 0, (size_t)kinds * size);
@@ -282,7 +281,7 @@ static berth_status put_sparse_counts(bt_call *c, const counted *k, bool matrix)
     for (int64_t i = 0, at = -1; !status && i < n; i++) {
         if (i == 0 || e[i].row != e[i - 1].row || e[i].value != e[i - 1].value) {
             at++;
-            if (matrix) index[2 * at] = e[i].row;
+            if (k->matrix) index[2 * at] = e[i].row;
             index[rank * at + rank - 1] = e[i].value;
         }
         status = count_one(c, k, counts + (size_t)at * size, e[i].at);
@@ -295,7 +294,7 @@ static berth_status run_dense_counts(bt_call *c)
     counted k;
     berth_status status = read_values(c, 0, 1, &k);
     if (status || (status = dense_rows(c, &k))) return status;
-    return put_sparse_counts(c, &k, k.values->shape.rank == 2);
+    return put_sparse_counts(c, &k);
 }
 
 static berth_status run_sparse_counts(bt_call *c)
@@ -303,7 +302,7 @@ static berth_status run_sparse_counts(bt_call *c)
     counted k;
     berth_status status = read_values(c, 1, 3, &k);
     if (status || (status = sparse_rows(c, &k))) return status;
-    return put_sparse_counts(c, &k, k.row != NULL);
+    return put_sparse_counts(c, &k);
 }
 
 static berth_status run_ragged_counts(bt_call *c)
@@ -311,7 +310,7 @@ static berth_status run_ragged_counts(bt_call *c)
     counted k;
     berth_status status = read_values(c, 1, 2, &k);
     if (status || (status = ragged_rows(c, &k))) return status;
-    return put_sparse_counts(c, &k, true);
+    return put_sparse_counts(c, &k);
 }
 
 #define COUNTS(op, what)                                                                          \

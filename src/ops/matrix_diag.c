@@ -93,10 +93,15 @@ static berth_status check_padding(bt_infer *x, int i)
     return BERTH_OK;
 }
 
-static bool whole_number(const bt_fact *f, int64_t *value)
+/* A number of rows or columns: *value stays -1 where it is left open, *known is false where nothing can be told. */
+static berth_status read_side(bt_infer *x, int i, int64_t *value, bool *known)
 {
     int n;
-    return f->value && bt_ints(f->value, value, 1, &n) && n == 1;
+    if (i >= x->n_in) return BERTH_OK;
+    if (!x->in[i].value) *known = false;
+    else if (!bt_ints(x->in[i].value, value, 1, &n) || n != 1 || *value < -1)
+        return bt_infer_fail(x, "the number of rows or columns must be one integer, or -1");
+    return BERTH_OK;
 }
 
 /* ---- MatrixDiag --------------------------------------------------------------------------------------- */
@@ -135,9 +140,9 @@ static berth_status infer_matrix_diag(bt_infer *x)
     if (b.rank == 2 && in->dim[in->rank - 2] >= 0 && in->dim[in->rank - 2] != b.upper - b.lower + 1)
         return bt_infer_fail(x, "%lld diagonals for k from %lld to %lld", (long long)in->dim[in->rank - 2],
                              (long long)b.lower, (long long)b.upper);
-    if (!b.known || length < 0 || (x->n_in > 2 && !whole_number(&x->in[2], &rows)) ||
-        (x->n_in > 3 && !whole_number(&x->in[3], &cols)))
-        return BERTH_OK;
+    if ((status = read_side(x, 2, &rows, &b.known)) || (status = read_side(x, 3, &cols, &b.known)))
+        return status;
+    if (!b.known || length < 0) return BERTH_OK;
     if ((status = size_matrix(&b, length, rows, cols, x->error))) return status;
     out->dim[out->rank - 2] = b.rows, out->dim[out->rank - 1] = b.cols;
     return BERTH_OK;

@@ -115,7 +115,7 @@ static bt_shape rows_of(const bt_shape *data, int from, int64_t rows)
 static int64_t sorted_segments(bt_call *c, const int64_t *ids, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
-        if (ids[i] < (i ? ids[i - 1] : 0))
+        if (ids[i] < (i ? ids[i - 1] : 0) || ids[i] == INT64_MAX)
             return bt_call_fail(c, "segment ids must rise from 0, but number %lld is %lld", (long long)i,
                                 (long long)ids[i]),
                    -1;
