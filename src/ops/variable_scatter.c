@@ -74,6 +74,8 @@ static berth_status scatter_nd_locked(bt_call *c, bt_var *var, bt_combine_op op)
     if (depth > value->shape.rank)
         return bt_call_fail(c, "indices have %lld coordinates for a variable of shape %s", (long long)depth,
                             bt_shape_text(&value->shape, got));
+    if (depth == 0 && bt_shape_span(&indices->shape, 0, rank - 1) > 0)
+        return bt_call_fail(c, "indices have no coordinates");
     bt_shape expected = indices->shape;
     expected.rank = rank - 1;
     for (int i = (int)depth; i < value->shape.rank && expected.rank < BT_MAX_RANK; i++)
