@@ -62,9 +62,9 @@ static berth_status take_dynamic(bt_tensor *t, berth_dtype dtype, const bt_shape
 {
     size_t bytes;
     if (!bt_shape_bytes(shape, bt_dtype_size(dtype), &bytes)) return bt_fail(error, BERTH_NO_MEMORY, "its result is too large");
-    bool reuse = owns(t) && !t->buffer->release && !bt_dtype_is_object(dtype) && !bt_dtype_is_object(t->dtype) && t->buffer->bytes >= bytes
-                 && t->buffer->bytes <= 2 * bytes + 4096;
-    if (reuse) {
+    bool fits = t->buffer && !t->buffer->release && t->buffer->bytes >= bytes && t->buffer->bytes <= 2 * bytes + 4096;
+    if (bt_dtype_is_object(dtype)) fits = t->buffer && t->dtype == dtype && t->buffer->bytes == bytes;
+    if (fits && owns(t)) {
         t->dtype = dtype, t->shape = *shape, t->data = t->buffer->data;
         return BERTH_OK;
     }
@@ -270,7 +270,7 @@ static bt_run *state_get(bt_plan *plan, bt_tensor *const *in, berth_error *error
     return run;
 }
 
-/* Objects are let go; buffers of numbers stay for the next run. */
+/* Objects are let go; buffers stay for the next run. */
 static void state_put(bt_run *run)
 {
     bt_plan *plan = run->plan;
@@ -279,7 +279,8 @@ static void state_put(bt_run *run)
         bt_tensor *t = &run->values[i];
         if (layout->offset[i] != BT_DYNAMIC) continue;
         if (!t->buffer) *t = (bt_tensor){0};
-        else if (bt_dtype_is_object(t->dtype) || !owns(t)) bt_tensor_clear(t);
+        else if (!owns(t)) bt_tensor_clear(t);
+        else if (bt_dtype_is_object(t->dtype)) bt_tensor_empty(t);
     }
     pthread_mutex_lock(&plan->lock);
     run->services = NULL;

@@ -14,18 +14,26 @@ bool bt_string_set(bt_string *s, const char *bytes, size_t n)
     return true;
 }
 
-static void release_strings(bt_buffer *buffer)
+static void drop_elements(berth_dtype dtype, const bt_buffer *buffer)
 {
     bt_string *s = buffer->data;
-    for (size_t i = 0; i < buffer->bytes / sizeof *s; i++) bt_free(s[i].p);
-    bt_free(s);
+    bt_object **o = buffer->data;
+    if (dtype == BERTH_STRING)
+        for (size_t i = 0; i < buffer->bytes / sizeof *s; i++) bt_free(s[i].p);
+    else
+        for (size_t i = 0; i < buffer->bytes / sizeof *o; i++) bt_object_free(o[i]);
+}
+
+static void release_strings(bt_buffer *buffer)
+{
+    drop_elements(BERTH_STRING, buffer);
+    bt_free(buffer->data);
 }
 
 static void release_objects(bt_buffer *buffer)
 {
-    bt_object **o = buffer->data;
-    for (size_t i = 0; i < buffer->bytes / sizeof *o; i++) bt_object_free(o[i]);
-    bt_free(o);
+    drop_elements(BERTH_RESOURCE, buffer);
+    bt_free(buffer->data);
 }
 
 /* A buffer of zeroed elements that are released with it. */
@@ -85,6 +93,12 @@ void bt_tensor_clear(bt_tensor *t)
 {
     bt_buffer_free(t->buffer);
     *t = (bt_tensor){0};
+}
+
+void bt_tensor_empty(bt_tensor *t)
+{
+    drop_elements(t->dtype, t->buffer);
+    memset(t->buffer->data, 0, t->buffer->bytes);
 }
 
 void bt_tensor_share(bt_tensor *dst, const bt_tensor *src)

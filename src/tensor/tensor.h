@@ -93,6 +93,8 @@ void bt_object_free(bt_object *object);      /* drops a reference; NULL is legal
 berth_status bt_tensor_init(bt_tensor *t, berth_dtype dtype, const bt_shape *shape, berth_error *error);
 /* Drops the buffer and leaves *t empty (dtype 0). */
 void bt_tensor_clear(bt_tensor *t);
+/* Drops the elements of a tensor of objects that alone has its buffer; the room stays, zeroed. */
+void bt_tensor_empty(bt_tensor *t);
 /* dst becomes another reference to src's bytes (dst is overwritten, not cleared). A borrowed tensor stays borrowed. */
 void bt_tensor_share(bt_tensor *dst, const bt_tensor *src);
 /* As bt_tensor_share, but a borrowed one is copied, so that dst may outlive what src borrows from. */
