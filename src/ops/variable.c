@@ -43,7 +43,8 @@ static bt_object *create_var(void *user, berth_error *error)
         var && make->source ? bt_map_get(&make->source->variables, bt_str_of(make->name)) : NULL;
     if (!saved || saved->value.dtype != make->dtype) return var ? &var->base : NULL;
     bt_file *file = bt_source_file_of(make->source, saved->value.data);
-    if ((file && bt_file_unchanged(file, error)) || bt_tensor_copy(&var->value, &saved->value, error)) {
+    if ((file && (bt_file_unchanged(file, error) || bt_source_verify(make->source, &saved->value, error))) ||
+        bt_tensor_copy(&var->value, &saved->value, error)) {
         bt_object_free(&var->base);
         return NULL;
     }

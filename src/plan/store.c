@@ -130,6 +130,7 @@ static bt_packed *make(bt_store *store, bt_file *file, const bt_tensor *constant
                        bt_pack_fn *pack, void *user, berth_error *error)
 {
     if (file && bt_file_unchanged(file, error)) return NULL;
+    if (file && bt_source_verify(store->source, constant, error)) return NULL;
     bt_packed *e = entry_new(store, file ? constant->data : NULL, layout, bytes, error);
     if (!e) return bt_fail_memory(error), NULL;
     if (pack(user, e->data, error)) return entry_free(store, e), NULL;
