@@ -15,7 +15,7 @@
 #include "base/cgroup.h"
 
 enum {
-    SPIN_NS = 5000,      /* before a sleep: about what a sleep and a wake-up cost */
+    SPIN_NS = 30000,     /* before a sleep: about what a sleep and a wake-up cost in a virtual machine */
     RANGES_A_THREAD = 4, /* enough to even out threads of different speed */
     MOST_THREADS = 1024
 };

@@ -266,7 +266,8 @@ static void run_panels(void *user, int64_t begin, int64_t end, int worker)
 }
 
 /* Threads share out rows, and so all read the whole right side; where there are few rows, panels. A share is at least
- * some microseconds of multiply-adds, or it is not worth waking a thread. */
+ * some microseconds of multiply-adds, or it is not worth waking a thread, and no less than half of what is even: each
+ * share reads all of the right side. */
 void bt_product_all(bt_pool *pool, const bt_product *product, int64_t rows)
 {
     enum { SHARE = 1 << 19 };
@@ -280,7 +281,9 @@ void bt_product_all(bt_pool *pool, const bt_product *product, int64_t rows)
                job.panels >= bt_pool_threads(pool)) {
         bt_parallel(pool, job.panels, 1 + (int64_t)(SHARE / (work / (double)job.panels)), run_panels, &job);
     } else {
-        bt_parallel(pool, rows, 1 + (int64_t)(SHARE / (work / (double)rows)), run_rows, &job);
+        int64_t grain = 1 + (int64_t)(SHARE / (work / (double)rows)),
+                even = rows / (2 * bt_pool_threads(pool)) + 1;
+        bt_parallel(pool, rows, grain > even ? grain : even, run_rows, &job);
     }
 }
 
