@@ -93,12 +93,9 @@ static berth_status want_function(bt_loader *l, bt_str name)
     l->wanted[l->n_wanted++] = (bt_wanted){f, l->messages[index]};
     bt_graph_init(&f->graph, arena_of(l));
     bt_wire w = bt_wire_of(l->messages[index]);
-    while (bt_wire_next(&w))
-        if (w.field == FUNCTION_SIGNATURE && read_signature(l, f, bt_wire_bytes(&w))) {
-            bt_error_prefix(l->error, "function '%s'", f->name);
-            return l->error->status;
-        }
-    return BERTH_OK;
+    while (bt_wire_next(&w) && w.field != FUNCTION_SIGNATURE) {}
+    if (read_signature(l, f, bt_wire_bytes(&w))) bt_error_prefix(l->error, "function '%s'", f->name);
+    return l->error->status;
 }
 
 /* A node refers to functions by its attributes, or by its op when it is the name of one. */
@@ -419,6 +416,7 @@ static berth_status read_graph(bt_loader *l, bt_str message)
     }
     if (w.failed) return DAMAGED(l->error, "damaged or cut short: the graph does not end where it should");
     bt_graph *graph = &l->source->graph;
+    if (graph->n_nodes) return DAMAGED(l->error, "a second graph");
     if (read_nodes(l, graph, message, GRAPH_NODE)) return l->error->status;
     if (graph->n_nodes == 0) return DAMAGED(l->error, "the graph has no nodes");
     if (read_edges(l, graph, message, GRAPH_NODE, 0, find_in_graph)) return l->error->status;

@@ -170,6 +170,8 @@ static void test_faults(void)
          "more values than its shape"},
         {CONST("dtype: DT_INT32 tensor_shape { unknown_rank: true }"), "without a shape"},
         {CONST("dtype: 99"), "type number 99"},
+        {FUNCTION("signature { name: 'f' output_arg { name: 'q' } output_arg { name: 's' } }"),
+         "'r' comes from nowhere"},
         {FUNCTION("ret { key: 'x' value: 'a' }"), "function 'f': result 'r' comes from nowhere"},
         {FUNCTION("ret { key: 'r' value: 'b:y:0' }"), "'b:y:0' is not in the graph"},
         {FUNCTION("ret { key: 'r' value: '^a' }"), "function 'f': result 'r'"},
