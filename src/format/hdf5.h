@@ -34,6 +34,7 @@ typedef struct bt_hdf5_link {
 bool bt_hdf5_sniff(const void *data, size_t size);
 /* All that is read lies in the arena or is a view of the data. Errors of this and all later calls go to *error. */
 berth_status bt_hdf5_open(bt_hdf5 *h, const void *data, size_t size, bt_arena *arena, berth_error *error);
+/* Empty when it fails. */
 berth_status bt_hdf5_group_open(bt_hdf5 *h, uint64_t address, bt_hdf5_group *group);
 void bt_hdf5_group_free(bt_hdf5_group *group);
 /* The object at a path like "a/b/kernel:0" below the group. *address is 0 when there is none such. */

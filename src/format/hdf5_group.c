@@ -124,13 +124,15 @@ static berth_status group_message(bt_hdf5 *h, const h5_message *m, void *user, b
     }
 }
 
+void bt_hdf5_group_free(bt_hdf5_group *group) { bt_map_free(&group->links); }
+
 berth_status bt_hdf5_group_open(bt_hdf5 *h, uint64_t address, bt_hdf5_group *group)
 {
     *group = (bt_hdf5_group){.address = address};
-    return h5_messages(h, address, group_message, group);
+    berth_status status = h5_messages(h, address, group_message, group);
+    if (status) bt_hdf5_group_free(group);
+    return status;
 }
-
-void bt_hdf5_group_free(bt_hdf5_group *group) { bt_map_free(&group->links); }
 
 berth_status bt_hdf5_find(bt_hdf5 *h, const bt_hdf5_group *group, bt_str path, uint64_t *address)
 {

@@ -45,7 +45,9 @@ typedef struct btk_weight {
 typedef struct btk_result {
     btk_tensor *tensors;
     int n;
-    bool is_done;
+    bool is_done, is_awaited;
+    struct btk_layer *layer; /* in a functional model: of which this is a call, */
+    const bt_json *node;     /* and what it was called with */
 } btk_result;
 
 typedef struct btk_layer {
@@ -61,6 +63,8 @@ typedef struct btk_layer {
     bool is_flipped,
         is_zero_masked;            /* of a direction: go_backwards is turned over; masked steps give zeros */
     berth_dtype compute, variable; /* the dtype policy */
+    struct btk_layer **index;      /* of a model: its layers by the hash of their names */
+    size_t index_size;             /* a power of two, at least twice their number */
     btk_result *results;           /* of a layer in a functional model: by index of the call */
     int n_results;
 } btk_layer;
@@ -80,7 +84,7 @@ typedef struct btk {
     int version;       /* of Keras: 1, 2, 3 */
     const char *scope; /* put in front of names: "" or "model/layer/" */
     btk_layer *layer;  /* being called */
-    int depth, n_functions;
+    int depth, n_functions, n_nodes;
     bool failed;
     berth_error *error;
 } btk;
@@ -227,6 +231,8 @@ btk_tensor btk_reverse(btk *k, btk_tensor x, int axis);
 btk_tensor btk_pad(btk *k, btk_tensor x,
                    const int64_t (*pads)[2]); /* with zeros; before and behind on each axis */
 btk_tensor btk_tile(btk *k, btk_tensor x, const int64_t *times);
+/* As a set of axes. */
+static inline uint32_t btk_last_axis(btk_tensor t) { return t.shape.rank > 0 ? 1u << (t.shape.rank - 1) : 0; }
 /* op: Mean, Sum, Max, Min, Prod, All, Any; axes: bit set. */
 btk_tensor btk_reduce(btk *k, const char *op, btk_tensor x, uint32_t axes, bool keep);
 btk_tensor btk_matmul(btk *k, btk_tensor a, btk_tensor b, bool transpose_a, bool transpose_b);

@@ -137,7 +137,7 @@ static btk_tensor sparsemax(btk *k, btk_tensor x)
     btk_tensor place = btk_numbers(k, x.dtype, BT_SHAPE(n), numbers);
     btk_tensor within =
         btk_compare(k, "Greater", btk_shifted(k, btk_binary(k, "Mul", place, sorted), 1), sums);
-    uint32_t last = 1u << (x.shape.rank - 1);
+    uint32_t last = btk_last_axis(x);
     btk_tensor count = btk_reduce(k, "Sum", btk_cast(k, within, x.dtype), last, true);
     btk_tensor sum = btk_reduce(k, "Sum", btk_select(k, within, sums, zero_like(k, x)), last, true);
     btk_tensor tau = btk_binary(k, "RealDiv", btk_shifted(k, sum, -1), count);

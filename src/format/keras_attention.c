@@ -76,7 +76,7 @@ static btk_tensor scores_of(btk_call *c, btk_tensor q, btk_tensor key)
     if (!additive && scaled) sum = btk_binary(k, "Mul", scale, sum);
     sum = btk_unary(k, "Tanh", sum);
     if (additive && scaled) sum = btk_binary(k, "Mul", scale, sum);
-    sum = btk_reduce(k, "Sum", sum, 1u << (sum.shape.rank - 1), false);
+    sum = btk_reduce(k, "Sum", sum, btk_last_axis(sum), false);
     return weight.dtype ? btk_binary(k, "Mul", weight, sum) : sum;
 }
 

@@ -27,7 +27,10 @@ const bt_json *btk_of(const btk_call *c, const char *key)
 
 int64_t btk_int_of(const btk_call *c, const char *key, int64_t otherwise)
 {
-    return bt_json_int(btk_of(c, key), otherwise);
+    int64_t n = bt_json_int(btk_of(c, key), otherwise);
+    if (n >= INT32_MIN && n <= INT32_MAX) return n;
+    btk_damaged(c->k, "'%s' is out of range", key);
+    return otherwise;
 }
 
 double btk_double_of(const btk_call *c, const char *key, double otherwise)
@@ -114,7 +117,7 @@ void btk_returns(btk_call *c, const btk_tensor *t, int n)
         btk_fail(c->k, BERTH_NO_MEMORY, "out of memory");
         return;
     }
-    memcpy(c->out, t, (size_t)n * sizeof *t);
+    if (n) memcpy(c->out, t, (size_t)n * sizeof *t);
     c->n_out = n;
 }
 

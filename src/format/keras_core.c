@@ -89,7 +89,7 @@ void btk_masking(btk_call *c)
     if (!mask || !btk_rank(k, c->x, 2, BT_MAX_RANK)) return;
     btk_tensor other =
         btk_compare(k, "NotEqual", c->x, btk_number(k, c->x.dtype, btk_double_of(c, "mask_value", 0)));
-    btk_tensor kept = btk_reduce(k, "Any", other, 1u << (c->x.shape.rank - 1), true);
+    btk_tensor kept = btk_reduce(k, "Any", other, btk_last_axis(c->x), true);
     btk_tensor out = btk_binary(k, "Mul", c->x, btk_cast(k, kept, c->x.dtype));
     *mask = btk_squeeze(k, kept, -1);
     out.mask = mask;

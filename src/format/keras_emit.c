@@ -29,8 +29,24 @@ const char *btk_legal_name(btk *k, const char *text)
     return name;
 }
 
+/* Sizes are bounded here, once, so that products of a few of them fit 64 bits everywhere else. */
+static bool is_legal_shape(const bt_shape *shape)
+{
+    const int64_t largest = (int64_t)1 << 32 << 8;
+    int64_t product = 1;
+    if (shape->rank < 0 || shape->rank > BT_MAX_RANK) return false;
+    for (int i = 0; i < shape->rank; i++) {
+        if (shape->dim[i] > INT32_MAX) return false;
+        if (shape->dim[i] > 0) product *= shape->dim[i]; /* at most 2^40 times 2^31 */
+        if (product > largest) return false;
+    }
+    return true;
+}
+
 int32_t btk_add(btk *k, const char *name, const char *op)
 {
+    enum { MAX_NODES = 1 << 20 }; /* models in models, each called twice, double with every level */
+    if (++k->n_nodes > MAX_NODES) btk_unsupported(k, "a model of over a million nodes");
     const char *whole = k->failed ? NULL : bt_arena_print(k->arena, "%s%s", k->scope, name);
     const char *legal = whole ? btk_legal_name(k, whole) : NULL,
                *unique = legal ? bt_graph_unique_name(k->graph, legal) : NULL;
@@ -44,6 +60,10 @@ btk_tensor btk_bare(btk *k, const char *op, int n, const btk_tensor *in, berth_d
     enum { MAX_INPUTS = 256 };
     bt_edge edges[MAX_INPUTS];
     if (k->failed) return nothing(k);
+    if (!is_legal_shape(&shape)) {
+        btk_damaged(k, "a tensor too large");
+        return nothing(k);
+    }
     if (n > MAX_INPUTS) {
         btk_unsupported(k, "%d inputs at once", n);
         return nothing(k);

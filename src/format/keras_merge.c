@@ -16,8 +16,7 @@ static bool level(btk_call *c)
     for (int i = 0; i < c->n_x; i++)
         if (c->xs[i].shape.rank > rank) rank = c->xs[i].shape.rank;
     for (int i = 0; i < c->n_x && !c->k->failed; i++)
-        while (c->xs[i].shape.rank < rank && c->xs[i].shape.rank > 0)
-            c->xs[i] = btk_expand(c->k, c->xs[i], 1);
+        while (!c->k->failed && c->xs[i].shape.rank < rank) c->xs[i] = btk_expand(c->k, c->xs[i], 1);
     return !c->k->failed;
 }
 

@@ -84,7 +84,7 @@ static void finish(btk_call *c, btk_result *out)
         if (class->flags & BTK_MASK) c->out[i].mask = c->x.mask;
         else if (!(class->flags & BTK_OWN_MASK)) c->out[i].mask = NULL;
     }
-    *out = (btk_result){c->out, c->n_out, true};
+    *out = (btk_result){.tensors = c->out, .n = c->n_out, .is_done = true};
 }
 
 void btk_layer_call(btk *k, btk_layer *layer, const btk_value *args, int n_args, btk_result *out)
@@ -101,7 +101,7 @@ void btk_layer_call(btk *k, btk_layer *layer, const btk_value *args, int n_args,
     if (!k->failed) {
         btk_call c = {.k = k, .layer = layer, .config = layer->config, .args = own, .n_args = n_args};
         int capacity = 0;
-        memcpy(own, args, (size_t)n_args * sizeof *own);
+        if (n_args) memcpy(own, args, (size_t)n_args * sizeof *own);
         for (int i = 0; i < n_args; i++)
             if (!(layer->class->flags & BTK_NO_CAST)) cast_floats(&c, &own[i]);
         if (n_args) flatten(&c, &own[0], &capacity);
@@ -153,17 +153,43 @@ static int first_call(const btk *k, const btk_layer *layer, bool output)
     return !is_sequential(layer) || batch_shape(bt_json_get(bt_json_first(layers_of(layer)), "config"));
 }
 
+/* The first of that name, or NULL. */
+static btk_layer *layer_named(const btk_layer *model, const char *name)
+{
+    size_t mask = model->index_size - 1, i = bt_hash(name, strlen(name));
+    for (; model->index_size && model->index[i & mask]; i++)
+        if (!strcmp(model->index[i & mask]->name, name)) return model->index[i & mask];
+    return NULL;
+}
+
+static void index_layers(btk *k, btk_layer *model)
+{
+    size_t n = 4;
+    for (const btk_layer *layer = model->children; layer; layer = layer->next) n += 2;
+    for (model->index_size = 8; model->index_size < n;) model->index_size *= 2;
+    model->index = bt_arena_array(k->arena, btk_layer *, model->index_size);
+    if (!model->index) {
+        model->index_size = 0;
+        btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+        return;
+    }
+    for (btk_layer *layer = model->children; layer; layer = layer->next) {
+        size_t i = bt_hash(layer->name, strlen(layer->name)), mask = model->index_size - 1;
+        if (layer_named(model, layer->name)) continue;
+        while (model->index[i & mask]) i++;
+        model->index[i & mask] = layer;
+    }
+}
+
 /* [layer, call, tensor] among the layers of a model; NULL when there is none such. */
 static btk_result *result_of(const btk *k, const btk_layer *model, const bt_json *reference, bool output)
 {
     const char *name = bt_json_text(bt_json_at(reference, 0), NULL);
     int64_t call = bt_json_int(bt_json_at(reference, 1), 0);
-    for (btk_layer *layer = name ? model->children : NULL; layer; layer = layer->next) {
-        if (strcmp(layer->name, name)) continue;
-        call -= first_call(k, layer, output);
-        return call >= 0 && call < layer->n_results ? &layer->results[call] : NULL;
-    }
-    return NULL;
+    btk_layer *layer = name ? layer_named(model, name) : NULL;
+    if (!layer) return NULL;
+    call -= first_call(k, layer, output);
+    return call >= 0 && call < layer->n_results ? &layer->results[call] : NULL;
 }
 
 static bool is_reference(const btk *k, const btk_layer *model, const bt_json *j)
@@ -275,6 +301,7 @@ static void make_layers(btk *k, btk_layer *model, const bt_json *layers)
         if (!(*last = btk_layer_new(k, j))) return;
         last = &(*last)->next;
     }
+    if (!k->failed) index_layers(k, model);
 }
 
 static void clear_results(btk *k, btk_layer *model)
@@ -283,66 +310,96 @@ static void clear_results(btk *k, btk_layer *model)
         const bt_json *nodes = bt_json_get(layer->json, "inbound_nodes");
         layer->n_results = nodes && nodes->n && nodes->kind == BT_JSON_ARRAY ? nodes->n : 1;
         layer->results = bt_arena_array(k->arena, btk_result, (size_t)layer->n_results);
-        if (!layer->results) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
-    }
-}
-
-/* Makes all calls of the layer whose arguments are there; true when one was made. *left counts the others. */
-static bool make_calls(btk *k, btk_layer *model, btk_layer *layer, int *left)
-{
-    const bt_json *node = bt_json_first(bt_json_get(layer->json, "inbound_nodes"));
-    bool any = false;
-    for (int i = 0; node && i < layer->n_results && !k->failed; i++, node = node->next) {
-        btk_value *args;
-        int n;
-        if (layer->results[i].is_done) continue;
-        bool ready = bt_json_is(node, BT_JSON_OBJECT) && bt_json_get(node, "args")
-                         ? new_arguments(k, model, node, &args, &n)
-                         : old_arguments(k, model, node, &args, &n);
-        if (!ready) {
-            ++*left;
-            continue;
+        if (!layer->results) {
+            btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+            return;
         }
-        btk_layer_call(k, layer, args, n, &layer->results[i]);
-        any = true;
+        const bt_json *node = bt_json_first(nodes);
+        for (int i = 0; i < layer->n_results; i++, node = node ? node->next : NULL)
+            layer->results[i].layer = layer, layer->results[i].node = node;
     }
-    return any;
 }
 
+static bool make_call(btk *k, btk_layer *model, btk_result *r, int depth);
+
+/* Makes all calls whose results are named somewhere in j; false when one cannot be made (yet). */
+static bool make_named(btk *k, btk_layer *model, const bt_json *j, bool old, int depth)
+{
+    const bt_json *reference = keras_tensor(j);
+    if (!reference && old && is_reference(k, model, j)) reference = j;
+    if (reference) {
+        btk_result *r = result_of(k, model, reference, false);
+        if (r && !make_call(k, model, r, depth + 1)) return false;
+        if (reference != j) return true;
+    }
+    for (const bt_json *c = bt_json_first(j); c; c = c->next)
+        if (!make_named(k, model, c, old, depth)) return false;
+    return true;
+}
+
+/* One call of a layer, and before it those that it needs: what is in order costs no depth. */
+static bool make_call(btk *k, btk_layer *model, btk_result *r, int depth)
+{
+    enum { MAX_AHEAD = 500 };
+    btk_value *args;
+    btk_result out;
+    int n;
+    if (r->is_done) return true;
+    if (!r->node || r->is_awaited || depth > MAX_AHEAD || k->failed) return false;
+    bool old = !(bt_json_is(r->node, BT_JSON_OBJECT) && bt_json_get(r->node, "args"));
+    r->is_awaited = true;
+    bool ready = make_named(k, model, r->node, old, depth);
+    r->is_awaited = false;
+    if (!ready) return false;
+    if (!(old ? old_arguments : new_arguments)(k, model, r->node, &args, &n)) return false;
+    btk_layer_call(k, r->layer, args, n, &out);
+    r->tensors = out.tensors;
+    r->n = out.n;
+    return r->is_done = !k->failed;
+}
+
+/* More passes than one are only needed where calls stand very much out of order. */
 static void run_functional(btk *k, btk_layer *model)
 {
-    bool any = true;
-    int left = 1;
+    bool any = true, left = true;
     while (any && left && !k->failed) {
-        any = false;
-        left = 0;
-        for (btk_layer *layer = model->children; layer && !k->failed; layer = layer->next)
-            if (!is_input(layer)) any |= make_calls(k, model, layer, &left);
+        any = left = false;
+        for (btk_layer *layer = model->children; layer && !k->failed; layer = layer->next) {
+            for (int i = 0; i < layer->n_results && !k->failed; i++) {
+                btk_result *r = &layer->results[i];
+                if (r->is_done || is_input(layer) || !r->node) continue;
+                if (make_call(k, model, r, 0)) any = true;
+                else left = true;
+            }
+        }
     }
     if (left && !k->failed)
         btk_damaged(k, "the calls of the layers of model '%s' wait for each other", model->name);
 }
 
-/* input_layers and output_layers: one reference, a list of them, or a dictionary; calls f for each. */
-static int each_reference(const bt_json *j, const bt_json **out, int max)
+/* input_layers and output_layers: one reference, a list of them, or a dictionary. Counts them, and keeps the first ones. */
+static void each_reference(const bt_json *j, const bt_json **out, int max, int *n)
 {
     if (bt_json_is(bt_json_at(j, 0), BT_JSON_STRING)) {
-        if (max > 0) out[0] = j;
-        return 1;
+        if (*n < max) out[*n] = j;
+        ++*n;
+        return;
     }
-    int n = 0;
-    for (const bt_json *c = bt_json_first(j); c; c = c->next)
-        n += each_reference(c, out + (n < max ? n : max), n < max ? max - n : 0);
-    return n;
+    for (const bt_json *c = bt_json_first(j); c; c = c->next) each_reference(c, out, max, n);
 }
+
+enum { MAX_PORTS = 4096 };
 
 /* The references in an array of the arena. */
 static const bt_json **references(btk *k, const bt_json *j, int *n)
 {
-    *n = each_reference(j, NULL, 0);
+    int kept = 0;
+    *n = 0;
+    each_reference(j, NULL, 0, n);
     const bt_json **out = bt_arena_array(k->arena, const bt_json *, (size_t)*n + 1);
+    if (*n > MAX_PORTS) btk_unsupported(k, "%d inputs or outputs", *n);
     if (!out) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
-    else each_reference(j, out, *n);
+    else each_reference(j, out, *n, &kept);
     return out;
 }
 
@@ -354,12 +411,12 @@ static void set_result(btk *k, btk_layer *layer, btk_tensor t)
         return;
     }
     *copy = t;
-    layer->results[0] = (btk_result){copy, 1, true};
+    layer->results[0] = (btk_result){.tensors = copy, .n = 1, .is_done = true};
 }
 
 static void run_sequential(btk_call *c, btk_layer *model)
 {
-    btk_result r = {&c->x, 1, true};
+    btk_result r = {.tensors = &c->x, .n = 1, .is_done = true};
     btk_value value = btk_tensor_value(c->x);
     for (btk_layer *layer = model->children; layer && !c->k->failed; layer = layer->next) {
         if (is_input(layer)) continue;
@@ -437,6 +494,7 @@ static bool shape_of(btk *k, const bt_json *j, bt_shape *out)
     *out = (bt_shape){.rank = 0};
     for (const bt_json *d = j->first; d; d = d->next) {
         int64_t dim = bt_json_int(d, -1);
+        if (dim > INT32_MAX) return btk_damaged(k, "an input too large"), false;
         out->dim[out->rank++] = dim < 0 ? -1 : dim;
     }
     return true;

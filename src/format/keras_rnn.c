@@ -22,9 +22,7 @@ static btk_tensor element_shape(btk *k, bt_shape shape) { return btk_ints(k, sha
 
 static btk_tensor list_of(btk *k, btk_tensor x)
 {
-    bt_shape step = {.rank = x.shape.rank - 1};
-    memcpy(step.dim, x.shape.dim + 1, (size_t)step.rank * sizeof *step.dim);
-    btk_tensor in[2] = {x, element_shape(k, step)};
+    btk_tensor in[2] = {x, element_shape(k, btk_time_step(x).shape)};
     btk_tensor list = btk_bare(k, "TensorListFromTensor", 2, in, BERTH_VARIANT, BT_SCALAR);
     btk_attr_type(k, list, "element_dtype", x.dtype);
     btk_attr_type(k, list, "shape_type", BERTH_INT32);
@@ -114,10 +112,10 @@ static btk_tensor masked(loop *l, const btk_tensor *in, const btk_tensor *before
     btk_tensor m = get_item(k, in[l->mask], in[STEP], l->step_mask.shape, BERTH_BOOL), wide = m;
     btk_tensor other = l->zero_masked ? btk_number(k, out.dtype, 0) : in[LAST];
     for (int s = 0; s < l->cell.n_states; s++) {
-        for (wide = m; wide.shape.rank < states[s].shape.rank;) wide = btk_expand(k, wide, -1);
+        for (wide = m; !k->failed && wide.shape.rank < states[s].shape.rank;) wide = btk_expand(k, wide, -1);
         states[s] = btk_select(k, wide, states[s], before[s]);
     }
-    for (wide = m; wide.shape.rank < out.shape.rank;) wide = btk_expand(k, wide, -1);
+    for (wide = m; !k->failed && wide.shape.rank < out.shape.rank;) wide = btk_expand(k, wide, -1);
     return btk_select(k, wide, out, other);
 }
 
