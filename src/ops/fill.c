@@ -99,10 +99,7 @@ static berth_status infer_range(bt_infer *x)
     bool known = true;
     for (int i = 0; i < 3; i++) {
         known = known && x->in[i].value;
-        if (x->in[i].shape.rank > 0 && !(x->in[i].shape.rank == 1 && x->in[i].shape.dim[0] == 1))
-            return bt_infer_fail(x, "start, limit and delta must be scalars");
-        if (x->in[i].value && bt_tensor_count(x->in[i].value) != 1)
-            return bt_infer_fail(x, "start, limit and delta must be scalars");
+        if (x->in[i].shape.rank > 0) return bt_infer_fail(x, "start, limit and delta must be scalars");
     }
     if (known && (n = range_length(x->in[0].value, x->in[1].value, x->in[2].value)) < 0)
         return bt_infer_fail(x, "delta must not be 0, and must lead from start to limit");
