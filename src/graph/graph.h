@@ -53,6 +53,7 @@ typedef struct bt_node {
     int n_inputs;
     int32_t *controls;    /* nodes that must have run before */
     int n_controls;
+    int16_t place;        /* of a plan's working graph: its device, an index into the plan's; 0: the host */
     int32_t origin;       /* the node of the graph as written that this one stands for, -1: none (plan/place.c) */
     const struct bt_op *def; /* ops/op.h; set by bt_ops_resolve */
 } bt_node;

@@ -142,19 +142,21 @@ static berth_status run_function_call(bt_call *c)
     return run_branch(c, state->body[0], 0);
 }
 
-#define CALL(op, prepare, run, flags)                                    \
-    {                                                                    \
-        op, bt_infer_call, prepare, run, flags, .outputs = "output*Tout" \
+/* On a device the bodies run there; what decides between them is read on the host. */
+#define CALL(op, prepare, run, kind, decides)                                                            \
+    {                                                                                                    \
+        op, bt_infer_call, prepare, run, kind | BT_OP_BODY, .outputs = "output*Tout", .gpu = run,        \
+        .gpu_prepare = prepare, .host_inputs = decides                                                   \
     }
 #define PURE BT_OP_NO_FOLD
 #define EFFECT BT_OP_STATEFUL
 
 const bt_op bt_ops_function[] = {
-    CALL("If", prepare_if, run_if, EFFECT),
-    CALL("StatelessIf", prepare_if, run_if, PURE),
-    CALL("Case", prepare_case, run_case, EFFECT),
-    CALL("StatelessCase", prepare_case, run_case, PURE),
-    CALL("PartitionedCall", prepare_function_call, run_function_call, PURE),
-    CALL("StatefulPartitionedCall", prepare_function_call, run_function_call, EFFECT),
+    CALL("If", prepare_if, run_if, EFFECT, 1),
+    CALL("StatelessIf", prepare_if, run_if, PURE, 1),
+    CALL("Case", prepare_case, run_case, EFFECT, 1),
+    CALL("StatelessCase", prepare_case, run_case, PURE, 1),
+    CALL("PartitionedCall", prepare_function_call, run_function_call, PURE, 0),
+    CALL("StatefulPartitionedCall", prepare_function_call, run_function_call, EFFECT, 0),
     {NULL},
 };

@@ -303,10 +303,17 @@ static berth_status infer_map(bt_infer *x)
     return status;
 }
 
+/* On a device the bodies run there; only conditions and counts are read on the host. */
+#define LOOP(op, prepare, run, kind, counts)                                                       \
+    {                                                                                              \
+        op, bt_infer_call, prepare, run, kind | BT_OP_BODY, .outputs = "output*T", .gpu = run,     \
+        .gpu_prepare = prepare, .host_inputs = counts                                              \
+    }
+
 const bt_op bt_ops_loop[] = {
-    {"While", bt_infer_call, prepare_while, run_while, BT_OP_STATEFUL, .outputs = "output*T"},
-    {"StatelessWhile", bt_infer_call, prepare_while, run_while, BT_OP_NO_FOLD, .outputs = "output*T"},
-    {"For", bt_infer_call, prepare_for, run_for, BT_OP_STATEFUL, .outputs = "output*T"},
+    LOOP("While", prepare_while, run_while, BT_OP_STATEFUL, 0),
+    LOOP("StatelessWhile", prepare_while, run_while, BT_OP_NO_FOLD, 0),
+    LOOP("For", prepare_for, run_for, BT_OP_STATEFUL, 7),
     {"MapDefun", infer_map, prepare_map, run_map, BT_OP_NO_FOLD, .outputs = "output*output_types"},
     {NULL},
 };

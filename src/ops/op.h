@@ -139,7 +139,8 @@ enum {
     BT_OP_ALIAS = 4,    /* out 0 is always the bytes of in 0 (Reshape, Identity): calls bt_out_alias(c, 0, 0, ...), and is not
                          * called at all where its result's shape is known beforehand */
     BT_OP_DEAD = 8,     /* runs even when inputs are dead (Merge); any other step is skipped and its outputs are dead */
-    BT_OP_NO_FOLD = 16  /* deterministic, but not worth folding */
+    BT_OP_NO_FOLD = 16, /* deterministic, but not worth folding */
+    BT_OP_BODY = 32     /* calls functions (If, While): on a device, its float inputs and outputs lie there, all others on the host */
 };
 
 #define BT_T(dtype) (1u << (dtype))

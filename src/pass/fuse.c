@@ -168,6 +168,7 @@ static bool can_be_root(const bt_matcher *m, const bt_node *node, int64_t *chann
 {
     if (!fused_op(node) || node->n_inputs != 2 || bt_attr_type(node, "T", BERTH_NO_DTYPE) != BERTH_FLOAT) return false;
     if (strcmp(bt_attr_string(node, "data_format", "NHWC"), "NHWC")) return false;
+    if (!bt_pass_has_kernel(m->x, node->place, bt_op_find(fused_op(node)))) return false;
     const bt_shape *s = &bt_pass_fact(m->x, (bt_edge){(int32_t)(node - m->x->graph.nodes), 0})->shape;
     *rank = s->rank;
     *channels = s->rank > 0 ? s->dim[s->rank - 1] : -1;
@@ -185,7 +186,7 @@ static berth_status fuse_from(bt_matcher *m, int32_t root, float *buffer)
     for (int64_t i = 0; i < f.channels; i++) f.scale[i] = 1, f.shift[i] = 0;
     for (int input; !f.activation;) {
         int32_t next = bt_only_consumer(m, f.last, &input);
-        if (next < 0 || g->nodes[next].n_controls) break;
+        if (next < 0 || g->nodes[next].n_controls || g->nodes[next].place != g->nodes[root].place) break;
         const bt_node *node = &g->nodes[next];
         if (!absorb_linear(&f, node, input, may_scale, work) && !absorb_residual(&f, node, input)
             && !absorb_activation(&f, node))

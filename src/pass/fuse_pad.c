@@ -33,7 +33,7 @@ berth_status bt_pass_pad(bt_pass_context *x)
         if (node->n_inputs != 2 || strcmp(bt_attr_string(node, "padding", ""), "VALID")) continue;
         if (strcmp(bt_attr_string(node, "data_format", "NHWC"), "NHWC")) continue;
         const bt_node *pad = zero_pad(&m, node->inputs[0]);
-        if (!pad || !spatial_paddings(&m, pad, paddings)) continue;
+        if (!pad || pad->place != node->place || !spatial_paddings(&m, pad, paddings)) continue;
         bt_pass_fate(x, node->inputs[0].node, BT_FATE_FUSED, node->name);
         node->inputs[0] = pad->inputs[0];
         if (!bt_set_string(&x->graph, (int32_t)i, "padding", "EXPLICIT") || !bt_set_ints(&x->graph, (int32_t)i, "explicit_paddings", paddings, 8))

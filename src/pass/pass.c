@@ -12,10 +12,10 @@ const bt_pass bt_passes[] = {
     {"invariants", bt_pass_invariants},
     {"controls", bt_pass_controls},
     /* For the device. */
-    {"pad", bt_pass_pad},
-    {"activations", bt_pass_activations},
-    {"layer_norm", bt_pass_layer_norm},
-    {"fuse", bt_pass_fuse},
+    {"pad", bt_pass_pad, true},
+    {"activations", bt_pass_activations, true},
+    {"layer_norm", bt_pass_layer_norm, true},
+    {"fuse", bt_pass_fuse, true},
     {NULL, NULL},
 };
 
@@ -33,7 +33,7 @@ bool bt_pass_add_fate(bt_pass_context *x, int32_t node)
     bt_node *it = &x->graph.nodes[node];
     if (!f) return true;
     if (!bt_grow(&f->list, &f->room, f->n + 1, sizeof *f->list)) return false;
-    f->list[f->n] = (bt_fate){BT_FATE_KEPT, NULL, it->name, it->op, it->device};
+    f->list[f->n] = (bt_fate){.kind = BT_FATE_KEPT, .name = it->name, .op = it->op, .device = it->device};
     it->origin = (int32_t)f->n++;
     return true;
 }

@@ -19,6 +19,8 @@ typedef struct bt_fate {
     bt_fate_kind kind;
     const char *into;              /* FUSED: the name of the node that now does its work */
     const char *name, *op, *device; /* the node; device as the graph asks */
+    int16_t place;                 /* of the plan's places, when it does work */
+    const char *why;               /* it is not where it was asked to be; NULL: it is */
 } bt_fate;
 
 /* bt_node.origin is the index: first the nodes of the graph itself, then those that calls brought in. */
@@ -42,6 +44,8 @@ typedef struct bt_pass_context {
     bt_map *written;          /* variables that some plan of this session writes, never frozen: name -> bt_variable *; grows */
     bt_fates *fates;          /* NULL in bodies */
     bt_pool *pool;
+    bt_device *const *places; /* nodes' places; 0 is the host */
+    int n_places;
     /* Facts of every output: facts[first_fact[node] + slot]; made by bt_pass_infer, stale after a rewrite. */
     bt_fact *facts;
     int32_t *first_fact;
@@ -53,6 +57,7 @@ typedef berth_status bt_pass_fn(bt_pass_context *x);
 typedef struct bt_pass {
     const char *name;
     bt_pass_fn *run;
+    bool for_device; /* runs when every node has its place */
 } bt_pass;
 
 bt_pass_fn bt_pass_inline, bt_pass_refs, bt_pass_functionalise, bt_pass_simplify, bt_pass_freeze, bt_pass_fold,
@@ -95,6 +100,12 @@ berth_status bt_uses_build(bt_pass_context *x, bt_uses *u);
 berth_status bt_pass_sweep(bt_pass_context *x);
 /* A constant node holding *value (bytes borrowed: they must live in the arena or the source). Index or -1. */
 int32_t bt_pass_const(bt_pass_context *x, const char *name, const bt_tensor *value);
+/* Whether a place has kernels of its own, and whether these have the op. */
+static inline bool bt_pass_is_gpu(const bt_pass_context *x, int place) { return place > 0 && x->places[place]->ops->compile; }
+static inline bool bt_pass_has_kernel(const bt_pass_context *x, int place, const bt_op *op)
+{
+    return op && (bt_pass_is_gpu(x, place) ? op->gpu != NULL : op->cpu != NULL);
+}
 void bt_pass_fate(bt_pass_context *x, int32_t node, bt_fate_kind kind, const char *into);
 /* Enters a node as one of its own; false when out of memory. */
 bool bt_pass_add_fate(bt_pass_context *x, int32_t node);

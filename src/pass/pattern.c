@@ -58,6 +58,7 @@ bool bt_vector_value(const bt_matcher *m, bt_edge e, int64_t channels, int rank,
 berth_status bt_become(bt_matcher *m, int32_t node, const char *op, const bt_edge *inputs, int n)
 {
     bt_node *it = &m->x->graph.nodes[node];
+    if (!bt_pass_has_kernel(m->x, it->place, bt_op_find(op))) return BERTH_OK; /* stays as it is written */
     it->op = op;
     it->def = bt_op_find(op);
     if (!it->def) return bt_fail(m->x->error, BERTH_INTERNAL, "no op %s", op);

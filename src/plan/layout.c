@@ -36,6 +36,12 @@ static size_t slot_bytes(const maker *m, int32_t slot)
     return bytes;
 }
 
+static bt_device *device_of(const maker *m, int32_t slot)
+{
+    bt_device *device = m->plan->env.places[slot_of(m, slot)->place];
+    return device->ops->compile ? device : NULL;
+}
+
 /* ---- Shapes ------------------------------------------------------------------------------------------- */
 
 static berth_status infer_steps(maker *m)
@@ -60,7 +66,8 @@ static berth_status infer_steps(maker *m)
             *fact = slot_of(m, step->out[i])->fact;
             if (!fact->dtype) fact->dtype = out[i].dtype;
             if (!bt_shape_known(&fact->shape)) bt_shape_merge(&fact->shape, &out[i].shape);
-            fact->value = plan->guarded ? NULL : out[i].value;
+            /* A value that is known is known on the host. */
+            fact->value = plan->guarded || device_of(m, step->out[i]) ? NULL : out[i].value;
             known = known && fact->value;
         }
         m->skipped[s] = known && !(step->op->flags & BT_OP_STATEFUL);
@@ -84,7 +91,7 @@ static int32_t overwritten(const maker *m, int32_t s)
     int32_t out = step->out[0];
     for (int i = 0; i < step->n_in; i++) {
         int32_t in = step->in[i], home = m->home[in];
-        bool fits = is_static(m, in) && in_arena(m, home) && m->last[home] == s
+        bool fits = slot_of(m, in)->place == slot_of(m, out)->place && is_static(m, in) && in_arena(m, home) && m->last[home] == s
                     && bt_shape_equal(&m->facts[in].shape, &m->facts[out].shape)
                     && bt_dtype_size(m->facts[in].dtype) == bt_dtype_size(m->facts[out].dtype);
         for (int j = 0; j < step->n_in; j++)
@@ -125,7 +132,7 @@ static void bind_fetches(maker *m)
     for (int32_t i = 0; i < plan->n_slots; i++) m->fetched[i] = -1;
     for (int i = 0; i < plan->n_fetches; i++) {
         int32_t slot = plan->fetches[i], home = m->home[slot];
-        bool whole = is_static(m, slot) && in_arena(m, home) && slot_bytes(m, home) == slot_bytes(m, slot);
+        bool whole = slot_of(m, home)->place == slot_of(m, slot)->place && is_static(m, slot) && in_arena(m, home) && slot_bytes(m, home) == slot_bytes(m, slot);
         if (whole && m->fetched[home] < 0 && !plan->guarded) m->fetched[home] = i;
     }
 }
@@ -155,7 +162,9 @@ static berth_status place_regions(maker *m, region *regions, size_t n)
         region *r = &regions[i];
         size_t n_alive = 0, offset = 0;
         for (size_t j = 0; j < i; j++)
-            if (regions[j].first <= r->last && r->first <= regions[j].last) alive[n_alive++] = &regions[j];
+            if (slot_of(m, regions[j].home)->place == slot_of(m, r->home)->place && regions[j].first <= r->last
+                && r->first <= regions[j].last)
+                alive[n_alive++] = &regions[j];
         qsort((void *)alive, n_alive, sizeof *alive, by_offset);
         for (size_t j = 0; j < n_alive; j++) {
             if (offset + r->bytes <= alive[j]->offset) break;
@@ -164,7 +173,8 @@ static berth_status place_regions(maker *m, region *regions, size_t n)
         }
         r->offset = offset;
         m->layout->offset[r->home] = (int64_t)offset;
-        if (offset + r->bytes > m->layout->arena_bytes) m->layout->arena_bytes = offset + r->bytes;
+        size_t *top = &m->layout->arena_bytes[slot_of(m, r->home)->place];
+        if (offset + r->bytes > *top) *top = offset + r->bytes;
     }
     return BERTH_OK;
 }
@@ -229,6 +239,7 @@ static void fill_initial(maker *m)
         const bt_slot *home = slot_of(m, m->home[i]);
         t->dtype = m->facts[i].dtype;
         t->shape = m->facts[i].shape;
+        t->device = device_of(m, i);
         if (slot_of(m, i)->kind == BT_SLOT_CONST) t->data = slot_of(m, i)->constant.data;
         else if (m->facts[i].value) *t = *m->facts[i].value;
         else if (home->kind == BT_SLOT_CONST && is_static(m, i)) t->data = home->constant.data;

@@ -7,7 +7,7 @@
 
 typedef struct bt_place {
     const char *requested; /* "" when nobody asked */
-    bt_device *device;
+    bt_device *device;     /* that it gets, if it has a kernel for the node */
     const char *reason;    /* in the arena */
 } bt_place;
 

@@ -13,25 +13,28 @@ typedef struct builder {
     int32_t *first_slot;  /* by node of the working graph */
     int32_t *order;
     size_t n_order;
+    int place; /* of the step that is prepared */
     berth_error *error;
 } builder;
 
 /* ---- Services for prepare functions ------------------------------------------------------------------- */
 
-static bt_packed *hold(bt_plan *plan, const bt_tensor *constant, const char *layout, size_t bytes, bt_pack_fn *pack,
+static bt_packed *hold(bt_plan *plan, int place, const bt_tensor *constant, const char *layout, size_t bytes, bt_pack_fn *pack,
                        void *user, berth_error *error)
 {
-    if (!bt_grow(&plan->packed, &plan->packed_room, plan->n_packed + 1, sizeof *plan->packed)) return bt_fail_memory(error), NULL;
-    bt_packed *packed = bt_store_get(plan->env.store, constant, layout, bytes, pack, user, error);
+    if (!bt_grow(&plan->held, &plan->held_room, plan->n_held + 1, sizeof *plan->held)) return bt_fail_memory(error), NULL;
+    bt_packed *packed = bt_store_get(plan->env.stores[place], constant, layout, bytes, pack, user, error);
     if (!packed) return NULL;
-    plan->weight_bytes += (int64_t)bytes;
-    return plan->packed[plan->n_packed++] = packed;
+    plan->weight_bytes[place] += (int64_t)bytes;
+    plan->held[plan->n_held++] = (bt_held){packed, place};
+    return packed;
 }
 
 static const void *host_pack(const bt_prepare_host *host, const bt_tensor *constant, const char *layout, size_t bytes,
                              bt_pack_fn *pack, void *user, berth_error *error)
 {
-    bt_packed *packed = hold(((const builder *)host)->plan, constant, layout, bytes, pack, user, error);
+    const builder *b = (const builder *)host;
+    bt_packed *packed = hold(b->plan, b->place, constant, layout, bytes, pack, user, error);
     return packed ? bt_packed_data(packed) : NULL;
 }
 
@@ -61,6 +64,7 @@ static bt_plan *plan_body(builder *b, const bt_function *f, const bt_fact *facts
     if (!feeds || !feed_facts || !env) return bt_fail_memory(error), NULL;
     *env = b->plan->env;
     env->functions = b->x.functions, env->function = f->name, env->outer = &b->plan->env;
+    env->body_place = b->place;
     for (int i = 0; i < f->n_args; i++) {
         feeds[i] = (bt_edge){f->args[i], 0};
         feed_facts[i] = facts ? facts[i] : (bt_fact){.shape = BT_SHAPE_UNKNOWN};
@@ -135,14 +139,17 @@ static const bt_node *identity_of(builder *b, const bt_node *constant, berth_dty
 static berth_status add_step(builder *b, const bt_node *node, const int32_t *in, int n_in, int32_t first_out, int n_out)
 {
     bt_plan *plan = b->plan;
-    if (!node->def->cpu)
-        return bt_fail(b->error, BERTH_UNSUPPORTED, "node '%s' (%s): there is no kernel for the CPU", node->name, node->op);
+    bool on_gpu = bt_pass_is_gpu(&b->x, node->place);
+    bt_run_fn *run = on_gpu ? node->def->gpu : node->def->cpu;
+    if (!run)
+        return bt_fail(b->error, BERTH_UNSUPPORTED, "node '%s' (%s): there is no kernel for %s", node->name, node->op,
+                       on_gpu ? b->x.places[node->place]->name : "the CPU");
     bt_step *step = &plan->steps[plan->n_steps];
     int32_t *slots = bt_arena_array(&plan->arena, int32_t, (size_t)n_in + (size_t)n_out + 1);
     if (!slots) return bt_fail_memory(b->error);
     if (n_in) memcpy(slots, in, (size_t)n_in * sizeof *slots);
     for (int i = 0; i < n_out; i++) slots[n_in + i] = first_out + i;
-    *step = (bt_step){.op = node->def, .node = node, .in = slots, .out = slots + n_in, .n_in = n_in, .n_out = n_out,
+    *step = (bt_step){.run = run, .place = node->place, .op = node->def, .node = node, .in = slots, .out = slots + n_in, .n_in = n_in, .n_out = n_out,
                       .first_pointer = plan->n_pointers};
     plan->n_pointers += n_in + n_out;
     for (int i = 0; i < n_out; i++) plan->slots[first_out + i].step = plan->n_steps;
@@ -166,8 +173,11 @@ static berth_status add_node(builder *b, const bt_node *nodes, int32_t index)
     const bt_node *node = &nodes[index];
     int32_t slot = b->first_slot[index];
     int n_out = b->x.first_fact[index + 1] - b->x.first_fact[index];
-    for (int i = 0; i < n_out; i++)
-        plan->slots[slot + i] = (bt_slot){.kind = BT_SLOT_STEP, .root = slot + i, .fact = b->x.facts[b->x.first_fact[index] + i]};
+    for (int i = 0; i < n_out; i++) {
+        const bt_fact *fact = &b->x.facts[b->x.first_fact[index] + i];
+        int place = is_op(node, "Const") ? node->place : bt_output_place(&b->x, node, i, fact->dtype);
+        plan->slots[slot + i] = (bt_slot){.kind = BT_SLOT_STEP, .place = (int16_t)place, .root = slot + i, .fact = *fact};
+    }
     if (is_op(node, "_Feed")) {
         plan->slots[slot].kind = BT_SLOT_FEED;
         plan->slots[slot].step = (int32_t)bt_attr_int(node, "index", 0);
@@ -247,7 +257,9 @@ static berth_status prepare_step(builder *b, bt_step *step)
     for (int i = 0; i < step->n_out; i++) facts[step->n_in + i] = plan->slots[step->out[i]].fact;
     bt_prepare p = {.node = step->node, .in = facts, .n_in = step->n_in, .out = facts + step->n_in, .n_out = step->n_out,
                     .arena = &plan->arena, .host = &b->host, .error = b->error};
-    berth_status status = step->op->prepare ? step->op->prepare(&p) : BERTH_OK;
+    bt_prepare_fn *prepare = bt_pass_is_gpu(&b->x, step->place) ? step->op->gpu_prepare : step->op->prepare;
+    b->place = step->place;
+    berth_status status = prepare ? prepare(&p) : BERTH_OK;
     if (status) {
         bool named = b->error && strncmp(b->error->message, "node '", 6) == 0;
         if (!named) bt_error_prefix(b->error, "node '%s' (%s)", step->node->name, step->node->op);
@@ -274,11 +286,14 @@ static berth_status settle_constant(builder *b, bt_slot *slot)
     slot->constant = *value;
     size_t bytes = bt_tensor_bytes(value);
     bool in_file = bt_source_file_of(b->plan->env.source, value->data) != NULL;
-    if (bt_dtype_is_object(value->dtype) || bytes == 0 || (!in_file && (uintptr_t)value->data % 16 == 0)) return BERTH_OK;
-    bt_packed *packed = hold(b->plan, value, "plain", bytes, copy_plain, (void *)value, b->error);
+    bool on_gpu = bt_pass_is_gpu(&b->x, slot->place);
+    if (bt_dtype_is_object(value->dtype) || (bytes == 0 && !on_gpu) || (!on_gpu && !in_file && (uintptr_t)value->data % 16 == 0)) return BERTH_OK;
+    bt_packed *packed = hold(b->plan, slot->place, value, "plain", bytes ? bytes : 1, copy_plain, (void *)value, b->error);
     if (!packed) return b->error->status ? b->error->status : BERTH_NO_MEMORY;
     slot->constant.data = (void *)bt_packed_data(packed);
-    slot->fact.value = &slot->constant;
+    slot->constant.buffer = NULL;
+    if (on_gpu) slot->constant.device = b->x.places[slot->place];
+    else slot->fact.value = &slot->constant;
     return BERTH_OK;
 }
 
@@ -348,12 +363,20 @@ static berth_status run_passes(builder *b, const bt_plan_request *r, bool *dumpe
     berth_status status = bt_pass_prune(&b->x, r->graph, r->as_written);
     if (status) return status;
     if ((*dumped = dump_here(r, b, "prune"))) return BERTH_OK;
+    bool placed = false;
     for (const bt_pass *pass = bt_passes; pass->name && !status; pass++) {
         status = own_functions(b);
+        if (!status && pass->for_device && !placed) {
+            placed = true;
+            status = bt_pass_infer(&b->x);
+            if (!status) status = bt_plan_assign(&b->x, &b->plan->env);
+        }
         if (!status) status = pass->run(&b->x);
         if (!status && (*dumped = dump_here(r, b, pass->name))) return BERTH_OK;
     }
-    return status ? status : bt_pass_infer(&b->x);
+    if (!status) status = bt_pass_infer(&b->x);
+    if (!status) status = bt_plan_add_copies(&b->x, &b->plan->env, &b->plan->n_copies);
+    return status || !b->plan->n_copies ? status : bt_pass_infer(&b->x);
 }
 
 /* -1 for a feed whose value is known for good: what a run gives for it is not looked at. */
@@ -429,7 +452,7 @@ bt_plan *bt_plan_new(const bt_plan_env *env, const bt_plan_request *request, ber
     plan->env = *env;
     builder b = {.host = {host_pack, host_body, host_function}, .plan = plan, .error = error};
     b.x = (bt_pass_context){.source = env->source, .functions = env->functions, .arena = &plan->arena, .written = env->written,
-                            .fates = request->fates, .pool = env->pool, .error = error};
+                            .fates = request->fates, .pool = env->pool, .places = env->places, .n_places = env->n_places, .error = error};
     bt_graph_init(&b.x.graph, &plan->arena);
     berth_status status = build(&b, request);
     bt_graph_free(&b.x.graph);
@@ -448,8 +471,8 @@ void bt_plan_free(bt_plan *plan)
     bt_free(plan->layouts);
     for (size_t i = 0; i < plan->n_bodies; i++) bt_plan_free(plan->bodies[i]);
     bt_free(plan->bodies);
-    for (size_t i = 0; i < plan->n_packed; i++) bt_packed_free(plan->env.store, plan->packed[i]);
-    bt_free(plan->packed);
+    for (size_t i = 0; i < plan->n_held; i++) bt_packed_free(plan->env.stores[plan->held[i].place], plan->held[i].packed);
+    bt_free(plan->held);
     pthread_mutex_destroy(&plan->lock);
     bt_arena_free(&plan->arena);
     bt_free(plan);
@@ -466,7 +489,7 @@ void bt_plan_dump(const bt_plan *plan, bt_text *out)
             const char *kind = slot->kind == BT_SLOT_CONST ? "const " : slot->kind == BT_SLOT_FEED ? "feed " : "";
             bt_text_print(out, "%s%s%d", i ? ", " : "", kind, slot->kind == BT_SLOT_CONST ? step->in[i] : slot->step);
         }
-        bt_text_print(out, ")");
+        bt_text_print(out, ")%s", step->place ? plan->env.places[step->place]->name : "");
         for (int i = 0; i < step->n_out; i++) {
             const bt_fact *fact = &plan->slots[step->out[i]].fact;
             bt_text_print(out, " %s%s", bt_dtype_name(fact->dtype), bt_shape_text(&fact->shape, shape));

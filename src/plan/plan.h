@@ -9,11 +9,14 @@
 #include "pass/pass.h"
 #include "plan/store.h"
 
+enum { BT_MAX_PLACES = 16 };
+
 typedef enum bt_slot_kind { BT_SLOT_STEP, BT_SLOT_FEED, BT_SLOT_CONST } bt_slot_kind;
 
 /* A value: an output of a step, a feed, a constant. */
 typedef struct bt_slot {
     bt_slot_kind kind;
+    int16_t place;      /* where it lies */
     bool is_read;       /* CONST: some step or fetch reads it at run time, so it lies in the store */
     int32_t step;       /* STEP: which; FEED: the number of the feed */
     int32_t root;       /* the slot whose bytes this one always shares (alias ops), itself otherwise */
@@ -24,6 +27,8 @@ typedef struct bt_slot {
 } bt_slot;
 
 typedef struct bt_step {
+    bt_run_fn *run;          /* of op, for the place */
+    int16_t place;
     const bt_op *op;
     const bt_node *node;
     const void *state;
@@ -39,13 +44,24 @@ typedef struct bt_step {
 typedef struct bt_plan_env {
     const bt_source *source;
     bt_map *functions;
-    struct bt_store *store;
     bt_pool *pool;
-    bt_device *device;            /* where activations lie */
+    bt_device *const *places;     /* devices that nodes may be on; 0 is the host */
+    bt_store *const *stores;      /* of their weights */
+    int n_places;
+    int (*place)(void *user, const bt_node *node); /* the place that is asked for; NULL: body_place */
+    void *place_user;
+    bool hard;                    /* refuse what would have to be moved */
+    int body_place;               /* of a body: where its caller is */
     bt_map *written;              /* variables that plans of the session write; see bt_pass_context */
     const char *function;         /* whose body this is; NULL: the graph itself */
     const struct bt_plan_env *outer;
 } bt_plan_env;
+
+/* An entry that a plan holds in the store of a place. */
+typedef struct bt_held {
+    bt_packed *packed;
+    int place;
+} bt_held;
 
 typedef struct bt_plan {
     bt_arena arena;
@@ -59,16 +75,17 @@ typedef struct bt_plan {
     const char **feed_names;
     int32_t n_pointers;
     bool guarded;             /* has Switch or Merge: steps may be dead */
-    bt_packed **packed;       /* what it holds in the store */
-    size_t n_packed, packed_room;
+    bt_held *held;          /* what it holds in the stores */
+    size_t n_held, held_room;
     struct bt_plan **bodies;  /* of its steps; owned */
     size_t n_bodies, bodies_room;
-    int64_t weight_bytes;     /* of its entries in the store */
     pthread_mutex_t lock;     /* of what follows */
     struct bt_layout **layouts; /* most recent first */
     int n_layouts;
     struct bt_run *idle;      /* states of past runs, for the next ones */
-    _Atomic int64_t arena_bytes; /* of all run states */
+    _Atomic int64_t arena_bytes[BT_MAX_PLACES]; /* of all run states */
+    int64_t weight_bytes[BT_MAX_PLACES];        /* of its entries in the stores */
+    int n_copies;             /* tensors that cross devices in one run */
 } bt_plan;
 
 /* What to plan. feeds, fetches and targets are of `graph`; the arrays are copied. */
@@ -92,6 +109,15 @@ bt_plan *bt_plan_new(const bt_plan_env *env, const bt_plan_request *request, ber
 void bt_plan_free(bt_plan *plan);
 void bt_plan_dump(const bt_plan *plan, bt_text *out);
 
+/* ---- Places (assign.c) ---- */
+
+/* Gives every node the place that was asked for, or one that can run it; facts must be fresh. Then inserts copies where a
+ * tensor is wanted on another place than its own. */
+berth_status bt_plan_assign(bt_pass_context *x, const bt_plan_env *env);
+berth_status bt_plan_add_copies(bt_pass_context *x, const bt_plan_env *env, int *n_copies);
+/* Where output `slot` of a node of this dtype lies. */
+int bt_output_place(const bt_pass_context *x, const bt_node *node, int slot, berth_dtype dtype);
+
 /* ---- Layouts ---- */
 
 enum { BT_DYNAMIC = -1, BT_ELSEWHERE = -2 };
@@ -103,7 +129,7 @@ typedef struct bt_layout {
     int64_t *offset;         /* by slot: in the run's arena; BT_DYNAMIC; BT_ELSEWHERE: constant, fed or fetched */
     int32_t *steps;          /* those that must run */
     int32_t n_steps;
-    size_t arena_bytes;
+    size_t arena_bytes[BT_MAX_PLACES];
     int32_t *feed_slots, *feed_first;   /* slots that share the bytes of feed i: feed_slots[feed_first[i] .. feed_first[i+1]) */
     int32_t *fetch_slots, *fetch_first; /* slots that lie in the tensor fetched as i; none: it is copied out at the end */
     int refs;                /* run states that are set up for it; under the plan's lock */

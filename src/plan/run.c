@@ -14,6 +14,14 @@ typedef struct overflow {
     size_t bytes;
 } overflow;
 
+/* Working memory of steps on one place: a block; a step that needs more gets further ones, and the next step a block that
+ * holds all. */
+typedef struct scratch {
+    uint8_t *data;
+    size_t bytes, used;
+    overflow *overflow;
+} scratch;
+
 struct bt_run {
     bt_plan *plan;
     const bt_services *services;
@@ -21,11 +29,9 @@ struct bt_run {
     bt_tensor *values;     /* by slot */
     bt_tensor **pointers;  /* of all steps' inputs and outputs, into values */
     bool *dead;            /* by step; guarded plans only */
-    uint8_t *arena;
-    size_t arena_bytes;
-    uint8_t *scratch;      /* one block; a step that needs more gets further ones, and the next step one that holds all */
-    size_t scratch_bytes, scratch_used;
-    struct overflow *overflow;
+    uint8_t *arena[BT_MAX_PLACES];
+    size_t arena_bytes[BT_MAX_PLACES];
+    scratch scratch[BT_MAX_PLACES];
     const bt_step *step;   /* that runs now */
     struct bt_run *next;
 };
@@ -58,18 +64,30 @@ static bool take_input(bt_call *c, bt_tensor *out, berth_dtype dtype, const bt_s
     return false;
 }
 
-static berth_status take_dynamic(bt_tensor *t, berth_dtype dtype, const bt_shape *shape, berth_error *error)
+/* A caller's own memory, which is not the run's to keep. */
+static bool is_wrapped(const bt_buffer *buffer) { return buffer->owner && !buffer->on_device; }
+
+static berth_status take_dynamic(bt_device *device, bt_tensor *t, berth_dtype dtype, const bt_shape *shape, berth_error *error)
 {
     size_t bytes;
     if (!bt_shape_bytes(shape, bt_dtype_size(dtype), &bytes)) return bt_fail(error, BERTH_NO_MEMORY, "its result is too large");
-    bool fits = t->buffer && !t->buffer->release && t->buffer->bytes >= bytes && t->buffer->bytes <= 2 * bytes + 4096;
-    if (bt_dtype_is_object(dtype)) fits = t->buffer && t->dtype == dtype && t->buffer->bytes == bytes;
+    const bt_buffer *b = t->buffer;
+    bool objects = bt_dtype_is_object(dtype) || bt_dtype_is_object(t->dtype);
+    bool fits = objects ? t->dtype == dtype && b && b->bytes == bytes
+                        : b && t->device == device && !is_wrapped(b) && b->bytes >= bytes && b->bytes <= 2 * bytes + 4096;
     if (fits && owns(t)) {
         t->dtype = dtype, t->shape = *shape, t->data = t->buffer->data;
         return BERTH_OK;
     }
     bt_tensor_clear(t);
-    return bt_tensor_init(t, dtype, shape, error);
+    return bt_tensor_init_on(device, t, dtype, shape, error);
+}
+
+/* The device that a slot's data lies on; NULL: the host. */
+static bt_device *device_of(const bt_run *run, const bt_tensor *t)
+{
+    bt_device *device = run->plan->env.places[run->plan->slots[t - run->values].place];
+    return device->ops->compile ? device : NULL;
 }
 
 static void *run_out(bt_call *c, int i, berth_dtype dtype, const bt_shape *shape)
@@ -87,7 +105,7 @@ static void *run_out(bt_call *c, int i, berth_dtype dtype, const bt_shape *shape
         t->dtype = dtype, t->shape = *shape;
         return t->data;
     }
-    return take_dynamic(t, dtype, shape, c->error) ? NULL : t->data;
+    return take_dynamic(device_of(c->run, t), t, dtype, shape, c->error) ? NULL : t->data;
 }
 
 static berth_status run_alias(bt_call *c, int i, int j, berth_dtype dtype, const bt_shape *shape)
@@ -95,8 +113,7 @@ static berth_status run_alias(bt_call *c, int i, int j, berth_dtype dtype, const
     bt_tensor *t = c->out[i], *in = c->in[j];
     if (offset_of(c, t) != BT_DYNAMIC) {
         if (!run_out(c, i, dtype, shape)) return c->error->status;
-        if (t->data != in->data) memmove(t->data, in->data, bt_tensor_bytes(t));
-        return BERTH_OK;
+        return t->data == in->data ? BERTH_OK : bt_tensor_transfer(t, in, c->error);
     }
     bool shares = in->buffer || c->run->step->op->flags & BT_OP_ALIAS;
     bt_tensor_clear(t);
@@ -112,8 +129,7 @@ static berth_status run_move(bt_call *c, int i, bt_tensor *from)
     bt_tensor *t = c->out[i];
     berth_status status = BERTH_OK;
     if (offset_of(c, t) != BT_DYNAMIC) {
-        if (run_out(c, i, from->dtype, &from->shape)) memcpy(t->data, from->data, bt_tensor_bytes(from));
-        else status = c->error->status;
+        status = run_out(c, i, from->dtype, &from->shape) ? bt_tensor_transfer(t, from, c->error) : c->error->status;
     } else {
         bt_tensor_clear(t);
         if (from->buffer) *t = *from, *from = (bt_tensor){0};
@@ -123,41 +139,46 @@ static berth_status run_move(bt_call *c, int i, bt_tensor *from)
     return status;
 }
 
-static void *more_scratch(bt_run *run, size_t bytes)
+static void *more_scratch(scratch *s, bt_device *device, size_t bytes, berth_error *error)
 {
     overflow *o = bt_calloc(1, sizeof *o);
-    if (!o || !(o->data = bt_alloc_huge(o->bytes = bytes))) return bt_free(o), NULL;
-    o->next = run->overflow;
-    run->overflow = o;
+    if (!o) return bt_fail_memory(error), NULL;
+    o->bytes = bytes;
+    o->data = bt_device_alloc(device, bytes, error);
+    if (!o->data) return bt_free(o), NULL;
+    o->next = s->overflow;
+    s->overflow = o;
     return o->data;
 }
 
+/* Ops that call functions work on the host wherever their tensors lie. */
+static int scratch_place(const bt_step *step) { return step->op->flags & BT_OP_BODY ? 0 : step->place; }
+
 static void *run_scratch(bt_call *c, size_t bytes)
 {
-    bt_run *run = c->run;
+    int place = scratch_place(c->run->step);
+    scratch *s = &c->run->scratch[place];
     size_t room = bt_align(bytes ? bytes : 1, 64);
-    if (run->scratch_bytes - run->scratch_used >= room) {
-        run->scratch_used += room;
-        return run->scratch + run->scratch_used - room;
-    }
-    void *p = more_scratch(run, room);
-    return p ? p : (bt_fail_memory(c->error), NULL);
+    if (s->bytes - s->used < room) return more_scratch(s, c->run->plan->env.places[place], room, c->error);
+    s->used += room;
+    return s->data + s->used - room;
 }
 
 /* After a step that overflowed: one block that will do for it next time. */
-static void settle_scratch(bt_run *run)
+static void settle_scratch(scratch *s, bt_device *device)
 {
-    size_t total = run->scratch_used;
-    while (run->overflow) {
-        overflow *o = run->overflow;
-        run->overflow = o->next;
+    size_t total = s->used;
+    if (device->ops->compile) device->ops->sync(device, NULL); /* kernels may still work in it */
+    while (s->overflow) {
+        overflow *o = s->overflow;
+        s->overflow = o->next;
         total += o->bytes;
-        bt_free_huge(o->data, o->bytes);
+        bt_device_free(device, o->data, o->bytes);
         bt_free(o);
     }
-    bt_free_huge(run->scratch, run->scratch_bytes);
-    run->scratch = bt_alloc_huge(total);
-    run->scratch_bytes = run->scratch ? total : 0;
+    bt_device_free(device, s->data, s->bytes);
+    s->data = bt_device_alloc(device, total, NULL);
+    s->bytes = s->data ? total : 0;
 }
 
 static berth_status run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out, uint64_t take)
@@ -187,9 +208,12 @@ static void state_free(bt_run *run)
     bt_free(run->values);
     bt_free((void *)run->pointers);
     bt_free(run->dead);
-    run->plan->arena_bytes -= (int64_t)run->arena_bytes;
-    bt_device_free(run->plan->env.device, run->arena, run->arena_bytes);
-    bt_free_huge(run->scratch, run->scratch_bytes);
+    for (int p = 0; p < run->plan->env.n_places; p++) {
+        bt_device *device = run->plan->env.places[p];
+        run->plan->arena_bytes[p] -= (int64_t)run->arena_bytes[p];
+        bt_device_free(device, run->arena[p], run->arena_bytes[p]);
+        bt_device_free(device, run->scratch[p].data, run->scratch[p].bytes);
+    }
     bt_free(run);
 }
 
@@ -227,13 +251,14 @@ void bt_run_states_free(bt_plan *plan)
 static berth_status adopt(bt_run *run, bt_layout *layout, berth_error *error)
 {
     bt_plan *plan = run->plan;
-    if (layout->arena_bytes > run->arena_bytes) {
-        plan->arena_bytes -= (int64_t)run->arena_bytes;
-        bt_device_free(plan->env.device, run->arena, run->arena_bytes);
-        run->arena_bytes = layout->arena_bytes;
-        run->arena = bt_device_alloc(plan->env.device, run->arena_bytes, error);
-        if (!run->arena) return run->arena_bytes = 0, bt_layout_release(plan, layout), BERTH_DEVICE;
-        plan->arena_bytes += (int64_t)run->arena_bytes;
+    for (int p = 0; p < plan->env.n_places; p++) {
+        if (layout->arena_bytes[p] <= run->arena_bytes[p]) continue;
+        plan->arena_bytes[p] -= (int64_t)run->arena_bytes[p];
+        bt_device_free(plan->env.places[p], run->arena[p], run->arena_bytes[p]);
+        run->arena_bytes[p] = layout->arena_bytes[p];
+        run->arena[p] = bt_device_alloc(plan->env.places[p], run->arena_bytes[p], error);
+        if (!run->arena[p]) return run->arena_bytes[p] = 0, bt_layout_release(plan, layout), BERTH_DEVICE;
+        plan->arena_bytes[p] += (int64_t)run->arena_bytes[p];
     }
     for (int32_t i = 0; i < plan->n_slots; i++) {
         bt_tensor *t = &run->values[i];
@@ -241,7 +266,7 @@ static berth_status adopt(bt_run *run, bt_layout *layout, berth_error *error)
         if (layout->offset[i] == BT_DYNAMIC && was_dynamic) continue; /* its buffer may serve again */
         bt_tensor_clear(t);
         *t = layout->initial[i];
-        if (layout->offset[i] >= 0) t->data = run->arena + layout->offset[i];
+        if (layout->offset[i] >= 0) t->data = run->arena[plan->slots[i].place] + layout->offset[i];
     }
     bt_layout_release(plan, run->layout);
     run->layout = layout;
@@ -322,14 +347,14 @@ static berth_status bind_fetches(bt_run *run, bt_tensor *const *out, berth_error
         if (layout->fetch_first[i] == layout->fetch_first[i + 1]) continue;
         const bt_tensor *want = &layout->initial[plan->fetches[i]];
         bt_tensor none = {0}, *t = out[i];
-        bool fits = t && owns(t) && same_place(t, want->dtype, &want->shape);
+        bool fits = t && owns(t) && t->device == want->device && same_place(t, want->dtype, &want->shape);
         if (t && !fits) {
             bt_tensor_clear(t);
-            if (bt_tensor_init(t, want->dtype, &want->shape, error)) return BERTH_NO_MEMORY;
+            if (bt_tensor_init_on(want->device, t, want->dtype, &want->shape, error)) return error->status;
         }
         if (!t) { /* not wanted, but computed: the slot needs a place all the same */
             bt_tensor *slot = &run->values[plan->fetches[i]];
-            if (!slot->buffer && bt_tensor_init(&none, want->dtype, &want->shape, error)) return BERTH_NO_MEMORY;
+            if (!slot->buffer && bt_tensor_init_on(want->device, &none, want->dtype, &want->shape, error)) return error->status;
             if (!slot->buffer) *slot = none;
             t = slot;
         }
@@ -371,9 +396,10 @@ static berth_status run_steps(bt_run *run, uint64_t take, berth_error *error)
     const bt_plan *plan = run->plan;
     const bt_layout *layout = run->layout;
     const volatile int *cancel = run->services->cancel;
+    bt_device *const *places = plan->env.places;
     bt_call c = {.pool = plan->env.pool, .run = run, .host = &run_host, .error = error};
-    for (int32_t s = 0; s < layout->n_steps; s++) {
-        const bt_step *step = &plan->steps[layout->steps[s]];
+    for (int32_t i = 0; i < layout->n_steps; i++) {
+        const bt_step *step = &plan->steps[layout->steps[i]];
         c.node = step->node;
         c.state = step->state;
         c.in = run->pointers + step->first_pointer;
@@ -383,9 +409,12 @@ static berth_status run_steps(bt_run *run, uint64_t take, berth_error *error)
         c.last = step->last_feed && take ? given_away(plan, step, take) : step->last;
         run->step = step;
         if (plan->guarded && step_is_dead(run, step, &c)) continue;
-        run->scratch_used = 0;
-        berth_status status = step->op->cpu(&c);
-        if (run->overflow) settle_scratch(run);
+        int place = scratch_place(step);
+        scratch *s = &run->scratch[place];
+        s->used = 0;
+        c.device = places[step->place];
+        berth_status status = step->run(&c);
+        if (s->overflow) settle_scratch(s, places[place]);
         if (status) return fail_step(step, error);
         if (cancel && *cancel) return bt_fail(error, BERTH_CANCELLED, "the run was cancelled");
     }
@@ -401,23 +430,22 @@ static berth_status deliver(bt_run *run, int i, bt_tensor *out, uint64_t take, b
     bt_tensor *t = &run->values[index];
     if (t->dead)
         return bt_fail(error, BERTH_BAD_INPUT, "a fetched tensor lies in a branch that was not taken");
-    bool fits = owns(out) && same_place(out, t->dtype, &t->shape) && !bt_dtype_is_object(t->dtype) && out->buffer != t->buffer;
+    bool fits = owns(out) && out->device == t->device && same_place(out, t->dtype, &t->shape) && !bt_dtype_is_object(t->dtype) && out->buffer != t->buffer;
     bool mine = run->layout->offset[index] == BT_DYNAMIC && t->buffer && slot->root == index && slot->kind == BT_SLOT_STEP
                 && root->n_fetched == 1;
     if (mine) { /* the buffers change hands, so that neither side allocates next time */
         bt_tensor old = *out;
         *out = *t;
-        if (fits && !old.buffer->release) *t = old;
+        if (fits && !is_wrapped(old.buffer)) *t = old;
         else bt_tensor_clear(&old), *t = (bt_tensor){0};
         return BERTH_OK;
     }
     bool given = root->kind == BT_SLOT_FEED && root->step < 64 && take >> root->step & 1;
     if (fits && !(given && t->buffer)) {
-        memcpy(out->data, t->data, bt_tensor_bytes(t));
-        return BERTH_OK;
+        return bt_tensor_transfer(out, t, error);
     }
     bt_tensor kept = {0};
-    if (bt_tensor_keep(&kept, t, error)) return BERTH_NO_MEMORY;
+    if (bt_tensor_keep(&kept, t, error)) return error->status;
     bt_tensor_clear(out);
     *out = kept;
     return BERTH_OK;
@@ -432,6 +460,11 @@ static berth_status run_once(bt_run *run, bt_tensor *const *in, bt_tensor *const
     for (int i = 0; i < plan->n_fetches && !status; i++) {
         bool bound = run->layout->fetch_first[i] < run->layout->fetch_first[i + 1];
         if (!bound && out[i]) status = deliver(run, i, out[i], take, error);
+    }
+    for (int p = 1; p < plan->env.n_places && !plan->env.function; p++) {
+        bt_device *device = plan->env.places[p];
+        berth_status done = device->ops->compile && run->arena_bytes[p] ? device->ops->sync(device, status ? NULL : error) : BERTH_OK;
+        if (!status) status = done;
     }
     /* Nothing of the caller's is left behind. */
     for (int i = 0; i < plan->n_feeds; i++)

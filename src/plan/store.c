@@ -125,6 +125,20 @@ static void entry_free(bt_store *store, bt_packed *e)
     bt_free(e);
 }
 
+/* Packs in place on the host, else into host memory that goes over to the device. */
+static berth_status fill(bt_store *store, void *dst, size_t bytes, bt_pack_fn *pack, void *user, berth_error *error)
+{
+    bt_device *device = store->device;
+    if (!device->ops->compile) return pack(user, dst, error);
+    void *staging = bt_alloc_huge(bytes ? bytes : 1);
+    if (!staging) return bt_fail_memory(error);
+    berth_status status = pack(user, staging, error);
+    if (!status) status = device->ops->upload(device, dst, staging, bytes, error);
+    if (!status) status = device->ops->sync(device, error);
+    bt_free_huge(staging, bytes ? bytes : 1);
+    return status;
+}
+
 /* Packs a new entry and, when it can be found again, enters it. */
 static bt_packed *make(bt_store *store, bt_file *file, const bt_tensor *constant, const char *layout, size_t bytes,
                        bt_pack_fn *pack, void *user, berth_error *error)
@@ -133,7 +147,7 @@ static bt_packed *make(bt_store *store, bt_file *file, const bt_tensor *constant
     if (file && bt_source_verify(store->source, constant, error)) return NULL;
     bt_packed *e = entry_new(store, file ? constant->data : NULL, layout, bytes, error);
     if (!e) return bt_fail_memory(error), NULL;
-    if (pack(user, e->data, error)) return entry_free(store, e), NULL;
+    if (fill(store, e->data, bytes, pack, user, error)) return entry_free(store, e), NULL;
     if (!file) return e;
     bt_packed **head = bucket(store, constant->data, layout);
     e->next = *head, *head = e;

@@ -164,10 +164,13 @@ static berth_status load_source(berth_model *model, const char *path, const bert
     if (options) format = (bt_format_options){.tags = options->tags, .structure = options->structure};
     berth_status status = bt_format_load(path, &format, &model->source, error);
     if (status) return status;
-    bt_device *cpu = bt_registry_find(model->context->registry, "CPU", error);
-    if (!cpu) return error->status;
-    model->store = bt_store_new(&model->source, cpu);
-    if (!model->store) return bt_fail_memory(error);
+    bt_registry *registry = model->context->registry;
+    for (size_t i = 0; i < registry->n_devices && i < BT_MAX_PLACES; i++) {
+        model->places[i] = &registry->devices[i];
+        model->stores[i] = bt_store_new(&model->source, model->places[i]);
+        if (!model->stores[i]) return bt_fail_memory(error);
+        model->n_places++;
+    }
     bt_ops_resolve(&model->source.graph);
     count_weights(model);
     return model->source.n_signatures ? BERTH_OK : make_whole(model, error);
@@ -196,7 +199,7 @@ berth_model *bt_model_ref(berth_model *model)
 void bt_model_free(berth_model *model)
 {
     if (!model || --model->refs) return;
-    bt_store_free(model->store);
+    for (int i = 0; i < model->n_places; i++) bt_store_free(model->stores[i]);
     bt_source_free(&model->source);
     bt_free(model->op_counts);
     pthread_mutex_destroy(&model->lock);

@@ -24,7 +24,9 @@ struct berth_model {
     _Atomic int refs;
     berth_context *context;
     bt_source source;
-    bt_store *store;
+    bt_device *places[BT_MAX_PLACES]; /* the context's devices; 0 is /CPU:0 */
+    bt_store *stores[BT_MAX_PLACES];  /* of weights, by place */
+    int n_places;
     bt_signature whole; /* of a graph without signatures: its placeholders and sinks */
     int64_t weight_bytes;
     pthread_mutex_t lock;

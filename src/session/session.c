@@ -141,6 +141,20 @@ static void name_missing_input(const berth_session *s, berth_error *error)
     }
 }
 
+/* The place that the options and the graph ask for. */
+static int place_of(void *user, const bt_node *node)
+{
+    const berth_session *s = user;
+    bt_arena work;
+    bt_arena_init(&work);
+    bt_place place = {.device = s->model->places[0]};
+    bt_place_node(s->placer, node->name, node->op, node->device, &work, &place);
+    bt_arena_free(&work);
+    for (int i = 0; i < s->model->n_places; i++)
+        if (s->model->places[i] == place.device) return i;
+    return 0;
+}
+
 static bt_plan *make_plan(berth_session *s, const bt_names *n, bt_fates *fates, const char *stage, bt_text *dump, berth_error *error)
 {
     bt_arena work;
@@ -155,8 +169,9 @@ static bt_plan *make_plan(berth_session *s, const bt_names *n, bt_fates *fates, 
                                    .feed_names = r.names, .n_feeds = (int)n->n_feeds, .fetches = r.fetches,
                                    .n_fetches = (int)n->n_fetches, .targets = r.targets, .n_targets = (int)n->n_targets,
                                    .fates = fates, .dump_stage = stage, .dump = dump};
-        bt_plan_env env = {.source = &s->model->source, .functions = &s->model->source.functions, .store = s->model->store,
-                           .pool = s->model->context->pool, .device = s->device, .written = &s->written};
+        bt_plan_env env = {.source = &s->model->source, .functions = &s->model->source.functions,
+                           .pool = s->model->context->pool, .places = s->model->places, .stores = s->model->stores,
+                           .n_places = s->model->n_places, .place = place_of, .place_user = s, .hard = s->hard, .written = &s->written};
         plan = bt_plan_new(&env, &request, error);
         if (!plan) name_missing_input(s, error);
     }
@@ -192,7 +207,7 @@ static bool enter_nodes(const bt_graph *g, bt_fates *fates)
     if (!bt_grow(&fates->list, &fates->room, g->n_nodes + 1, sizeof *fates->list)) return false;
     for (; fates->n < g->n_nodes; fates->n++) {
         const bt_node *node = &g->nodes[fates->n];
-        fates->list[fates->n] = (bt_fate){BT_FATE_PRUNED, NULL, node->name, node->op, node->device};
+        fates->list[fates->n] = (bt_fate){.kind = BT_FATE_PRUNED, .name = node->name, .op = node->op, .device = node->device};
     }
     return true;
 }
@@ -210,7 +225,7 @@ static bool log_placement(berth_session *s, const bt_session_plan *p)
         bt_place place;
         if (!does_work(fate)) continue;
         ok = bt_place_node(s->placer, fate->name, fate->op, fate->device, &work, &place);
-        if (ok) bt_log(BERTH_LOG_INFO, "%s: (%s): %s", fate->name, fate->op, place.device->name);
+        if (ok) bt_log(BERTH_LOG_INFO, "%s: (%s): %s", fate->name, fate->op, s->model->places[fate->place]->name);
     }
     bt_arena_free(&work);
     return ok;
@@ -312,7 +327,7 @@ berth_session *berth_session_new(berth_model *model, const berth_session_options
     s->log_placement = options->log_placement;
     s->placer = bt_placer_new(model->context->registry, &place, &s->arena, error);
     if (!s->placer) status = error->status;
-    if (!status && !(s->device = bt_registry_find(model->context->registry, "CPU", error))) status = error->status;
+    s->hard = options->hard_placement;
     if (!status && !(s->resources = bt_resources_new(&model->source))) status = bt_fail_memory(error);
     if (!status) return s;
     berth_session_free(s);
@@ -455,7 +470,7 @@ static const char *reason_of(bt_arena *arena, const bt_fate *fate, const bt_plac
     case BT_FATE_FUSED: return bt_arena_print(arena, "fused into %s", fate->into);
     case BT_FATE_KEPT: break;
     }
-    return place->reason;
+    return fate->why ? fate->why : place->reason;
 }
 
 static berth_status list_nodes(berth_session *s, const bt_session_plan *p, berth_error *error)
@@ -469,7 +484,7 @@ static berth_status list_nodes(berth_session *s, const bt_session_plan *p, berth
         bool ok = bt_place_node(s->placer, fate->name, fate->op, fate->device, &s->listing, &place);
         const char *reason = ok ? reason_of(&s->listing, fate, &place) : NULL;
         if (!reason) return bt_fail_memory(error);
-        s->listed[i] = (berth_placement){fate->name, fate->op, place.requested, does_work(fate) ? place.device->name : "", reason};
+        s->listed[i] = (berth_placement){fate->name, fate->op, place.requested, does_work(fate) ? s->model->places[fate->place]->name : "", reason};
     }
     return BERTH_OK;
 }
@@ -488,24 +503,19 @@ berth_status berth_session_placement(berth_session *s, const berth_feed *feeds, 
     berth_status status = default_names(s, &s->listing, &names, error);
     bt_session_plan *p = status ? NULL : plan_for(s, &names, error);
     status = p ? list_nodes(s, p, error) : error->status;
+    int copies = p ? p->plan->n_copies : 0;
     session_plan_drop(p);
-    if (!status) *nodes = s->listed, *n_nodes = s->n_listed, *n_copies = 0;
+    if (!status) *nodes = s->listed, *n_nodes = s->n_listed, *n_copies = (size_t)copies;
     pthread_mutex_unlock(&s->lock);
     return status;
 }
 
-static int64_t activations_of(const bt_plan *plan)
+/* What a plan and the bodies in it hold on a place. */
+static void add_memory(const bt_plan *plan, int place, berth_memory *memory)
 {
-    int64_t bytes = plan->arena_bytes;
-    for (size_t i = 0; i < plan->n_bodies; i++) bytes += activations_of(plan->bodies[i]);
-    return bytes;
-}
-
-static int64_t weights_of(const bt_plan *plan)
-{
-    int64_t bytes = plan->weight_bytes;
-    for (size_t i = 0; i < plan->n_bodies; i++) bytes += weights_of(plan->bodies[i]);
-    return bytes;
+    memory->weights += plan->weight_bytes[place];
+    memory->activations += plan->arena_bytes[place];
+    for (size_t i = 0; i < plan->n_bodies; i++) add_memory(plan->bodies[i], place, memory);
 }
 
 berth_status berth_session_memory(berth_session *s, const char *device, berth_memory *memory, berth_error *error)
@@ -516,12 +526,11 @@ berth_status berth_session_memory(berth_session *s, const char *device, berth_me
     bt_device *found = bt_registry_find(s->model->context->registry, device, error);
     if (!found) return error->status;
     *memory = (berth_memory){0};
-    if (found != s->device) return BERTH_OK;
+    int place = 0;
+    while (place < s->model->n_places && s->model->places[place] != found) place++;
+    if (place == s->model->n_places) return BERTH_OK;
     pthread_mutex_lock(&s->lock);
-    for (const bt_session_plan *p = s->plans; p; p = p->next) {
-        memory->weights += weights_of(p->plan);
-        memory->activations += activations_of(p->plan);
-    }
+    for (const bt_session_plan *p = s->plans; p; p = p->next) add_memory(p->plan, place, memory);
     pthread_mutex_unlock(&s->lock);
     return BERTH_OK;
 }

@@ -22,7 +22,7 @@ struct berth_session {
     const bt_signature *signature;
     bt_placer *placer;
     bool log_placement;
-    bt_device *device;
+    bool hard;
     bt_resources *resources;
     pthread_mutex_t lock;   /* of what follows */
     bt_session_plan *plans; /* most recent first */

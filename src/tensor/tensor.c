@@ -107,6 +107,49 @@ void bt_tensor_share(bt_tensor *dst, const bt_tensor *src)
     bt_buffer_ref(dst->buffer);
 }
 
+/* A device's bytes: what release needs to know. */
+static void release_device(bt_buffer *buffer) { bt_device_free(buffer->owner, buffer->data, buffer->bytes); }
+
+berth_status bt_tensor_init_on(bt_device *device, bt_tensor *t, berth_dtype dtype, const bt_shape *shape, berth_error *error)
+{
+    if (!device) return bt_tensor_init(t, dtype, shape, error);
+    size_t bytes;
+    *t = (bt_tensor){0};
+    if (bt_dtype_is_object(dtype) || !bt_shape_bytes(shape, bt_dtype_size(dtype), &bytes))
+        return bt_fail(error, BERTH_INTERNAL, "a tensor of %s cannot lie on %s", bt_dtype_name(dtype), device->name);
+    bt_buffer *buffer = bt_buffer_new(0);
+    if (!buffer) return bt_fail_memory(error);
+    buffer->data = bt_device_alloc(device, bytes ? bytes : 1, error);
+    if (!buffer->data) return bt_buffer_free(buffer), BERTH_DEVICE;
+    buffer->bytes = bytes ? bytes : 1;
+    buffer->release = release_device, buffer->owner = device, buffer->on_device = true;
+    *t = (bt_tensor){.dtype = dtype, .shape = *shape, .data = buffer->data, .buffer = buffer, .device = device};
+    return BERTH_OK;
+}
+
+berth_status bt_tensor_transfer(const bt_tensor *dst, const bt_tensor *src, berth_error *error)
+{
+    size_t bytes = bt_tensor_bytes(src);
+    bt_device *to = dst->device, *from = src->device;
+    if (!bytes) return BERTH_OK;
+    if (!to && !from) return memcpy(dst->data, src->data, bytes), BERTH_OK;
+    if (to == from) return to->ops->copy(to, dst->data, src->data, bytes, error);
+    if (!from) return to->ops->upload(to, dst->data, src->data, bytes, error);
+    berth_status status;
+    if (!to) {
+        status = from->ops->download(from, dst->data, src->data, bytes, error);
+        return status ? status : from->ops->sync(from, error);
+    }
+    void *staging = bt_alloc(bytes); /* from one device to another by way of the host */
+    if (!staging) return bt_fail_memory(error);
+    status = from->ops->download(from, staging, src->data, bytes, error);
+    if (!status) status = from->ops->sync(from, error);
+    if (!status) status = to->ops->upload(to, dst->data, staging, bytes, error);
+    if (!status) status = to->ops->sync(to, error);
+    bt_free(staging);
+    return status;
+}
+
 berth_status bt_tensor_keep(bt_tensor *dst, const bt_tensor *src, berth_error *error)
 {
     if (!src->buffer && !src->dead) return bt_tensor_copy(dst, src, error);
@@ -117,8 +160,9 @@ berth_status bt_tensor_keep(bt_tensor *dst, const bt_tensor *src, berth_error *e
 berth_status bt_tensor_copy(bt_tensor *dst, const bt_tensor *src, berth_error *error)
 {
     bt_tensor copy;
-    berth_status status = bt_tensor_init(&copy, src->dtype, &src->shape, error);
-    if (!status) status = bt_elements_copy(src->dtype, copy.data, src->data, bt_tensor_count(src), error);
+    berth_status status = bt_tensor_init_on(src->device, &copy, src->dtype, &src->shape, error);
+    if (!status) status = src->device ? bt_tensor_transfer(&copy, src, error)
+                                      : bt_elements_copy(src->dtype, copy.data, src->data, bt_tensor_count(src), error);
     if (status) return bt_tensor_clear(&copy), status;
     copy.dead = src->dead;
     *dst = copy;

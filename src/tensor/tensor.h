@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "device/device.h"
 
 #define BT_MAX_RANK BERTH_MAX_RANK
 
@@ -54,7 +55,8 @@ typedef struct bt_buffer {
     void *data;
     size_t bytes;
     void (*release)(struct bt_buffer *buffer); /* frees data, not the struct; NULL: data lies behind the struct */
-    void *owner;                               /* for release */
+    void *owner;                               /* for release; NULL: berth's own memory */
+    bool on_device;                            /* owner is the bt_device whose memory this is */
 } bt_buffer;
 
 bt_buffer *bt_buffer_new(size_t bytes);
@@ -67,6 +69,7 @@ typedef struct bt_tensor {
     bt_shape shape;
     void *data;        /* in a constant of the graph: maybe unaligned, a view of a mapped file */
     bt_buffer *buffer; /* NULL: borrowed (a plan's arena, a model's file) */
+    bt_device *device; /* where the data lies; NULL: in memory that the CPU reads */
 } bt_tensor;
 
 /* Strings: an element is its bytes, owned by the tensor's buffer. */
@@ -91,6 +94,10 @@ void bt_object_free(bt_object *object);      /* drops a reference; NULL is legal
 
 /* Fills *t with a new buffer of its own; objects are zeroed (empty strings, NULL objects), numbers are not. */
 berth_status bt_tensor_init(bt_tensor *t, berth_dtype dtype, const bt_shape *shape, berth_error *error);
+/* The same in a device's memory (numbers only); NULL: as above. */
+berth_status bt_tensor_init_on(bt_device *device, bt_tensor *t, berth_dtype dtype, const bt_shape *shape, berth_error *error);
+/* Copies src's bytes to dst, of the same size, wherever the two lie; done when it returns if dst is on the host. */
+berth_status bt_tensor_transfer(const bt_tensor *dst, const bt_tensor *src, berth_error *error);
 /* Drops the buffer and leaves *t empty (dtype 0). */
 void bt_tensor_clear(bt_tensor *t);
 /* Drops the elements of a tensor of objects that alone has its buffer; the room stays, zeroed. */
@@ -99,7 +106,7 @@ void bt_tensor_empty(bt_tensor *t);
 void bt_tensor_share(bt_tensor *dst, const bt_tensor *src);
 /* As bt_tensor_share, but a borrowed one is copied, so that dst may outlive what src borrows from. */
 berth_status bt_tensor_keep(bt_tensor *dst, const bt_tensor *src, berth_error *error);
-/* A fresh copy, aligned. */
+/* A fresh copy, aligned, on the same device. */
 berth_status bt_tensor_copy(bt_tensor *dst, const bt_tensor *src, berth_error *error);
 int64_t bt_tensor_count(const bt_tensor *t);
 size_t bt_tensor_bytes(const bt_tensor *t); /* of handles for object dtypes */
