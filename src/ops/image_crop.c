@@ -79,14 +79,15 @@ static bool read_noise(const bt_node *node, noise *kind)
 }
 
 /* The first pixel of a glimpse of `size` along an axis of `in` pixels. Offsets are in pixels or, normalized, in sizes of
- * the image, and say where the middle of the glimpse lies: from the first pixel, or centered, from the middle of the
- * image and half as long. In the second version those from the first pixel say where the glimpse begins. */
+ * the image, from its first pixel or, centered, half as long and from its middle. They say where the middle of the
+ * glimpse lies. The second version halves, and means the middle, only where offsets are normalized and centered. */
 static int64_t glimpse_start(const bt_node *node, float offset, int64_t in, int64_t size)
 {
-    bool centered = bt_attr_bool(node, "centered", true);
-    if (bt_attr_bool(node, "normalized", true)) offset *= (float)in;
-    if (centered) offset = offset / 2 + (float)in / 2;
-    if (centered || strcmp(node->op, "ExtractGlimpse") == 0) offset -= (float)size / 2;
+    bool centered = bt_attr_bool(node, "centered", true), normalized = bt_attr_bool(node, "normalized", true);
+    bool plain = strcmp(node->op, "ExtractGlimpse") && !(centered && normalized);
+    if (normalized) offset *= (float)in;
+    if (centered) offset = (plain ? offset : offset / 2) + (float)in / 2;
+    if (!plain) offset -= (float)size / 2;
     return offset >= -0x1p62f && offset <= 0x1p62f ? (int64_t)offset : INT64_MIN / 2;
 }
 
