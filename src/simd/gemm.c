@@ -96,7 +96,7 @@ typedef struct tile_rows {
     int n;
     int64_t y[BT_TILE_ROWS], x[BT_TILE_ROWS];
     const float *first[BT_TILE_ROWS]; /* the pixel there, or where it would be */
-    bool inside_x, inside; /* every tap of every row lies between the sides; in the image */
+    bool inside_x, inside;            /* every tap of every row lies between the sides; in the image */
 } tile_rows;
 
 static cursor cursor_at(const bt_gather *l, int64_t row)
@@ -328,7 +328,8 @@ static void run_panel(const bt_gemm_kernels *g, const bt_product *p, int64_t pan
                            .accumulate = p->accumulate || k0 > 0};
         b.tile.ahead = (const char *)(b.tile.b + (last ? p->k : b.k1) * b.tile.ldb);
         b.tile.ahead_step = ahead_step(p, width, tiles);
-        b.fetch_output = b.tile.ahead_step == 0 && b.k1 > k0 && p->ldc == p->n && cols == p->n && tiles * cols >= OUTPUT_COLS;
+        b.fetch_output = b.tile.ahead_step == 0 && b.k1 > k0 && p->ldc == p->n && cols == p->n &&
+                         tiles * cols >= OUTPUT_COLS;
         /* Even tiles: 64 rows are 11 of 6 or 5, never a last one of 1 or 2, which leave the multipliers idle. */
         cursor next = cursor_at(&p->left, row0);
         int64_t row = row0, least = (row1 - row0) / tiles, more = (row1 - row0) % tiles;

@@ -42,7 +42,8 @@ typedef struct bt_tile {
     int64_t ld_add;
     float low, high;
     bool accumulate;
-    const char *ahead; /* what to bring into the second-level cache meanwhile, ahead_step bytes for each row of b */
+    const char
+        *ahead; /* what to bring into the second-level cache meanwhile, ahead_step bytes for each row of b */
     int64_t ahead_step;
 } bt_tile;
 
@@ -56,6 +57,18 @@ typedef struct bt_depthwise {
     int64_t kh, kw, stride_h, stride_w, dilation_h, dilation_w, top, left;
     float low, high;
 } bt_depthwise;
+
+/* A patch of an NHWC image between pixels and the 36 frequencies of winograd.h; frequency f of channel c is at
+ * frequencies[f step + c]. Rows of frequencies have room for whole vectors. */
+typedef struct bt_patch {
+    float *image;
+    int64_t h, w, pixel, channels; /* pixel: floats from one to the next */
+    int64_t y, x;                  /* first pixel; the patch may reach beyond the image */
+    float *frequencies;
+    int64_t step;
+    const float *bias, *add; /* of outputs: NULL, or [channels]; or like the image */
+    float low, high;
+} bt_patch;
 
 typedef struct bt_gemm_kernels {
     int vector;      /* floats a vector; columns of a packed panel are a multiple of it */
@@ -78,6 +91,8 @@ typedef struct bt_gemm_kernels {
                        int64_t pixel_stride, int64_t channels);
     void (*window_sum)(float *y, const float *x, int64_t h, int64_t w, int64_t row_stride,
                        int64_t pixel_stride, int64_t channels, float scale);
+    void (*winograd_input)(const bt_patch *p);  /* 6 x 6 pixels, zeros outside, to frequencies */
+    void (*winograd_output)(const bt_patch *p); /* frequencies to 4 x 4 pixels, those outside left out */
 } bt_gemm_kernels;
 
 /* ---- Packed right sides (gemm.c) ---------------------------------------------------------------------- */

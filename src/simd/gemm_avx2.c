@@ -8,6 +8,7 @@ enum { MAX_VECTORS = 2 };
 
 #include "simd/gemm_lanes.h"
 #include "simd/window_lanes.h"
+#include "simd/winograd_lanes.h"
 
 void bt_gemm_fill_avx2(bt_gemm_kernels *gemm);
 
@@ -58,5 +59,7 @@ void bt_gemm_fill_avx2(bt_gemm_kernels *gemm)
         .depthwise = depthwise,
         .window_max = window_max,
         .window_sum = window_sum,
+        .winograd_input = winograd_input,
+        .winograd_output = winograd_output,
     };
 }

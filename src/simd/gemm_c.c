@@ -5,9 +5,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "simd/lanes_c.h"
+#include "simd/winograd_lanes.h"
+
 void bt_gemm_fill_c(bt_gemm_kernels *gemm);
 
-enum { VECTOR = 8, MAX_COLS = 16 };
+enum { PANEL_VECTOR = 8, MAX_COLS = 16 };
 
 static void tile(const bt_tile *t)
 {
@@ -108,8 +111,8 @@ static void window_sum(float *y, const float *x, int64_t h, int64_t w, int64_t r
 void bt_gemm_fill_c(bt_gemm_kernels *gemm)
 {
     *gemm = (bt_gemm_kernels){
-        .vector = VECTOR,
-        .max_vectors = MAX_COLS / VECTOR,
+        .vector = PANEL_VECTOR,
+        .max_vectors = MAX_COLS / PANEL_VECTOR,
         .max_rows = {0, 4, 4},
         .tile = tile,
         .gemv = gemv,
@@ -118,5 +121,7 @@ void bt_gemm_fill_c(bt_gemm_kernels *gemm)
         .depthwise = depthwise,
         .window_max = window_max,
         .window_sum = window_sum,
+        .winograd_input = winograd_input,
+        .winograd_output = winograd_output,
     };
 }

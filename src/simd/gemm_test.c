@@ -1,6 +1,7 @@
 /* Every level of products, depthwise convolution, pooling and transposition against plain loops over random legal shapes,
  * with guard values around what is written. `gemm_test --bench` prints GFLOP/s of each level instead, one thread. */
 #include "simd/simd.h"
+#include "simd/winograd.h"
 
 #include "base/mem.h"
 #include "check.h"
@@ -262,6 +263,69 @@ static void test_windows(const bt_simd *simd, const bt_simd *reference)
     }
 }
 
+/* ---- Winograd ----------------------------------------------------------------------------------------- */
+
+static bt_winograd winograd_of(const problem *q, const float *x, const float *u, const float *bias,
+                               const float *add, float *y)
+{
+    return (bt_winograd){.x = x,
+                         .u = u,
+                         .y = y,
+                         .in_h = q->l.in_h,
+                         .in_w = q->l.in_w,
+                         .channels = q->l.channels,
+                         .out_h = q->l.out_h,
+                         .out_w = q->l.out_w,
+                         .n = q->n,
+                         .top = q->l.top,
+                         .left = q->l.left,
+                         .bias = bias,
+                         .add = add,
+                         .low = -3,
+                         .high = 2};
+}
+
+static float *winograd_filter(const bt_gemm_kernels *g, const problem *q, const float *w, size_t *floats)
+{
+    size_t bytes;
+    CHECK(bt_winograd_bytes(g, q->l.channels, q->n, &bytes));
+    *floats = bytes / sizeof(float);
+    float *u = random_floats(*floats), *work = random_floats((size_t)(36 * q->n));
+    bt_winograd_pack(g, u, w, q->l.channels, q->n, NULL, work);
+    release(work, (size_t)(36 * q->n));
+    return u;
+}
+
+static void run_winograd(const bt_gemm_kernels *g, const bt_winograd *w, int64_t batch, float *work)
+{
+    int64_t tiles = bt_winograd_tiles(w, batch), block = bt_winograd_block(w);
+    for (int64_t i = 0; i < tiles; i += block)
+        bt_winograd_run(g, w, i, i + block < tiles ? i + block : tiles, work);
+}
+
+static void test_winograd(const bt_simd *simd)
+{
+    const bt_gemm_kernels *g = &simd->gemm;
+    for (int i = 0; i < 60; i++) {
+        problem q =
+            convolution(check_int(1, 2), check_int(3, 20), check_int(1, 40), check_int(1, 70), 3, 1, i % 2);
+        size_t n_in = input_of(&q), n_out = (size_t)(rows_of(&q) * q.n), n_w = (size_t)(k_of(&q) * q.n), n_u;
+        float *x = random_floats(n_in), *w = random_floats(n_w), *bias = random_floats((size_t)q.n);
+        float *add = random_floats(n_out), *expected = random_floats(n_out), *y = guarded(n_out);
+        plain_product(&q, x, w, i % 3 ? bias : NULL, i % 5 ? add : NULL, expected);
+        float *u = winograd_filter(g, &q, w, &n_u);
+        bt_winograd of = winograd_of(&q, x, u, i % 3 ? bias : NULL, i % 5 ? add : NULL, y + PAD);
+        size_t n_work = (size_t)bt_winograd_work(g, &of, bt_winograd_block(&of));
+        float *work = random_floats(n_work);
+        run_winograd(g, &of, q.batch, work);
+        all_close(y + PAD, expected, n_out, 10000);
+        CHECK(guards_hold(y, n_out));
+        release(x, n_in), release(w, n_w), release(bias, (size_t)q.n), release(add, n_out),
+            release(expected, n_out);
+        release(y, n_out + 2 * PAD), release(u, n_u), release(work, n_work);
+    }
+}
+
 /* ---- Bench -------------------------------------------------------------------------------------------- */
 
 static double now(void)
@@ -318,6 +382,30 @@ static void bench_product(const char *name, problem q)
     }
     printf("\n");
     release(x, n_in), release(w, n_w), release(bias, (size_t)q.n), release(c, n_out), release(zeros, n_zeros);
+}
+
+/* GFLOP/s of the direct method. */
+static void bench_winograd(int64_t h, int64_t channels, int64_t n)
+{
+    problem q = convolution(1, h, channels, n, 3, 1, true);
+    size_t n_in = input_of(&q), n_out = (size_t)(rows_of(&q) * q.n), n_w = (size_t)(k_of(&q) * q.n), n_u;
+    float *x = random_floats(n_in), *w = random_floats(n_w), *bias = random_floats((size_t)q.n),
+          *y = random_floats(n_out);
+    printf("winograd %dx%dx%d -> %-13d", (int)h, (int)h, (int)channels, (int)n);
+    for (int level = BT_SIMD_AVX512; level > BT_SIMD_C; level--) {
+        bt_simd simd;
+        if (!bt_simd_fill(&simd, (bt_simd_level)level)) continue;
+        float *u = winograd_filter(&simd.gemm, &q, w, &n_u);
+        bt_winograd of = winograd_of(&q, x, u, bias, NULL, y);
+        size_t n_work = (size_t)bt_winograd_work(&simd.gemm, &of, bt_winograd_block(&of));
+        float *work = random_floats(n_work);
+        double t = TIMED(run_winograd(&simd.gemm, &of, 1, work));
+        printf("  %s %8.1f us %6.1f GFLOP/s", simd.name, t * 1e6,
+               2e-9 * (double)rows_of(&q) * (double)k_of(&q) * (double)n / t);
+        release(u, n_u), release(work, n_work);
+    }
+    printf("\n");
+    release(x, n_in), release(w, n_w), release(bias, (size_t)q.n), release(y, n_out);
 }
 
 static void bench_depthwise(int64_t size, int64_t stride, int64_t h, int64_t channels)
@@ -383,6 +471,10 @@ static void bench(void)
         snprintf(name, sizeof name, "conv %dx%d/%d %dx%dx%d -> %d", p[3], p[3], p[4], p[0], p[0], p[1], p[2]);
         bench_product(name, convolution(1, p[0], p[1], p[2], p[3], p[4], p[5]));
     }
+    static const int winograds[][3] = {{56, 64, 64},  {28, 128, 128}, {14, 256, 256}, {7, 512, 512},
+                                       {147, 32, 64}, {71, 80, 192},  {35, 96, 96},   {224, 64, 64}};
+    for (size_t i = 0; i < sizeof winograds / sizeof *winograds; i++)
+        bench_winograd(winograds[i][0], winograds[i][1], winograds[i][2]);
     static const int depthwises[][4] = {{3, 1, 112, 32}, {3, 2, 112, 96}, {3, 1, 56, 144}, {3, 2, 56, 144},
                                         {3, 1, 28, 192}, {3, 2, 28, 192}, {3, 1, 14, 384}, {3, 1, 14, 576},
                                         {3, 2, 14, 576}, {3, 1, 7, 960},  {5, 1, 14, 672}, {5, 2, 14, 672},
@@ -402,6 +494,7 @@ int main(int argc, char **argv)
         test_gemv(&simd);
         test_depthwise(&simd, &reference);
         test_windows(&simd, &reference);
+        test_winograd(&simd);
     }
     return check_done();
 }
