@@ -1,14 +1,16 @@
 /* Convolutions of 1 to 3 spatial axes: Conv2D, Conv3D, Conv, and Conv2D with fused operations. Float (and half and
- * bfloat16, summed in float) is a product of gathered rows, simd/gemm.h; this is where a plan chooses the method, and where
- * a Winograd transform would join it. Other dtypes: conv_plain.c. Depthwise: depthwise.c. */
+ * bfloat16, summed in float) is a product of gathered rows, simd/gemm.h, or, 3 x 3, Winograd's, conv_winograd.c: prepare
+ * chooses. Other dtypes: conv_plain.c. Depthwise: depthwise.c. */
 #include "ops/conv_plain.h"
+#include "ops/conv_winograd.h"
 #include "ops/product.h"
 
 typedef struct conv {
     bt_windowing w;
     bt_epilogue epilogue;
-    bt_columns columns; /* known when `packed` is there */
+    bt_columns columns; /* known when the filter is packed or transformed */
     const float *packed;
+    const float *transformed; /* instead of packed: for Winograd's method */
 } conv;
 
 static int spatial_of(const bt_node *node, const bt_shape *filter)
@@ -102,22 +104,23 @@ static berth_status prepare_conv(bt_prepare *p)
 {
     conv *op = bt_arena_new(p->arena, conv);
     bt_sizes s;
-    int64_t depth, in_c;
+    int64_t depth, groups;
     if (!op) return bt_fail_memory(p->error);
     berth_status status = parse(p->node, p->n_in, &p->in[1].shape, op, p->error);
     p->state = op;
     if (status || !p->in[1].value || !is_wide(p->in[1].dtype)) return status;
-    status = bt_sizes_input(&op->w, &p->in[0].shape, &s, p->error);
-    in_c = s.in_c;
-    if (!status) status = filter_sizes(op, &p->in[1].shape, &s, &depth, p->error);
+    status = all_sizes(op, &p->in[0].shape, &p->in[1].shape, &s, &groups, p->error);
     bool known = false;
-    /* How many groups there are is told by the input's channels; all weights of one group are the usual guess. */
-    if (status || in_c <= 0 || depth <= 0 || in_c % depth || s.out_c % (in_c / depth)) return status;
+    /* How many groups there are is told by the input's channels. */
+    if (status || s.in_c <= 0) return status;
+    depth = s.in_c / groups;
     status = bt_epilogue_prepare(p, &op->epilogue, s.out_c, &op->columns, &known);
     if (status || !known) return status;
-    bt_right right = right_of(p->in[1].dtype, &s, depth, in_c / depth);
-    op->packed = bt_right_prepare(p, 1, &right, op->columns.scale);
-    return op->packed ? BERTH_OK : p->error ? p->error->status : BERTH_NO_MEMORY;
+    bt_right right = right_of(p->in[1].dtype, &s, depth, groups);
+    if (groups == 1 && p->in[1].dtype == BERTH_FLOAT && bt_winograd_pays(&op->w, &s))
+        op->transformed = bt_winograd_prepare(p, 1, &s, op->columns.scale);
+    else op->packed = bt_right_prepare(p, 1, &right, op->columns.scale);
+    return op->packed || op->transformed ? BERTH_OK : p->error ? p->error->status : BERTH_NO_MEMORY;
 }
 
 /* ---- Running ------------------------------------------------------------------------------------------ */
@@ -218,6 +221,31 @@ static void run_volume(const conv_call *p, int64_t group, int64_t batch, int64_t
     }
 }
 
+static berth_status run_winograd(const conv_call *p)
+{
+    const bt_sizes *s = &p->s;
+    const bt_epilogue *e = &p->op->epilogue;
+    bt_winograd w = {.x = p->x,
+                     .u = p->op->transformed,
+                     .y = p->y,
+                     .in_h = s->in[1],
+                     .in_w = s->in[2],
+                     .channels = s->in_c,
+                     .out_h = s->out[1],
+                     .out_w = s->out[2],
+                     .n = s->out_c,
+                     .top = s->before[1],
+                     .left = s->before[2],
+                     .bias = p->columns.bias,
+                     .add = p->add,
+                     .low = e->low,
+                     .high = e->high,
+                     .activation = e->run,
+                     .alpha = e->alpha,
+                     .beta = e->beta};
+    return bt_winograd_call(p->c, &w, s->batch);
+}
+
 static berth_status run_floats(conv_call *p, berth_dtype dtype, const void *x, void *y)
 {
     bt_call *c = p->c;
@@ -232,6 +260,7 @@ static berth_status run_floats(conv_call *p, berth_dtype dtype, const void *x, v
     p->packed = op->packed;
     p->right = right_of(dtype, &p->s, p->s.in_c / p->groups, p->groups);
     if (!p->x || !p->y) return BERTH_NO_MEMORY;
+    if (op->transformed) return run_winograd(p);
     if (!p->packed) {
         if (bt_epilogue_call(c, &op->epilogue, p->s.out_c, &p->columns)) return BERTH_NO_MEMORY;
         p->packed = bt_right_call(c, c->in[1]->data, &p->right, p->columns.scale);

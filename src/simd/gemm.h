@@ -93,6 +93,8 @@ typedef struct bt_gemm_kernels {
                        int64_t pixel_stride, int64_t channels, float scale);
     void (*winograd_input)(const bt_patch *p);  /* 6 x 6 pixels, zeros outside, to frequencies */
     void (*winograd_output)(const bt_patch *p); /* frequencies to 4 x 4 pixels, those outside left out */
+    /* 3 x 3 taps of n numbers each, tap_step apart (maybe unaligned) and scaled, to 36 rows of n frequencies. */
+    void (*winograd_filter)(const float *taps, int64_t tap_step, const float *scale, int64_t n, float *rows);
 } bt_gemm_kernels;
 
 /* ---- Packed right sides (gemm.c) ---------------------------------------------------------------------- */

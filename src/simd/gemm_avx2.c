@@ -61,5 +61,6 @@ void bt_gemm_fill_avx2(bt_gemm_kernels *gemm)
         .window_sum = window_sum,
         .winograd_input = winograd_input,
         .winograd_output = winograd_output,
+        .winograd_filter = winograd_filter,
     };
 }

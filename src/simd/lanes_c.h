@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { VECTOR = 1 };
 typedef float lanes;
@@ -13,7 +14,12 @@ typedef bool lanes_mask;
 #define UNROLL
 
 INLINE lanes_mask mask_of(int64_t n) { return n > 0; }
-INLINE lanes load_masked(lanes_mask m, const float *p) { return m ? *p : 0; }
+INLINE lanes load_masked(lanes_mask m, const float *p)
+{
+    float x = 0;
+    if (m) memcpy(&x, p, sizeof x);
+    return x;
+}
 INLINE void store(float *p, lanes x) { *p = x; }
 INLINE void store_masked(float *p, lanes_mask m, lanes x)
 {

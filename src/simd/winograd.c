@@ -22,50 +22,16 @@ bool bt_winograd_bytes(const bt_gemm_kernels *g, int64_t channels, int64_t n, si
            *bytes <= PTRDIFF_MAX;
 }
 
-/* Row i of G, for point p_i: (1, p, p^2) / product of (p - other points); the last one for infinity. */
-static void filter_matrix(double g[6][3])
-{
-    const double points[5] = {0, BT_WINOGRAD_A, -BT_WINOGRAD_A, BT_WINOGRAD_B, -BT_WINOGRAD_B};
-    for (int i = 0; i < 5; i++) {
-        double norm = 1;
-        for (int j = 0; j < 5; j++) norm *= i == j ? 1 : points[i] - points[j];
-        g[i][0] = 1 / norm, g[i][1] = points[i] / norm, g[i][2] = points[i] * points[i] / norm;
-    }
-    g[5][0] = g[5][1] = 0, g[5][2] = 1;
-}
-
-/* One channel's 3 x 3 x n filter to 36 rows of n. */
-static void transform_channel(const double g[6][3], const char *filter, int64_t tap_bytes, int64_t n,
-                              const float *scale, float *work)
-{
-    for (int64_t k = 0; k < n; k++) {
-        double x[3][3], half[6][3];
-        for (int t = 0; t < 9; t++) {
-            float one;
-            memcpy(&one, filter + t * tap_bytes + k * (int64_t)sizeof one, sizeof one);
-            x[t / 3][t % 3] = scale ? (double)(one * scale[k]) : (double)one;
-        }
-        for (int i = 0; i < 6; i++)
-            for (int j = 0; j < 3; j++)
-                half[i][j] = g[i][0] * x[0][j] + g[i][1] * x[1][j] + g[i][2] * x[2][j];
-        for (int i = 0; i < 6; i++)
-            for (int j = 0; j < 6; j++)
-                work[(i * 6 + j) * n + k] =
-                    (float)(half[i][0] * g[j][0] + half[i][1] * g[j][1] + half[i][2] * g[j][2]);
-    }
-}
-
 void bt_winograd_pack(const bt_gemm_kernels *g, float *u, const void *filter, int64_t channels, int64_t n,
                       const float *scale, float *work)
 {
-    double matrix[6][3];
     size_t bytes;
     int64_t panels = bt_gemm_panels(g, n), row = n * (int64_t)sizeof(float);
-    filter_matrix(matrix);
     bt_gemm_packed_bytes(g, channels, n, &bytes);
-    memset(u, 0, bytes * FREQUENCIES);
+    if (n % g->vector) memset(u, 0, bytes * FREQUENCIES);
     for (int64_t c = 0; c < channels; c++) {
-        transform_channel(matrix, (const char *)filter + c * row, channels * row, n, scale, work);
+        const float *taps = (const float *)(const void *)((const char *)filter + c * row);
+        g->winograd_filter(taps, channels * n, scale, n, work);
         for (int64_t f = 0; f < FREQUENCIES; f++)
             for (int64_t p = 0; p < panels; p++) {
                 int64_t start = bt_gemm_panel_start(g, n, p), cols = bt_gemm_panel_start(g, n, p + 1) - start;

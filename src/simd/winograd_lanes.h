@@ -86,3 +86,39 @@ static void winograd_output(const bt_patch *p)
         }
     }
 }
+
+/* G x: three taps to six frequencies; row i of G is (1, p, p^2) / product of (p - the other points). */
+INLINE void filter_to_frequencies(lanes x0, lanes x1, lanes x2, lanes y[6])
+{
+    const float a = BT_WINOGRAD_A, b = BT_WINOGRAD_B, norm_a = 2 * a * a * (a * a - b * b),
+                norm_b = 2 * b * b * (b * b - a * a);
+    lanes even_a = fma_of(all(a * a), x2, x0), even_b = fma_of(all(b * b), x2, x0);
+    y[0] = mul(all(1 / (a * a * b * b)), x0);
+    y[1] = mul(all(1 / norm_a), fma_of(all(a), x1, even_a));
+    y[2] = mul(all(1 / norm_a), fma_of(all(-a), x1, even_a));
+    y[3] = mul(all(1 / norm_b), fma_of(all(b), x1, even_b));
+    y[4] = mul(all(1 / norm_b), fma_of(all(-b), x1, even_b));
+    y[5] = x2;
+}
+
+static void winograd_filter(const float *taps, int64_t tap_step, const float *scale, int64_t n, float *rows)
+{
+    for (int64_t k = 0; k < n; k += VECTOR) {
+        const lanes_mask m = mask_of(n - k);
+        const lanes factor = scale ? load_masked(m, scale + k) : all(1);
+        lanes half[3][6];
+        UNROLL for (int j = 0; j < 3; j++)
+        {
+            lanes x[3];
+            UNROLL for (int i = 0; i < 3; i++) x[i] =
+                mul(factor, load_masked(m, taps + (i * 3 + j) * tap_step + k));
+            filter_to_frequencies(x[0], x[1], x[2], half[j]);
+        }
+        UNROLL for (int i = 0; i < 6; i++)
+        {
+            lanes y[6];
+            filter_to_frequencies(half[0][i], half[1][i], half[2][i], y);
+            UNROLL for (int j = 0; j < 6; j++) store_masked(rows + (i * 6 + j) * n + k, m, y[j]);
+        }
+    }
+}
