@@ -441,18 +441,71 @@ berth_status bt_graphdef_read(bt_str message, bt_source *source, berth_error *er
     return status;
 }
 
+/* Who reads node i: list[first[i] .. first[i + 1]). */
+typedef struct readers {
+    int32_t *first, *list;
+} readers;
+
+static int32_t source_of(const bt_node *node, int k)
+{
+    return k < node->n_inputs ? node->inputs[k].node : node->controls[k - node->n_inputs];
+}
+
+static bool find_readers(const bt_graph *graph, readers *r)
+{
+    size_t n = graph->n_nodes, total = 0;
+    for (size_t i = 0; i < n; i++) total += (size_t)graph->nodes[i].n_inputs + (size_t)graph->nodes[i].n_controls;
+    if (total > INT32_MAX) return false;
+    r->first = bt_calloc(n + 2, sizeof *r->first);
+    r->list = bt_calloc(total + 1, sizeof *r->list);
+    if (!r->first || !r->list) return false;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < n; i++) {
+            const bt_node *node = &graph->nodes[i];
+            for (int k = 0; k < node->n_inputs + node->n_controls; k++) {
+                int32_t from = source_of(node, k);
+                if (pass == 0) r->first[from + 2]++;
+                else r->list[r->first[from + 1]++] = (int32_t)i;
+            }
+        }
+        for (size_t i = 0; pass == 0 && i < n; i++) r->first[i + 2] += r->first[i + 1];
+    }
+    return true;
+}
+
+/* fed[i] becomes true when node i needs a placeholder's value. */
+static bool find_fed(const bt_graph *graph, bool *fed)
+{
+    readers r = {0};
+    int32_t *queue = bt_alloc((graph->n_nodes + 1) * sizeof *queue);
+    bool done = queue && find_readers(graph, &r);
+    size_t n = 0;
+    for (size_t i = 0; done && i < graph->n_nodes; i++)
+        if (!strcmp(graph->nodes[i].op, "Placeholder")) fed[i] = true, queue[n++] = (int32_t)i;
+    for (size_t i = 0; done && i < n; i++)
+        for (int32_t k = r.first[queue[i]]; k < r.first[queue[i] + 1]; k++)
+            if (!fed[r.list[k]]) fed[r.list[k]] = true, queue[n++] = r.list[k];
+    bt_free(queue);
+    bt_free(r.first);
+    bt_free(r.list);
+    return done;
+}
+
+/* Table initialisers: but for those that take what a run feeds, and so belong to that run. */
 berth_status bt_graphdef_find_init(bt_source *source, berth_error *error)
 {
     const bt_graph *graph = &source->graph;
     source->n_init_targets = 0;
     source->init_targets = bt_arena_array(&source->arena, const char *, graph->n_nodes);
-    if (!source->init_targets) return bt_fail_memory(error);
-    for (size_t i = 0; i < graph->n_nodes; i++) {
+    bool *fed = bt_calloc(graph->n_nodes + 1, sizeof *fed);
+    bool done = source->init_targets && fed && find_fed(graph, fed);
+    for (size_t i = 0; done && i < graph->n_nodes; i++) {
         const bt_node *node = &graph->nodes[i];
-        if (bt_starts(node->op, "InitializeTable") || bt_starts(node->op, "LookupTableImport"))
-            source->init_targets[source->n_init_targets++] = node->name;
+        bool is_init = bt_starts(node->op, "InitializeTable") || bt_starts(node->op, "LookupTableImport");
+        if (is_init && !fed[i]) source->init_targets[source->n_init_targets++] = node->name;
     }
-    return BERTH_OK;
+    bt_free(fed);
+    return done ? BERTH_OK : bt_fail_memory(error);
 }
 
 /* ---- Files -------------------------------------------------------------------------------------------- */
