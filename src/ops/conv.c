@@ -23,8 +23,8 @@ static int spatial_of(const bt_node *node, const bt_shape *filter)
 static berth_status parse(const bt_node *node, int n_in, const bt_shape *filter, conv *op, berth_error *error)
 {
     *op = (conv){0};
-    int spatial = spatial_of(node, filter);
     if (n_in < 2) return bt_fail(error, BERTH_BAD_MODEL, "has %d inputs, not 2", n_in);
+    int spatial = spatial_of(node, filter);
     if (!spatial) return bt_fail(error, BERTH_UNSUPPORTED, "a filter of %d dimensions", filter->rank);
     if (strcmp(bt_attr_string(node, "filter_format", "HWIO"), "HWIO"))
         return bt_fail(error, BERTH_UNSUPPORTED, "filter_format %s",

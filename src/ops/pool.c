@@ -10,7 +10,8 @@
 
 static berth_status parse(const bt_node *node, int n_in, bt_windowing *w, berth_error *error)
 {
-    if (n_in < 1) return bt_fail(error, BERTH_BAD_MODEL, "has no input");
+    int least = strcmp(node->op, "MaxPoolV2") ? 1 : 3;
+    if (n_in < least) return bt_fail(error, BERTH_BAD_MODEL, "has %d inputs, not %d", n_in, least);
     return bt_windowing_parse(node, bt_ends(node->op, "3D") ? 3 : 2, true, w, error);
 }
 
@@ -267,7 +268,8 @@ static berth_status run_pool(bt_call *c)
     p.x = narrow ? bt_floats(c, dtype, x, bt_tensor_count(c->in[0])) : x;
     p.y = narrow ? bt_floats_out(c, dtype, y, count) : y;
     if (!p.x || !p.y) return BERTH_NO_MEMORY;
-    bt_parallel(c->pool, pixels, 1 + 20000 / (s.in_c * bt_axes_count(s.filter) + 1), run, &p);
+    double each = (double)s.in_c * (double)s.filter[0] * (double)s.filter[1] * (double)s.filter[2];
+    bt_parallel(c->pool, pixels, 1 + (int64_t)(20000 / (each + 1)), run, &p);
     if (narrow) bt_floats_done(c, dtype, y, p.y, count);
     return y == out ? BERTH_OK : bt_swap_axes(c, dtype, out, y, s.batch, bt_axes_count(s.out), s.out_c);
 }

@@ -55,6 +55,8 @@ berth_status bt_epilogue_parse(const bt_node *node, int first, int n_in, bt_epil
                        .high = INFINITY,
                        .alpha = bt_attr_float(node, "leakyrelu_alpha", 0.2f),
                        .epsilon = bt_attr_float(node, "epsilon", 1e-4f)};
+    if (n > 0 && bt_attr_find(node, "fused_ops")->kind != BT_ATTR_STRING)
+        return bt_fail(error, BERTH_BAD_MODEL, "fused_ops must be strings");
     for (int i = 0; i < n; i++) {
         int *argument = bt_str_is(list[i].s, "Scale")            ? &e->scale
                         : bt_str_is(list[i].s, "BiasAdd")        ? &e->bias

@@ -49,13 +49,13 @@ static berth_status evaluate(const trial *t, berth_dtype dtype, bt_tensor *out, 
         bt_tensor_share(&in[i], &t->in[i]);
         ins[i] = &in[i];
         if (t->is_index[i] || dtype == BERTH_DOUBLE) continue;
+        bt_tensor_clear(&in[i]);
         bt_tensor_init(&in[i], BERTH_FLOAT, &t->in[i].shape, NULL);
         for (int64_t j = 0; j < bt_tensor_count(&in[i]); j++)
             ((float *)in[i].data)[j] = (float)((double *)t->in[i].data)[j];
     }
     berth_status status = bt_eval(&graph.nodes[t->node], ins, t->n_in, out, 1, NULL, error);
-    for (int i = 0; i < t->n_in; i++)
-        if (in[i].buffer != t->in[i].buffer) bt_tensor_clear(&in[i]);
+    for (int i = 0; i < t->n_in; i++) bt_tensor_clear(&in[i]);
     return status;
 }
 
@@ -113,6 +113,18 @@ static void try_conv(void)
     int64_t groups = check_int(1, 3), depth = check_int(1, 9), kh = check_int(1, 5), kw = check_int(1, 5);
     add_input(&t, image(first, check_int(0, 2), check_int(1, 14), check_int(1, 14), groups * depth));
     add_input(&t, BT_SHAPE(kh, kw, depth, groups * check_int(1, 40)));
+    finish(&t);
+}
+
+/* Large enough for Winograd's method where the filter is 3 x 3. */
+static void try_wide_conv(void)
+{
+    trial t = begin("Conv2D");
+    bool first = random_window(&t, 1);
+    if (check_int(0, 3)) set_axes(&t, "strides", first, 1, 1);
+    int64_t depth = check_int(32, 50), size = check_int(2, 3);
+    add_input(&t, image(first, check_int(1, 2), check_int(13, 20), check_int(13, 20), depth));
+    add_input(&t, BT_SHAPE(size, size, depth, check_int(32, 70)));
     finish(&t);
 }
 
@@ -202,5 +214,6 @@ int main(void)
         try_matmul();
         try_pool();
     }
+    for (int i = 0; i < 20; i++) try_wide_conv();
     return check_done();
 }

@@ -27,6 +27,7 @@ static berth_status parse_list(const bt_node *node, const bt_windowing *w, const
     const bt_attr_value *list;
     int64_t values[BT_AXES + 2];
     int n = bt_attr_list(node, name, &list);
+    if (n > 0 && bt_attr_find(node, name)->kind != BT_ATTR_INT) n = -1;
     for (int i = 0; i < BT_AXES; i++) axes[i] = 1;
     if (n <= 0 && !required) return BERTH_OK;
     if (n < 0 || n > BT_AXES + 2)
@@ -40,6 +41,7 @@ static berth_status parse_paddings(const bt_node *node, bt_windowing *w, berth_e
     const bt_attr_value *list;
     int n = bt_attr_list(node, "explicit_paddings", &list), first = w->channels_first ? 2 : 1;
     if (strcmp(w->padding, "EXPLICIT")) return BERTH_OK;
+    if (n > 0 && bt_attr_find(node, "explicit_paddings")->kind != BT_ATTR_INT) n = -1;
     if (n == 2 * w->spatial) first = 0; /* Conv lists the spatial axes alone */
     else if (n != 2 * (w->spatial + 2))
         return bt_fail(error, BERTH_BAD_MODEL, "explicit_paddings has %d elements, not %d", n,
@@ -78,6 +80,7 @@ bool bt_window_list(const bt_node *node, const char *name, int rank, int64_t axe
 {
     const bt_attr_value *list;
     int n = bt_attr_list(node, name, &list);
+    if (n > 0 && bt_attr_find(node, name)->kind != BT_ATTR_INT) n = -1;
     for (int i = 0; i < BT_AXES; i++) axes[i] = 1;
     if (n != rank || list[0].i != 1 || list[n - 1].i != 1) return false;
     for (int i = 1; i < rank - 1; i++) {
