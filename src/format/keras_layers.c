@@ -33,6 +33,7 @@ static const btk_class classes[] = {
     {"GaussianDropout", btk_identity, BTK_MASK, NULL},
     {"GaussianNoise", btk_identity, BTK_MASK, NULL},
     {"ActivityRegularization", btk_identity, BTK_MASK, NULL},
+    {"StochasticDepth", btk_identity, BTK_MASK, NULL},
     {"Identity", btk_identity, BTK_MASK, NULL},
 
     /* Core */
@@ -118,6 +119,7 @@ static const btk_class classes[] = {
     {"LayerNormalization", btk_layer_norm, BTK_MASK, NULL},
     {"GroupNormalization", btk_group_norm, BTK_MASK, NULL},
     {"UnitNormalization", btk_unit_norm, BTK_MASK, NULL},
+    {"LayerScale", btk_layer_scale, 0, NULL},
     {"SpectralNormalization", btk_spectral_norm, 0, NULL},
     {"RMSNormalization", btk_rms_norm, BTK_MASK, NULL},
 

@@ -43,7 +43,7 @@ void btk_crop(btk_call *c), btk_zero_pad(btk_call *c), btk_upsample(btk_call *c)
 /* keras_norm.c */
 void btk_batch_norm(btk_call *c), btk_layer_norm(btk_call *c), btk_group_norm(btk_call *c),
     btk_unit_norm(btk_call *c);
-void btk_rms_norm(btk_call *c), btk_spectral_norm(btk_call *c);
+void btk_rms_norm(btk_call *c), btk_spectral_norm(btk_call *c), btk_layer_scale(btk_call *c);
 
 /* keras_merge.c */
 void btk_merge(btk_call *c), btk_concatenate(btk_call *c), btk_dot(btk_call *c), btk_merge_old(btk_call *c);

@@ -219,3 +219,10 @@ void btk_spectral_norm(btk_call *c)
     btk_weight_raw(c, "vector_u", false, BT_SHAPE(-1, -1));
     btk_return(c, y);
 }
+
+/* Of keras.applications.ConvNeXt: x gamma. */
+void btk_layer_scale(btk_call *c)
+{
+    btk_tensor gamma = btk_weight_of(c, "gamma", true, BT_SHAPE(btk_int_of(c, "projection_dim", -1)));
+    btk_return(c, btk_binary(c->k, "Mul", c->x, gamma));
+}
