@@ -1,5 +1,5 @@
-/* HDF5: superblock, bounded access, object headers and their messages. To read next: hdf5_group.c (what groups
- * hold), hdf5_data.c (attributes and datasets). */
+/* HDF5: superblock, bounded access, object headers and their messages. To read next: hdf5_group.c (what
+ * groups hold), hdf5_data.c (attributes and datasets). */
 #include "format/hdf5_inner.h"
 
 static const uint8_t signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};

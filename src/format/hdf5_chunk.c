@@ -1,6 +1,7 @@
-/* HDF5 datasets in chunks: the index that says where each chunk lies (B-tree version 1; of layout version 4 a single
- * chunk, implicit, fixed array, B-tree version 2), and the assembly of chunks into one dense tensor in the arena. A
- * dataset of one unfiltered chunk stays a view. Extensible arrays (one unlimited dimension, libver 1.10) are refused. */
+/* HDF5 datasets in chunks: the index that says where each chunk lies (B-tree version 1; of layout version 4 a
+ * single chunk, implicit, fixed array, B-tree version 2), and the assembly of chunks into one dense tensor in
+ * the arena. A dataset of one unfiltered chunk stays a view. Extensible arrays (one unlimited dimension,
+ * libver 1.10) are refused. */
 #include "format/hdf5_chunk.h"
 #include "format/hdf5_filter.h"
 
@@ -81,7 +82,8 @@ static uint64_t chunk_count(const chunked *c)
 
 /* ---- Indices ------------------------------------------------------------------------------------------ */
 
-/* TREE of type 1; a key: bytes stored (4), filters skipped (4), place of the first element (8 an axis, one axis more). */
+/* TREE of type 1; a key: bytes stored (4), filters skipped (4), place of the first element (8 an axis, one
+ * axis more). */
 static berth_status btree1(bt_hdf5 *h, chunked *c, uint64_t address, int depth)
 {
     bt_reader r;
@@ -115,8 +117,9 @@ static berth_status fixed_element(bt_hdf5 *h, chunked *c, bt_reader *r, uint64_t
     return r->failed ? h5_fail(h, "a damaged chunk index") : chunk(h, c, address, stored, skipped, at);
 }
 
-/* FAHD: version 0, client, element size, page bits, elements, data block. FADB: version, client, header, [bit map of
- * pages, checksum], then elements; beyond 2^page_bits of them in pages, each with a checksum behind it. */
+/* FAHD: version 0, client, element size, page bits, elements, data block. FADB: version, client, header, [bit
+ * map of pages, checksum], then elements; beyond 2^page_bits of them in pages, each with a checksum behind
+ * it. */
 static berth_status fixed_array(bt_hdf5 *h, chunked *c, uint64_t address)
 {
     bt_reader r;
@@ -182,8 +185,8 @@ typedef struct chunk_index {
     uint64_t address, stored, skipped; /* the last two: of a single chunk with filters */
 } chunk_index;
 
-/* Version 3: rank + 1, address, sizes (4 each), element size. Version 4: flags, rank + 1, bytes of a size, sizes,
- * kind of index, what it needs, address. */
+/* Version 3: rank + 1, address, sizes (4 each), element size. Version 4: flags, rank + 1, bytes of a size,
+ * sizes, kind of index, what it needs, address. */
 static berth_status read_chunks(bt_hdf5 *h, const h5_chunks *layout, chunked *c, chunk_index *index)
 {
     bt_reader r = layout->rest;

@@ -18,7 +18,8 @@ static berth_dtype integer(size_t size, bool is_signed)
                        : BERTH_NO_DTYPE;
 }
 
-/* Properties of a floating type: bit offset (2), precision (2), exponent place, exponent bits, mantissa place, mantissa bits. */
+/* Properties of a floating type: bit offset (2), precision (2), exponent place, exponent bits, mantissa
+ * place, mantissa bits. */
 static berth_dtype floating(size_t size, const uint8_t *p)
 {
     int exponent = p[5], mantissa = p[7];
@@ -29,7 +30,8 @@ static berth_dtype floating(size_t size, const uint8_t *p)
     return BERTH_NO_DTYPE;
 }
 
-/* Class and version, bits (3), size (4), properties. An enumeration of two names (FALSE, TRUE) is h5py's bool. */
+/* Class and version, bits (3), size (4), properties. An enumeration of two names (FALSE, TRUE) is h5py's
+ * bool. */
 berth_status h5_datatype(bt_hdf5 *h, const uint8_t *p, size_t n, h5_type *out)
 {
     *out = (h5_type){0};
@@ -64,7 +66,8 @@ berth_status h5_datatype(bt_hdf5 *h, const uint8_t *p, size_t n, h5_type *out)
     }
 }
 
-/* Version 1: rank, flags, reserved (5), sizes; version 2: rank, flags, kind (0 scalar, 1 simple, 2 null), sizes. */
+/* Version 1: rank, flags, reserved (5), sizes; version 2: rank, flags, kind (0 scalar, 1 simple, 2 null),
+ * sizes. */
 berth_status h5_dataspace(bt_hdf5 *h, const uint8_t *p, size_t n, bt_shape *out)
 {
     bt_reader r = bt_reader_of(p, n);
@@ -136,8 +139,8 @@ typedef struct attribute {
     bool found;
 } attribute;
 
-/* Version, flags, sizes of name, datatype and dataspace (2 each), [character set], then these three and the data; in
- * version 1 each padded to 8. */
+/* Version, flags, sizes of name, datatype and dataspace (2 each), [character set], then these three and the
+ * data; in version 1 each padded to 8. */
 static berth_status attribute_body(bt_hdf5 *h, const uint8_t *data, size_t size, void *user)
 {
     attribute *want = user;
@@ -225,7 +228,8 @@ static berth_status unwritten(bt_hdf5 *h, const h5_type *type, const bt_shape *s
     return h5_decode(h, type, shape, zeros, bytes, out);
 }
 
-/* Versions 1 and 2: rank, class, reserved (5), [address], sizes (4 each) ...; 3 and later: class, then its own. */
+/* Versions 1 and 2: rank, class, reserved (5), [address], sizes (4 each) ...; 3 and later: class, then its
+ * own. */
 static berth_status read_layout(bt_hdf5 *h, const dataset *d, const h5_type *type, const bt_shape *shape,
                                 bt_tensor *out)
 {

@@ -15,8 +15,8 @@ typedef struct h5_filters {
 } h5_filters;
 
 berth_status h5_filters_read(bt_hdf5 *h, const h5_message *m, h5_filters *out);
-/* Undoes the filters whose bit in `skipped` is not set. out and spare: `bytes` each; the result is in out, and
- * must fill it. */
+/* Undoes the filters whose bit in `skipped` is not set. out and spare: `bytes` each; the result is in out,
+ * and must fill it. */
 berth_status h5_unfilter(bt_hdf5 *h, const h5_filters *f, uint64_t skipped, const uint8_t *p, size_t n,
                          uint8_t *out, uint8_t *spare, size_t bytes);
 

@@ -1,6 +1,6 @@
 /* HDF5 groups: the links of a group, in the old layout (B-tree version 1 over symbol table nodes, names in a
- * local heap) and the new one (link messages; many links: fractal heap and B-tree version 2, hdf5_heap.c). Soft
- * and external links are left out. */
+ * local heap) and the new one (link messages; many links: fractal heap and B-tree version 2, hdf5_heap.c).
+ * Soft and external links are left out. */
 #include "format/hdf5_inner.h"
 
 enum { MAX_LEVELS = 32 };
@@ -23,7 +23,8 @@ typedef struct old_group {
     uint64_t names_size;
 } old_group;
 
-/* SNOD: version 1, reserved, entries (2); an entry: offset of the name, header, cache type (4), reserved (4), scratch (16). */
+/* SNOD: version 1, reserved, entries (2); an entry: offset of the name, header, cache type (4), reserved (4),
+ * scratch (16). */
 static berth_status symbols(bt_hdf5 *h, old_group *old, uint64_t address)
 {
     bt_reader r;

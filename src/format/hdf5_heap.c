@@ -54,7 +54,8 @@ static berth_status walk(bt_hdf5 *h, const tree *t, uint64_t address, uint64_t n
     return status;
 }
 
-/* BTHD: version 0, type, node size (4), record size (2), depth (2), split and merge percents, root, its records (2). */
+/* BTHD: version 0, type, node size (4), record size (2), depth (2), split and merge percents, root, its
+ * records (2). */
 berth_status h5_btree2(bt_hdf5 *h, uint64_t address, int record_type, h5_object_fn *f, void *user)
 {
     tree t = {.f = f, .user = user};
@@ -127,9 +128,9 @@ static berth_status open_heap(bt_hdf5 *h, uint64_t address, heap *out)
     return BERTH_OK;
 }
 
-/* Where a managed object lies: down the indirect blocks (FHIB) to the direct block (FHDB) that spans the offset.
- * Rows 0 and 1 have blocks of `start` bytes, each later row twice as large ones; rows whose blocks are larger
- * than max_direct hold indirect blocks. A block's own head counts as part of its span. */
+/* Where a managed object lies: down the indirect blocks (FHIB) to the direct block (FHDB) that spans the
+ * offset. Rows 0 and 1 have blocks of `start` bytes, each later row twice as large ones; rows whose blocks
+ * are larger than max_direct hold indirect blocks. A block's own head counts as part of its span. */
 static berth_status locate(bt_hdf5 *h, const heap *o, uint64_t offset, uint64_t n, const uint8_t **out)
 {
     uint64_t block = o->root, head = 5 + (uint64_t)h->offset_bytes + (uint64_t)(o->offset_bits + 7) / 8;
@@ -235,8 +236,8 @@ berth_status h5_dense(bt_hdf5 *h, uint64_t address, uint64_t names, int record_t
 
 /* ---- Global heap -------------------------------------------------------------------------------------- */
 
-/* A reference: length (4), collection, index (4). GCOL: version 1, reserved (3), size; objects: index (2), references
- * (2), reserved (4), size, data padded to 8. */
+/* A reference: length (4), collection, index (4). GCOL: version 1, reserved (3), size; objects: index (2),
+ * references (2), reserved (4), size, data padded to 8. */
 berth_status h5_string(bt_hdf5 *h, const uint8_t *reference, bt_string *out)
 {
     bt_reader r = bt_reader_of(reference, (size_t)h->offset_bytes + 8), c;

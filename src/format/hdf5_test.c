@@ -1,5 +1,5 @@
-/* HDF5: the same objects as h5py writes them in its oldest and its newest layouts (tests/data/hdf5_old.h5, hdf5_new.h5),
- * files cut at every byte, and files with bytes changed. */
+/* HDF5: the same objects as h5py writes them in its oldest and its newest layouts (tests/data/hdf5_old.h5,
+ * hdf5_new.h5), files cut at every byte, and files with bytes changed. */
 #include "format/hdf5.h"
 #include "check.h"
 

@@ -1,5 +1,5 @@
-/* JSON: text to a tree in an arena. What Python's json module writes is read: NaN, Infinity and -Infinity too.
- * Knows nothing of Keras. */
+/* JSON: text to a tree in an arena. What Python's json module writes is read: NaN, Infinity and -Infinity
+ * too. Knows nothing of Keras. */
 #ifndef BT_JSON_H
 #define BT_JSON_H
 

@@ -1,9 +1,9 @@
 /* Keras: what the files keras_*.c share. A configuration (JSON) and a store of weights become nodes of stock
- * TensorFlow ops in a bt_source. Not a format by itself: keras_h5.c reads files. To read next: keras_layers.c (the
- * table of classes), keras_model.c (how a model is walked), keras_emit.c (how nodes are made).
+ * TensorFlow ops in a bt_source. Not a format by itself: keras_h5.c reads files. To read next: keras_layers.c
+ * (the table of classes), keras_model.c (how a model is walked), keras_emit.c (how nodes are made).
  *
- * Errors are sticky: after the first, every function here gives an empty tensor at once, so that a layer is written
- * as the formula that it is, and looked at once when the layer is done. */
+ * Errors are sticky: after the first, every function here gives an empty tensor at once, so that a layer is
+ * written as the formula that it is, and looked at once when the layer is done. */
 #ifndef BT_KERAS_H
 #define BT_KERAS_H
 
@@ -120,9 +120,11 @@ enum {
 
 /* The whole model: placeholders, layers, the signature; weights filled in. */
 berth_status btk_model(btk *k, const bt_json *model);
+/* keras_layer.c */
 /* A layer from its entry, with no calls yet. NULL when failed. */
 btk_layer *btk_layer_new(btk *k, const bt_json *entry);
-/* A layer inside the one that is being called: made at the first call, found again at later ones, in the same order. */
+/* A layer inside the one that is being called: made at the first call, found again at later ones, in the same
+ * order. */
 btk_layer *btk_child(btk_call *c, const bt_json *entry);
 /* Calls it; results in *out. */
 void btk_layer_call(btk *k, btk_layer *layer, const btk_value *args, int n_args, btk_result *out);
@@ -209,7 +211,8 @@ btk_tensor btk_softmax(btk *k, btk_tensor x, int axis);
 
 /* dims[i] -1: the size of axis axes[i] of x (at most one such may have axes[i] -1: what is left). */
 btk_tensor btk_reshape(btk *k, btk_tensor x, int rank, const int64_t *dims, const int *axes);
-/* [a, b, rest] as [a b, rest] (n leading axes), and back, the sizes of the leading axes being those of `like`. */
+/* [a, b, rest] as [a b, rest] (n leading axes), and back, the sizes of the leading axes being those of
+ * `like`. */
 btk_tensor btk_fold_leading(btk *k, btk_tensor x, int n);
 btk_tensor btk_unfold_leading(btk *k, btk_tensor x, btk_tensor like, int n);
 /* Dimension of x as an int32 scalar; a constant where it is known. */
@@ -252,7 +255,8 @@ typedef struct btk_function {
     const char *scope;
 } btk_function;
 
-/* From here on nodes go into a new function, whose arguments are like `args`; they are replaced by what they are inside. */
+/* From here on nodes go into a new function, whose arguments are like `args`; they are replaced by what they
+ * are inside. */
 void btk_function_begin(btk *k, const char *name, int n, btk_tensor *args, btk_function *f);
 /* Ends it; its name, or NULL. */
 const char *btk_function_end(btk *k, btk_function *f, int n, const btk_tensor *results);

@@ -118,8 +118,8 @@ static btk_tensor glu(btk *k, btk_tensor x)
                       sigmoid(k, btk_slice(k, x, -1, n / 2, INT64_MAX)));
 }
 
-/* max(x - tau, 0): of the values z in falling order with running sums s, the first k for which 1 + k z > s count. Keras's
- * tau is (sum of these s - 1) / k, which is not that of the paper (s_k - 1) / k. */
+/* max(x - tau, 0): of the values z in falling order with running sums s, the first k for which 1 + k z > s
+ * count. Keras's tau is (sum of these s - 1) / k, which is not that of the paper (s_k - 1) / k. */
 static btk_tensor sparsemax(btk *k, btk_tensor x)
 {
     int64_t n = btk_known(k, x, -1, "the last dimension");

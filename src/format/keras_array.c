@@ -1,4 +1,5 @@
-/* Keras: nodes that move elements about - reshape, transpose, slice, concatenate - and those that fold axes away. */
+/* Keras: nodes that move elements about - reshape, transpose, slice, concatenate - and those that fold axes
+ * away. */
 #include "format/keras.h"
 
 static bool legal_axis(btk *k, btk_tensor x, int *axis)

@@ -1,5 +1,6 @@
-/* Keras: attention: Attention, AdditiveAttention, MultiHeadAttention, GroupedQueryAttention. Scores are softmaxed over the
- * keys; masks are bool, true where attention is paid. Heads go in front of time, so that all is batched products. */
+/* Keras: attention: Attention, AdditiveAttention, MultiHeadAttention, GroupedQueryAttention. Scores are
+ * softmaxed over the keys; masks are bool, true where attention is paid. Heads go in front of time, so that
+ * all is batched products. */
 #include "format/keras_layers.h"
 
 #include <math.h>
@@ -168,7 +169,8 @@ static btk_tensor repeated(heads *h, btk_tensor x)
     return btk_reshape(k, wide, 4, (int64_t[]){-1, h->query_heads, -1, btk_dim(x, 3)}, (int[]){0, -1, 3, -1});
 }
 
-/* The mask of all that Keras knows: of the steps of query, value and key, given, causal, of a window; [.., 1, q, k]. */
+/* The mask of all that Keras knows: of the steps of query, value and key, given, causal, of a window; [.., 1,
+ * q, k]. */
 static btk_tensor whole_mask(btk_call *c, btk_tensor q, btk_tensor v, btk_tensor key)
 {
     btk *k = c->k;

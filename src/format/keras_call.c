@@ -1,5 +1,5 @@
-/* Keras: what a layer is given when it is built - members of its configuration, its arguments, its weights - and what
- * it gives back. */
+/* Keras: what a layer is given when it is built - members of its configuration, its arguments, its weights -
+ * and what it gives back. */
 #include "format/keras.h"
 
 #include <stdio.h>
@@ -207,8 +207,8 @@ static void set_value(fill *f, btk_weight *w, const bt_tensor *value)
     w->is_set = true;
 }
 
-/* Keras stores the trainable weights of a layer and of all inside it, then the others: of each layer first its own
- * trainable ones. */
+/* Keras stores the trainable weights of a layer and of all inside it, then the others: of each layer first
+ * its own trainable ones. */
 static void fill_some(fill *f, btk_layer *layer, bool trainable, bool above)
 {
     bool free = above && layer->trainable;

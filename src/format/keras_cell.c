@@ -1,5 +1,6 @@
-/* Keras: the cells SimpleRNN, GRU, LSTM, ConvLSTM and stacks of them: their weights and one step of each. The gates of
- * an LSTM are i, f, c, o, those of a GRU z, r, h; Keras 1 stores each gate's weights apart, an LSTM's as i, c, f, o. */
+/* Keras: the cells SimpleRNN, GRU, LSTM, ConvLSTM and stacks of them: their weights and one step of each. The
+ * gates of an LSTM are i, f, c, o, those of a GRU z, r, h; Keras 1 stores each gate's weights apart, an
+ * LSTM's as i, c, f, o. */
 #include "format/keras_rnn.h"
 
 static const bt_json *first_of(const btk_call *c, const char *key, const char *old)
@@ -42,8 +43,8 @@ static void split(btk *k, btk_tensor x, int n, btk_tensor *out)
 
 /* ---- Weights ------------------------------------------------------------------------------------------ */
 
-/* kernel [m, gates n], recurrent kernel [n, gates n], bias; in Keras 1 of each gate apart, in the order that `order` gives:
- * gate order[i] of ours is number i in the file. */
+/* kernel [m, gates n], recurrent kernel [n, gates n], bias; in Keras 1 of each gate apart, in the order that
+ * `order` gives: gate order[i] of ours is number i in the file. */
 static void dense_weights(btk_call *c, int64_t m, int gates, const int *order, btk_tensor *out)
 {
     btk *k = c->k;

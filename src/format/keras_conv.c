@@ -1,6 +1,6 @@
-/* Keras: convolutions of one to three spatial axes, depthwise, separable, transposed and unshared. TensorFlow's ops take
- * the channels last (its CPU kernels know nothing else); channels_first is transposed there and back. A kernel is
- * [size..., channels / groups, filters]. */
+/* Keras: convolutions of one to three spatial axes, depthwise, separable, transposed and unshared.
+ * TensorFlow's ops take the channels last (its CPU kernels know nothing else); channels_first is transposed
+ * there and back. A kernel is [size..., channels / groups, filters]. */
 #include "format/keras_layers.h"
 
 /* ---- Configuration ------------------------------------------------------------------------------------ */
@@ -101,7 +101,8 @@ btk_tensor btk_convolve(btk *k, btk_tensor x, btk_tensor kernel, const btk_windo
     if (!btk_rank(k, x, w.n + 2, w.n + 2)) return x;
     if (!strcmp(w.padding, "causal")) x = causal(k, x, &w);
     if (w.n == 1) {
-        /* TensorFlow takes strides of all axes only where they are equal for some kernels: a row of one needs none. */
+        /* TensorFlow takes strides of all axes only where they are equal for some kernels: a row of one needs
+         * none. */
         btk_window image = as_image(&w);
         btk_tensor y = btk_convolve(k, btk_expand(k, x, 1), btk_expand(k, kernel, 0), &image);
         return btk_squeeze(k, y, 1);
@@ -147,8 +148,8 @@ void btk_conv(btk_call *c)
 
 /* ---- Depthwise ---------------------------------------------------------------------------------------- */
 
-/* A kernel [size..., channels, multiplier], channel by channel. TensorFlow's op has no dilation on a CPU: there a grouped
- * convolution stands for it, whose kernel is [size..., 1, channels multiplier]. */
+/* A kernel [size..., channels, multiplier], channel by channel. TensorFlow's op has no dilation on a CPU:
+ * there a grouped convolution stands for it, whose kernel is [size..., 1, channels multiplier]. */
 static btk_tensor depthwise(btk *k, btk_tensor x, btk_tensor kernel, btk_window w)
 {
     if (w.n == 1) {
@@ -268,7 +269,8 @@ void btk_conv_transpose(btk_call *c)
 
 /* ---- Unshared ----------------------------------------------------------------------------------------- */
 
-/* Every place has a kernel of its own, [places, size... channels, filters]: patches times kernels, place by place. */
+/* Every place has a kernel of its own, [places, size... channels, filters]: patches times kernels, place by
+ * place. */
 void btk_locally_connected(btk_call *c)
 {
     btk *k = c->k;
@@ -304,7 +306,8 @@ void btk_locally_connected(btk_call *c)
     btk_return(c, axes_of(c) == 2 && btk_channels_first(c) ? btk_channels_back(k, y) : y);
 }
 
-/* Keras 1 names the size of the result; its kernel is [rows, columns, channels, filters] and turned over in use. */
+/* Keras 1 names the size of the result; its kernel is [rows, columns, channels, filters] and turned over in
+ * use. */
 void btk_deconvolution(btk_call *c)
 {
     btk *k = c->k;

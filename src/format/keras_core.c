@@ -1,4 +1,5 @@
-/* Keras: Dense and its kin, Embedding, Masking, and layers that do nothing when a model is used and not trained. */
+/* Keras: Dense and its kin, Embedding, Masking, and layers that do nothing when a model is used and not
+ * trained. */
 #include "format/keras_layers.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Keras: nodes, constants and elementwise formulas of the graph that is made; loop bodies. What moves elements
- * about is in keras_array.c, activations in keras_activation.c. */
+/* Keras: nodes, constants and elementwise formulas of the graph that is made; loop bodies. What moves
+ * elements about is in keras_array.c, activations in keras_activation.c. */
 #include "format/keras.h"
 
 #include <ctype.h>

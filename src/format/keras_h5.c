@@ -1,6 +1,7 @@
-/* Keras HDF5: whole models (`model.save("x.h5")` of Keras 1 to 3): the configuration in the attribute model_config, the
- * weights in the group model_weights, a group a layer, in the order of its attribute weight_names. Files of weights alone
- * take their configuration from --structure. Knows nothing of layers: keras_model.c. */
+/* Keras HDF5: whole models (`model.save("x.h5")` of Keras 1 to 3): the configuration in the attribute
+ * model_config, the weights in the group model_weights, a group a layer, in the order of its attribute
+ * weight_names. Files of weights alone take their configuration from --structure. Knows nothing of layers:
+ * keras_model.c. */
 #include "format/hdf5.h"
 #include "format/keras.h"
 

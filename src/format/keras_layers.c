@@ -1,5 +1,6 @@
-/* Keras: the one table of classes of layers. A class is a row: its name, what builds it, how masks and dtypes pass, and
- * what a build function that serves several classes has to know ("2Max"). Names of all versions stand side by side. */
+/* Keras: the one table of classes of layers. A class is a row: its name, what builds it, how masks and dtypes
+ * pass, and what a build function that serves several classes has to know ("2Max"). Names of all versions
+ * stand side by side. */
 #include "format/keras_layers.h"
 
 static void refuse_lambda(btk_call *c)
@@ -149,6 +150,10 @@ static const btk_class classes[] = {
     {"Normalization", btk_normalization, BTK_NO_CAST, NULL},
     {"Discretization", btk_discretization, BTK_NO_CAST, NULL},
     {"CategoryEncoding", btk_category_encoding, BTK_NO_CAST, NULL},
+    {"Hashing", btk_hashing, BTK_NO_CAST, NULL},
+    {"StringLookup", btk_lookup, BTK_NO_CAST, NULL},
+    {"IntegerLookup", btk_lookup, BTK_NO_CAST, NULL},
+    {"TextVectorization", btk_text_vectorization, BTK_NO_CAST, NULL},
     {"Resizing", btk_resizing, BTK_NO_CAST, NULL},
     {"CenterCrop", btk_center_crop, BTK_NO_CAST, NULL},
     {"RandomCrop", btk_center_crop, BTK_NO_CAST, NULL},

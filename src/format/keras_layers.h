@@ -1,5 +1,5 @@
-/* Keras: the build functions of the classes of layers, and what families lend each other. The table that names them is
- * in keras_layers.c. */
+/* Keras: the build functions of the classes of layers, and what families lend each other. The table that
+ * names them is in keras_layers.c. */
 #ifndef BT_KERAS_LAYERS_H
 #define BT_KERAS_LAYERS_H
 
@@ -62,6 +62,9 @@ void btk_category_encoding(btk_call *c), btk_discretization(btk_call *c), btk_ce
 btk_tensor btk_resize(btk *k, btk_tensor x, int64_t height, int64_t width, const char *interpolation);
 btk_tensor btk_encoded(btk_call *c, btk_tensor x, int64_t depth, const char *mode, berth_dtype dtype,
                        btk_tensor weights);
+
+/* keras_text.c */
+void btk_lookup(btk_call *c), btk_hashing(btk_call *c), btk_text_vectorization(btk_call *c);
 
 /* keras_operation.c: operations in a model are layers whose class is the operation's. */
 void btk_run_operation(btk_call *c);

@@ -53,7 +53,8 @@ void btk_merge(btk_call *c)
     btk_return(c, y);
 }
 
-/* Of steps (axis 1): the masks joined, unmasked inputs being all true. Of features: a step stays that all keep. */
+/* Of steps (axis 1): the masks joined, unmasked inputs being all true. Of features: a step stays that all
+ * keep. */
 static const btk_tensor *concatenated_mask(btk_call *c, int axis)
 {
     btk *k = c->k;

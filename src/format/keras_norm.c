@@ -22,7 +22,8 @@ static btk_tensor along(btk *k, btk_tensor v, btk_tensor x, int axis)
     return btk_reshape(k, v, x.shape.rank, dims, NULL);
 }
 
-/* x inv + (beta - mean inv), inv = gamma / sqrt(variance + epsilon); gamma and beta may be absent (dtype 0). */
+/* x inv + (beta - mean inv), inv = gamma / sqrt(variance + epsilon); gamma and beta may be absent (dtype 0).
+ * */
 static btk_tensor normalise(btk *k, btk_tensor x, btk_tensor mean, btk_tensor variance, btk_tensor gamma,
                             btk_tensor beta, double epsilon)
 {
@@ -211,7 +212,8 @@ void btk_unit_norm(btk_call *c)
     btk_return(c, btk_binary(k, "Mul", c->x, inv));
 }
 
-/* The layer inside, whose kernel is stored as it was normalised last; the weight is the vector that training iterates. */
+/* The layer inside, whose kernel is stored as it was normalised last; the weight is the vector that training
+ * iterates. */
 void btk_spectral_norm(btk_call *c)
 {
     btk_layer *layer = btk_child(c, btk_of(c, "layer"));

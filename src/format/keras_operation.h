@@ -1,5 +1,7 @@
-/* Keras: operations in functional models: keras.ops of Keras 3 ("TrueDivide") and tf functions of Keras 2 ("math.truediv")
- * come under one name in small letters. Arguments are positional, keywords, or members of the configuration. */
+/* Keras: operations in functional models: keras.ops of Keras 3 ("TrueDivide") and tf functions of Keras 2
+ * ("math.truediv") come under one name in small letters. Arguments are positional, keywords, or members of
+ * the configuration.
+ * */
 #ifndef BT_KERAS_OPERATION_H
 #define BT_KERAS_OPERATION_H
 
@@ -14,10 +16,12 @@ typedef struct btk_operation {
 /* Those that move elements about (keras_operation_array.c); ended by a NULL name. */
 extern const btk_operation btk_array_operations[];
 
+bool btk_is_none(const btk_value *v);
 /* Argument i, or the first that has one of the names, "axis|dim"; kind JSON with NULL when there is none. */
 btk_value btk_operand_value(const btk_call *c, int i, const char *names);
 const bt_json *btk_operand_json(const btk_call *c, int i, const char *names);
-/* The same as a tensor: numbers and lists become constants of the dtype given (0: float32, or int32 for integers). */
+/* The same as a tensor: numbers and lists become constants of the dtype given (0: float32, or int32 for
+ * integers). */
 btk_tensor btk_operand(btk_call *c, int i, const char *names, berth_dtype dtype);
 /* An axis argument as bits; none: all axes. */
 uint32_t btk_operand_axes(btk_call *c, btk_tensor x, int i);

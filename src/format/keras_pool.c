@@ -69,8 +69,8 @@ void btk_global_pool(btk_call *c)
     btk_return(c, btk_binary(k, "RealDiv", sum, btk_reduce(k, "Sum", mask, axes, keep)));
 }
 
-/* Bin i of n over an axis of a size: from floor(i size / n) to ceil((i + 1) size / n). The axes fold one after another,
- * which is the same for means and maxima of boxes. */
+/* Bin i of n over an axis of a size: from floor(i size / n) to ceil((i + 1) size / n). The axes fold one
+ * after another, which is the same for means and maxima of boxes. */
 void btk_adaptive_pool(btk_call *c)
 {
     btk *k = c->k;

@@ -1,5 +1,5 @@
-/* Keras: preprocessing layers of numbers and images. Random ones do nothing when a model is used. Text and vocabularies:
- * keras_text.c. */
+/* Keras: preprocessing layers of numbers and images. Random ones do nothing when a model is used. Text and
+ * vocabularies: keras_text.c. */
 #include "format/keras_layers.h"
 
 #include <math.h>
@@ -46,7 +46,8 @@ static uint32_t kept_axes(btk_call *c)
     return axes;
 }
 
-/* (x - mean) / max(sqrt(variance), 1e-7), or turned about; mean and variance from the configuration or learnt. */
+/* (x - mean) / max(sqrt(variance), 1e-7), or turned about; mean and variance from the configuration or
+ * learnt. */
 void btk_normalization(btk_call *c)
 {
     btk *k = c->k;
@@ -75,8 +76,8 @@ void btk_normalization(btk_call *c)
     btk_return(c, x);
 }
 
-/* Indices [..., n] as vectors of `depth`: "int" leaves them, "one_hot" each its own (a last axis of 1 goes away),
- * "multi_hot" and "count" the last axis folded. weights (dtype 0: none) are of each index. */
+/* Indices [..., n] as vectors of `depth`: "int" leaves them, "one_hot" each its own (a last axis of 1 goes
+ * away), "multi_hot" and "count" the last axis folded. weights (dtype 0: none) are of each index. */
 btk_tensor btk_encoded(btk_call *c, btk_tensor x, int64_t depth, const char *mode, berth_dtype dtype,
                        btk_tensor weights)
 {
@@ -202,8 +203,8 @@ void btk_resizing(btk_call *c)
         give_image(c, btk_resize(k, x, height, width, btk_text_of(c, "interpolation", "bilinear")), single);
 }
 
-/* The middle; an image that is too small is scaled instead. RandomCrop of Keras 2 does the latter to all, that of Keras 3
- * nothing. */
+/* The middle; an image that is too small is scaled instead. RandomCrop of Keras 2 does the latter to all,
+ * that of Keras 3 nothing. */
 void btk_center_crop(btk_call *c)
 {
     btk *k = c->k;

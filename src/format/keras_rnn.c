@@ -1,7 +1,8 @@
-/* Keras: recurrent layers: the loop over time (a StatelessWhile over lists of steps, as TensorFlow 2 has it), masks,
- * states, directions; and TimeDistributed. What one step does: keras_cell.c.
+/* Keras: recurrent layers: the loop over time (a StatelessWhile over lists of steps, as TensorFlow 2 has it),
+ * masks, states, directions; and TimeDistributed. What one step does: keras_cell.c.
  *
- * Loop variables: step, number of steps, outputs, last output, states ..., inputs, [mask], weights of the cell ... */
+ * Loop variables: step, number of steps, outputs, last output, states ..., inputs, [mask], weights of the
+ * cell ... */
 #include "format/keras_rnn.h"
 
 enum { STEP, STEPS, OUTPUTS, LAST, STATES, MAX_VARIABLES = 4 + BTK_MAX_STATES + 2 + BTK_MAX_WEIGHTS };

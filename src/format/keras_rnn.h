@@ -6,8 +6,9 @@
 
 enum { BTK_MAX_STATES = 32, BTK_MAX_WEIGHTS = 64 };
 
-/* A cell, ready to be stepped. Its weights are in two groups: those of the input, which can be applied to all steps at
- * once before the loop, and those of the loop. Inside a loop body both stand for what they are there. */
+/* A cell, ready to be stepped. Its weights are in two groups: those of the input, which can be applied to all
+ * steps at once before the loop, and those of the loop. Inside a loop body both stand for what they are
+ * there. */
 typedef struct btk_cell {
     btk_call *call; /* of the layer that the cell is */
     int n_states;
@@ -23,8 +24,8 @@ typedef struct btk_cell {
     btk_tensor (*step)(struct btk_cell *cell, btk_tensor x, btk_tensor *states);
 } btk_cell;
 
-/* Declares the weights of the cell that the call is of (a cell's class, or a layer's: "LSTM" is its cell, too). x: what
- * it will be given, time taken away. */
+/* Declares the weights of the cell that the call is of (a cell's class, or a layer's: "LSTM" is its cell,
+ * too). x: what it will be given, time taken away. */
 void btk_cell_open(btk_call *c, btk_tensor x, btk_cell *cell);
 /* The cell of an entry inside the layer that is called. */
 void btk_cell_child(btk_call *c, const bt_json *entry, btk_tensor x, btk_cell *cell);

@@ -61,8 +61,8 @@ void btk_repeat_vector(btk_call *c)
     if (btk_rank(c->k, c->x, 2, 2)) btk_return(c, btk_tile(c->k, btk_expand(c->k, c->x, 1), times));
 }
 
-/* Amounts before and behind on each of n axes: one number; n numbers; n pairs; a pair where n is 1; Keras 1: four numbers
- * for two axes. */
+/* Amounts before and behind on each of n axes: one number; n numbers; n pairs; a pair where n is 1; Keras 1:
+ * four numbers for two axes. */
 static void amounts(btk_call *c, const char *key, int n, int64_t (*out)[2])
 {
     const bt_json *j = btk_of(c, key);

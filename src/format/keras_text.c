@@ -1,0 +1,319 @@
+/* Keras: preprocessing layers of words and categories: Hashing, StringLookup, IntegerLookup,
+ * TextVectorization. A vocabulary becomes a hash table that an init target fills. One that was learnt and
+ * stored apart from the configuration is refused. */
+#include "format/keras_layers.h"
+
+/* What a lookup layer says: tokens are numbered from `first`, those unknown fall in `unknown` places before.
+ * */
+typedef struct lookup {
+    berth_dtype key;   /* string or int64 */
+    btk_tensor tokens; /* a constant vector */
+    int64_t n, first, unknown,
+        start; /* tokens; number of the first; places for unknown ones, and the first of these */
+    btk_tensor mask, unknown_token; /* scalars; dtype 0: none */
+    bool is_index;                  /* output mode "int" */
+} lookup;
+
+/* ---- Constants of text -------------------------------------------------------------------------------- */
+
+static btk_tensor text_const(btk *k, bt_shape shape, const bt_str *texts, int64_t n)
+{
+    bt_string *strings = bt_arena_array(k->arena, bt_string, (size_t)n + 1);
+    if (!strings)
+        return btk_fail(k, BERTH_NO_MEMORY, "out of memory"),
+               (btk_tensor){.edge = {-1, 0}, .dtype = BERTH_STRING};
+    for (int64_t i = 0; i < n; i++) {
+        strings[i].n = texts[i].n;
+        strings[i].p =
+            texts[i].n ? (char *)(uintptr_t)texts[i].p : NULL; /* lies in the arena, with the configuration */
+    }
+    return btk_const(k, BERTH_STRING, shape, strings);
+}
+
+/* A token of the configuration as a constant of the key type. */
+static btk_tensor token_const(btk *k, const bt_json *j, berth_dtype key)
+{
+    bt_str text = bt_json_is(j, BT_JSON_STRING) ? j->s : (bt_str){0};
+    if (!j || j->kind == BT_JSON_NULL) return (btk_tensor){0};
+    return key == BERTH_STRING ? text_const(k, BT_SCALAR, &text, 1)
+                               : btk_number(k, key, bt_json_double(j, 0));
+}
+
+/* The list from item `from` on. */
+static btk_tensor tokens_const(btk *k, const bt_json *list, int64_t from, berth_dtype key, int64_t *n)
+{
+    *n = list->n - from;
+    const bt_json *j = bt_json_at(list, (int)from);
+    bt_str *texts = bt_arena_array(k->arena, bt_str, (size_t)*n + 1);
+    int64_t *numbers = bt_arena_array(k->arena, int64_t, (size_t)*n + 1);
+    if (!texts || !numbers) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), (btk_tensor){0};
+    for (int64_t i = 0; j && i < *n; j = j->next, i++) {
+        numbers[i] = bt_json_int(j, 0);
+        texts[i] = bt_json_is(j, BT_JSON_STRING) ? j->s : (bt_str){0};
+    }
+    return key == BERTH_STRING ? text_const(k, BT_SHAPE(*n), texts, *n)
+                               : btk_const(k, key, BT_SHAPE(*n), numbers);
+}
+
+/* ---- Tables ------------------------------------------------------------------------------------------- */
+
+static void add_init_target(btk *k, int32_t node)
+{
+    bt_source *s = k->source;
+    const char **list = bt_arena_array(k->arena, const char *, (size_t)s->n_init_targets + 1);
+    if (k->failed || !list) return btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+    if (s->n_init_targets) memcpy(list, s->init_targets, (size_t)s->n_init_targets * sizeof *list);
+    list[s->n_init_targets++] = k->graph->nodes[node].name;
+    s->init_targets = list;
+}
+
+/* A table from keys to values; *x looked up in it. */
+static btk_tensor find(btk *k, btk_tensor keys, btk_tensor values, btk_tensor x, btk_tensor otherwise)
+{
+    btk_tensor table = btk_bare(k, "HashTableV2", 0, NULL, BERTH_RESOURCE, BT_SCALAR);
+    btk_attr_type(k, table, "key_dtype", keys.dtype);
+    btk_attr_type(k, table, "value_dtype", values.dtype);
+    btk_attr_text(k, table, "container", "");
+    btk_attr_text(k, table, "shared_name", k->failed ? "" : k->graph->nodes[table.edge.node].name);
+    btk_attr_bool(k, table, "use_node_name_sharing", false);
+    btk_tensor fill =
+        btk_bare(k, "InitializeTableV2", 3, (btk_tensor[]){table, keys, values}, BERTH_NO_DTYPE, BT_SCALAR);
+    btk_attr_type(k, fill, "Tkey", keys.dtype);
+    btk_attr_type(k, fill, "Tval", values.dtype);
+    if (!k->failed) add_init_target(k, fill.edge.node);
+    btk_tensor y =
+        btk_bare(k, "LookupTableFindV2", 3, (btk_tensor[]){table, x, otherwise}, values.dtype, x.shape);
+    btk_attr_type(k, y, "Tin", keys.dtype);
+    btk_attr_type(k, y, "Tout", values.dtype);
+    return y;
+}
+
+static btk_tensor hashed(btk *k, btk_tensor x, int64_t bins, const bt_json *salt)
+{
+    if (x.dtype != BERTH_STRING) {
+        if (bt_dtype_is_float(x.dtype)) x = btk_cast(k, x, BERTH_INT64);
+        btk_tensor text = btk_node(k, "AsString", 1, &x, BERTH_STRING, x.shape);
+        btk_attr_int(k, text, "precision", -1);
+        btk_attr_int(k, text, "width", -1);
+        btk_attr_bool(k, text, "scientific", false);
+        btk_attr_bool(k, text, "shortest", false);
+        btk_attr_text(k, text, "fill", "");
+        x = text;
+    }
+    btk_tensor y = btk_bare(k, salt ? "StringToHashBucketStrong" : "StringToHashBucketFast", 1, &x,
+                            BERTH_INT64, x.shape);
+    btk_attr_int(k, y, "num_buckets", bins);
+    if (salt) {
+        bool pair = salt->kind == BT_JSON_ARRAY;
+        int64_t key[2] = {bt_json_int(pair ? bt_json_at(salt, 0) : salt, 0),
+                          bt_json_int(pair ? bt_json_at(salt, 1) : salt, 0)};
+        btk_attr_ints(k, y, "key", 2, key);
+    }
+    return y;
+}
+
+/* ---- Lookup ------------------------------------------------------------------------------------------- */
+
+static bool is_token(const bt_json *a, const bt_json *b)
+{
+    if (bt_json_is(a, BT_JSON_STRING) && bt_json_is(b, BT_JSON_STRING)) return bt_str_equal(a->s, b->s);
+    return bt_json_is_number(a) && bt_json_is_number(b) && bt_json_double(a, 0) == bt_json_double(b, 0);
+}
+
+/* Keras lets a vocabulary open with its special tokens, or not. */
+static int64_t special_tokens(const lookup *l, const bt_json *list, const bt_json *mask,
+                              const bt_json *unknown)
+{
+    const bt_json *j = list->first;
+    for (int64_t i = 0; i < l->first; i++, j = j->next)
+        if (!j || !is_token(j, i < l->start ? mask : unknown)) return 0;
+    return l->first;
+}
+
+static bool open_lookup(btk_call *c, lookup *l, const bt_json *mask, const bt_json *unknown, int64_t places)
+{
+    btk *k = c->k;
+    const bt_json *list = btk_of(c, "vocabulary");
+    if (!bt_json_is(list, BT_JSON_ARRAY)) {
+        btk_unsupported(
+            k, "its vocabulary is not in the configuration: export a SavedModel instead (model.export)");
+        return false;
+    }
+    if (places < 0) return btk_damaged(k, "num_oov_indices is out of range"), false;
+    l->unknown = places;
+    l->start = mask && l->is_index ? 1 : 0;
+    l->first = l->start + places;
+    l->tokens = tokens_const(k, list, special_tokens(l, list, mask, unknown), l->key, &l->n);
+    l->mask = token_const(k, mask, l->key);
+    l->unknown_token = token_const(k, unknown, l->key);
+    return !k->failed;
+}
+
+/* The numbers of the vocabulary's tokens. */
+static btk_tensor numbers_of(btk *k, const lookup *l)
+{
+    btk_tensor in[3] = {btk_number(k, BERTH_INT64, (double)l->first),
+                        btk_number(k, BERTH_INT64, (double)(l->first + l->n)), btk_number(k, BERTH_INT64, 1)};
+    btk_tensor range = btk_bare(k, "Range", 3, in, BERTH_INT64, BT_SHAPE(l->n));
+    btk_attr_type(k, range, "Tidx", BERTH_INT64);
+    return range;
+}
+
+/* Numbers of the tokens: those of the vocabulary, or places for unknown ones, by their hash where these are
+ * several. */
+static btk_tensor numbered(btk_call *c, const lookup *l, btk_tensor x)
+{
+    btk *k = c->k;
+    btk_tensor none = btk_number(k, BERTH_INT64, l->unknown == 1 ? (double)l->start : -1);
+    btk_tensor y = find(k, l->tokens, numbers_of(k, l), x, none);
+    if (l->mask.dtype) /* dropped where vectors are made of the numbers */
+        y = btk_select(k, btk_compare(k, "Equal", x, l->mask),
+                       btk_number(k, BERTH_INT64, l->is_index ? 0 : -2), y);
+    if (l->unknown < 2) return y;
+    bool floor = l->key != BERTH_STRING && strcmp(btk_text_of(c, "oov_method", "floormod"), "farmhash");
+    btk_tensor place = floor ? btk_binary(k, "FloorMod", x, btk_number(k, x.dtype, (double)l->unknown))
+                             : hashed(k, x, l->unknown, btk_of(c, "salt"));
+    return btk_select(k, btk_compare(k, "Equal", y, none), btk_shifted(k, place, (double)l->start), y);
+}
+
+/* Vectors of the numbers, along the last axis; of int64 in Keras 3, but for tf_idf. */
+static btk_tensor vectors(btk_call *c, const lookup *l, btk_tensor y)
+{
+    btk *k = c->k;
+    const char *mode = btk_text_of(c, "output_mode", "int");
+    int64_t depth =
+        btk_bool_of(c, "pad_to_max_tokens", false) ? btk_int_of(c, "max_tokens", 0) : l->first + l->n;
+    bool weighted = !strcmp(mode, "tf_idf");
+    berth_dtype dtype = k->version >= 3 && !weighted ? BERTH_INT64 : c->layer->compute;
+    btk_tensor out = btk_encoded(c, y, depth, mode, dtype, (btk_tensor){0});
+    if (!weighted || k->failed) return out;
+    const bt_json *weights = btk_of(c, "idf_weights");
+    double *values = depth < 1 ? NULL : bt_arena_array(k->arena, double, (size_t)depth + 1), mean = 0;
+    if (!bt_json_is(weights, BT_JSON_ARRAY) || !values)
+        return btk_unsupported(k, "idf_weights that are not in the configuration"), out;
+    int64_t i = l->first;
+    for (const bt_json *j = weights->first; j; j = j->next) mean += bt_json_double(j, 0) / weights->n;
+    for (int64_t u = 0; u < l->first && u < depth; u++) values[u] = mean;
+    for (const bt_json *j = weights->first; j && i < depth; j = j->next) values[i++] = bt_json_double(j, 0);
+    return btk_binary(k, "Mul", out, btk_numbers(k, out.dtype, BT_SHAPE(depth), values));
+}
+
+void btk_lookup(btk_call *c)
+{
+    btk *k = c->k;
+    bool text = !strcmp(c->layer->class_name, "StringLookup");
+    lookup l = {.key = text ? BERTH_STRING : BERTH_INT64};
+    l.is_index = !strcmp(btk_text_of(c, "output_mode", "int"), "int");
+    if (!open_lookup(c, &l, btk_of(c, "mask_token"), btk_of(c, "oov_token"),
+                     btk_int_of(c, "num_oov_indices", 1)))
+        return;
+    btk_tensor x = c->x;
+    if (btk_bool_of(c, "invert", false)) {
+        x = btk_cast(k, x, BERTH_INT64);
+        if (!l.unknown_token.dtype)
+            return btk_unsupported(k, "an inverse without a token for what is unknown");
+        btk_tensor y = find(k, numbers_of(k, &l), l.tokens, x, l.unknown_token);
+        if (l.mask.dtype)
+            y = btk_select(k, btk_compare(k, "Equal", x, btk_number(k, BERTH_INT64, 0)), l.mask, y);
+        return btk_return(c, y);
+    }
+    if (text != (x.dtype == BERTH_STRING)) return btk_damaged(k, "takes %s", text ? "strings" : "integers");
+    if (!text) x = btk_cast(k, x, BERTH_INT64);
+    btk_tensor y = numbered(c, &l, x);
+    btk_return(c, l.is_index ? y : vectors(c, &l, y));
+}
+
+void btk_hashing(btk_call *c)
+{
+    btk *k = c->k;
+    const bt_json *mask = btk_of(c, "mask_value");
+    const char *mode = btk_text_of(c, "output_mode", "int");
+    int64_t bins = btk_int_of(c, "num_bins", 0), kept = mask && bins > 1 ? bins - 1 : bins;
+    btk_tensor x = c->x;
+    if (bins < 1) return btk_damaged(k, "num_bins is out of range");
+    btk_tensor y = hashed(k, x, kept, btk_of(c, "salt"));
+    if (kept < bins) {
+        btk_tensor is_mask = btk_compare(k, "Equal", x, token_const(k, mask, x.dtype));
+        y = btk_select(k, is_mask, btk_number(k, BERTH_INT64, 0), btk_shifted(k, y, 1));
+    }
+    berth_dtype dtype =
+        strcmp(mode, "int") || c->layer->compute != BERTH_FLOAT ? c->layer->compute : BERTH_INT64;
+    btk_return(c, btk_encoded(c, y, bins, mode, dtype, (btk_tensor){0}));
+}
+
+/* ---- TextVectorization -------------------------------------------------------------------------------- */
+
+static btk_tensor standardized(btk_call *c, btk_tensor x)
+{
+    btk *k = c->k;
+    const bt_json *j = btk_of(c, "standardize");
+    const char *way = bt_json_text(j, NULL);
+    bool both = way && !strcmp(way, "lower_and_strip_punctuation"), lower = way && !strcmp(way, "lower");
+    bool strip = way && !strcmp(way, "strip_punctuation");
+    if (j && !both && !lower && !strip) btk_unsupported(k, "a standardize of its own");
+    if (both || lower) {
+        x = btk_bare(k, "StringLower", 1, &x, BERTH_STRING, x.shape);
+        btk_attr_text(k, x, "encoding", "");
+    }
+    if (both || strip) {
+        x = btk_bare(k, "StaticRegexReplace", 1, &x, BERTH_STRING, x.shape);
+        btk_attr_text(k, x, "pattern", "[!\"#$%&()\\*\\+,-\\./:;<=>?@\\[\\\\\\]^_`{|}~\\']");
+        btk_attr_text(k, x, "rewrite", "");
+        btk_attr_bool(k, x, "replace_global", true);
+    }
+    return x;
+}
+
+/* x[batch] split at white space, the words numbered: [batch, words], at most `length` of them (0: as many as
+ * there are). */
+static btk_tensor split_numbered(btk_call *c, const lookup *l, btk_tensor x, int64_t length, double pad)
+{
+    btk *k = c->k;
+    bt_str none = {"", 0};
+    btk_tensor in[2] = {x, text_const(k, BT_SCALAR, &none, 1)};
+    btk_tensor where = btk_bare(k, "StringSplitV2", 2, in, BERTH_INT64, BT_SHAPE(-1, 2));
+    btk_attr_int(k, where, "maxsplit", -1);
+    btk_tensor words = numbered(c, l, btk_output(where, 1, BERTH_STRING, BT_SHAPE(-1)));
+    btk_tensor shape = btk_output(where, 2, BERTH_INT64, BT_SHAPE(2));
+    if (length) {
+        double least[2] = {0, (double)length};
+        shape = btk_binary(k, "Maximum", shape, btk_numbers(k, BERTH_INT64, BT_SHAPE(2), least));
+    }
+    btk_tensor fill[4] = {where, shape, words, btk_number(k, BERTH_INT64, pad)};
+    btk_tensor y = btk_bare(k, "SparseToDense", 4, fill, BERTH_INT64, BT_SHAPE(btk_dim(x, 0), -1));
+    btk_attr_type(k, y, "T", BERTH_INT64);
+    btk_attr_type(k, y, "Tindices", BERTH_INT64);
+    btk_attr_bool(k, y, "validate_indices", true);
+    if (!length) return y;
+    y = btk_slice(k, y, 1, 0, length);
+    y.shape.dim[1] = length;
+    return y;
+}
+
+void btk_text_vectorization(btk_call *c)
+{
+    btk *k = c->k;
+    const bt_json *split = btk_of(c, "split");
+    lookup l = {.key = BERTH_STRING, .is_index = !strcmp(btk_text_of(c, "output_mode", "int"), "int")};
+    bt_json empty = {.kind = BT_JSON_STRING, .s = {"", 0}},
+            unknown = {.kind = BT_JSON_STRING, .s = {"[UNK]", 5}};
+    int64_t length = l.is_index ? btk_int_of(c, "output_sequence_length", 0) : 0;
+    btk_tensor x = c->x;
+    if (x.dtype != BERTH_STRING) return btk_damaged(k, "takes strings");
+    if (btk_of(c, "ngrams") || btk_bool_of(c, "ragged", false))
+        return btk_unsupported(k, "ngrams and ragged outputs");
+    if (split && !bt_json_is_text(split, "whitespace"))
+        return btk_unsupported(k, "a split other than at white space");
+    if (!open_lookup(c, &l, &empty, &unknown, 1)) return;
+    x = standardized(c, x);
+    if (split && x.shape.rank > 1) x = btk_squeeze(k, x, -1);
+    if (split && !btk_rank(k, x, 1, 1)) return;
+    btk_tensor y = split ? split_numbered(c, &l, x, length, l.is_index ? 0 : -2) : numbered(c, &l, x);
+    if (!split && length) {
+        int64_t pads[BT_MAX_RANK][2] = {{0}}, n = btk_known(k, y, -1, "the number of words");
+        if (!btk_rank(k, y, 1, BT_MAX_RANK)) return;
+        pads[y.shape.rank - 1][1] = n < length ? length - n : 0;
+        y = btk_slice(k, btk_pad(k, y, (const int64_t(*)[2])pads), -1, 0, length);
+    }
+    btk_return(c, l.is_index ? y : vectors(c, &l, y));
+}
