@@ -60,9 +60,9 @@ typedef void window_fn(const bt_depthwise *d, int64_t oy, int64_t ox, int64_t c0
         else window(d, oy, ox, c0, c1, rows, cols, size, stride, false);                            \
     }
 WINDOW(3, 1, 2, 4)
-WINDOW(3, 2, 1, 4)
+WINDOW(3, 2, 2, 4)
 WINDOW(5, 1, 2, 4)
-WINDOW(5, 2, 1, 4)
+WINDOW(5, 2, 2, 4)
 WINDOW(7, 1, 2, 4)
 
 typedef struct window_shape {
@@ -71,8 +71,8 @@ typedef struct window_shape {
 } window_shape;
 
 static const window_shape window_shapes[] = {
-    {3, 1, 2, 4, window_3_1}, {3, 2, 1, 4, window_3_2}, {5, 1, 2, 4, window_5_1},
-    {5, 2, 1, 4, window_5_2}, {7, 1, 2, 4, window_7_1},
+    {3, 1, 2, 4, window_3_1}, {3, 2, 2, 4, window_3_2}, {5, 1, 2, 4, window_5_1},
+    {5, 2, 2, 4, window_5_2}, {7, 1, 2, 4, window_7_1},
 };
 
 /* ---- Any filter --------------------------------------------------------------------------------------- */
