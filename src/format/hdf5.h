@@ -1,7 +1,7 @@
 /* HDF5: read-only access to groups, attributes and datasets of a mapped file, for the subset that h5py
  * writes: superblock 0-3, groups old and new, contiguous, compact and chunked data. Not a general HDF5
  * library: no compound types, references, links to other files, virtual or external data. Source: "HDF5 File
- * Format Specification Version 3.0". To read next: hdf5_object.c, hdf5_group.c, hdf5_data.c. */
+ * Format Specification Version 3.0". To read next: hdf5.c, hdf5_group.c, hdf5_data.c. */
 #ifndef BT_HDF5_H
 #define BT_HDF5_H
 

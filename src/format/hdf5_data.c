@@ -32,20 +32,20 @@ static berth_dtype floating(size_t size, const uint8_t *p)
 
 /* Class and version, bits (3), size (4), properties. An enumeration of two names (FALSE, TRUE) is h5py's
  * bool. */
-berth_status h5_datatype(bt_hdf5 *h, const uint8_t *p, size_t n, h5_type *out)
+berth_status bt_h5_datatype(bt_hdf5 *h, const uint8_t *p, size_t n, bt_h5_type *out)
 {
-    *out = (h5_type){0};
-    if (n < 8) return h5_fail(h, "a damaged datatype");
+    *out = (bt_h5_type){0};
+    if (n < 8) return bt_h5_fail(h, "a damaged datatype");
     bt_reader r = bt_reader_of(p + 4, 4);
     out->size = bt_read_uint(&r, 4);
-    if (!out->size) return h5_fail(h, "a datatype of no size");
+    if (!out->size) return bt_h5_fail(h, "a datatype of no size");
     switch (p[0] & 15) {
     case FIXED:
         out->big_endian = p[1] & 1;
         out->dtype = integer(out->size, p[1] & 8);
         return BERTH_OK;
     case FLOATING:
-        if (n < 20) return h5_fail(h, "a damaged datatype");
+        if (n < 20) return bt_h5_fail(h, "a damaged datatype");
         out->big_endian = p[1] & 1;
         out->dtype = floating(out->size, p + 8);
         return BERTH_OK;
@@ -60,7 +60,7 @@ berth_status h5_datatype(bt_hdf5 *h, const uint8_t *p, size_t n, h5_type *out)
         if ((p[1] & 15) != 1) return BERTH_OK; /* sequences of anything */
         out->is_variable = true;
         out->dtype = BERTH_STRING;
-        if (out->size != (size_t)h->offset_bytes + 8) return h5_fail(h, "a damaged datatype");
+        if (out->size != (size_t)h->offset_bytes + 8) return bt_h5_fail(h, "a damaged datatype");
         return BERTH_OK;
     default: return BERTH_OK;
     }
@@ -68,29 +68,29 @@ berth_status h5_datatype(bt_hdf5 *h, const uint8_t *p, size_t n, h5_type *out)
 
 /* Version 1: rank, flags, reserved (5), sizes; version 2: rank, flags, kind (0 scalar, 1 simple, 2 null),
  * sizes. */
-berth_status h5_dataspace(bt_hdf5 *h, const uint8_t *p, size_t n, bt_shape *out)
+berth_status bt_h5_dataspace(bt_hdf5 *h, const uint8_t *p, size_t n, bt_shape *out)
 {
     bt_reader r = bt_reader_of(p, n);
     uint64_t version = bt_read_uint(&r, 1), rank = bt_read_uint(&r, 1), kind;
     bt_read_uint(&r, 1);
     kind = bt_read_uint(&r, 1);
     if (version == 1) bt_read_bytes(&r, 4);
-    if (r.failed || version < 1 || version > 2) return h5_fail(h, "a damaged dataspace");
+    if (r.failed || version < 1 || version > 2) return bt_h5_fail(h, "a damaged dataspace");
     if (rank > BT_MAX_RANK)
         return bt_fail(h->error, BERTH_UNSUPPORTED, "HDF5: data with %d dimensions", (int)rank);
     *out = (bt_shape){.rank = (int)rank};
     if (version == 2 && kind == 2) *out = BT_SHAPE(0);
     for (uint64_t i = 0; i < rank; i++) {
-        uint64_t dim = h5_length(h, &r);
-        if (dim > INT64_MAX) return h5_fail(h, "a dimension too large");
+        uint64_t dim = bt_h5_length(h, &r);
+        if (dim > INT64_MAX) return bt_h5_fail(h, "a dimension too large");
         out->dim[i] = (int64_t)dim;
     }
-    return r.failed ? h5_fail(h, "a damaged dataspace") : BERTH_OK;
+    return r.failed ? bt_h5_fail(h, "a damaged dataspace") : BERTH_OK;
 }
 
 /* ---- Elements ----------------------------------------------------------------------------------------- */
 
-static berth_status decode_strings(bt_hdf5 *h, const h5_type *type, int64_t count, const uint8_t *p,
+static berth_status decode_strings(bt_hdf5 *h, const bt_h5_type *type, int64_t count, const uint8_t *p,
                                    bt_tensor *out)
 {
     bt_string *strings = bt_arena_array(h->arena, bt_string, (size_t)count + 1);
@@ -99,7 +99,7 @@ static berth_status decode_strings(bt_hdf5 *h, const h5_type *type, int64_t coun
     berth_status status = BERTH_OK;
     for (int64_t i = 0; i < count && !status; i++, p += type->size) {
         if (type->is_variable) {
-            status = h5_string(h, p, &strings[i]);
+            status = bt_h5_string(h, p, &strings[i]);
             continue;
         }
         size_t n = type->size;
@@ -111,13 +111,14 @@ static berth_status decode_strings(bt_hdf5 *h, const h5_type *type, int64_t coun
     return status;
 }
 
-berth_status h5_decode(bt_hdf5 *h, const h5_type *type, const bt_shape *shape, const uint8_t *p, size_t n,
-                       bt_tensor *out)
+berth_status bt_h5_decode(bt_hdf5 *h, const bt_h5_type *type, const bt_shape *shape, const uint8_t *p,
+                          size_t n, bt_tensor *out)
 {
     size_t bytes, size = type->size;
     *out = (bt_tensor){.dtype = type->dtype, .shape = *shape};
     if (!type->dtype) return bt_fail(h->error, BERTH_UNSUPPORTED, "HDF5: data of a type that no tensor has");
-    if (!bt_shape_bytes(shape, size, &bytes) || bytes > n) return h5_fail(h, "data shorter than its shape");
+    if (!bt_shape_bytes(shape, size, &bytes) || bytes > n)
+        return bt_h5_fail(h, "data shorter than its shape");
     if (type->dtype == BERTH_STRING) return decode_strings(h, type, (int64_t)(bytes / size), p, out);
     if (!type->big_endian || size == 1) {
         out->data = (void *)(uintptr_t)p;
@@ -154,32 +155,32 @@ static berth_status attribute_body(bt_hdf5 *h, const uint8_t *data, size_t size,
         part[i] = bt_read_bytes(&r, n[i]);
         if (version == 1) bt_read_bytes(&r, (8 - n[i] % 8) % 8);
     }
-    if (r.failed || version < 1 || version > 3) return h5_fail(h, "a damaged attribute");
+    if (r.failed || version < 1 || version > 3) return bt_h5_fail(h, "a damaged attribute");
     size_t wanted = strlen(want->name);
     if (n[0] < wanted || memcmp(part[0], want->name, wanted) || (n[0] > wanted && part[0][wanted]))
         return BERTH_OK;
     want->found = true;
     if (version > 1 && flags & 3)
         return bt_fail(h->error, BERTH_UNSUPPORTED, "HDF5: an attribute of a named datatype");
-    h5_type type;
+    bt_h5_type type;
     bt_shape shape;
-    berth_status status = h5_datatype(h, part[1], n[1], &type);
-    if (!status) status = h5_dataspace(h, part[2], n[2], &shape);
-    return status ? status : h5_decode(h, &type, &shape, r.p, bt_reader_left(&r), want->value);
+    berth_status status = bt_h5_datatype(h, part[1], n[1], &type);
+    if (!status) status = bt_h5_dataspace(h, part[2], n[2], &shape);
+    return status ? status : bt_h5_decode(h, &type, &shape, r.p, bt_reader_left(&r), want->value);
 }
 
 /* Version, flags, [largest creation index (2)], fractal heap, B-tree by name. */
-static berth_status dense_attributes(bt_hdf5 *h, const h5_message *m, attribute *want)
+static berth_status dense_attributes(bt_hdf5 *h, const bt_h5_message *m, attribute *want)
 {
     bt_reader r = bt_reader_of(m->data, m->size);
     bt_read_uint(&r, 1);
     if (bt_read_uint(&r, 1) & 1) bt_read_bytes(&r, 2);
-    uint64_t heap = h5_offset(h, &r), tree = h5_offset(h, &r);
-    if (r.failed) return h5_fail(h, "a damaged attribute table");
-    return heap == H5_NOWHERE ? BERTH_OK : h5_dense(h, heap, tree, 8, attribute_body, want);
+    uint64_t heap = bt_h5_offset(h, &r), tree = bt_h5_offset(h, &r);
+    if (r.failed) return bt_h5_fail(h, "a damaged attribute table");
+    return heap == H5_NOWHERE ? BERTH_OK : bt_h5_dense(h, heap, tree, 8, attribute_body, want);
 }
 
-static berth_status attribute_message(bt_hdf5 *h, const h5_message *m, void *user, bool *stop)
+static berth_status attribute_message(bt_hdf5 *h, const bt_h5_message *m, void *user, bool *stop)
 {
     attribute *want = user;
     berth_status status = BERTH_OK;
@@ -193,23 +194,23 @@ berth_status bt_hdf5_attribute(bt_hdf5 *h, uint64_t address, const char *name, b
 {
     attribute want = {name, value, false};
     *value = (bt_tensor){0};
-    return h5_messages(h, address, attribute_message, &want);
+    return bt_h5_messages(h, address, attribute_message, &want);
 }
 
 /* ---- Datasets ----------------------------------------------------------------------------------------- */
 
 typedef struct dataset {
-    h5_message type, space, layout, filters; /* data NULL: absent */
+    bt_h5_message type, space, layout, filters; /* data NULL: absent */
 } dataset;
 
-static berth_status dataset_message(bt_hdf5 *h, const h5_message *m, void *user, bool *stop)
+static berth_status dataset_message(bt_hdf5 *h, const bt_h5_message *m, void *user, bool *stop)
 {
     dataset *d = user;
-    h5_message *to = m->type == H5_DATATYPE    ? &d->type
-                     : m->type == H5_DATASPACE ? &d->space
-                     : m->type == H5_LAYOUT    ? &d->layout
-                     : m->type == H5_FILTERS   ? &d->filters
-                                               : NULL;
+    bt_h5_message *to = m->type == H5_DATATYPE    ? &d->type
+                        : m->type == H5_DATASPACE ? &d->space
+                        : m->type == H5_LAYOUT    ? &d->layout
+                        : m->type == H5_FILTERS   ? &d->filters
+                                                  : NULL;
     (void)stop;
     if (!to) return BERTH_OK;
     if (m->flags & 2) return bt_fail(h->error, BERTH_UNSUPPORTED, "HDF5: a dataset of a shared datatype");
@@ -218,19 +219,19 @@ static berth_status dataset_message(bt_hdf5 *h, const h5_message *m, void *user,
 }
 
 /* Zeros, or empty strings: a dataset that was never written. */
-static berth_status unwritten(bt_hdf5 *h, const h5_type *type, const bt_shape *shape, bt_tensor *out)
+static berth_status unwritten(bt_hdf5 *h, const bt_h5_type *type, const bt_shape *shape, bt_tensor *out)
 {
     size_t bytes;
     if (!type->dtype || !bt_shape_bytes(shape, type->size, &bytes) || bytes > h->size + (1u << 20))
-        return h5_fail(h, "a dataset without data");
+        return bt_h5_fail(h, "a dataset without data");
     uint8_t *zeros = bt_arena_alloc(h->arena, bytes ? bytes : 1);
     if (!zeros) return bt_fail_memory(h->error);
-    return h5_decode(h, type, shape, zeros, bytes, out);
+    return bt_h5_decode(h, type, shape, zeros, bytes, out);
 }
 
 /* Versions 1 and 2: rank, class, reserved (5), [address], sizes (4 each) ...; 3 and later: class, then its
  * own. */
-static berth_status read_layout(bt_hdf5 *h, const dataset *d, const h5_type *type, const bt_shape *shape,
+static berth_status read_layout(bt_hdf5 *h, const dataset *d, const bt_h5_type *type, const bt_shape *shape,
                                 bt_tensor *out)
 {
     enum { COMPACT, CONTIGUOUS, CHUNKED };
@@ -240,38 +241,38 @@ static berth_status read_layout(bt_hdf5 *h, const dataset *d, const h5_type *typ
     size_t bytes;
     if (version < 3) {
         bt_read_bytes(&r, 5);
-        if (class != COMPACT) address = h5_offset(h, &r);
+        if (class != COMPACT) address = bt_h5_offset(h, &r);
         if (class != CHUNKED) bt_read_bytes(&r, 4 * rank);
     }
-    if (r.failed || version < 1 || version > 5) return h5_fail(h, "a damaged layout");
+    if (r.failed || version < 1 || version > 5) return bt_h5_fail(h, "a damaged layout");
     if (class == CHUNKED)
-        return h5_chunked(h, type, shape, &(h5_chunks){r, (int)version, (int)rank, address, &d->filters},
-                          out);
+        return bt_h5_chunked(h, type, shape,
+                             &(bt_h5_chunks){r, (int)version, (int)rank, address, &d->filters}, out);
     if (d->filters.data && d->filters.size > 1 && d->filters.data[1])
-        return h5_fail(h, "filters on data in one piece");
+        return bt_h5_fail(h, "filters on data in one piece");
     if (class == COMPACT) {
         size_t n = bt_read_uint(&r, version < 3 ? 4 : 2);
         const uint8_t *p = bt_read_bytes(&r, n);
-        return p ? h5_decode(h, type, shape, p, n, out) : h5_fail(h, "a damaged layout");
+        return p ? bt_h5_decode(h, type, shape, p, n, out) : bt_h5_fail(h, "a damaged layout");
     }
     if (class != CONTIGUOUS) return bt_fail(h->error, BERTH_UNSUPPORTED, "HDF5: a virtual dataset");
-    if (version >= 3) address = h5_offset(h, &r);
-    if (r.failed || !bt_shape_bytes(shape, type->size, &bytes)) return h5_fail(h, "a damaged layout");
+    if (version >= 3) address = bt_h5_offset(h, &r);
+    if (r.failed || !bt_shape_bytes(shape, type->size, &bytes)) return bt_h5_fail(h, "a damaged layout");
     if (address == H5_NOWHERE) return unwritten(h, type, shape, out);
-    const uint8_t *p = h5_at(h, address, bytes);
-    return p ? h5_decode(h, type, shape, p, bytes, out) : BERTH_BAD_MODEL;
+    const uint8_t *p = bt_h5_at(h, address, bytes);
+    return p ? bt_h5_decode(h, type, shape, p, bytes, out) : BERTH_BAD_MODEL;
 }
 
 berth_status bt_hdf5_dataset(bt_hdf5 *h, uint64_t address, bt_tensor *value)
 {
     dataset d = {0};
-    h5_type type;
+    bt_h5_type type;
     bt_shape shape;
-    berth_status status = h5_messages(h, address, dataset_message, &d);
+    berth_status status = bt_h5_messages(h, address, dataset_message, &d);
     if (status) return status;
     if (!d.type.data || !d.space.data || !d.layout.data)
-        return h5_fail(h, "a dataset expected, but it is none");
-    if ((status = h5_datatype(h, d.type.data, d.type.size, &type))) return status;
-    if ((status = h5_dataspace(h, d.space.data, d.space.size, &shape))) return status;
+        return bt_h5_fail(h, "a dataset expected, but it is none");
+    if ((status = bt_h5_datatype(h, d.type.data, d.type.size, &type))) return status;
+    if ((status = bt_h5_dataspace(h, d.space.data, d.space.size, &shape))) return status;
     return read_layout(h, &d, &type, &shape, value);
 }

@@ -10,14 +10,14 @@ enum { DEFLATE = 1, SHUFFLE = 2, FLETCHER = 3 };
 
 /* Version 1: number, reserved (6); each id, length of the name, flags, parameters (2 each), name padded to 8,
  * parameters (4 each), padded to 8. Version 2: no padding, no name for the ids below 256. */
-berth_status h5_filters_read(bt_hdf5 *h, const h5_message *m, h5_filters *out)
+berth_status bt_h5_filters_read(bt_hdf5 *h, const bt_h5_message *m, bt_h5_filters *out)
 {
-    *out = (h5_filters){0};
+    *out = (bt_h5_filters){0};
     if (!m->data) return BERTH_OK;
     bt_reader r = bt_reader_of(m->data, m->size);
     uint64_t version = bt_read_uint(&r, 1), n = bt_read_uint(&r, 1);
     if (version == 1) bt_read_bytes(&r, 6);
-    if (version < 1 || version > 2 || n > H5_MAX_FILTERS) return h5_fail(h, "a damaged list of filters");
+    if (version < 1 || version > 2 || n > H5_MAX_FILTERS) return bt_h5_fail(h, "a damaged list of filters");
     out->n = (int)n;
     for (int i = 0; i < out->n; i++) {
         out->filter[i].id = (int)bt_read_uint(&r, 2);
@@ -31,7 +31,7 @@ berth_status h5_filters_read(bt_hdf5 *h, const h5_message *m, h5_filters *out)
         }
         if (version == 1 && values % 2) bt_read_bytes(&r, 4);
     }
-    return r.failed ? h5_fail(h, "a damaged list of filters") : BERTH_OK;
+    return r.failed ? bt_h5_fail(h, "a damaged list of filters") : BERTH_OK;
 }
 
 #ifdef BERTH_ZLIB
@@ -60,7 +60,7 @@ static berth_status inflate_all(bt_hdf5 *h, const uint8_t *p, size_t n, uint8_t 
     int result = inflate(&z, Z_FINISH);
     *written = room - z.avail_out;
     inflateEnd(&z);
-    return result == Z_STREAM_END ? BERTH_OK : h5_fail(h, "compressed data that is damaged");
+    return result == Z_STREAM_END ? BERTH_OK : bt_h5_fail(h, "compressed data that is damaged");
 }
 #else
 static berth_status inflate_all(bt_hdf5 *h, const uint8_t *p, size_t n, uint8_t *out, size_t room,
@@ -96,13 +96,13 @@ static uint32_t fletcher32(const uint8_t *p, size_t n)
 
 static berth_status check_sum(bt_hdf5 *h, const uint8_t *p, size_t *n)
 {
-    if (*n < 4) return h5_fail(h, "a chunk without its checksum");
+    if (*n < 4) return bt_h5_fail(h, "a chunk without its checksum");
     *n -= 4;
     bt_reader r = bt_reader_of(p + *n, 4);
     uint32_t stored = (uint32_t)bt_read_uint(&r, 4), sum = fletcher32(p, *n);
     uint32_t swapped =
         (sum & 0x00ff00ff) << 8 | (sum >> 8 & 0x00ff00ff); /* as versions before 1.6.3 wrote it */
-    return stored == sum || stored == swapped ? BERTH_OK : h5_fail(h, "a chunk whose checksum is wrong");
+    return stored == sum || stored == swapped ? BERTH_OK : bt_h5_fail(h, "a chunk whose checksum is wrong");
 }
 
 /* Byte j of all elements, for each j, becomes elements again; what is left over stays. */
@@ -114,8 +114,8 @@ static void unshuffle(const uint8_t *p, size_t n, size_t size, uint8_t *out)
     memcpy(out + count * size, p + count * size, n - count * size);
 }
 
-berth_status h5_unfilter(bt_hdf5 *h, const h5_filters *f, uint64_t skipped, const uint8_t *p, size_t n,
-                         uint8_t *out, uint8_t *spare, size_t bytes)
+berth_status bt_h5_unfilter(bt_hdf5 *h, const bt_h5_filters *f, uint64_t skipped, const uint8_t *p, size_t n,
+                            uint8_t *out, uint8_t *spare, size_t bytes)
 {
     berth_status status = BERTH_OK;
     uint8_t *result = out;
@@ -129,7 +129,7 @@ berth_status h5_unfilter(bt_hdf5 *h, const h5_filters *f, uint64_t skipped, cons
             p = to;
             break;
         case SHUFFLE:
-            if (n > bytes) return h5_fail(h, "a chunk larger than it should be");
+            if (n > bytes) return bt_h5_fail(h, "a chunk larger than it should be");
             if (value < 2) break;
             unshuffle(p, n, value, to);
             p = to;
@@ -140,7 +140,7 @@ berth_status h5_unfilter(bt_hdf5 *h, const h5_filters *f, uint64_t skipped, cons
                            "HDF5: data behind filter %d, which berth does not have", f->filter[i].id);
         }
     }
-    if (!status && n != bytes) return h5_fail(h, "a chunk of another size than it should be");
+    if (!status && n != bytes) return bt_h5_fail(h, "a chunk of another size than it should be");
     if (!status && p != result) memcpy(result, p, bytes);
     return status;
 }

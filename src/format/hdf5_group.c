@@ -12,7 +12,7 @@ static berth_status add_link(bt_hdf5 *h, bt_hdf5_group *group, const void *name,
     if (!text) return bt_fail_memory(h->error);
     *link = (bt_hdf5_link){{text, n}, address};
     if (!bt_map_put(&group->links, link->name, link)) return bt_fail_memory(h->error);
-    return h5_work(h, 1);
+    return bt_h5_work(h, 1);
 }
 
 /* ---- Old groups --------------------------------------------------------------------------------------- */
@@ -29,19 +29,19 @@ static berth_status symbols(bt_hdf5 *h, old_group *old, uint64_t address)
 {
     bt_reader r;
     uint64_t entry = 2 * (uint64_t)h->offset_bytes + 24;
-    berth_status status = h5_block(h, address, 8, "SNOD", 1, &r);
+    berth_status status = bt_h5_block(h, address, 8, "SNOD", 1, &r);
     if (status) return status;
     bt_read_uint(&r, 1);
     uint64_t n = bt_read_uint(&r, 2);
-    const uint8_t *p = h5_at(h, address + 8, n * entry);
+    const uint8_t *p = bt_h5_at(h, address + 8, n * entry);
     if (!p) return BERTH_BAD_MODEL;
     r = bt_reader_of(p, n * entry);
     for (uint64_t i = 0; i < n; i++) {
-        uint64_t name = h5_offset(h, &r), object = h5_offset(h, &r), cache = bt_read_uint(&r, 4);
+        uint64_t name = bt_h5_offset(h, &r), object = bt_h5_offset(h, &r), cache = bt_read_uint(&r, 4);
         bt_read_bytes(&r, 20);
-        if (name >= old->names_size) return h5_fail(h, "a link without a name");
+        if (name >= old->names_size) return bt_h5_fail(h, "a link without a name");
         const uint8_t *text = old->names + name, *end = memchr(text, 0, old->names_size - name);
-        if (!end) return h5_fail(h, "a link whose name has no end");
+        if (!end) return bt_h5_fail(h, "a link whose name has no end");
         if (cache == 2) continue; /* a soft link */
         if ((status = add_link(h, old->group, text, (size_t)(end - text), object))) return status;
     }
@@ -53,34 +53,34 @@ static berth_status old_tree(bt_hdf5 *h, old_group *old, uint64_t address, int d
 {
     bt_reader r;
     uint64_t head = 8 + 2 * (uint64_t)h->offset_bytes, pair = (uint64_t)(h->length_bytes + h->offset_bytes);
-    berth_status status = h5_block(h, address, head, "TREE", 0, &r);
+    berth_status status = bt_h5_block(h, address, head, "TREE", 0, &r);
     if (status) return status;
     uint64_t level = bt_read_uint(&r, 1), n = bt_read_uint(&r, 2);
-    if (depth > MAX_LEVELS || level > MAX_LEVELS) return h5_fail(h, "a B-tree too deep");
-    const uint8_t *p = h5_at(h, address + head, n * pair);
+    if (depth > MAX_LEVELS || level > MAX_LEVELS) return bt_h5_fail(h, "a B-tree too deep");
+    const uint8_t *p = bt_h5_at(h, address + head, n * pair);
     if (!p) return BERTH_BAD_MODEL;
     r = bt_reader_of(p, n * pair);
     for (uint64_t i = 0; i < n && !status; i++) {
-        h5_length(h, &r);
-        uint64_t child = h5_offset(h, &r);
+        bt_h5_length(h, &r);
+        uint64_t child = bt_h5_offset(h, &r);
         status = level ? old_tree(h, old, child, depth + 1) : symbols(h, old, child);
     }
     return status;
 }
 
 /* HEAP: version 0, reserved (3), size of the data segment, free list, address of the segment. */
-static berth_status old_links(bt_hdf5 *h, bt_hdf5_group *group, const h5_message *m)
+static berth_status old_links(bt_hdf5 *h, bt_hdf5_group *group, const bt_h5_message *m)
 {
     bt_reader r = bt_reader_of(m->data, m->size), heap;
-    uint64_t tree = h5_offset(h, &r), names = h5_offset(h, &r);
-    if (r.failed) return h5_fail(h, "a damaged symbol table");
+    uint64_t tree = bt_h5_offset(h, &r), names = bt_h5_offset(h, &r);
+    if (r.failed) return bt_h5_fail(h, "a damaged symbol table");
     uint64_t head = 8 + 2 * (uint64_t)h->length_bytes + (uint64_t)h->offset_bytes;
-    berth_status status = h5_block(h, names, head, "HEAP", 0, &heap);
+    berth_status status = bt_h5_block(h, names, head, "HEAP", 0, &heap);
     if (status) return status;
     bt_read_bytes(&heap, 3);
-    old_group old = {.group = group, .names_size = h5_length(h, &heap)};
-    h5_length(h, &heap);
-    if (!(old.names = h5_at(h, h5_offset(h, &heap), old.names_size))) return BERTH_BAD_MODEL;
+    old_group old = {.group = group, .names_size = bt_h5_length(h, &heap)};
+    bt_h5_length(h, &heap);
+    if (!(old.names = bt_h5_at(h, bt_h5_offset(h, &heap), old.names_size))) return BERTH_BAD_MODEL;
     return old_tree(h, &old, tree, 0);
 }
 
@@ -96,25 +96,25 @@ static berth_status new_link(bt_hdf5 *h, const uint8_t *data, size_t size, void 
     if (flags & 16) bt_read_bytes(&r, 1);
     size_t n = bt_read_uint(&r, 1 << (flags & 3));
     const uint8_t *name = bt_read_bytes(&r, n);
-    if (r.failed || version != 1) return h5_fail(h, "a damaged link");
+    if (r.failed || version != 1) return bt_h5_fail(h, "a damaged link");
     if (type != 0) return BERTH_OK;
-    uint64_t address = h5_offset(h, &r);
-    if (r.failed) return h5_fail(h, "a damaged link");
+    uint64_t address = bt_h5_offset(h, &r);
+    if (r.failed) return bt_h5_fail(h, "a damaged link");
     return add_link(h, user, name, n, address);
 }
 
 /* Version 0, flags, [largest creation index (8)], fractal heap, B-tree by name. */
-static berth_status dense_links(bt_hdf5 *h, bt_hdf5_group *group, const h5_message *m)
+static berth_status dense_links(bt_hdf5 *h, bt_hdf5_group *group, const bt_h5_message *m)
 {
     bt_reader r = bt_reader_of(m->data, m->size);
     bt_read_uint(&r, 1);
     if (bt_read_uint(&r, 1) & 1) bt_read_bytes(&r, 8);
-    uint64_t heap = h5_offset(h, &r), tree = h5_offset(h, &r);
-    if (r.failed) return h5_fail(h, "a damaged link table");
-    return heap == H5_NOWHERE ? BERTH_OK : h5_dense(h, heap, tree, 5, new_link, group);
+    uint64_t heap = bt_h5_offset(h, &r), tree = bt_h5_offset(h, &r);
+    if (r.failed) return bt_h5_fail(h, "a damaged link table");
+    return heap == H5_NOWHERE ? BERTH_OK : bt_h5_dense(h, heap, tree, 5, new_link, group);
 }
 
-static berth_status group_message(bt_hdf5 *h, const h5_message *m, void *user, bool *stop)
+static berth_status group_message(bt_hdf5 *h, const bt_h5_message *m, void *user, bool *stop)
 {
     (void)stop;
     switch (m->type) {
@@ -130,7 +130,7 @@ void bt_hdf5_group_free(bt_hdf5_group *group) { bt_map_free(&group->links); }
 berth_status bt_hdf5_group_open(bt_hdf5 *h, uint64_t address, bt_hdf5_group *group)
 {
     *group = (bt_hdf5_group){.address = address};
-    berth_status status = h5_messages(h, address, group_message, group);
+    berth_status status = bt_h5_messages(h, address, group_message, group);
     if (status) bt_hdf5_group_free(group);
     return status;
 }

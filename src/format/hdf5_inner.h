@@ -7,11 +7,11 @@
 #define H5_NOWHERE UINT64_MAX /* the undefined address */
 
 /* A message of an object header (its body). */
-typedef struct h5_message {
+typedef struct bt_h5_message {
     int type, flags;
     const uint8_t *data;
     size_t size;
-} h5_message;
+} bt_h5_message;
 
 enum {
     H5_DATASPACE = 0x01,
@@ -28,38 +28,39 @@ enum {
 };
 
 /* How an element is stored. */
-typedef struct h5_type {
+typedef struct bt_h5_type {
     berth_dtype dtype;            /* BERTH_STRING for text, 0 for what cannot be a tensor */
     size_t size;                  /* bytes in the file */
     bool big_endian, is_variable; /* is_variable: text in the global heap */
-} h5_type;
+} bt_h5_type;
 
-berth_status h5_fail(bt_hdf5 *h, const char *what);
+berth_status bt_h5_fail(bt_hdf5 *h, const char *what);
 /* n bytes at an address of the file, or NULL with the error set. */
-const uint8_t *h5_at(bt_hdf5 *h, uint64_t address, uint64_t n);
+const uint8_t *bt_h5_at(bt_hdf5 *h, uint64_t address, uint64_t n);
 /* The same as a reader, behind a signature of four bytes and a version that must be `version` (-1: any). */
-berth_status h5_block(bt_hdf5 *h, uint64_t address, uint64_t n, const char *signature, int version,
-                      bt_reader *out);
-uint64_t h5_offset(bt_hdf5 *h, bt_reader *r); /* an address; H5_NOWHERE when undefined */
-uint64_t h5_length(bt_hdf5 *h, bt_reader *r);
+berth_status bt_h5_block(bt_hdf5 *h, uint64_t address, uint64_t n, const char *signature, int version,
+                         bt_reader *out);
+uint64_t bt_h5_offset(bt_hdf5 *h, bt_reader *r); /* an address; H5_NOWHERE when undefined */
+uint64_t bt_h5_length(bt_hdf5 *h, bt_reader *r);
 /* Takes `steps` of the budget. */
-berth_status h5_work(bt_hdf5 *h, uint64_t steps);
+berth_status bt_h5_work(bt_hdf5 *h, uint64_t steps);
 
 /* Calls f for every message of the object until it fails or sets *stop. */
-typedef berth_status h5_message_fn(bt_hdf5 *h, const h5_message *m, void *user, bool *stop);
-berth_status h5_messages(bt_hdf5 *h, uint64_t address, h5_message_fn *f, void *user);
+typedef berth_status bt_h5_message_fn(bt_hdf5 *h, const bt_h5_message *m, void *user, bool *stop);
+berth_status bt_h5_messages(bt_hdf5 *h, uint64_t address, bt_h5_message_fn *f, void *user);
 
 /* Every object in a fractal heap that a version 2 B-tree lists: links (record type 5) or attributes (8). */
-typedef berth_status h5_object_fn(bt_hdf5 *h, const uint8_t *data, size_t size, void *user);
-berth_status h5_dense(bt_hdf5 *h, uint64_t heap, uint64_t tree, int record_type, h5_object_fn *f, void *user);
+typedef berth_status bt_h5_object_fn(bt_hdf5 *h, const uint8_t *data, size_t size, void *user);
+berth_status bt_h5_dense(bt_hdf5 *h, uint64_t heap, uint64_t tree, int record_type, bt_h5_object_fn *f,
+                         void *user);
 /* Every record of a version 2 B-tree. */
-berth_status h5_btree2(bt_hdf5 *h, uint64_t address, int record_type, h5_object_fn *f, void *user);
+berth_status bt_h5_btree2(bt_hdf5 *h, uint64_t address, int record_type, bt_h5_object_fn *f, void *user);
 
-berth_status h5_datatype(bt_hdf5 *h, const uint8_t *p, size_t n, h5_type *out);
-berth_status h5_dataspace(bt_hdf5 *h, const uint8_t *p, size_t n, bt_shape *out);
+berth_status bt_h5_datatype(bt_hdf5 *h, const uint8_t *p, size_t n, bt_h5_type *out);
+berth_status bt_h5_dataspace(bt_hdf5 *h, const uint8_t *p, size_t n, bt_shape *out);
 /* Elements of `type` as they are stored become a tensor: a view where they are native already. */
-berth_status h5_decode(bt_hdf5 *h, const h5_type *type, const bt_shape *shape, const uint8_t *p, size_t n,
-                       bt_tensor *out);
-berth_status h5_string(bt_hdf5 *h, const uint8_t *reference, bt_string *out);
+berth_status bt_h5_decode(bt_hdf5 *h, const bt_h5_type *type, const bt_shape *shape, const uint8_t *p,
+                          size_t n, bt_tensor *out);
+berth_status bt_h5_string(bt_hdf5 *h, const uint8_t *reference, bt_string *out);
 
 #endif
