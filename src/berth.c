@@ -135,7 +135,7 @@ const char *berth_tensor_get_string(const berth_tensor *tensor, int64_t index, s
 size_t berth_device_count(berth_context *context)
 {
     context = bt_context_of(context, NULL);
-    return context ? context->registry->n_devices : 0;
+    return context ? bt_registry_count(context->registry) : 0;
 }
 
 berth_status berth_device_get(berth_context *context, size_t index, berth_device_info *info, berth_error *error)
@@ -143,8 +143,9 @@ berth_status berth_device_get(berth_context *context, size_t index, berth_device
     bt_error_clear(error);
     context = bt_context_of(context, error);
     if (!context) return BERTH_NO_MEMORY;
-    if (index >= context->registry->n_devices) return bt_fail(error, BERTH_BAD_ARGUMENT, "there is no device %zu", index);
-    bt_device *device = &context->registry->devices[index];
+    bt_registry_count(context->registry);
+    bt_device *device = bt_registry_at(context->registry, index);
+    if (!device) return bt_fail(error, BERTH_BAD_ARGUMENT, "there is no device %zu", index);
     static _Thread_local bt_device_props props;
     berth_status status = device->ops->info(device, &props, error);
     if (status) return status;

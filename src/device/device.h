@@ -20,7 +20,7 @@ typedef struct bt_device_props {
 typedef struct bt_kernel bt_kernel;
 
 /* One argument of a launch. */
-typedef enum bt_arg_kind { BT_ARG_POINTER, BT_ARG_INT, BT_ARG_LONG, BT_ARG_FLOAT, BT_ARG_DOUBLE, BT_ARG_LOCAL } bt_arg_kind;
+typedef enum bt_arg_kind { BT_ARG_POINTER, BT_ARG_INT, BT_ARG_LONG, BT_ARG_FLOAT, BT_ARG_DOUBLE, BT_ARG_LOCAL, BT_ARG_BYTES } bt_arg_kind;
 typedef struct bt_arg {
     bt_arg_kind kind;
     union {
@@ -30,6 +30,10 @@ typedef struct bt_arg {
         float f;
         double d;
         size_t local_bytes;  /* LOCAL: memory that a work group shares */
+        struct {
+            const void *p;
+            size_t n;
+        } bytes;             /* BYTES: a struct by value, of I64 alone, so that host and device agree on it */
     };
 } bt_arg;
 
@@ -44,6 +48,7 @@ typedef struct bt_device_ops {
     const char *kind;   /* "CPU", "GPU" */
     int (*count)(void); /* devices of this kind; 0 when its driver is not there */
     berth_status (*info)(const bt_device *device, bt_device_props *props, berth_error *error);
+    void (*close)(bt_device *device); /* drops `state`, if there is one; NULL: there never is */
     void *(*alloc)(bt_device *device, size_t bytes); /* NULL when it is full; at least 64-byte aligned */
     void (*free)(bt_device *device, void *p, size_t bytes);
     berth_status (*upload)(bt_device *device, void *dst, const void *host, size_t bytes, berth_error *error);
@@ -63,14 +68,15 @@ typedef struct bt_device_ops {
 struct bt_device {
     char name[16]; /* "/CPU:0" */
     int index;     /* of its kind */
+    int ordinal;   /* of its ops: a kind can have several */
     const bt_device_ops *ops;
-    bool is_cpu_shaped; /* its kernels run on a CPU (PoCL): few large work items beat many small ones */
+    bool is_cpu_shaped; /* its kernels run on a CPU (PoCL): few large work items beat many small ones; known once it was used */
     void *state;   /* the kind's own: context, queue, compiled programs; made at first use */
     int64_t limit; /* bytes that may be in use; 0: no limit but the device's own */
     _Atomic int64_t in_use, peak; /* bytes, through bt_device_alloc */
 };
 
-/* NULL with the error set when the device is full. */
+/* NULL with the error set when the device is full, or its limit would be passed. */
 void *bt_device_alloc(bt_device *device, size_t bytes, berth_error *error);
 void bt_device_free(bt_device *device, void *p, size_t bytes); /* NULL is legal; bytes as asked for */
 
@@ -88,17 +94,19 @@ berth_status bt_device_parse(const char *text, bt_device_name *name, berth_error
 
 /* ---- The devices of a context ------------------------------------------------------------------------- */
 
-typedef struct bt_registry {
-    bt_device *devices; /* every CPU, then every GPU */
-    size_t n_devices;
-} bt_registry;
+typedef struct bt_registry bt_registry;
 
+/* Drivers other than the CPU's are asked for their devices when the first of these is named, or all are listed. */
 bt_registry *bt_registry_new(berth_error *error);
+size_t bt_registry_count(bt_registry *registry); /* of all; asks */
+size_t bt_registry_known(bt_registry *registry); /* of those asked so far; never falls */
+bt_device *bt_registry_at(bt_registry *registry, size_t index); /* every CPU, then every GPU; NULL past those known */
 void bt_registry_free(bt_registry *registry); /* NULL is legal */
 /* The device of this name; an "auto" or an index that was not said is the first that fits. NULL: malformed
  * (BERTH_BAD_ARGUMENT) or not there (BERTH_DEVICE). */
 bt_device *bt_registry_find(bt_registry *registry, const char *text, berth_error *error);
 
 extern const bt_device_ops bt_cpu_ops;
+extern const bt_device_ops bt_opencl_ops;
 
 #endif

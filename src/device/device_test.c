@@ -93,6 +93,18 @@ static void test_registry(void)
     CHECK_EQ(cpu->peak, sum);
     CHECK(!bt_device_alloc(cpu, (size_t)1 << 62, &error) && error.status == BERTH_NO_MEMORY);
     CHECK_EQ(cpu->in_use, 0);
+
+    bt_error_clear(&error);
+    cpu->limit = 1000;
+    p[0] = bt_device_alloc(cpu, 600, &error);
+    CHECK(p[0] && !bt_device_alloc(cpu, 401, &error) && error.status == BERTH_DEVICE);
+    CHECK(strstr(error.message, "/CPU:0") && strstr(error.message, "401") && strstr(error.message, "600") &&
+          strstr(error.message, "1000"));
+    p[1] = bt_device_alloc(cpu, 400, &error);
+    CHECK(p[1] && cpu->in_use == 1000);
+    bt_device_free(cpu, p[0], 600);
+    bt_device_free(cpu, p[1], 400);
+    CHECK_EQ(cpu->in_use, 0);
     bt_registry_free(registry);
     bt_registry_free(NULL);
 }
@@ -116,6 +128,6 @@ int main(void)
 {
     test_names();
     test_registry();
-    CHECK(torture(open_registry, NULL, false) == 3);
+    CHECK(torture(open_registry, NULL, false) == 2);
     return check_done();
 }

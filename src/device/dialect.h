@@ -1,12 +1,26 @@
-/* The dialect of device kernels, put in front of every .cl file: one source for OpenCL C, NVRTC and a plain C compiler.
+/* The dialect of device kernels: one source for OpenCL C, NVRTC and a plain C compiler. dialect.cl, which says it to all
+ * three, is put in front of every .cl file.
  *
  *     KERNEL void relu(GLOBAL const T *x, GLOBAL T *y, I64 n)
  *     {
- *         I64 i = GID(0);
- *         if (i < n) STORE(y, i, fmax(LOAD(x, i), (A)0));
+ *         EACH(0, i, n) STORE(y, i, LOAD(x, i) > 0 ? LOAD(x, i) : 0);
  *     }
  *
- * T is how an element is stored, A what it is computed in (float for half, bfloat16 and float; the type itself for
- * integers), LOAD and STORE go between them. GID(d), GSZ(d): this work item and how many there are; LID, LSZ: in its group;
- * WGID, NWG: the group. LOCAL memory is shared by a group; BARRIER waits for all of it, and all must reach it. M_... are
- * the maths functions whose names differ. Integers: int is 32 bits, I64 64. */
+ * Types: "-DDT=f32" makes T how an element is stored, A what it is computed in (float for f16 and bf16, the type itself for
+ * the others), LOAD and STORE what goes between them, and ZERO an A; DT1 does the same for T1, A1, LOAD1 and STORE1. The
+ * names are bf16, f16 ... f64, i8 ... u64 and b8 (bt_gpu_type). STORE rounds to nearest even.
+ * Places: KERNEL, DEVFN (a function), GLOBAL, LOCAL (shared by a group), RESTRICT, BARRIER (all of a group must reach it).
+ * Indices: GID(d) and GSZ(d), this work item and how many there are; LID and LSZ, in its group; WGID and NWG, the group.
+ * EACH(d, i, n) loops over this item's part of [0, n) in dimension d, whatever the grid is: items lie side by side on a GPU,
+ * and each has a piece of its own where CPU_SHAPED is defined.
+ * Integers: int has 32 bits; I64, U64, U32, U16. M_INF, M_NAN; the maths functions have their C names in all three. */
+#ifndef BT_DIALECT_H
+#define BT_DIALECT_H
+
+/* The sources that the build made strings. */
+#define BT_CL(x) bt_cl_##x
+#define BT_CL_DECLARE(x) extern const char bt_cl_##x[]
+
+BT_CL_DECLARE(dialect);
+
+#endif

@@ -6,17 +6,17 @@
 #define BT_GPU_H
 
 #include "device/device.h"
+#include "device/dialect.h"
 #include "ops/op.h"
 
-/* The source of src/ops/x.cl. */
-#define BT_CL(x) bt_cl_##x
-#define BT_CL_DECLARE(x) extern const char bt_cl_##x[]
-
-/* The dialect's names of a dtype: "-DT=float -DLOAD_T=..." as device/dialect.h explains; NULL for dtypes that kernels do
- * not take. */
+/* The dialect's name of a dtype ("f32"); NULL for those that kernels do not take. */
 const char *bt_gpu_type(berth_dtype dtype);
 
-/* Compiles (once) and launches. defines: further "-D..." options, or "". */
+/* "-DDT=f32 -DDT1=b8 ", then what is given more; t1 0: without DT1. Gives `text`. */
+enum { BT_DEFINES = 128 };
+const char *bt_gpu_defines(char text[BT_DEFINES], berth_dtype t, berth_dtype t1, const char *more);
+
+/* Compiles (once) and launches. source: BT_CL(x). defines: "-D..." options, or "". */
 berth_status bt_gpu_launch(bt_call *c, const char *source, const char *defines, const char *kernel, const bt_grid *grid,
                            const bt_arg *args, int n_args);
 
@@ -25,8 +25,12 @@ static inline bt_arg bt_pointer(const void *p) { return (bt_arg){.kind = BT_ARG_
 static inline bt_arg bt_int(int32_t i) { return (bt_arg){.kind = BT_ARG_INT, .i = i}; }
 static inline bt_arg bt_long(int64_t l) { return (bt_arg){.kind = BT_ARG_LONG, .l = l}; }
 static inline bt_arg bt_float(float f) { return (bt_arg){.kind = BT_ARG_FLOAT, .f = f}; }
+/* A struct by value; p must stay until the launch returns. */
+static inline bt_arg bt_bytes(const void *p, size_t n) { return (bt_arg){.kind = BT_ARG_BYTES, .bytes = {p, n}}; }
 
-/* A grid of n work items in one dimension; the kernel must check its index against n. */
-bt_grid bt_grid_of(int64_t n);
+/* Grids for the dialect's EACH: over n in dimension 0; over `inner` in dimension 0 and `rows` in dimension 1. On a
+ * device that is CPU-shaped these are a few items with a long part each. */
+bt_grid bt_grid_of(const bt_call *c, int64_t n);
+bt_grid bt_grid_rows(const bt_call *c, int64_t inner, int64_t rows);
 
 #endif

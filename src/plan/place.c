@@ -37,6 +37,7 @@ bt_placer *bt_placer_new(bt_registry *registry, const bt_place_options *options,
     rule *rules = bt_arena_array(arena, rule, options->n_rules + 1);
     char *device = open ? NULL : bt_arena_copy(arena, options->device, strlen(options->device));
     if (!placer || !rules || (!open && !device)) return bt_fail_memory(error), NULL;
+    if (open) bt_registry_count(registry); /* whatever the graph names is known from now on */
     *placer = (bt_placer){registry, device, bt_registry_find(registry, open ? "CPU" : device, error), rules, options->n_rules};
     if (!placer->chosen) return NULL;
     for (size_t i = 0; i < options->n_rules; i++)

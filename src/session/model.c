@@ -158,19 +158,29 @@ static void count_weights(berth_model *model)
     }
 }
 
+berth_status bt_model_places(berth_model *model, berth_error *error)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    bt_registry *registry = model->context->registry;
+    berth_status status = BERTH_OK;
+    pthread_mutex_lock(&lock);
+    for (size_t i = (size_t)model->n_places; !status && i < bt_registry_known(registry) && i < BT_MAX_PLACES; i++) {
+        model->places[i] = bt_registry_at(registry, i);
+        model->stores[i] = bt_store_new(&model->source, model->places[i]);
+        if (model->stores[i]) model->n_places++;
+        else status = bt_fail_memory(error);
+    }
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
 static berth_status load_source(berth_model *model, const char *path, const berth_load_options *options, berth_error *error)
 {
     bt_format_options format = {0};
     if (options) format = (bt_format_options){.tags = options->tags, .structure = options->structure};
     berth_status status = bt_format_load(path, &format, &model->source, error);
     if (status) return status;
-    bt_registry *registry = model->context->registry;
-    for (size_t i = 0; i < registry->n_devices && i < BT_MAX_PLACES; i++) {
-        model->places[i] = &registry->devices[i];
-        model->stores[i] = bt_store_new(&model->source, model->places[i]);
-        if (!model->stores[i]) return bt_fail_memory(error);
-        model->n_places++;
-    }
+    if (bt_model_places(model, error)) return error->status;
     bt_ops_resolve(&model->source.graph);
     count_weights(model);
     return model->source.n_signatures ? BERTH_OK : make_whole(model, error);

@@ -24,15 +24,17 @@ struct berth_model {
     _Atomic int refs;
     berth_context *context;
     bt_source source;
-    bt_device *places[BT_MAX_PLACES]; /* the context's devices; 0 is /CPU:0 */
+    bt_device *places[BT_MAX_PLACES]; /* the context's devices that are known by now; 0 is /CPU:0 */
     bt_store *stores[BT_MAX_PLACES];  /* of weights, by place */
-    int n_places;
+    _Atomic int n_places;
     bt_signature whole; /* of a graph without signatures: its placeholders and sinks */
     int64_t weight_bytes;
     pthread_mutex_t lock;
     bt_op_count *op_counts; /* made when first asked for; ended by a NULL op */
 };
 
+/* Takes in devices that the context has come to know. */
+berth_status bt_model_places(berth_model *model, berth_error *error);
 berth_model *bt_model_load(const char *path, const berth_load_options *options, berth_error *error);
 berth_model *bt_model_ref(berth_model *model);
 void bt_model_free(berth_model *model);

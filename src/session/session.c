@@ -327,6 +327,7 @@ berth_session *berth_session_new(berth_model *model, const berth_session_options
     s->log_placement = options->log_placement;
     s->placer = bt_placer_new(model->context->registry, &place, &s->arena, error);
     if (!s->placer) status = error->status;
+    if (!status) status = bt_model_places(model, error);
     s->hard = options->hard_placement;
     if (!status && !(s->resources = bt_resources_new(&model->source))) status = bt_fail_memory(error);
     if (!status) return s;

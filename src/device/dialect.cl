@@ -1,0 +1,183 @@
+/* The dialect, for each of its compilers: dialect.h says what the words mean. */
+
+/* ---- OpenCL C 1.2 ------------------------------------------------------------------------------------- */
+
+#if defined __OPENCL_VERSION__
+#pragma OPENCL FP_CONTRACT OFF
+#if defined cl_khr_fp64 || defined __opencl_c_fp64
+#define HAS_F64
+#endif
+typedef long I64;
+typedef ulong U64;
+typedef uint U32;
+typedef ushort U16;
+typedef uchar U8;
+typedef char I8;
+#define KERNEL __kernel
+#define DEVFN static inline
+#define GLOBAL __global
+#define LOCAL __local
+#define RESTRICT restrict
+#define BARRIER barrier(CLK_LOCAL_MEM_FENCE)
+#define GID(d) ((I64)get_global_id(d))
+#define GSZ(d) ((I64)get_global_size(d))
+#define LID(d) ((int)get_local_id(d))
+#define LSZ(d) ((int)get_local_size(d))
+#define WGID(d) ((I64)get_group_id(d))
+#define NWG(d) ((I64)get_num_groups(d))
+#define FLOAT_OF_BITS(u) as_float(u)
+#define BITS_OF_FLOAT(f) as_uint(f)
+#define M_INF INFINITY
+#define M_NAN NAN
+#define LOAD_F16(p, i) vload_half(i, (GLOBAL const half *)(p))
+#define STORE_F16(p, i, v) vstore_half_rte(v, i, (GLOBAL half *)(p))
+
+/* ---- NVRTC -------------------------------------------------------------------------------------------- */
+
+#elif defined __CUDACC__
+#define HAS_F64
+typedef long long I64;
+typedef unsigned long long U64;
+typedef unsigned int U32;
+typedef unsigned short U16;
+typedef unsigned char U8;
+typedef signed char I8;
+#define KERNEL extern "C" __global__
+#define DEVFN static __device__ __forceinline__
+#define GLOBAL
+#define LOCAL __shared__
+#define RESTRICT __restrict__
+#define BARRIER __syncthreads()
+DEVFN I64 axis_of(unsigned x, unsigned y, unsigned z, int d) { return d == 0 ? x : d == 1 ? y : z; }
+#define LID(d) ((int)axis_of(threadIdx.x, threadIdx.y, threadIdx.z, d))
+#define LSZ(d) ((int)axis_of(blockDim.x, blockDim.y, blockDim.z, d))
+#define WGID(d) axis_of(blockIdx.x, blockIdx.y, blockIdx.z, d)
+#define NWG(d) axis_of(gridDim.x, gridDim.y, gridDim.z, d)
+#define GID(d) (WGID(d) * LSZ(d) + LID(d))
+#define GSZ(d) (NWG(d) * LSZ(d))
+#define FLOAT_OF_BITS(u) __uint_as_float(u)
+#define BITS_OF_FLOAT(f) __float_as_uint(f)
+#define M_INF __uint_as_float(0x7f800000u)
+#define M_NAN __uint_as_float(0x7fc00000u)
+DEVFN float float_of_half(U16 h)
+{
+    float f;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(h));
+    return f;
+}
+DEVFN U16 half_of_float(float f)
+{
+    U16 h;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(f));
+    return h;
+}
+#define LOAD_F16(p, i) float_of_half((p)[i])
+#define STORE_F16(p, i, v) ((p)[i] = half_of_float(v))
+
+/* ---- Plain C: the driver sets `here` before each work item, and has a `barrier` ----------------------- */
+
+#else
+#include <stdint.h>
+#include <string.h>
+#include <tgmath.h>
+#define HAS_F64
+typedef int64_t I64;
+typedef uint64_t U64;
+typedef uint32_t U32;
+typedef uint16_t U16;
+typedef uint8_t U8;
+typedef int8_t I8;
+typedef struct work_item {
+    I64 group[3], groups[3];
+    int item[3], items[3];
+} work_item;
+extern _Thread_local work_item here;
+void barrier(void);
+#define KERNEL
+#define DEVFN static inline __attribute__((unused))
+#define GLOBAL
+#define LOCAL static
+#define RESTRICT restrict
+#define BARRIER barrier()
+#define LID(d) here.item[d]
+#define LSZ(d) here.items[d]
+#define WGID(d) here.group[d]
+#define NWG(d) here.groups[d]
+#define GID(d) (WGID(d) * LSZ(d) + LID(d))
+#define GSZ(d) (NWG(d) * LSZ(d))
+DEVFN float float_of_bits(U32 u)
+{
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+DEVFN U32 bits_of_float(float f)
+{
+    U32 u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+#define FLOAT_OF_BITS(u) float_of_bits(u)
+#define BITS_OF_FLOAT(f) bits_of_float(f)
+#define M_INF INFINITY
+#define M_NAN NAN
+#define LOAD_F16(p, i) ((float)((const _Float16 *)(p))[i])
+#define STORE_F16(p, i, v) (((_Float16 *)(p))[i] = (_Float16)(v))
+#endif
+
+/* ---- Types: storage_x, wide_x, load_x, store_x for every dtype x -------------------------------------- */
+
+#define TYPE(name, storage, wide, from, to)                                                             \
+    typedef storage storage_##name;                                                                     \
+    typedef wide wide_##name;                                                                           \
+    DEVFN wide load_##name(GLOBAL const storage *p, I64 i) { return from; }                             \
+    DEVFN void store_##name(GLOBAL storage *p, I64 i, wide v) { to; }
+#define PLAIN_TYPE(name, type) TYPE(name, type, type, p[i], p[i] = v)
+
+DEVFN U16 bf16_of_float(float f)
+{
+    U32 u = BITS_OF_FLOAT(f);
+    if ((u & 0x7fffffffu) > 0x7f800000u) return (U16)(u >> 16 | 0x40);
+    return (U16)((u + 0x7fffu + (u >> 16 & 1)) >> 16);
+}
+
+TYPE(f16, U16, float, LOAD_F16(p, i), STORE_F16(p, i, v))
+TYPE(bf16, U16, float, FLOAT_OF_BITS((U32)p[i] << 16), p[i] = bf16_of_float(v))
+PLAIN_TYPE(f32, float)
+#ifdef HAS_F64
+PLAIN_TYPE(f64, double)
+#endif
+PLAIN_TYPE(i8, I8)
+PLAIN_TYPE(i16, short)
+PLAIN_TYPE(i32, int)
+PLAIN_TYPE(i64, I64)
+PLAIN_TYPE(u8, U8)
+PLAIN_TYPE(u16, U16)
+PLAIN_TYPE(u32, U32)
+PLAIN_TYPE(u64, U64)
+TYPE(b8, U8, int, p[i] != 0, p[i] = v != 0)
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+
+#ifdef DT
+typedef JOIN(storage_, DT) T;
+typedef JOIN(wide_, DT) A;
+#define LOAD(p, i) JOIN(load_, DT)(p, i)
+#define STORE(p, i, v) JOIN(store_, DT)(p, i, v)
+#define ZERO ((A)0)
+#endif
+#ifdef DT1
+typedef JOIN(storage_, DT1) T1;
+typedef JOIN(wide_, DT1) A1;
+#define LOAD1(p, i) JOIN(load_, DT1)(p, i)
+#define STORE1(p, i, v) JOIN(store_, DT1)(p, i, v)
+#endif
+
+/* ---- Loops -------------------------------------------------------------------------------------------- */
+
+#ifdef CPU_SHAPED
+#define EACH(d, i, n) for (I64 i = (n) * GID(d) / GSZ(d), end_##i = (n) * (GID(d) + 1) / GSZ(d); i < end_##i; i++)
+#else
+#define EACH(d, i, n) for (I64 i = GID(d); i < (n); i += GSZ(d))
+#endif

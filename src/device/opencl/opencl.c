@@ -1,0 +1,136 @@
+/* OpenCL as a device: memory, copies, and what it says of itself. Kernels are in program.c, finding devices in library.c. */
+#include "device/opencl/opencl.h"
+
+#include <stdio.h>
+
+berth_status bt_cl_fail(const bt_device *device, const char *what, cl_int code, berth_error *error)
+{
+    return bt_fail(error, BERTH_DEVICE, "%s: %s failed (OpenCL error %d)", device->name, what, code);
+}
+
+static int cl_count(void) { return bt_cl_library_get()->n_devices; }
+
+/* ---- Opening ------------------------------------------------------------------------------------------ */
+
+static cl_ulong number_of(const bt_cl_library *cl, cl_device id, cl_uint what)
+{
+    cl_ulong value = 0; /* little-endian: narrower answers fill the low bytes */
+    return cl->clGetDeviceInfo(id, what, sizeof value, &value, NULL) ? 0 : value;
+}
+
+static void set_options(bt_device *device, bt_cl_device *d)
+{
+    bool exact = number_of(d->cl, d->id, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT;
+    device->is_cpu_shaped = number_of(d->cl, d->id, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU;
+    d->max_group = number_of(d->cl, d->id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    snprintf(d->options, sizeof d->options, "%s%s", exact ? "-cl-fp32-correctly-rounded-divide-sqrt " : "",
+             device->is_cpu_shaped ? "-DCPU_SHAPED " : "");
+}
+
+static void close_device(bt_cl_device *d)
+{
+    if (d->queue) d->cl->clFinish(d->queue);
+    bt_cl_programs_free(d);
+    if (d->queue) d->cl->clReleaseCommandQueue(d->queue);
+    if (d->context) d->cl->clReleaseContext(d->context);
+    pthread_mutex_destroy(&d->lock);
+    bt_free(d);
+}
+
+static bt_cl_device *open_device(bt_device *device, berth_error *error)
+{
+    const bt_cl_library *cl = bt_cl_library_get();
+    bt_cl_device *d = bt_calloc(1, sizeof *d);
+    cl_int code = 0;
+    if (!d) return bt_fail_memory(error), NULL;
+    d->cl = cl, d->id = cl->devices[device->ordinal];
+    pthread_mutex_init(&d->lock, NULL);
+    d->context = cl->clCreateContext(NULL, 1, &d->id, NULL, NULL, &code);
+    if (d->context) d->queue = cl->clCreateCommandQueueWithProperties(d->context, d->id, NULL, &code);
+    if (!d->queue) return bt_cl_fail(device, "opening it", code, error), close_device(d), NULL;
+    set_options(device, d);
+    return d;
+}
+
+bt_cl_device *bt_cl_open(bt_device *device, berth_error *error)
+{
+    static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&opening);
+    if (!device->state) device->state = open_device(device, error);
+    pthread_mutex_unlock(&opening);
+    return device->state;
+}
+
+static void cl_close(bt_device *device)
+{
+    if (device->state) close_device(device->state);
+    device->state = NULL;
+}
+
+/* ---- Memory ------------------------------------------------------------------------------------------- */
+
+static berth_status cl_info(const bt_device *device, bt_device_props *props, berth_error *error)
+{
+    const bt_cl_library *cl = bt_cl_library_get();
+    cl_device id = cl->devices[device->ordinal];
+    *props = (bt_device_props){.memory_total = (int64_t)number_of(cl, id, CL_DEVICE_GLOBAL_MEM_SIZE)};
+    char version[256] = "", driver[256] = "";
+    cl_int code = cl->clGetDeviceInfo(id, CL_DEVICE_NAME, sizeof props->model, props->model, NULL);
+    if (code) return bt_cl_fail(device, "asking for its name", code, error);
+    cl->clGetDeviceInfo(id, CL_DEVICE_VERSION, sizeof version, version, NULL);
+    cl->clGetDeviceInfo(id, CL_DRIVER_VERSION, sizeof driver, driver, NULL);
+    /* "OpenCL 3.0 vendor's words" */
+    size_t standard = strlen("OpenCL ") < strlen(version)
+                          ? strlen("OpenCL ") + strcspn(version + strlen("OpenCL "), " ")
+                          : 0;
+    snprintf(props->detail, sizeof props->detail, "%.*s, driver %.40s", (int)standard, version, driver);
+    int64_t free_kib = (int64_t)number_of(cl, id, CL_DEVICE_GLOBAL_FREE_MEMORY_AMD);
+    props->memory_free = free_kib ? free_kib * 1024 : props->memory_total - device->in_use;
+    return BERTH_OK;
+}
+
+static void *cl_alloc(bt_device *device, size_t bytes)
+{
+    bt_cl_device *d = bt_cl_open(device, NULL);
+    return d ? d->cl->clSVMAlloc(d->context, CL_MEM_READ_WRITE, bytes ? bytes : 1, 64) : NULL;
+}
+
+/* What is under way may still use it. */
+static void cl_free(bt_device *device, void *p, size_t bytes)
+{
+    bt_cl_device *d = device->state;
+    (void)bytes;
+    d->cl->clFinish(d->queue);
+    d->cl->clSVMFree(d->context, p);
+}
+
+static berth_status cl_copy(bt_device *device, void *dst, const void *src, size_t bytes, berth_error *error)
+{
+    bt_cl_device *d = bt_cl_open(device, error);
+    if (!d) return BERTH_DEVICE;
+    if (!bytes || dst == src) return BERTH_OK;
+    cl_int code = d->cl->clEnqueueSVMMemcpy(d->queue, 0, dst, src, bytes, 0, NULL, NULL);
+    return code ? bt_cl_fail(device, "a copy", code, error) : BERTH_OK;
+}
+
+static berth_status cl_sync(bt_device *device, berth_error *error)
+{
+    bt_cl_device *d = device->state;
+    cl_int code = d ? d->cl->clFinish(d->queue) : CL_SUCCESS;
+    return code ? bt_cl_fail(device, "waiting for it", code, error) : BERTH_OK;
+}
+
+const bt_device_ops bt_opencl_ops = {
+    .kind = "GPU",
+    .count = cl_count,
+    .info = cl_info,
+    .close = cl_close,
+    .alloc = cl_alloc,
+    .free = cl_free,
+    .upload = cl_copy,
+    .download = cl_copy,
+    .copy = cl_copy,
+    .sync = cl_sync,
+    .compile = bt_cl_compile,
+    .launch = bt_cl_launch,
+};

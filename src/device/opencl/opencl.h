@@ -1,0 +1,46 @@
+/* OpenCL devices, inside: the driver's functions and devices (library.c), one device's queue and programs (opencl.c,
+ * program.c). Device memory is shared virtual memory, of which a pointer plus an offset is a pointer. */
+#ifndef BT_OPENCL_H
+#define BT_OPENCL_H
+
+#include <pthread.h>
+
+#include "device/device.h"
+#include "device/opencl/cl.h"
+
+/* The driver; opened once a process and never closed, since drivers do not survive that. */
+typedef struct bt_cl_library {
+#define X(result, name, arguments) result(*name) arguments;
+    BT_CL_FUNCTIONS(X)
+#undef X
+    cl_device devices[16]; /* that berth can use */
+    int n_devices;
+} bt_cl_library;
+
+/* Never NULL; n_devices is 0 where there is no driver, no GPU (see the environment variable BERTH_OPENCL), or none with
+ * coarse-grained shared virtual memory. Nothing is loaded where no GPU can be. */
+const bt_cl_library *bt_cl_library_get(void);
+
+/* What bt_device.state points to. */
+typedef struct bt_cl_device {
+    const bt_cl_library *cl;
+    cl_device id;
+    cl_context context;
+    cl_queue queue;
+    pthread_mutex_t lock; /* of programs, and of a kernel between its arguments and its launch */
+    struct bt_cl_program *programs;
+    size_t max_group;
+    char options[96]; /* for every program */
+} bt_cl_device;
+
+/* Opened at its first use; NULL with the error set. */
+bt_cl_device *bt_cl_open(bt_device *device, berth_error *error);
+berth_status bt_cl_fail(const bt_device *device, const char *what, cl_int code, berth_error *error);
+
+bt_kernel *bt_cl_compile(bt_device *device, const char *source, const char *defines, const char *name,
+                         berth_error *error);
+berth_status bt_cl_launch(bt_device *device, bt_kernel *kernel, const bt_grid *grid, const bt_arg *args,
+                          int n_args, berth_error *error);
+void bt_cl_programs_free(bt_cl_device *d);
+
+#endif

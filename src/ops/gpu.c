@@ -1,0 +1,51 @@
+/* Launching device kernels: what all families share. See gpu.h. */
+#include "ops/gpu.h"
+
+#include <stdio.h>
+
+const char *bt_gpu_type(berth_dtype dtype)
+{
+    static const char *const names[] = {
+        [BERTH_HALF] = "f16",  [BERTH_BFLOAT16] = "bf16", [BERTH_FLOAT] = "f32",  [BERTH_DOUBLE] = "f64", [BERTH_INT8] = "i8",
+        [BERTH_INT16] = "i16", [BERTH_INT32] = "i32",     [BERTH_INT64] = "i64",  [BERTH_UINT8] = "u8",   [BERTH_UINT16] = "u16",
+        [BERTH_UINT32] = "u32", [BERTH_UINT64] = "u64",   [BERTH_BOOL] = "b8",
+    };
+    return (size_t)dtype < sizeof names / sizeof names[0] ? names[dtype] : NULL;
+}
+
+const char *bt_gpu_defines(char text[BT_DEFINES], berth_dtype t, berth_dtype t1, const char *more)
+{
+    const char *name = bt_gpu_type(t), *second = t1 ? bt_gpu_type(t1) : NULL;
+    snprintf(text, BT_DEFINES, "-DDT=%s %s%s %s", name ? name : "none", second ? "-DDT1=" : "", second ? second : "", more);
+    return text;
+}
+
+berth_status bt_gpu_launch(bt_call *c, const char *source, const char *defines, const char *kernel, const bt_grid *grid,
+                           const bt_arg *args, int n_args)
+{
+    bt_kernel *k = c->device->ops->compile(c->device, source, defines, kernel, c->error);
+    return k ? c->device->ops->launch(c->device, k, grid, args, n_args, c->error) : BERTH_DEVICE;
+}
+
+enum { GROUP = 256, MOST_GROUPS = 1 << 16, CPU_ITEMS = 64, CPU_GRAIN = 4096 };
+
+static size_t clamp(int64_t n, int64_t most) { return n < 1 ? 1 : n > most ? (size_t)most : (size_t)n; }
+
+bt_grid bt_grid_of(const bt_call *c, int64_t n)
+{
+    if (c->device->is_cpu_shaped) return (bt_grid){{clamp(n / CPU_GRAIN, CPU_ITEMS), 1, 1}, {1, 1, 1}};
+    return (bt_grid){{GROUP * clamp((n + GROUP - 1) / GROUP, MOST_GROUPS), 1, 1}, {GROUP, 1, 1}};
+}
+
+bt_grid bt_grid_rows(const bt_call *c, int64_t inner, int64_t rows)
+{
+    if (c->device->is_cpu_shaped) {
+        if (rows < CPU_ITEMS) return bt_grid_of(c, inner);
+        return (bt_grid){{1, clamp(rows * inner / CPU_GRAIN, CPU_ITEMS), 1}, {1, 1, 1}};
+    }
+    size_t wide = 32;
+    while (wide < GROUP && (int64_t)wide < inner) wide *= 2;
+    return (bt_grid){{wide * clamp((inner + (int64_t)wide - 1) / (int64_t)wide, MOST_GROUPS),
+                      GROUP / wide * clamp((rows * (int64_t)wide + GROUP - 1) / GROUP, 32768), 1},
+                     {wide, GROUP / wide, 1}};
+}
