@@ -46,7 +46,7 @@ static berth_status evaluate(const trial *t, berth_dtype dtype, bt_tensor *out, 
     bt_set_type(&graph, t->node, "T", dtype);
     bt_ops_resolve(&graph);
     for (int i = 0; i < t->n_in; i++) {
-        in[i] = t->in[i];
+        bt_tensor_share(&in[i], &t->in[i]);
         ins[i] = &in[i];
         if (t->is_index[i] || dtype == BERTH_DOUBLE) continue;
         bt_tensor_clear(&in[i]);
