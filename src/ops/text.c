@@ -91,3 +91,87 @@ bool bt_attr_utf8(const bt_node *node, const char *name)
 {
     return bt_starts(bt_attr_string(node, name, ""), "UTF8");
 }
+
+char *bt_string_room(bt_string *s, size_t n)
+{
+    bt_free(s->p);
+    s->p = n ? bt_alloc(n) : NULL;
+    s->n = s->p ? n : 0;
+    return s->p;
+}
+
+/* ---- Tensors as text ---------------------------------------------------------------------------------- */
+
+static void print_escaped(bt_text *text, const bt_string *s)
+{
+    static const char plain[] = "\n\r\t\"'\\", escaped[] = "nrt\"'\\";
+    bt_text_add(text, "\"", 1);
+    for (size_t i = 0; i < s->n; i++) {
+        char ch = s->p[i];
+        const char *found = ch ? strchr(plain, ch) : NULL;
+        if (found) bt_text_print(text, "\\%c", escaped[found - plain]);
+        else if (ch < ' ' || ch == 0x7f) bt_text_print(text, "\\%03o", (unsigned)(uint8_t)ch);
+        else bt_text_add(text, &ch, 1);
+    }
+    bt_text_add(text, "\"", 1);
+}
+
+/* As few of two sizes of digits as say the number. */
+static void print_real(bt_text *text, berth_dtype dtype, double value)
+{
+    bool is_double = dtype == BERTH_DOUBLE;
+    char few[40];
+    locale_t locale = c_locale(), before = uselocale(locale);
+    snprintf(few, sizeof few, "%.*g", is_double ? 15 : 6, value);
+    double again = is_double ? strtod(few, NULL) : strtof(few, NULL);
+    if (again != value && value == value) snprintf(few, sizeof few, "%.*g", is_double ? 17 : 9, value);
+    uselocale(before);
+    freelocale(locale);
+    bt_text_print(text, "%s", value != value ? "nan" : few);
+}
+
+static void print_element(bt_text *text, const bt_tensor *t, int64_t i)
+{
+    if (t->dtype == BERTH_STRING) print_escaped(text, (const bt_string *)t->data + i);
+    else if (bt_dtype_is_float(t->dtype)) print_real(text, t->dtype, bt_tensor_number(t, i));
+    else if (t->dtype == BERTH_UINT64)
+        bt_text_print(text, "%llu", (unsigned long long)((const uint64_t *)t->data)[i]);
+    else if (bt_dtype_is_int(t->dtype) || t->dtype == BERTH_BOOL)
+        bt_text_print(text, "%lld", (long long)bt_tensor_int(t, i));
+    else bt_text_add(text, "?", 1);
+}
+
+static void print_gap(bt_text *text, int dim, int rank)
+{
+    if (dim == rank - 1) {
+        bt_text_add(text, " ", 1);
+        return;
+    }
+    for (int i = dim; i < rank - 1; i++) bt_text_add(text, "\n", 1);
+    for (int i = 0; i <= dim; i++) bt_text_add(text, " ", 1);
+}
+
+static void print_dim(bt_text *text, const bt_tensor *t, int dim, int64_t at, int64_t limit)
+{
+    int rank = t->shape.rank;
+    if (dim == rank) {
+        print_element(text, t, at);
+        return;
+    }
+    int64_t n = t->shape.dim[dim], step = bt_shape_span(&t->shape, dim + 1, rank);
+    bt_text_add(text, "[", 1);
+    for (int64_t i = 0; i < n; i++) {
+        if (i >= limit && i < n - limit) i = n - limit;
+        if (i > 0 && i == n - limit && n > 2 * limit) print_gap(text, dim, rank), bt_text_add(text, "...", 3);
+        if (i >= n) break;
+        if (i > 0) print_gap(text, dim, rank);
+        print_dim(text, t, dim + 1, at + i * step, limit);
+    }
+    bt_text_add(text, "]", 1);
+}
+
+void bt_text_tensor(bt_text *text, const bt_tensor *t, int64_t limit)
+{
+    int64_t n = bt_tensor_count(t);
+    print_dim(text, t, 0, 0, limit < 0 || limit > n ? n : limit);
+}

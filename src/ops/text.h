@@ -16,6 +16,11 @@ void bt_text_print_c(bt_text *text, const char *format, ...) __attribute__((form
 /* What is in *text becomes the string; false when memory ran out, now or before. The text is left empty. */
 bool bt_string_from_text(bt_string *s, bt_text *text);
 
+/* Room for n bytes, which the string then has; the old ones are gone. NULL when out of memory; not for n 0. */
+char *bt_string_room(bt_string *s, size_t n);
+/* The tensor as TensorFlow prints it, with `limit` elements at either end of each dimension; -1: all of them. */
+void bt_text_tensor(bt_text *text, const bt_tensor *t, int64_t limit);
+
 /* Fails when input i is no tensor of strings. */
 berth_status bt_strings_input(bt_call *c, int i);
 /* Whether attribute `name` says "UTF8" or "UTF8_CHAR". */
