@@ -129,13 +129,13 @@ static berth_status infer_there_and_back(bt_infer *x)
     if (bits < (is_signed ? 2 : 1) || bits > (is_signed ? 62 : 63))
         return bt_infer_fail(x, "num_bits is out of range: %lld", (long long)bits);
     if (!read_axis(x->node, in->rank, &axis)) return bt_infer_fail(x, "axis is out of range");
-    bool given = bt_attr_bool(x->node, "range_given", third);
+    bool given = bt_attr_bool(x->node, "range_given", third), each = axis >= 0 && third;
     for (int i = 1; !first && given && i < 3; i++) {
         const bt_shape *s = &x->in[i].shape;
-        if (axis >= 0 && s->rank >= 0 && in->rank > 0 &&
+        if (each && s->rank >= 0 && in->rank > 0 &&
             (s->rank != 1 || (s->dim[0] >= 0 && in->dim[axis] >= 0 && s->dim[0] != in->dim[axis])))
             return bt_infer_fail(x, "input_min and input_max must be vectors, one number a slice");
-        if (axis < 0 && s->rank > 0) return bt_infer_fail(x, "input_min and input_max must be scalars");
+        if (!each && s->rank > 0) return bt_infer_fail(x, "input_min and input_max must be scalars");
     }
     return BERTH_OK;
 }
@@ -197,9 +197,11 @@ static berth_status there_and_back(bt_call *c, double least, double most, const 
     int axis;
     read_axis(c->node, in->shape.rank, &axis);
     layout l = layout_of(&in->shape, axis);
+    bool given = bt_attr_bool(c->node, "range_given", bt_ends(c->node->op, "V3"));
+    if (given && (range[0] ? bt_tensor_count(range[0]) : 1) != l.slices)
+        return bt_call_fail(c, "one range for %lld slices", (long long)l.slices);
     void *out = bt_out(c, 0, in->dtype, &in->shape);
     if (!out) return BERTH_NO_MEMORY;
-    bool given = bt_attr_bool(c->node, "range_given", bt_ends(c->node->op, "V3"));
     if (in->dtype == BERTH_DOUBLE) {
         double wide[2] = {(double)attr[0], (double)attr[1]};
         const double *p[2] = {given ? wide : NULL, wide + 1};
