@@ -128,12 +128,11 @@ bool bt_cholesky(bt_z *a, int64_t n)
     return true;
 }
 
-bool bt_triangular_solve(const bt_z *t, int64_t n, bool lower, bool adjoint, bt_z *b, int64_t k)
+void bt_triangular_solve(const bt_z *t, int64_t n, bool lower, bool adjoint, bt_z *b, int64_t k)
 {
     bool forward = lower != adjoint;
     for (int64_t step = 0; step < n; step++) {
         int64_t r = forward ? step : n - 1 - step;
-        if (t[r * n + r] == 0) return false;
         for (int64_t i = forward ? 0 : r + 1; i < (forward ? r : n); i++) {
             bt_z f = adjoint ? conj(t[i * n + r]) : t[r * n + i];
             for (int64_t c = 0; c < k; c++) b[r * k + c] -= f * b[i * k + c];
@@ -141,7 +140,6 @@ bool bt_triangular_solve(const bt_z *t, int64_t n, bool lower, bool adjoint, bt_
         bt_z d = adjoint ? conj(t[r * n + r]) : t[r * n + r];
         for (int64_t c = 0; c < k; c++) b[r * k + c] /= d;
     }
-    return true;
 }
 
 void bt_adjoint(const bt_z *a, int64_t m, int64_t n, bt_z *out)
@@ -169,9 +167,9 @@ static const char *one_cholesky(const bt_matrices *s, bt_z *const *in, bt_z *con
 {
     (void)work;
     copy(out[0], in[0], s->n * s->n);
-    return bt_cholesky(out[0], s->n)
-               ? NULL
-               : "the matrix is not positive definite: Cholesky decomposition was not successful";
+    if (bt_cholesky(out[0], s->n)) return NULL;
+    for (int64_t i = 0; i < s->n * s->n; i++) out[0][i] = i % s->n <= i / s->n ? NAN : 0;
+    return NULL;
 }
 
 /* Perm lies at the head of the working memory, a bt_z a number. */
@@ -192,9 +190,8 @@ static const char *one_triangular(const bt_matrices *s, bt_z *const *in, bt_z *c
 {
     (void)work;
     copy(out[0], in[1], s->n * s->k);
-    return bt_triangular_solve(in[0], s->n, s->lower, s->adjoint, out[0], s->k)
-               ? NULL
-               : "the matrix is not invertible";
+    bt_triangular_solve(in[0], s->n, s->lower, s->adjoint, out[0], s->k);
+    return NULL;
 }
 
 static const char *one_lu(const bt_matrices *s, bt_z *const *in, bt_z *const *out, bt_z *work)

@@ -28,8 +28,9 @@ int bt_lu(bt_z *a, int64_t n, int64_t *perm);
 void bt_lu_solve(const bt_z *lu, const int64_t *perm, int64_t n, bt_z *b, int64_t k, bt_z *work);
 /* The lower triangle of a becomes L, the upper zero; false when a is not positive definite. */
 bool bt_cholesky(bt_z *a, int64_t n);
-/* b [n][k] becomes the solution of t x = b, of which one triangle is read, or with t's adjoint. False: a zero on the diagonal. */
-bool bt_triangular_solve(const bt_z *t, int64_t n, bool lower, bool adjoint, bt_z *b, int64_t k);
+/* b [n][k] becomes the solution of t x = b, of which one triangle is read, or with t's adjoint; a zero on the
+ * diagonal divides. */
+void bt_triangular_solve(const bt_z *t, int64_t n, bool lower, bool adjoint, bt_z *b, int64_t k);
 /* out [n][m] = adjoint of a [m][n] */
 void bt_adjoint(const bt_z *a, int64_t m, int64_t n, bt_z *out);
 /* out [m][k] = a [m][n] b [n][k] */
