@@ -152,7 +152,8 @@ void cli_pad(FILE *to, int columns)
 void cli_column(const char *text, int columns)
 {
     cli_put(stdout, text);
-    cli_pad(stdout, columns - cli_columns(text) + 2);
+    int left = columns - cli_columns(text);
+    cli_pad(stdout, (left > 0 ? left : 0) + 2);
 }
 
 const char *cli_style(const char *sequence)
