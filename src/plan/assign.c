@@ -74,7 +74,11 @@ static berth_status assign_node(bt_pass_context *x, const bt_plan_env *env, int3
     bool is_feed = !strcmp(node->op, "_Feed");
     /* Inputs of the graph itself come from the host; a body's lie where its caller is. */
     node->place = (int16_t)(is_feed ? (env->function ? env->body_place : 0) : env->place ? env->place(env->place_user, node) : env->body_place);
-    if (!bt_pass_is_gpu(x, node->place) || is_feed || !strcmp(node->op, "Const")) return note(x, node, NULL), BERTH_OK;
+    if (!bt_pass_is_gpu(x, node->place) || is_feed) return note(x, node, NULL), BERTH_OK;
+    if (!strcmp(node->op, "Const")) { /* lies on the host; where it is wanted, it gets a twin */
+        node->place = 0;
+        return note(x, node, NULL), BERTH_OK;
+    }
     for (int i = 0; i < node->n_inputs; i++) in[i] = *bt_pass_fact(x, node->inputs[i]);
     if (is_metadata(x, node, on_host, out, n_out)) {
         on_host[index] = true;
@@ -132,8 +136,8 @@ static int32_t add_copy(copier *c, bt_edge from, int to, berth_dtype dtype)
     it->def = bt_op_find(it->op);
     it->place = (int16_t)to;
     if (is_const) {
-        it->attrs = old->attrs, it->n_attrs = old->n_attrs;
-        return node;
+        it->attrs = old->attrs, it->n_attrs = old->n_attrs, it->origin = old->origin;
+        return note(x, it, NULL), node;
     }
     c->n_copies++;
     return it->def && bt_node_set_inputs(&x->graph, node, &from, 1) && bt_set_type(&x->graph, node, "T", dtype) ? node : -1;

@@ -375,8 +375,9 @@ static berth_status run_passes(builder *b, const bt_plan_request *r, bool *dumpe
         if (!status && (*dumped = dump_here(r, b, pass->name))) return BERTH_OK;
     }
     if (!status) status = bt_pass_infer(&b->x);
+    size_t n_nodes = b->x.graph.n_nodes;
     if (!status) status = bt_plan_add_copies(&b->x, &b->plan->env, &b->plan->n_copies);
-    return status || !b->plan->n_copies ? status : bt_pass_infer(&b->x);
+    return status || b->x.graph.n_nodes == n_nodes ? status : bt_pass_infer(&b->x);
 }
 
 /* -1 for a feed whose value is known for good: what a run gives for it is not looked at. */
