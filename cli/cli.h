@@ -25,8 +25,10 @@ typedef struct cli_pair {
 
 typedef struct cli_options {
     const char *model, *signature, *tags, *structure, *device, *stage, *labels;
+    const char *fallback, *config;
     cli_list inputs, outputs, shapes, rules;
-    bool json, hard_placement, log_placement, bgr;
+    cli_list visible, limits, fractions, counts, logical; /* of devices: NAME=VALUE */
+    bool json, hard_placement, soft_placement, log_placement, growth, bgr;
     int64_t threads, top; /* 0: not given */
     double seconds;
     double range[2]; /* of --image-range; both 0: not given */
@@ -92,7 +94,7 @@ typedef struct cli_model {
     const char *signature;
 } cli_model;
 
-/* As --threads asks; NULL, the default one, when it does not. */
+/* As --threads and the options of devices ask; NULL, the default one, when they do not. */
 berth_context *cli_context(const cli_options *options);
 void cli_open(cli_model *m, const cli_options *options);         /* the model alone */
 void cli_open_session(cli_model *m, const cli_options *options); /* and a session */
@@ -107,6 +109,11 @@ berth_feed *cli_read_feeds(const cli_model *m, const cli_options *options, size_
 /* Fetches of --output, else of the signature. */
 berth_feed *cli_fetches(const cli_model *m, const cli_options *options, size_t *n);
 void cli_free_feeds(berth_feed *feeds, size_t n);
+
+/* ---- configure.c ---- */
+
+/* Tells the context what --config and the options of devices say. */
+void cli_configure(berth_context *context, const cli_options *options);
 
 /* ---- input.c: SOURCE to tensor ---- */
 

@@ -1,6 +1,8 @@
 /* berth devices: what there is to run on. */
 #include "cli.h"
 
+#include <string.h>
+
 static berth_device_info get(berth_context *context, size_t i)
 {
     berth_error error = {0};
@@ -14,15 +16,16 @@ static void print_json(berth_context *context, size_t n)
     fputs("{\"devices\": [", stdout);
     for (size_t i = 0; i < n; i++) {
         berth_device_info info = get(context, i);
-        const char *texts[][2] = {{"name", info.name}, {"model", info.model}, {"detail", info.detail}};
+        const char *texts[][2] = {{"name", info.name}, {"hardware", info.hardware}, {"model", info.model}, {"detail", info.detail}};
         fputs(i ? ",\n  {" : "\n  {", stdout);
-        for (int t = 0; t < 3; t++) {
+        for (int t = 0; t < 4; t++) {
             printf("%s\"%s\": ", t ? ", " : "", texts[t][0]);
             cli_json_text(stdout, texts[t][1] ? texts[t][1] : "");
         }
-        printf(", \"threads\": %d, \"memory_total\": %lld, \"memory_free\": %lld, \"memory_in_use\": %lld}",
+        printf(", \"threads\": %d, \"memory_total\": %lld, \"memory_free\": %lld, \"memory_in_use\": %lld,"
+               " \"memory_limit\": %lld}",
                info.threads, (long long)info.memory_total, (long long)info.memory_free,
-               (long long)info.memory_in_use);
+               (long long)info.memory_in_use, (long long)info.memory_limit);
     }
     fputs("]}\n", stdout);
 }
@@ -34,8 +37,10 @@ static void print_text(berth_context *context, size_t n)
         printf("%s%s%s  %s\n", CLI_BOLD, info.name, CLI_PLAIN, info.model ? info.model : "");
         printf("  %smemory %s %s, %s free", CLI_DIM, CLI_PLAIN, cli_size(info.memory_total),
                cli_size(info.memory_free));
+        if (info.memory_limit) printf(", limit %s", cli_size(info.memory_limit));
         if (info.memory_in_use) printf(", %s in use here", cli_size(info.memory_in_use));
         putchar('\n');
+        if (strcmp(info.hardware, info.name + 1)) printf("  %son     %s %s\n", CLI_DIM, CLI_PLAIN, info.hardware);
         if (info.threads) printf("  %sthreads%s %d\n", CLI_DIM, CLI_PLAIN, info.threads);
         if (info.detail && *info.detail) printf("  %swith   %s %s\n", CLI_DIM, CLI_PLAIN, info.detail);
     }

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INSPECT = 1, RUN = 2, BENCH = 4, PLACE = 8, DEVICES = 16, SESSION = RUN | BENCH | PLACE | INSPECT };
+enum { INSPECT = 1, RUN = 2, BENCH = 4, PLACE = 8, DEVICES = 16, SESSION = RUN | BENCH | PLACE | INSPECT,
+       ALL = SESSION | DEVICES };
 
 static const struct verb {
     const char *name, *operands;
@@ -41,7 +42,7 @@ static const struct verb {
 };
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
 
-enum kind { TEXT, LIST, PAIRS, SET, CLEAR, COUNT, SECONDS, RANGE, ORDER };
+enum kind { TEXT, LIST, PAIRS, SET, COUNT, SECONDS, RANGE, ORDER };
 #define AT(member) offsetof(cli_options, member)
 
 static const struct option {
@@ -59,12 +60,18 @@ static const struct option {
      "tags of the MetaGraph (default: serve, or the only one)"},
     {"--structure", "ARCH.json", SESSION, TEXT, AT(structure),
      "Keras architecture for a file of weights alone"},
-    {"--device", "DEVICE", SESSION, TEXT, AT(device), "/CPU:0, CPU or auto (default)"},
+    {"--device", "DEVICE", SESSION, TEXT, AT(device), "/CPU:0, GPU or auto (default)"},
     {"--rule", "PATTERN=DEVICE", SESSION, LIST, AT(rules), "nodes by name, or op:TYPE; the last match wins"},
-    {"--soft-placement", NULL, SESSION, CLEAR, AT(hard_placement),
+    {"--soft-placement", NULL, SESSION, SET, AT(soft_placement),
      "move nodes that a device cannot run (default)"},
     {"--no-soft-placement", NULL, SESSION, SET, AT(hard_placement), "refuse them instead"},
     {"--log-placement", NULL, SESSION, SET, AT(log_placement), "a line a node on standard error"},
+    {"--visible-devices", "GPU=0,2", ALL, PAIRS, AT(visible), "of a kind, which; none: GPU=-1"},
+    {"--device-count", "GPU=1", ALL, PAIRS, AT(counts), "of a kind, how many at most"},
+    {"--logical", "GPU:0=1GiB,1GiB", ALL, PAIRS, AT(logical), "split a device; 0: without a limit"},
+    {"--memory-limit", "GPU:0=2GiB", ALL, PAIRS, AT(limits), "what may be held on a device"},
+    {"--memory-fraction", "GPU:0=0.3", ALL, PAIRS, AT(fractions), "the same, as a part of its memory"},
+    {"--memory-growth", NULL, ALL, SET, AT(growth), "take memory as it is needed (always so)"},
     {"--threads", "N", SESSION | DEVICES, COUNT, AT(threads),
      "threads for the CPU (default: all that it may use)"},
     {"--image-range", "LOW,HIGH", RUN | BENCH, RANGE, AT(range), "values of black and white (default 0,1)"},
@@ -212,8 +219,12 @@ static void store(cli_options *options, const struct option *o, const char *valu
     case TEXT: *(const char **)at = value; break;
     case LIST:
     case PAIRS: add(at, o, value, argc); break;
-    case SET: *(bool *)at = true; break;
-    case CLEAR: *(bool *)at = false; break;
+    case SET:
+        if (o->at == AT(growth) && options->growth) cli_fail(CLI_USAGE, "%s is given twice", o->name);
+        if (o->at == AT(soft_placement)) options->hard_placement = false;
+        if (o->at == AT(hard_placement)) options->soft_placement = false;
+        *(bool *)at = true;
+        break;
     case COUNT: {
         double n = number_of(o->name, value, 1, 1e9);
         if (n != floor(n)) cli_fail(CLI_USAGE, "%s: '%s' is not a whole number", o->name, value);
@@ -276,6 +287,7 @@ int main(int argc, char **argv)
         cli_fail(CLI_USAGE, "%s: which model? (berth %s --help says more)", verb->name, verb->name);
     int status = verb->run(&options);
     free(options.inputs.items), free(options.outputs.items), free(options.shapes.items),
-        free(options.rules.items);
+        free(options.rules.items), free(options.visible.items), free(options.counts.items),
+        free(options.logical.items), free(options.limits.items), free(options.fractions.items);
     return status;
 }

@@ -39,11 +39,13 @@ berth_context *cli_context(const cli_options *options)
 {
     berth_error error = {0};
     berth_context_options want;
-    if (!options->threads) return NULL;
+    bool devices = options->visible.n || options->counts.n || options->logical.n || options->limits.n || options->fractions.n;
+    if (!options->threads && !devices && !options->growth) return NULL;
     berth_context_options_init(&want);
     want.threads = (int)options->threads;
     berth_context *context = berth_context_new(&want, &error);
     if (!context) cli_fail_with(&error);
+    cli_configure(context, options);
     return context;
 }
 

@@ -163,13 +163,33 @@ BERTH_API void berth_context_options_init(berth_context_options *options);
 BERTH_API berth_context *berth_context_new(const berth_context_options *options, berth_error *error);
 BERTH_API void berth_context_free(berth_context *context);
 
+/* How devices are divided and bounded. Each thing can be said once; numbers are -1 and texts NULL where nothing is. */
+typedef struct berth_device_options {
+    size_t size;
+    const char *device;  /* a kind, "GPU", or one device of it, "/GPU:0", counted among the visible ones */
+    const char *visible; /* of a kind: which of its hardware, in this order: "0,2"; "" or "-1": none */
+    int count;           /* of a kind: so many at most; of CPU: so many, all on the same hardware */
+    int growth;          /* 1: memory is taken as it is needed. This is always so; a program that says it is not refused */
+    int64_t limit;       /* of one device: bytes that this context may hold there */
+    double fraction;     /* of one device: the same as a part of its memory, above 0, at most 1 */
+    const char *logical; /* of one device: it becomes several, each with its limit (0: none): "1GiB,512MiB" */
+} berth_device_options;
+
+BERTH_API void berth_device_options_init(berth_device_options *options);
+/* Takes the options in before the first use: what changes the list of devices (visible, count, logical) before the
+ * first model is loaded in the context, a limit before anything lies on the device. Nothing changes on failure. */
+BERTH_API berth_status berth_device_configure(berth_context *context, const berth_device_options *options, berth_error *error);
+
 typedef struct berth_device_info {
     const char *name;      /* "/CPU:0" */
+    const char *hardware;  /* which it lies on, by the driver's count: "CPU:0"; several logical devices share one */
     const char *model;     /* as the hardware calls itself */
     const char *detail;    /* instruction set, driver */
     int64_t memory_total;  /* bytes */
     int64_t memory_free;   /* bytes, now */
     int64_t memory_in_use; /* bytes that this context holds there */
+    int64_t memory_peak;   /* the most that it ever held */
+    int64_t memory_limit;  /* that it may hold; 0: no limit but the device's own */
     int threads;           /* of the CPU; 0 elsewhere */
 } berth_device_info;
 

@@ -1,5 +1,7 @@
 /* The public functions that are no more than a view of what lies behind: versions, dtypes, tensors, devices, models.
  * Sessions: session/session.c. */
+#include <stdatomic.h>
+
 #include "base/log.h"
 #include "session/model.h"
 
@@ -25,6 +27,11 @@ void berth_context_options_init(berth_context_options *options) { *options = (be
 void berth_load_options_init(berth_load_options *options) { *options = (berth_load_options){.size = sizeof *options}; }
 void berth_session_options_init(berth_session_options *options) { *options = (berth_session_options){.size = sizeof *options}; }
 void berth_run_options_init(berth_run_options *options) { *options = (berth_run_options){.size = sizeof *options}; }
+
+void berth_device_options_init(berth_device_options *options)
+{
+    *options = (berth_device_options){.size = sizeof *options, .count = -1, .growth = -1, .limit = -1, .fraction = -1};
+}
 
 /* ---- Tensors ------------------------------------------------------------------------------------------ */
 
@@ -138,6 +145,17 @@ size_t berth_device_count(berth_context *context)
     return context ? bt_registry_count(context->registry) : 0;
 }
 
+berth_status berth_device_configure(berth_context *context, const berth_device_options *options, berth_error *error)
+{
+    berth_error own;
+    if (!error) error = &own;
+    bt_error_clear(error);
+    context = bt_context_of(context, error);
+    if (!context) return error->status;
+    if (!options || options->size < sizeof *options) return bt_fail(error, BERTH_BAD_ARGUMENT, "options of a device: not initialised");
+    return bt_registry_configure(context->registry, options, error);
+}
+
 berth_status berth_device_get(berth_context *context, size_t index, berth_device_info *info, berth_error *error)
 {
     bt_error_clear(error);
@@ -149,9 +167,11 @@ berth_status berth_device_get(berth_context *context, size_t index, berth_device
     static _Thread_local bt_device_props props;
     berth_status status = device->ops->info(device, &props, error);
     if (status) return status;
-    *info = (berth_device_info){.name = device->name, .model = props.model, .detail = props.detail,
-                                .memory_total = props.memory_total, .memory_free = props.memory_free,
-                                .memory_in_use = device->in_use, .threads = !strcmp(device->ops->kind, "CPU") ? context->threads : 0};
+    int64_t held = atomic_load(&device->in_use), left = device->limit ? device->limit - held : INT64_MAX;
+    *info = (berth_device_info){.name = device->name, .hardware = device->physical->name + 1, .model = props.model, .detail = props.detail,
+                                .memory_total = props.memory_total, .memory_free = left < props.memory_free ? left : props.memory_free,
+                                .memory_in_use = held, .memory_peak = atomic_load(&device->peak), .memory_limit = device->limit,
+                                .threads = !strcmp(device->ops->kind, "CPU") ? context->threads : 0};
     if (!*props.detail && info->threads) info->detail = bt_simd_get()->name;
     return BERTH_OK;
 }

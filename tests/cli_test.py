@@ -151,9 +151,39 @@ class CommandLine(Case):
         self.bad(2, "--seconds", "run", "m", "--seconds", "1")
 
     def test_options_that_are_not_there_are_refused(self):
-        for option in "--memory-growth", "--memory-limit=1GiB", "--trace=f", "--precision=f16", "--fallback=CPU":
+        for option in "--trace=f", "--precision=f16":
             self.bad(2, option.split("=")[0], "run", EXAMPLE + "/digits.pb", option)
         self.bad(2, "convert", "convert", "m", "out")
+
+    def test_devices_are_configured(self):
+        def devices(*args, **env):
+            text = self.good("devices", "--json", *args, env={**os.environ, **env})
+            return [(d["name"], d["hardware"], d["memory_limit"]) for d in json.loads(text)["devices"] if "CPU" in d["name"]]
+
+        self.assertEqual(devices("--logical", "CPU:0=0,1MiB"), [("/CPU:0", "CPU:0", 0), ("/CPU:1", "CPU:0", 1 << 20)])
+        self.assertEqual(len(devices("--device-count", "CPU=3")), 3)
+        self.assertEqual(devices("--memory-limit", "/cpu:0=2kB", "--memory-growth"), [("/CPU:0", "CPU:0", 2000)])
+        self.assertGreater(devices("--memory-fraction", "CPU:0=0.5")[0][2], 1 << 20)
+        gpus = self.good("devices", "--visible-devices", "GPU=-1")
+        self.assertNotIn("GPU", gpus)
+        self.assertNotIn("GPU", self.good("devices", env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}))
+        for status, words, *args in [
+                (2, ["XPU", "not a device"], "--memory-limit", "XPU:0=1GiB"),
+                (3, ["CPU:7", "not there"], "--memory-limit", "CPU:7=1GiB"),
+                (2, "no size", "--memory-limit", "CPU:0=much"),
+                (2, "leaves nothing", "--memory-limit", "CPU:0=0"),
+                (2, "one device", "--memory-limit", "auto=1"),
+                (2, "1.5", "--memory-fraction", "CPU:0=1.5"),
+                (2, "no number", "--memory-fraction", "CPU:0=half"),
+                (2, "set already", "--memory-fraction", "CPU:0=0.5", "--memory-limit", "CPU:0=1GiB"),
+                (2, "twice", "--memory-growth", "--memory-growth"),
+                (2, "twice", "--visible-devices", "CPU=0,0"),
+                (3, "there is no CPU 4", "--visible-devices", "CPU=4"),
+                (2, "set already", "--logical", "CPU:0=0,0", "--logical", "/CPU:0=0"),
+                (2, "overlap", "--logical", "CPU:0=999999GiB"),
+                (2, "of their own", "--logical", "CPU:0=0,0", "--memory-limit", "CPU:0=1GiB"),
+                (2, "count", "--device-count", "CPU=0"), (2, "count", "--device-count", "GPU=-1")]:
+            self.bad(status, words, "devices", *args)
 
     def test_devices(self):
         self.assertIn("/CPU:0", self.good("devices"))

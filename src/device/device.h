@@ -69,7 +69,9 @@ struct bt_device {
     char name[16]; /* "/CPU:0" */
     int index;     /* of its kind */
     int ordinal;   /* of its ops: a kind can have several */
+    bt_device *physical; /* the hardware behind a logical device, whose state they share; itself when it is such */
     const bt_device_ops *ops;
+    bool is_fixed; /* a model holds it */
     bool is_cpu_shaped; /* its kernels run on a CPU (PoCL): few large work items beat many small ones; known once it was used */
     void *state;   /* the kind's own: context, queue, compiled programs; made at first use */
     int64_t limit; /* bytes that may be in use; 0: no limit but the device's own */
@@ -100,11 +102,47 @@ typedef struct bt_registry bt_registry;
 bt_registry *bt_registry_new(berth_error *error);
 size_t bt_registry_count(bt_registry *registry); /* of all; asks */
 size_t bt_registry_known(bt_registry *registry); /* of those asked so far; never falls */
+/* Takes the options in, or says why not and changes nothing (config.c). */
+berth_status bt_registry_configure(bt_registry *registry, const berth_device_options *options, berth_error *error);
+/* From now on the devices known stay as they are; limits may change until something lies on a device. */
+void bt_registry_fix(bt_registry *registry);
 bt_device *bt_registry_at(bt_registry *registry, size_t index); /* every CPU, then every GPU; NULL past those known */
 void bt_registry_free(bt_registry *registry); /* NULL is legal */
 /* The device of this name; an "auto" or an index that was not said is the first that fits. NULL: malformed
  * (BERTH_BAD_ARGUMENT) or not there (BERTH_DEVICE). */
 bt_device *bt_registry_find(bt_registry *registry, const char *text, berth_error *error);
+
+/* ---- How they are configured (config.c) ---- */
+
+enum { BT_MAX_HARDWARE = 64, BT_MAX_LOGICAL = 16 };
+
+/* Of one device, counted among the visible ones. Things that nobody said are -1, an empty list has n_... = 0. */
+typedef struct bt_device_config {
+    int growth, n_logical;
+    int64_t limit;
+    double fraction;
+    int64_t logical[BT_MAX_LOGICAL]; /* limits; 0: none */
+} bt_device_config;
+
+typedef struct bt_kind_config {
+    int n_visible, visible[BT_MAX_HARDWARE]; /* n_visible -1: all */
+    int count, growth;
+    bt_device_config devices[BT_MAX_HARDWARE];
+} bt_kind_config;
+
+enum { BT_KIND_CPU, BT_KIND_GPU, BT_N_KINDS };
+
+typedef struct bt_config {
+    bt_kind_config kinds[BT_N_KINDS];
+} bt_config;
+
+void bt_config_init(bt_config *config); /* nothing said */
+/* Adds what the options say of a kind of which there are n_hardware, by the environment. */
+berth_status bt_config_add(bt_config *config, const berth_device_options *options, const bt_device_name *name, int n_hardware,
+                           berth_error *error);
+/* CUDA_VISIBLE_DEVICES: fills numbers, at most n of them, each below n; the count. Without the variable: all. */
+int bt_config_environment(int *numbers, int n);
+int bt_kind_number(const char *kind); /* BT_KIND_... */
 
 extern const bt_device_ops bt_cpu_ops;
 extern const bt_device_ops bt_opencl_ops;

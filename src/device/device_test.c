@@ -109,6 +109,126 @@ static void test_registry(void)
     bt_registry_free(NULL);
 }
 
+/* ---- Configuration ---- */
+
+typedef struct said {
+    berth_device_options options;
+    berth_status status;
+    const char *message; /* a part of it */
+} said;
+
+/* What was not said, and after it what was. */
+#pragma GCC diagnostic ignored "-Woverride-init"
+#define SAY(...) {.size = sizeof(berth_device_options), .count = -1, .growth = -1, .limit = -1, .fraction = -1, __VA_ARGS__}
+
+static void configure(bt_registry *registry, const said *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        berth_error error = {0};
+        if (!CHECK_EQ(bt_registry_configure(registry, &list[i].options, &error), list[i].status) ||
+            !CHECK(!list[i].message || strstr(error.message, list[i].message)))
+            printf("    line %zu: %s\n", i, error.message);
+    }
+}
+
+static void test_configure(void)
+{
+    berth_error error = {0};
+    bt_registry *registry = bt_registry_new(&error);
+    if (!CHECK(registry)) return;
+    static const said bad[] = {
+        {SAY(.device = "/XPU:0", .limit = 1), BERTH_BAD_ARGUMENT, "XPU"},
+        {SAY(.device = "auto", .limit = 1), BERTH_BAD_ARGUMENT, "one device"},
+        {SAY(.limit = 1), BERTH_BAD_ARGUMENT, "no device"},
+        {SAY(.device = "CPU:1", .limit = 1), BERTH_DEVICE, "not there"},
+        {SAY(.device = "CPU", .limit = 1), BERTH_BAD_ARGUMENT, "CPU:0"},
+        {SAY(.device = "CPU:0", .limit = 0), BERTH_BAD_ARGUMENT, "leaves nothing"},
+        {SAY(.device = "CPU:0", .limit = 5, .fraction = 0.5), BERTH_BAD_ARGUMENT, "already"},
+        {SAY(.device = "CPU:0", .fraction = 1.5), BERTH_BAD_ARGUMENT, "1.5"},
+        {SAY(.device = "CPU:0", .fraction = 0), BERTH_BAD_ARGUMENT, "0"},
+        {SAY(.device = "CPU:0", .visible = "0"), BERTH_BAD_ARGUMENT, "kind"},
+        {SAY(.device = "CPU", .visible = "0,0"), BERTH_BAD_ARGUMENT, "twice"},
+        {SAY(.device = "CPU", .visible = "0,x"), BERTH_BAD_ARGUMENT, "numbers"},
+        {SAY(.device = "CPU", .visible = "3"), BERTH_DEVICE, "there is no CPU 3"},
+        {SAY(.device = "CPU", .count = 0), BERTH_BAD_ARGUMENT, "from 1"},
+        {SAY(.device = "CPU:0", .logical = "1GiB,"), BERTH_BAD_ARGUMENT, "limits"},
+        {SAY(.device = "CPU:0", .logical = "9999999GiB,1"), BERTH_BAD_ARGUMENT, "overlap"},
+        {SAY(.device = "CPU:0", .logical = "99999999999999GiB"), BERTH_BAD_ARGUMENT, "limits"},
+    };
+    configure(registry, bad, sizeof bad / sizeof *bad);
+    CHECK_EQ(bt_registry_known(registry), 1);
+    static const said split[] = {
+        {SAY(.device = "CPU:0", .logical = "1 MiB, 0,2kB", .growth = 1), BERTH_OK, NULL},
+        {SAY(.device = "CPU:0", .logical = "0"), BERTH_BAD_ARGUMENT, "already"},
+        {SAY(.device = "/cpu:0", .growth = 1), BERTH_BAD_ARGUMENT, "growth is set already"},
+        {SAY(.device = "CPU:0", .limit = 7), BERTH_BAD_ARGUMENT, "of their own"},
+        {SAY(.device = "CPU", .count = 2), BERTH_BAD_ARGUMENT, "logical"},
+    };
+    configure(registry, split, sizeof split / sizeof *split);
+    bt_device *last = bt_registry_find(registry, "/CPU:2", &error), *first = bt_registry_find(registry, "/CPU:0", &error);
+    if (!CHECK(first && last && !bt_registry_find(registry, "/CPU:3", NULL))) return bt_registry_free(registry);
+    CHECK_EQ(first->limit, 1 << 20);
+    CHECK_EQ(last->limit, 2000);
+    CHECK(last->physical == first->physical);
+    void *p = bt_device_alloc(last, 1500, &error);
+    CHECK(p && !bt_device_alloc(last, 501, &error) && error.status == BERTH_DEVICE && strstr(error.message, "limit of 2000 bytes"));
+    CHECK_EQ(last->in_use, 1500);
+    CHECK_EQ(first->in_use, 0);
+    bt_device_free(last, p, 1500);
+    bt_device_free(last, bt_device_alloc(last, 2000, NULL), 2000);
+    CHECK_EQ(last->peak, 2000);
+    bt_registry_free(registry);
+}
+
+/* A list that is held stays; limits may change until something lay on the device. */
+static void test_late(void)
+{
+    berth_error error = {0};
+    bt_registry *registry = bt_registry_new(&error);
+    if (!CHECK(registry)) return;
+    bt_registry_fix(registry);
+    static const said late[] = {{SAY(.device = "CPU:0", .logical = "0,0"), BERTH_BAD_ARGUMENT, "before its first use"},
+                                {SAY(.device = "CPU:0", .fraction = 0.5), BERTH_OK, NULL}};
+    configure(registry, late, 2);
+    bt_device *cpu = bt_registry_at(registry, 0);
+    CHECK(cpu->limit > 0);
+    bt_device_free(cpu, bt_device_alloc(cpu, 1, &error), 1);
+    static const said used[] = {{SAY(.device = "CPU:0", .growth = 1), BERTH_OK, NULL}};
+    configure(registry, used, 1);
+    bt_registry_free(registry);
+    if (!CHECK(registry = bt_registry_new(&error))) return;
+    bt_registry_fix(registry);
+    cpu = bt_registry_at(registry, 0);
+    bt_device_free(cpu, bt_device_alloc(cpu, 1, &error), 1);
+    static const said never[] = {{SAY(.device = "CPU:0", .limit = 9), BERTH_BAD_ARGUMENT, "before its first use"}};
+    configure(registry, never, 1);
+    CHECK_EQ(cpu->limit, 0);
+    bt_registry_free(registry);
+}
+
+static void sees(const char *text, int n, int count, int first)
+{
+    int numbers[8] = {-1};
+    if (text) setenv("CUDA_VISIBLE_DEVICES", text, 1);
+    else unsetenv("CUDA_VISIBLE_DEVICES");
+    CHECK_EQ(bt_config_environment(numbers, n), count);
+    if (count) CHECK_EQ(numbers[0], first);
+}
+
+static void test_environment(void)
+{
+    test_late();
+    sees(NULL, 3, 3, 0);
+    sees("", 3, 0, 0);
+    sees("-1", 3, 0, 0);
+    sees("2,0", 3, 2, 2);
+    sees("1,-1,0", 3, 1, 1);
+    sees("1,1", 3, 1, 1);
+    sees("0,7,1", 3, 1, 0);
+    sees("NoDevFiles", 3, 0, 0);
+    unsetenv("CUDA_VISIBLE_DEVICES");
+}
+
 static bool open_registry(void *user)
 {
     berth_error error = {0};
@@ -128,6 +248,8 @@ int main(void)
 {
     test_names();
     test_registry();
-    CHECK(torture(open_registry, NULL, false) == 2);
+    CHECK(torture(open_registry, NULL, false) == 3);
+    test_configure();
+    test_environment();
     return check_done();
 }

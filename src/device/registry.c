@@ -80,35 +80,152 @@ berth_status bt_device_parse(const char *text, bt_device_name *name, berth_error
 enum { MAX_DEVICES = 64 };
 
 struct bt_registry {
-    pthread_mutex_t lock; /* while the rest of the kinds is asked */
+    pthread_mutex_t lock; /* while drivers are asked, or devices configured */
     atomic_int n_kinds;   /* asked so far */
+    bt_device physical[BT_MAX_HARDWARE]; /* as the drivers list them; their states serve all devices on them */
+    int n_physical;
     atomic_size_t n_devices;
-    bt_device devices[MAX_DEVICES]; /* never move */
+    bt_device devices[MAX_DEVICES]; /* what names mean; once fixed they never move */
+    bt_config config;
 };
 
-static void add_kind(bt_registry *registry, const bt_device_ops *ops)
+/* The hardware of a kind that the environment leaves, in its order. */
+static int hardware_of(bt_registry *registry, int kind, bt_device **found)
 {
-    int count = ops->count(), index = 0;
-    size_t n = registry->n_devices;
-    for (size_t i = 0; i < n; i++) index += !strcmp(registry->devices[i].ops->kind, ops->kind);
-    for (int i = 0; i < count && n < MAX_DEVICES; i++, index++) {
-        bt_device *device = &registry->devices[n++];
-        device->index = index, device->ordinal = i, device->ops = ops;
-        snprintf(device->name, sizeof device->name, "/%s:%d", ops->kind, index);
-    }
-    registry->n_devices = n;
+    int n = 0, kept, numbers[BT_MAX_HARDWARE];
+    bt_device *all[BT_MAX_HARDWARE];
+    for (int i = 0; i < registry->n_physical; i++)
+        if (bt_kind_number(registry->physical[i].ops->kind) == kind) all[n++] = &registry->physical[i];
+    if (kind != BT_KIND_GPU) return memcpy((void *)found, (void *)all, (size_t)n * sizeof *all), n;
+    kept = bt_config_environment(numbers, n);
+    for (int i = 0; i < kept; i++) found[i] = all[numbers[i]];
+    return kept;
 }
 
-/* Asks the first n kinds. The CPU, which comes first, costs nothing. */
-static void open_kinds(bt_registry *registry, int n)
+/* The limit of a device that is not split. */
+static berth_status limit_of(const bt_device *device, const bt_device_config *config, int64_t *limit, berth_error *error)
 {
-    if (atomic_load(&registry->n_kinds) >= n) return;
-    pthread_mutex_lock(&registry->lock);
-    for (int k = atomic_load(&registry->n_kinds); k < n; k++) {
-        add_kind(registry, kinds[k]);
-        atomic_store(&registry->n_kinds, k + 1);
+    bt_device_props props;
+    *limit = config->limit > 0 ? config->limit : 0;
+    if (config->fraction < 0) return BERTH_OK;
+    berth_status status = device->ops->info(device, &props, error);
+    if (!status) *limit = (int64_t)(config->fraction * (double)props.memory_total);
+    return status;
+}
+
+/* Limits that together pass what there is would let one logical device starve another. */
+static berth_status check_split(const bt_device *device, int number, const bt_device_config *config, berth_error *error)
+{
+    bt_device_props props;
+    double sum = 0;
+    for (int i = 0; i < config->n_logical; i++) sum += (double)config->logical[i];
+    if (sum == 0) return BERTH_OK;
+    berth_status status = device->ops->info(device, &props, error);
+    if (!status && props.memory_total > 0 && sum > (double)props.memory_total)
+        return bt_fail(error, BERTH_BAD_ARGUMENT, "device '/%s:%d': its logical devices overlap: %.0f bytes together, of %lld",
+                       device->ops->kind, number, sum, (long long)props.memory_total);
+    return status;
+}
+
+typedef struct lister {
+    bt_device devices[MAX_DEVICES];
+    size_t n;
+    int index; /* of the next device of the kind */
+} lister;
+
+static void add_device(lister *l, bt_device *physical, int64_t limit)
+{
+    if (l->n == MAX_DEVICES) return;
+    bt_device *device = &l->devices[l->n++];
+    *device = (bt_device){.index = l->index++, .ordinal = physical->ordinal, .physical = physical, .ops = physical->ops, .limit = limit};
+    snprintf(device->name, sizeof device->name, "/%s:%d", physical->ops->kind, device->index);
+}
+
+static berth_status list_device(lister *l, bt_device *physical, int number, const bt_kind_config *kind, berth_error *error)
+{
+    const bt_device_config *config = &kind->devices[number];
+    bool is_cpu = physical->ops == &bt_cpu_ops;
+    int64_t limit;
+    if (!config->n_logical) {
+        berth_status status = limit_of(physical, config, &limit, error);
+        for (int i = 0; i < (is_cpu && kind->count > 1 ? kind->count : 1) && !status; i++) add_device(l, physical, limit);
+        return status;
     }
+    berth_status status = check_split(physical, number, config, error);
+    for (int i = 0; i < config->n_logical && !status; i++) add_device(l, physical, config->logical[i]);
+    return status;
+}
+
+/* What names of a kind mean, by a configuration. */
+static berth_status list_kind(bt_registry *registry, const bt_config *config, int k, lister *l, berth_error *error)
+{
+    const bt_kind_config *kind = &config->kinds[k];
+    bt_device *found[BT_MAX_HARDWARE];
+    berth_status status = BERTH_OK;
+    int n = hardware_of(registry, k, found), n_visible = kind->n_visible >= 0 ? kind->n_visible : n;
+    if (k == BT_KIND_GPU && kind->count >= 0 && kind->count < n_visible) n_visible = kind->count;
+    l->index = 0;
+    for (int i = 0; i < n_visible && !status; i++)
+        status = list_device(l, found[kind->n_visible >= 0 ? kind->visible[i] : i], i, kind, error);
+    return status;
+}
+
+/* Puts a kind's list in the place of the one there was, which may differ in limits alone once it is fixed. */
+static berth_status adopt(bt_registry *registry, int k, const lister *l, const char *asked, berth_error *error)
+{
+    size_t first = 0, n = 0;
+    while (first < registry->n_devices && bt_kind_number(registry->devices[first].ops->kind) < k) first++;
+    while (first + n < registry->n_devices && bt_kind_number(registry->devices[first + n].ops->kind) == k) n++;
+    bt_device *old = registry->devices + first;
+    bool is_fixed = n && old->is_fixed, same = !is_fixed || l->n == n;
+    for (size_t i = 0; i < n && same; i++) {
+        bool fits = i < l->n && old[i].physical == l->devices[i].physical, differs = !fits || old[i].limit != l->devices[i].limit;
+        same = is_fixed ? fits && !(differs && atomic_load(&old[i].peak)) : !atomic_load(&old[i].in_use);
+    }
+    if (!same) return bt_fail(error, BERTH_BAD_ARGUMENT, "device '%s': is in use: it must be configured before its first use", asked);
+    for (size_t i = 0; i < n && is_fixed; i++) old[i].limit = l->devices[i].limit;
+    if (is_fixed) return BERTH_OK;
+    size_t behind = registry->n_devices - first - n;
+    if (first + l->n + behind > MAX_DEVICES) return bt_fail(error, BERTH_BAD_ARGUMENT, "device '%s': too many devices", asked);
+    memmove(old + l->n, old + n, behind * sizeof *old);
+    memcpy(old, l->devices, l->n * sizeof *old);
+    registry->n_devices = first + l->n + behind;
+    return BERTH_OK;
+}
+
+static berth_status list_anew(bt_registry *registry, const bt_config *config, int k, const char *asked, berth_error *error)
+{
+    lister *l = bt_calloc(1, sizeof *l);
+    if (!l) return bt_fail_memory(error);
+    berth_status status = list_kind(registry, config, k, l, error);
+    if (!status) status = adopt(registry, k, l, asked, error);
+    bt_free(l);
+    return status;
+}
+
+static void add_hardware(bt_registry *registry, const bt_device_ops *ops)
+{
+    int count = ops->count(), index = 0;
+    for (int i = 0; i < registry->n_physical; i++) index += !strcmp(registry->physical[i].ops->kind, ops->kind);
+    for (int i = 0; i < count && registry->n_physical < BT_MAX_HARDWARE; i++, index++) {
+        bt_device *device = &registry->physical[registry->n_physical++];
+        device->index = index, device->ordinal = i, device->ops = ops, device->physical = device;
+        snprintf(device->name, sizeof device->name, "/%s:%d", ops->kind, index);
+    }
+}
+
+/* Asks the first n kinds of drivers, where n is 1 or all: the CPU, which comes first, costs nothing. */
+static berth_status open_kinds(bt_registry *registry, int n, berth_error *error)
+{
+    berth_status status = BERTH_OK;
+    if (atomic_load(&registry->n_kinds) >= n) return status;
+    pthread_mutex_lock(&registry->lock);
+    int from = atomic_load(&registry->n_kinds);
+    for (int k = from; k < n; k++) add_hardware(registry, kinds[k]);
+    if (from < n) status = list_anew(registry, &registry->config, from ? BT_KIND_GPU : BT_KIND_CPU, "GPU", error);
+    atomic_store(&registry->n_kinds, n);
     pthread_mutex_unlock(&registry->lock);
+    return status;
 }
 
 bt_registry *bt_registry_new(berth_error *error)
@@ -116,37 +233,66 @@ bt_registry *bt_registry_new(berth_error *error)
     bt_registry *registry = bt_calloc(1, sizeof *registry);
     if (!registry) return bt_fail_memory(error), NULL;
     pthread_mutex_init(&registry->lock, NULL);
-    open_kinds(registry, 1);
-    return registry;
+    bt_config_init(&registry->config);
+    return open_kinds(registry, 1, error) ? (bt_registry_free(registry), NULL) : registry;
 }
 
 void bt_registry_free(bt_registry *registry)
 {
     if (!registry) return;
-    for (size_t i = 0; i < registry->n_devices; i++)
-        if (registry->devices[i].ops->close) registry->devices[i].ops->close(&registry->devices[i]);
+    for (int i = 0; i < registry->n_physical; i++)
+        if (registry->physical[i].ops->close) registry->physical[i].ops->close(&registry->physical[i]);
     pthread_mutex_destroy(&registry->lock);
     bt_free(registry);
 }
 
 size_t bt_registry_count(bt_registry *registry)
 {
-    open_kinds(registry, N_KINDS);
+    open_kinds(registry, N_KINDS, NULL);
     return registry->n_devices;
 }
 
 size_t bt_registry_known(bt_registry *registry) { return registry->n_devices; }
+
+void bt_registry_fix(bt_registry *registry)
+{
+    pthread_mutex_lock(&registry->lock);
+    for (size_t i = 0; i < registry->n_devices; i++) registry->devices[i].is_fixed = true;
+    pthread_mutex_unlock(&registry->lock);
+}
 
 bt_device *bt_registry_at(bt_registry *registry, size_t index)
 {
     return index < registry->n_devices ? &registry->devices[index] : NULL;
 }
 
+berth_status bt_registry_configure(bt_registry *registry, const berth_device_options *options, berth_error *error)
+{
+    bt_device_name name;
+    bt_device *ignored[BT_MAX_HARDWARE];
+    if (!options->device) return bt_fail(error, BERTH_BAD_ARGUMENT, "no device is named that should be configured");
+    berth_status status = bt_device_parse(options->device, &name, error);
+    if (status) return status;
+    if (name.is_auto) return bt_fail(error, BERTH_BAD_ARGUMENT, "device '%s': must be a kind or one device", options->device);
+    int k = bt_kind_number(name.kind);
+    if (k != BT_KIND_CPU && (status = open_kinds(registry, N_KINDS, error))) return status;
+    bt_config *config = bt_alloc(sizeof *config);
+    if (!config) return bt_fail_memory(error);
+    pthread_mutex_lock(&registry->lock);
+    *config = registry->config;
+    status = bt_config_add(config, options, &name, hardware_of(registry, k, ignored), error);
+    if (!status) status = list_anew(registry, config, k, options->device, error);
+    if (!status) registry->config = *config;
+    pthread_mutex_unlock(&registry->lock);
+    bt_free(config);
+    return status;
+}
+
 bt_device *bt_registry_find(bt_registry *registry, const char *text, berth_error *error)
 {
     bt_device_name name;
     if (bt_device_parse(text, &name, error)) return NULL;
-    if (name.kind && strcmp(name.kind, bt_cpu_ops.kind)) open_kinds(registry, N_KINDS);
+    if (name.kind && strcmp(name.kind, bt_cpu_ops.kind)) open_kinds(registry, N_KINDS, NULL);
     for (size_t i = 0; i < registry->n_devices; i++) {
         bt_device *device = &registry->devices[i];
         if ((!name.kind || strcmp(device->ops->kind, name.kind) == 0) &&

@@ -164,6 +164,7 @@ berth_status bt_model_places(berth_model *model, berth_error *error)
     bt_registry *registry = model->context->registry;
     berth_status status = BERTH_OK;
     pthread_mutex_lock(&lock);
+    bt_registry_fix(registry);
     for (size_t i = (size_t)model->n_places; !status && i < bt_registry_known(registry) && i < BT_MAX_PLACES; i++) {
         model->places[i] = bt_registry_at(registry, i);
         model->stores[i] = bt_store_new(&model->source, model->places[i]);

@@ -21,10 +21,10 @@ static cl_ulong number_of(const bt_cl_library *cl, cl_device id, cl_uint what)
 static void set_options(bt_device *device, bt_cl_device *d)
 {
     bool exact = number_of(d->cl, d->id, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT;
-    device->is_cpu_shaped = number_of(d->cl, d->id, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU;
+    device->physical->is_cpu_shaped = number_of(d->cl, d->id, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU;
     d->max_group = number_of(d->cl, d->id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     snprintf(d->options, sizeof d->options, "%s%s", exact ? "-cl-fp32-correctly-rounded-divide-sqrt " : "",
-             device->is_cpu_shaped ? "-DCPU_SHAPED " : "");
+             device->physical->is_cpu_shaped ? "-DCPU_SHAPED " : "");
 }
 
 static void close_device(bt_cl_device *d)
@@ -56,15 +56,16 @@ bt_cl_device *bt_cl_open(bt_device *device, berth_error *error)
 {
     static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
     pthread_mutex_lock(&opening);
-    if (!device->state) device->state = open_device(device, error);
+    if (!device->physical->state) device->physical->state = open_device(device, error);
     pthread_mutex_unlock(&opening);
-    return device->state;
+    device->is_cpu_shaped = device->physical->is_cpu_shaped;
+    return device->physical->state;
 }
 
 static void cl_close(bt_device *device)
 {
-    if (device->state) close_device(device->state);
-    device->state = NULL;
+    if (device->physical->state) close_device(device->physical->state);
+    device->physical->state = NULL;
 }
 
 /* ---- Memory ------------------------------------------------------------------------------------------- */
@@ -98,7 +99,7 @@ static void *cl_alloc(bt_device *device, size_t bytes)
 /* What is under way may still use it. */
 static void cl_free(bt_device *device, void *p, size_t bytes)
 {
-    bt_cl_device *d = device->state;
+    bt_cl_device *d = device->physical->state;
     (void)bytes;
     d->cl->clFinish(d->queue);
     d->cl->clSVMFree(d->context, p);
@@ -115,7 +116,7 @@ static berth_status cl_copy(bt_device *device, void *dst, const void *src, size_
 
 static berth_status cl_sync(bt_device *device, berth_error *error)
 {
-    bt_cl_device *d = device->state;
+    bt_cl_device *d = device->physical->state;
     cl_int code = d ? d->cl->clFinish(d->queue) : CL_SUCCESS;
     return code ? bt_cl_fail(device, "waiting for it", code, error) : BERTH_OK;
 }

@@ -23,7 +23,7 @@ typedef struct bt_cl_program {
 /* The first line of the build's log that tells an error. */
 static berth_status build_fail(bt_device *device, const bt_cl_program *p, cl_int code, berth_error *error)
 {
-    const bt_cl_device *d = device->state;
+    const bt_cl_device *d = device->physical->state;
     size_t n = 0;
     d->cl->clGetProgramBuildInfo(p->program, d->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &n);
     char *log = bt_calloc(n + 1, 1);
@@ -40,7 +40,7 @@ static berth_status build_fail(bt_device *device, const bt_cl_program *p, cl_int
 
 static berth_status build(bt_device *device, bt_cl_program *p, berth_error *error)
 {
-    bt_cl_device *d = device->state;
+    bt_cl_device *d = device->physical->state;
     const char *sources[] = {BT_CL(dialect), p->source};
     cl_int code;
     bt_text options = {0};
@@ -77,7 +77,7 @@ void bt_cl_programs_free(bt_cl_device *d)
 static bt_cl_program *program_of(bt_device *device, const char *source, const char *defines,
                                  berth_error *error)
 {
-    bt_cl_device *d = device->state;
+    bt_cl_device *d = device->physical->state;
     for (bt_cl_program **at = &d->programs, *p; (p = *at); at = &p->next)
         if (p->source == source && !strcmp(p->defines, defines)) {
             *at = p->next, p->next = d->programs;
@@ -94,7 +94,7 @@ static bt_cl_program *program_of(bt_device *device, const char *source, const ch
 
 static bt_kernel *kernel_of(bt_device *device, bt_cl_program *p, const char *name, berth_error *error)
 {
-    bt_cl_device *d = device->state;
+    bt_cl_device *d = device->physical->state;
     cl_int code;
     for (bt_kernel *k = p->kernels; k; k = k->next)
         if (!strcmp(k->name, name)) return k;
@@ -142,7 +142,7 @@ static cl_int set_argument(const bt_cl_library *cl, cl_kernel kernel, cl_uint i,
 berth_status bt_cl_launch(bt_device *device, bt_kernel *kernel, const bt_grid *grid, const bt_arg *args,
                           int n_args, berth_error *error)
 {
-    bt_cl_device *d = device->state;
+    bt_cl_device *d = device->physical->state;
     size_t global[3], group = 1;
     for (int i = 0; i < 3; i++) {
         size_t local = grid->local[i] ? grid->local[i] : 1;
