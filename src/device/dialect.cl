@@ -31,6 +31,12 @@ typedef char I8;
 #define M_NAN NAN
 #define LOAD_F16(p, i) vload_half(i, (GLOBAL const half *)(p))
 #define STORE_F16(p, i, v) vstore_half_rte(v, i, (GLOBAL half *)(p))
+DEVFN float round_half(float v)
+{
+    U16 h;
+    vstore_half_rte(v, 0, (half *)&h);
+    return vload_half(0, (const half *)&h);
+}
 
 /* ---- NVRTC -------------------------------------------------------------------------------------------- */
 
@@ -73,6 +79,7 @@ DEVFN U16 half_of_float(float f)
 }
 #define LOAD_F16(p, i) float_of_half((p)[i])
 #define STORE_F16(p, i, v) ((p)[i] = half_of_float(v))
+#define round_half(v) float_of_half(half_of_float(v))
 
 /* ---- Plain C: the driver sets `here` before each work item, and has a `barrier` ----------------------- */
 
@@ -123,16 +130,18 @@ DEVFN U32 bits_of_float(float f)
 #define M_NAN NAN
 #define LOAD_F16(p, i) ((float)((const _Float16 *)(p))[i])
 #define STORE_F16(p, i, v) (((_Float16 *)(p))[i] = (_Float16)(v))
+#define round_half(v) ((float)(_Float16)(v))
 #endif
 
-/* ---- Types: storage_x, wide_x, load_x, store_x for every dtype x -------------------------------------- */
+/* ---- Types: storage_x, wide_x, load_x, store_x, round_x for every dtype x ----------------------------- */
 
-#define TYPE(name, storage, wide, from, to)                                                             \
-    typedef storage storage_##name;                                                                     \
-    typedef wide wide_##name;                                                                           \
-    DEVFN wide load_##name(GLOBAL const storage *p, I64 i) { return from; }                             \
-    DEVFN void store_##name(GLOBAL storage *p, I64 i, wide v) { to; }
-#define PLAIN_TYPE(name, type) TYPE(name, type, type, p[i], p[i] = v)
+#define TYPE(name, storage, wide, from, to, round)                              \
+    typedef storage storage_##name;                                             \
+    typedef wide wide_##name;                                                   \
+    DEVFN wide load_##name(GLOBAL const storage *p, I64 i) { return from; }     \
+    DEVFN void store_##name(GLOBAL storage *p, I64 i, wide v) { to; }           \
+    DEVFN wide round_##name(wide v) { return round; }
+#define PLAIN_TYPE(name, type) TYPE(name, type, type, p[i], p[i] = v, v)
 
 DEVFN U16 bf16_of_float(float f)
 {
@@ -140,9 +149,10 @@ DEVFN U16 bf16_of_float(float f)
     if ((u & 0x7fffffffu) > 0x7f800000u) return (U16)(u >> 16 | 0x40);
     return (U16)((u + 0x7fffu + (u >> 16 & 1)) >> 16);
 }
+#define FLOAT_OF_BF16(h) FLOAT_OF_BITS((U32)(h) << 16)
 
-TYPE(f16, U16, float, LOAD_F16(p, i), STORE_F16(p, i, v))
-TYPE(bf16, U16, float, FLOAT_OF_BITS((U32)p[i] << 16), p[i] = bf16_of_float(v))
+TYPE(f16, U16, float, LOAD_F16(p, i), STORE_F16(p, i, v), round_half(v))
+TYPE(bf16, U16, float, FLOAT_OF_BF16(p[i]), p[i] = bf16_of_float(v), FLOAT_OF_BF16(bf16_of_float(v)))
 PLAIN_TYPE(f32, float)
 #ifdef HAS_F64
 PLAIN_TYPE(f64, double)
@@ -155,7 +165,7 @@ PLAIN_TYPE(u8, U8)
 PLAIN_TYPE(u16, U16)
 PLAIN_TYPE(u32, U32)
 PLAIN_TYPE(u64, U64)
-TYPE(b8, U8, int, p[i] != 0, p[i] = v != 0)
+TYPE(b8, U8, int, p[i] != 0, p[i] = v != 0, v != 0)
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -165,7 +175,7 @@ typedef JOIN(storage_, DT) T;
 typedef JOIN(wide_, DT) A;
 #define LOAD(p, i) JOIN(load_, DT)(p, i)
 #define STORE(p, i, v) JOIN(store_, DT)(p, i, v)
-#define ZERO ((A)0)
+#define ROUND(v) JOIN(round_, DT)(v)
 #endif
 #ifdef DT1
 typedef JOIN(storage_, DT1) T1;

@@ -7,7 +7,7 @@
  *     }
  *
  * Types: "-DDT=f32" makes T how an element is stored, A what it is computed in (float for f16 and bf16, the type itself for
- * the others), LOAD and STORE what goes between them, and ZERO an A; DT1 does the same for T1, A1, LOAD1 and STORE1. The
+ * the others), LOAD and STORE what goes between them, and ROUND(v) what v is after a STORE; DT1 does the same for T1, A1, LOAD1 and STORE1. The
  * names are bf16, f16 ... f64, i8 ... u64 and b8 (bt_gpu_type). STORE rounds to nearest even.
  * Places: KERNEL, DEVFN (a function), GLOBAL, LOCAL (shared by a group), RESTRICT, BARRIER (all of a group must reach it).
  * Indices: GID(d) and GSZ(d), this work item and how many there are; LID and LSZ, in its group; WGID and NWG, the group.

@@ -134,8 +134,10 @@ static berth_status infer_sum(bt_infer *x)
 /* ---- Records ------------------------------------------------------------------------------------------ */
 
 const bt_op bt_ops_bias[] = {
-    {"BiasAdd", infer_bias_add, .cpu = run_bias_add, .flags = BT_OP_INPLACE, BT_NUMBERS},
-    {"BiasAddV1", infer_bias_add, .cpu = run_bias_add, .flags = BT_OP_INPLACE, BT_NUMBERS},
+    {"BiasAdd", infer_bias_add, .cpu = run_bias_add, .flags = BT_OP_INPLACE, BT_NUMBERS, .gpu = run_bias_add,
+     .gpu_types = BT_GPU_REALS},
+    {"BiasAddV1", infer_bias_add, .cpu = run_bias_add, .flags = BT_OP_INPLACE, BT_NUMBERS, .gpu = run_bias_add,
+     .gpu_types = BT_GPU_REALS},
     {"AddN", infer_sum, .cpu = run_sum, .types = BT_NUMBERS},
     {"AccumulateNV2", infer_sum, .cpu = run_sum, .types = BT_NUMBERS},
     {0},

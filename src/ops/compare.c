@@ -63,6 +63,12 @@ static berth_status infer_equality(bt_infer *x)
     return BERTH_OK;
 }
 
+static const char *equality_refuses(const bt_node *node, const bt_fact *in, int n_in)
+{
+    (void)in, (void)n_in;
+    return bt_attr_bool(node, "incompatible_shape_error", true) ? NULL : "its shapes may differ";
+}
+
 /* ---- ApproximateEqual --------------------------------------------------------------------------------- */
 
 #define NEAR(name, T, magnitude)                                                                           \
@@ -91,12 +97,14 @@ static berth_status run_approximate(bt_call *c)
 /* ---- Records ------------------------------------------------------------------------------------------ */
 
 const bt_op bt_ops_compare[] = {
-    {"Less", bt_infer_broadcast_bool, .cpu = run_less, .types = BT_REALS},
-    {"LessEqual", bt_infer_broadcast_bool, .cpu = run_less_equal, .types = BT_REALS},
-    {"Greater", bt_infer_broadcast_bool, .cpu = run_greater, .types = BT_REALS},
-    {"GreaterEqual", bt_infer_broadcast_bool, .cpu = run_greater_equal, .types = BT_REALS},
-    {"Equal", infer_equality, .cpu = run_equal},
-    {"NotEqual", infer_equality, .cpu = run_not_equal},
+    {"Less", bt_infer_broadcast_bool, .cpu = run_less, .types = BT_REALS, .gpu = run_less, .gpu_types = BT_GPU_REALS},
+    {"LessEqual", bt_infer_broadcast_bool, .cpu = run_less_equal, .types = BT_REALS, .gpu = run_less_equal, .gpu_types = BT_GPU_REALS},
+    {"Greater", bt_infer_broadcast_bool, .cpu = run_greater, .types = BT_REALS, .gpu = run_greater, .gpu_types = BT_GPU_REALS},
+    {"GreaterEqual", bt_infer_broadcast_bool, .cpu = run_greater_equal, .types = BT_REALS, .gpu = run_greater_equal, .gpu_types = BT_GPU_REALS},
+    {"Equal", infer_equality, .cpu = run_equal, .gpu = run_equal, .gpu_types = BT_GPU_REALS | BT_T(BERTH_BOOL),
+     .gpu_refuses = equality_refuses},
+    {"NotEqual", infer_equality, .cpu = run_not_equal, .gpu = run_not_equal, .gpu_types = BT_GPU_REALS | BT_T(BERTH_BOOL),
+     .gpu_refuses = equality_refuses},
     {"ApproximateEqual", bt_infer_same_bool, .cpu = run_approximate,
      .types = BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE)},
     {0},

@@ -50,6 +50,14 @@ berth_status bt_elementwise_run_as(bt_call *c, const bt_elementwise *op, berth_d
 /* The same with the shapes told: of the output, and of the operands as they are to be broadcast. */
 berth_status bt_elementwise_apply(bt_call *c, const bt_elementwise *op, berth_dtype out, const bt_shape *shape,
                                   const bt_shape *const *shapes, const float *param);
+/* The same on c->device, if that has kernels: the expression of the node's op in elementwise.cl, or the choice of
+ * Select (elementwise_gpu.c). */
+berth_status bt_elementwise_gpu(bt_call *c, berth_dtype out, const bt_broadcast *plan, const bt_shape *shape,
+                                const float *param);
+berth_status bt_select_gpu(bt_call *c, const bt_broadcast *plan, const bt_shape *shape);
+#define BT_GPU_FLOATS (BT_T(BERTH_HALF) | BT_T(BERTH_BFLOAT16) | BT_T(BERTH_FLOAT))
+#define BT_GPU_REALS (BT_GPU_FLOATS | BT_T(BERTH_INT32) | BT_T(BERTH_INT64))
+
 /* Addition of every number type and of strings (elementwise_binary.c). */
 extern const bt_elementwise bt_elementwise_add;
 

@@ -193,9 +193,15 @@ BT_ELEMENTWISE_RUN(conj)
 
 /* ---- Records ------------------------------------------------------------------------------------------ */
 
-#define ROW(op, name, types)                                                \
-    {                                                                       \
-        op, bt_infer_same, .cpu = run_##name, .flags = BT_OP_INPLACE, types \
+#define ROW(op, name, types)                                                                       \
+    {                                                                                              \
+        op, bt_infer_same, .cpu = run_##name, .flags = BT_OP_INPLACE, types, .gpu = run_##name,    \
+        .gpu_types = BT_GPU_REALS & (types)                                                        \
+    }
+#define TEST_ROW(op, name)                                                                         \
+    {                                                                                              \
+        op, bt_infer_same_bool, .cpu = run_##name, .types = BT_FLOATS, .gpu = run_##name,          \
+        .gpu_types = BT_GPU_FLOATS                                                                 \
     }
 #define COMPLEX_FLOATS (BT_FLOATS | BT_COMPLEXES)
 
@@ -226,22 +232,23 @@ const bt_op bt_ops_elementwise_unary[] = {
     ROW("Ceil", ceil, BT_FLOATS),
     ROW("Floor", floor, BT_FLOATS),
     ROW("Rint", round, BT_FLOATS),
-    ROW("Round", round, BT_FLOATS | BT_T(BERTH_INT32) | BT_T(BERTH_INT64)),
+    {"Round", bt_infer_same, .cpu = run_round, .flags = BT_OP_INPLACE, BT_FLOATS | BT_T(BERTH_INT32) | BT_T(BERTH_INT64),
+     .gpu = run_round, .gpu_types = BT_GPU_FLOATS},
     ROW("Abs", abs, BT_FLOATS | BT_SIGNED),
     ROW("Neg", neg, COMPLEX_FLOATS | BT_SIGNED),
     ROW("Sign", sign, COMPLEX_FLOATS | BT_SIGNED),
     ROW("Square", square, BT_NUMBERS),
     ROW("OnesLike", ones_like, BT_NUMBERS | BT_T(BERTH_BOOL)),
     ROW("ZerosLike", zeros_or_empty, BT_NUMBERS | BT_T(BERTH_BOOL) | BT_T(BERTH_STRING)),
-    {"IsNan", bt_infer_same_bool, .cpu = run_is_nan, .types = BT_FLOATS},
-    {"IsInf", bt_infer_same_bool, .cpu = run_is_inf, .types = BT_FLOATS},
-    {"IsFinite", bt_infer_same_bool, .cpu = run_is_finite, .types = BT_FLOATS},
+    TEST_ROW("IsNan", is_nan),
+    TEST_ROW("IsInf", is_inf),
+    TEST_ROW("IsFinite", is_finite),
     {"CheckNumerics", bt_infer_same, .cpu = run_check_numerics, BT_OP_INPLACE, BT_FLOATS},
     {"CheckNumericsV2", bt_infer_same, .cpu = run_check_numerics_v2, BT_OP_INPLACE, BT_FLOATS},
     {"Real", bt_infer_same_tout, .cpu = run_real, .types = BT_COMPLEXES},
     {"Imag", bt_infer_same_tout, .cpu = run_imag, .types = BT_COMPLEXES},
     {"Angle", bt_infer_same_tout, .cpu = run_angle, .types = BT_COMPLEXES},
     {"ComplexAbs", bt_infer_same_tout, .cpu = run_complex_abs, .types = BT_COMPLEXES},
-    ROW("Conj", conj, BT_COMPLEXES),
+    {"Conj", bt_infer_same, .cpu = run_conj, .flags = BT_OP_INPLACE, BT_COMPLEXES},
     {0},
 };

@@ -6,9 +6,10 @@
 const char *bt_gpu_type(berth_dtype dtype)
 {
     static const char *const names[] = {
-        [BERTH_HALF] = "f16",  [BERTH_BFLOAT16] = "bf16", [BERTH_FLOAT] = "f32",  [BERTH_DOUBLE] = "f64", [BERTH_INT8] = "i8",
-        [BERTH_INT16] = "i16", [BERTH_INT32] = "i32",     [BERTH_INT64] = "i64",  [BERTH_UINT8] = "u8",   [BERTH_UINT16] = "u16",
-        [BERTH_UINT32] = "u32", [BERTH_UINT64] = "u64",   [BERTH_BOOL] = "b8",
+        [BERTH_HALF] = "f16", [BERTH_BFLOAT16] = "bf16", [BERTH_FLOAT] = "f32",  [BERTH_DOUBLE] = "f64",
+        [BERTH_INT8] = "i8",  [BERTH_INT16] = "i16",     [BERTH_INT32] = "i32",  [BERTH_INT64] = "i64",
+        [BERTH_UINT8] = "u8", [BERTH_UINT16] = "u16",    [BERTH_UINT32] = "u32", [BERTH_UINT64] = "u64",
+        [BERTH_BOOL] = "b8",
     };
     return (size_t)dtype < sizeof names / sizeof names[0] ? names[dtype] : NULL;
 }
@@ -16,12 +17,13 @@ const char *bt_gpu_type(berth_dtype dtype)
 const char *bt_gpu_defines(char text[BT_DEFINES], berth_dtype t, berth_dtype t1, const char *more)
 {
     const char *name = bt_gpu_type(t), *second = t1 ? bt_gpu_type(t1) : NULL;
-    snprintf(text, BT_DEFINES, "-DDT=%s %s%s %s", name ? name : "none", second ? "-DDT1=" : "", second ? second : "", more);
+    snprintf(text, BT_DEFINES, "-DDT=%s %s%s %s", name ? name : "none", second ? "-DDT1=" : "",
+             second ? second : "", more);
     return text;
 }
 
-berth_status bt_gpu_launch(bt_call *c, const char *source, const char *defines, const char *kernel, const bt_grid *grid,
-                           const bt_arg *args, int n_args)
+berth_status bt_gpu_launch(bt_call *c, const char *source, const char *defines, const char *kernel,
+                           const bt_grid *grid, const bt_arg *args, int n_args)
 {
     bt_kernel *k = c->device->ops->compile(c->device, source, defines, kernel, c->error);
     return k ? c->device->ops->launch(c->device, k, grid, args, n_args, c->error) : BERTH_DEVICE;

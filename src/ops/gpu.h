@@ -9,6 +9,10 @@
 #include "device/dialect.h"
 #include "ops/op.h"
 
+/* Whether this call's data lies on a device with kernels of its own: an op whose checks and shapes are the same there can
+ * have one function for both. */
+static inline bool bt_on_gpu(const bt_call *c) { return c->device && c->device->ops->compile; }
+
 /* The dialect's name of a dtype ("f32"); NULL for those that kernels do not take. */
 const char *bt_gpu_type(berth_dtype dtype);
 

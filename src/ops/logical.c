@@ -89,22 +89,24 @@ static berth_status infer_ones(bt_infer *x)
 
 /* ---- Records ------------------------------------------------------------------------------------------ */
 
-#define BITS(op, name)                                                             \
-    {                                                                              \
-        op, bt_infer_broadcast, .cpu = run_##name, .flags = BT_OP_INPLACE, BT_INTS \
+#define BITS(op, name)                                                                                 \
+    {                                                                                                  \
+        op, bt_infer_broadcast, .cpu = run_##name, .flags = BT_OP_INPLACE, BT_INTS, .gpu = run_##name, \
+        .gpu_types = BT_GPU_REALS & BT_INTS                                                            \
     }
 
 const bt_op bt_ops_logical[] = {
-    {"LogicalNot", bt_infer_same_bool, .cpu = run_not, .flags = BT_OP_INPLACE},
-    {"LogicalAnd", bt_infer_broadcast_bool, .cpu = run_and, .flags = BT_OP_INPLACE},
-    {"LogicalOr", bt_infer_broadcast_bool, .cpu = run_or, .flags = BT_OP_INPLACE},
+    {"LogicalNot", bt_infer_same_bool, .cpu = run_not, .flags = BT_OP_INPLACE, .gpu = run_not, .gpu_types = BT_T(BERTH_BOOL)},
+    {"LogicalAnd", bt_infer_broadcast_bool, .cpu = run_and, .flags = BT_OP_INPLACE, .gpu = run_and, .gpu_types = BT_T(BERTH_BOOL)},
+    {"LogicalOr", bt_infer_broadcast_bool, .cpu = run_or, .flags = BT_OP_INPLACE, .gpu = run_or, .gpu_types = BT_T(BERTH_BOOL)},
     {"ToBool", infer_to_bool, .cpu = run_to_bool},
     BITS("BitwiseAnd", bit_and),
     BITS("BitwiseOr", bit_or),
     BITS("BitwiseXor", bit_xor),
-    BITS("LeftShift", left_shift),
-    BITS("RightShift", right_shift),
-    {"Invert", bt_infer_same, .cpu = run_invert, .flags = BT_OP_INPLACE, BT_INTS},
+    {"LeftShift", bt_infer_broadcast, .cpu = run_left_shift, .flags = BT_OP_INPLACE, BT_INTS},
+    {"RightShift", bt_infer_broadcast, .cpu = run_right_shift, .flags = BT_OP_INPLACE, BT_INTS},
+    {"Invert", bt_infer_same, .cpu = run_invert, .flags = BT_OP_INPLACE, BT_INTS, .gpu = run_invert,
+     .gpu_types = BT_GPU_REALS & BT_INTS},
     {"PopulationCount", infer_ones, .cpu = run_ones, .types = BT_INTS},
     {0},
 };

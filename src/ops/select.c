@@ -1,5 +1,6 @@
 /* Choice between two tensors by a third, and clipping. */
 #include "ops/elementwise.h"
+#include "ops/gpu.h"
 
 /* ---- Select, SelectV2 --------------------------------------------------------------------------------- */
 
@@ -83,6 +84,7 @@ static berth_status select_into(bt_call *c, const bt_shape *out, const bt_shape 
     berth_dtype dtype = c->in[1]->dtype;
     const bt_shape *shapes[] = {condition, &c->in[1]->shape, &c->in[2]->shape};
     if (!bt_broadcast_plan(&plan, out, shapes, 3)) return bt_call_fail(c, "Incompatible shapes");
+    if (bt_on_gpu(c)) return bt_select_gpu(c, &plan, out);
     select_job job = {dtype,          bt_dtype_size(dtype), bt_out(c, 0, dtype, out),
                       c->in[0]->data, c->in[1]->data,       c->in[2]->data,
                       c->error};
@@ -228,8 +230,9 @@ static berth_status infer_clip(bt_infer *x)
 /* ---- Records ------------------------------------------------------------------------------------------ */
 
 const bt_op bt_ops_select[] = {
-    {"Select", infer_select, .cpu = run_select},
-    {"SelectV2", infer_select_v2, .cpu = run_select_v2},
-    {"ClipByValue", infer_clip, .cpu = run_clip, .flags = BT_OP_INPLACE, BT_REALS},
+    {"Select", infer_select, .cpu = run_select, .gpu = run_select, .gpu_types = BT_GPU_REALS | BT_T(BERTH_BOOL)},
+    {"SelectV2", infer_select_v2, .cpu = run_select_v2, .gpu = run_select_v2, .gpu_types = BT_GPU_REALS | BT_T(BERTH_BOOL)},
+    {"ClipByValue", infer_clip, .cpu = run_clip, .flags = BT_OP_INPLACE, BT_REALS, .gpu = run_clip,
+     .gpu_types = BT_GPU_REALS},
     {0},
 };

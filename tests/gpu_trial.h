@@ -1,0 +1,188 @@
+/* Ops on a device against the same ops on the CPU: a node is set up as in op_test.h, then
+ *
+ *     gpu_agrees(1e-6);
+ *
+ * computes it on both and compares all outputs. gpu_open() gives false where there is no device. */
+#ifndef GPU_TRIAL_H
+#define GPU_TRIAL_H
+
+#include "device/device.h"
+#include "ops/gpu.h"
+
+#include "op_test.h"
+
+static bt_registry *gpu_registry;
+static bt_device *gpu;
+
+/* What is freed when a trial ends. */
+static struct {
+    void *p;
+    size_t bytes;
+} gpu_blocks[64];
+static int gpu_n_blocks;
+
+static inline bool gpu_open(void)
+{
+    setenv("BERTH_OPENCL", "cpu", 0);
+    gpu_registry = bt_registry_new(&op_error);
+    gpu = gpu_registry ? bt_registry_find(gpu_registry, "/GPU:0", &op_error) : NULL;
+    if (!gpu) printf("skipped: %s\n", op_error.message);
+    if (!gpu) bt_registry_free(gpu_registry);
+    return gpu != NULL;
+}
+
+static inline void gpu_close(void)
+{
+    CHECK_EQ(gpu->in_use, 0);
+    bt_registry_free(gpu_registry);
+}
+
+static inline void *gpu_take(size_t bytes)
+{
+    void *p = bt_device_alloc(gpu, bytes ? bytes : 1, &op_error);
+    gpu_blocks[gpu_n_blocks].p = p;
+    gpu_blocks[gpu_n_blocks++].bytes = bytes ? bytes : 1;
+    return p;
+}
+
+static inline void *gpu_out(bt_call *c, int i, berth_dtype dtype, const bt_shape *shape)
+{
+    bt_tensor *t = c->out[i];
+    if (c->node->def->host_outputs >> i & 1)
+        return bt_tensor_init(t, dtype, shape, c->error) ? NULL : t->data;
+    *t = (bt_tensor){.dtype = dtype, .shape = *shape};
+    return t->data = gpu_take(bt_tensor_bytes(t));
+}
+
+static inline berth_status gpu_alias(bt_call *c, int i, int j, berth_dtype dtype, const bt_shape *shape)
+{
+    *c->out[i] = (bt_tensor){.dtype = dtype, .shape = *shape, .data = c->in[j]->data};
+    return BERTH_OK;
+}
+
+static inline void *gpu_scratch(bt_call *c, size_t bytes) { return (void)c, gpu_take(bytes); }
+
+static inline const void *gpu_pack(const bt_prepare_host *host, const bt_tensor *constant, const char *layout,
+                                   size_t bytes, bt_pack_fn *pack, void *user, berth_error *error)
+{
+    void *staging = bt_alloc(bytes), *p = gpu_take(bytes);
+    (void)host, (void)constant, (void)layout;
+    if (!pack(user, staging, error)) gpu->ops->upload(gpu, p, staging, bytes, error);
+    gpu->ops->sync(gpu, error);
+    bt_free(staging);
+    return p;
+}
+
+/* Inputs whose bit is set in `constant` are known when the node is prepared. */
+static inline berth_status gpu_run(bt_tensor *out, int n_out, uint64_t constant)
+{
+    static const bt_run_host host = {.out = gpu_out, .alias = gpu_alias, .scratch = gpu_scratch};
+    static const bt_prepare_host prepare_host = {.pack = gpu_pack};
+    const bt_node *node = &op_graph.nodes[0];
+    const bt_op *op = node->def;
+    bt_fact facts[OP_TEST_PORTS], results[OP_TEST_PORTS] = {0};
+    bt_tensor in[OP_TEST_PORTS], *ins[OP_TEST_PORTS], *outs[OP_TEST_PORTS];
+    for (int i = 0; i < op_inputs; i++) {
+        facts[i] = (bt_fact){op_in[i].dtype, op_in[i].shape, constant >> i & 1 ? &op_in[i] : NULL};
+        in[i] = op_in[i], ins[i] = &in[i];
+        if (op->host_inputs >> i & 1) continue;
+        in[i].data = gpu_take(bt_tensor_bytes(&op_in[i]));
+        gpu->ops->upload(gpu, in[i].data, op_in[i].data, bt_tensor_bytes(&op_in[i]), &op_error);
+    }
+    for (int i = 0; i < n_out; i++)
+        results[i].shape = BT_SHAPE_UNKNOWN, outs[i] = &out[i], out[i] = (bt_tensor){0};
+    bt_prepare p = {.node = node,
+                    .in = facts,
+                    .n_in = op_inputs,
+                    .out = results,
+                    .n_out = n_out,
+                    .arena = &op_arena,
+                    .host = &prepare_host,
+                    .error = &op_error};
+    if (op->gpu_prepare && op->gpu_prepare(&p)) return op_error.status;
+    bt_call c = {.node = node,
+                 .state = p.state,
+                 .in = ins,
+                 .n_in = op_inputs,
+                 .out = outs,
+                 .n_out = n_out,
+                 .device = gpu,
+                 .host = &host,
+                 .error = &op_error};
+    for (int i = 0; i < op_inputs; i++)
+        if (p.consumed >> i & 1) in[i].data = NULL;
+    return op->gpu(&c);
+}
+
+/* Brings output i to the host and compares it with what the CPU gave. */
+static inline bool gpu_same(int i, bt_tensor *t, double tolerance)
+{
+    size_t bytes = bt_tensor_bytes(t);
+    void *host = t->data;
+    if (!(op_graph.nodes[0].def->host_outputs >> i & 1)) {
+        host = bt_alloc(bytes);
+        gpu->ops->download(gpu, host, t->data, bytes, &op_error);
+        gpu->ops->sync(gpu, &op_error);
+    }
+    bool ok = op_gives(i, t->dtype, t->shape, host, tolerance);
+    if (host != t->data) bt_free(host);
+    else bt_tensor_clear(t);
+    return ok;
+}
+
+static inline bool gpu_agrees_with(uint64_t constant, double tolerance)
+{
+    bt_tensor out[OP_TEST_PORTS];
+    char text[BT_SHAPE_TEXT];
+    bool ok = CHECK_EQ(op_run(), BERTH_OK);
+    const bt_op *op = op_graph.nodes[0].def;
+    int n_out = op ? bt_node_outputs(&op_graph.nodes[0]) : 0;
+    gpu_n_blocks = 0;
+    if (ok && CHECK(op->gpu)) {
+        ok = CHECK_EQ(gpu_run(out, n_out, constant), BERTH_OK);
+        for (int i = 0; i < n_out && ok; i++) ok = CHECK(gpu_same(i, &out[i], tolerance));
+    } else {
+        ok = false;
+    }
+    if (!ok && op_error.status) printf("    %s\n", op_error.message);
+    for (int i = 0; i < op_inputs && !ok; i++)
+        printf("    of %s: input %d: %s%s\n", op_graph.nodes[0].op, i, bt_dtype_name(op_in[i].dtype),
+               bt_shape_text(&op_in[i].shape, text));
+    while (gpu_n_blocks > 0) {
+        gpu_n_blocks--;
+        bt_device_free(gpu, gpu_blocks[gpu_n_blocks].p, gpu_blocks[gpu_n_blocks].bytes);
+    }
+    return ok;
+}
+
+static inline bool gpu_agrees(double tolerance) { return gpu_agrees_with(0, tolerance); }
+
+/* n random elements of a dtype: floats in [low, high], integers in the same range; freed by the caller. */
+static inline void *gpu_random(berth_dtype dtype, int64_t n, double low, double high)
+{
+    bt_tensor t = {.dtype = dtype, .shape = BT_SHAPE(n)};
+    char *p = bt_alloc(bt_tensor_bytes(&t) + 1);
+    for (int64_t i = 0; i < n; i++) {
+        double v = low + (high - low) * ((double)(check_random() >> 11) / 9007199254740992.0);
+        switch (dtype) {
+        case BERTH_HALF: ((uint16_t *)(void *)p)[i] = bt_float_to_half((float)v); break;
+        case BERTH_BFLOAT16: ((uint16_t *)(void *)p)[i] = bt_float_to_bf16((float)v); break;
+        case BERTH_FLOAT: ((float *)(void *)p)[i] = (float)v; break;
+        case BERTH_INT32: ((int32_t *)(void *)p)[i] = (int32_t)floor(v); break;
+        case BERTH_INT64: ((int64_t *)(void *)p)[i] = (int64_t)floor(v); break;
+        default: ((uint8_t *)p)[i] = v > (low + high) / 2; break;
+        }
+    }
+    return p;
+}
+
+/* One step of a dtype's precision, for tolerances. */
+static inline double gpu_ulp(berth_dtype dtype)
+{
+    return dtype == BERTH_HALF       ? 1.0 / 1024
+           : dtype == BERTH_BFLOAT16 ? 1.0 / 128
+           : dtype == BERTH_FLOAT    ? 1e-6
+                                     : 0;
+}
+
+#endif
