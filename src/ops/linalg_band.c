@@ -7,6 +7,13 @@
 
 /* ---- One element of the batch ------------------------------------------------------------------------- */
 
+/* What TensorFlow answers for a matrix that is not invertible. */
+static const char *fill_nan(bt_z *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) x[i] = NAN;
+    return NULL;
+}
+
 /* Gaussian elimination; with pivoting, rows change places and a second diagonal appears above. diagonals: above (its
  * last is not used), main, below (its first is not used). */
 static const char *one_tridiagonal(const bt_matrices *s, bt_z *const *in, bt_z *const *out, bt_z *work)
@@ -26,13 +33,13 @@ static const char *one_tridiagonal(const bt_matrices *s, bt_z *const *in, bt_z *
                 x[i * k + c] = x[(i + 1) * k + c], x[(i + 1) * k + c] = v;
             }
         }
-        if (d[i] == 0) return "the matrix is not invertible";
+        if (d[i] == 0) return fill_nan(x, n * k);
         bt_z f = l[i + 1] / d[i];
         d[i + 1] -= f * u[i];
         if (i + 2 < n) u[i + 1] -= f * second[i];
         for (int64_t c = 0; c < k; c++) x[(i + 1) * k + c] -= f * x[i * k + c];
     }
-    if (n > 0 && d[n - 1] == 0) return "the matrix is not invertible";
+    if (n > 0 && d[n - 1] == 0) return fill_nan(x, n * k);
     for (int64_t i = n - 1; i >= 0; i--)
         for (int64_t c = 0; c < k; c++) {
             if (i + 1 < n) x[i * k + c] -= u[i] * x[(i + 1) * k + c];
@@ -61,7 +68,6 @@ static const char *one_banded(const bt_matrices *s, bt_z *const *in, bt_z *const
             for (int64_t c = 0; c < k; c++) out[0][r * k + c] -= f * out[0][other * k + c];
         }
         bt_z d = in[0][(s->lower ? 0 : bands - 1) * n + r];
-        if (d == 0) return "the matrix is not invertible";
         d = s->adjoint ? conj(d) : d;
         for (int64_t c = 0; c < k; c++) out[0][r * k + c] /= d;
     }
@@ -111,6 +117,8 @@ static berth_status run_band(bt_call *c)
                      .run = bt_starts(c->node->op, "Tri") ? one_tridiagonal : one_banded,
                      .batch = bt_shape_span(&in->shape, 0, rank - 2)};
     s.in[0] = s.m * s.n, s.in[1] = s.out[0] = s.n * s.k, s.work = s.n;
+    bool empty = bt_tensor_count(in) == 0 || bt_tensor_count(c->in[1]) == 0;
+    if (empty && s.run == one_banded) return bt_call_fail(c, "the bands and rhs must not be empty");
     if (!bt_out(c, 0, in->dtype, &fact.shape)) return BERTH_NO_MEMORY;
     return bt_shape_count(&fact.shape) ? bt_matrices_run(c, &s) : BERTH_OK;
 }
