@@ -14,8 +14,7 @@ static berth_status move_rows(bt_call *c, enum direction way, berth_dtype dtype,
     if (outer == 0 || inner == 0) return BERTH_OK;
     bt_move_axis(&m, outer, join ? whole : inner, join ? inner : whole);
     bt_move_axis(&m, inner, 1, 1);
-    return bt_move_run(&m, join ? bt_at(dtype, dst, at) : dst, join ? src : bt_at_const(dtype, src, at),
-                       c->pool, c->error);
+    return bt_call_move(c, &m, join ? bt_at(dtype, dst, at) : dst, join ? src : bt_at_const(dtype, src, at));
 }
 
 /* ---- Concat ------------------------------------------------------------------------------------------- */
@@ -336,13 +335,44 @@ static berth_status run_split(bt_call *c) { return run_split_of(c, c->in[1], 0);
 static berth_status run_split_v(bt_call *c) { return run_split_of(c, c->in[0], 2); }
 
 const bt_op bt_ops_concat[] = {
-    {.name = "Concat", .infer = infer_concat, .cpu = run_concat},
-    {.name = "ConcatV2", .infer = infer_concat_v2, .cpu = run_concat_v2},
-    {.name = "ParallelConcat", .infer = infer_parallel_concat, .cpu = run_parallel_concat},
+    {.name = "Concat",
+     .infer = infer_concat,
+     .cpu = run_concat,
+     .gpu = run_concat,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 1},
+    {.name = "ConcatV2",
+     .infer = infer_concat_v2,
+     .cpu = run_concat_v2,
+     .gpu = run_concat_v2,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = BT_HOST_LAST},
+    {.name = "ParallelConcat",
+     .infer = infer_parallel_concat,
+     .cpu = run_parallel_concat,
+     .gpu = run_parallel_concat,
+     .gpu_types = BT_GPU_MOVES},
     {.name = "ConcatOffset", .infer = infer_concat_offset, .cpu = run_concat_offset, .outputs = "offset*N"},
-    {.name = "Pack", .infer = infer_pack, .cpu = run_pack},
-    {.name = "Unpack", .infer = infer_unpack, .cpu = run_unpack, .outputs = "output*num"},
-    {.name = "Split", .infer = infer_split, .cpu = run_split, .outputs = "output*num_split"},
-    {.name = "SplitV", .infer = infer_split_v, .cpu = run_split_v, .outputs = "output*num_split"},
+    {.name = "Pack", .infer = infer_pack, .cpu = run_pack, .gpu = run_pack, .gpu_types = BT_GPU_MOVES},
+    {.name = "Unpack",
+     .infer = infer_unpack,
+     .cpu = run_unpack,
+     .gpu = run_unpack,
+     .gpu_types = BT_GPU_MOVES,
+     .outputs = "output*num"},
+    {.name = "Split",
+     .infer = infer_split,
+     .cpu = run_split,
+     .gpu = run_split,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 1,
+     .outputs = "output*num_split"},
+    {.name = "SplitV",
+     .infer = infer_split_v,
+     .cpu = run_split_v,
+     .gpu = run_split_v,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 6,
+     .outputs = "output*num_split"},
     {0},
 };

@@ -76,8 +76,13 @@ static berth_status eval_run_body(bt_call *c, struct bt_body *body, bt_tensor *c
 static berth_status eval_check(bt_call *c, int64_t iteration) { return (void)c, (void)iteration, BERTH_OK; }
 static struct bt_resources *eval_resources(bt_call *c) { return (void)c, NULL; }
 
-static const bt_run_host run_host = {eval_out,      eval_alias, eval_move,     eval_scratch,
-                                     eval_run_body, eval_check, eval_resources};
+static const bt_run_host run_host = {.out = eval_out,
+                                     .alias = eval_alias,
+                                     .move = eval_move,
+                                     .scratch = eval_scratch,
+                                     .body = eval_run_body,
+                                     .check = eval_check,
+                                     .resources = eval_resources};
 
 /* Shape function and prepare; leaves the state in c and the results' facts in out_facts. */
 static berth_status eval_prepare(const bt_node *node, const bt_tensor *const *in, int n_in, int n_out, eval_run *run,

@@ -37,7 +37,7 @@ static berth_status run_fill(bt_call *c)
     berth_status status = bt_call_facts(c, &fact);
     void *out = status ? NULL : bt_out(c, 0, c->in[1]->dtype, &fact.shape);
     if (!out) return status ? status : BERTH_NO_MEMORY;
-    return bt_move_fill(c->in[1]->dtype, out, c->in[1]->data, bt_shape_count(&fact.shape), c->pool, c->error);
+    return bt_call_fill(c, c->in[1]->dtype, out, c->in[1]->data, bt_shape_count(&fact.shape));
 }
 
 static berth_status infer_empty(bt_infer *x)
@@ -54,9 +54,7 @@ static berth_status run_empty(bt_call *c)
     berth_status status = bt_call_facts(c, &fact);
     void *out = status ? NULL : bt_out(c, 0, fact.dtype, &fact.shape);
     if (!out) return status ? status : BERTH_NO_MEMORY;
-    if (!bt_dtype_is_object(fact.dtype))
-        memset(out, 0, (size_t)bt_shape_count(&fact.shape) * bt_dtype_size(fact.dtype));
-    return BERTH_OK;
+    return bt_call_zero(c, fact.dtype, out, bt_shape_count(&fact.shape));
 }
 
 /* ---- Range -------------------------------------------------------------------------------------------- */
@@ -222,7 +220,7 @@ static berth_status run_one_hot(bt_call *c)
     int axis = at < 0 ? indices->shape.rank : (int)at;
     int64_t inner = bt_shape_span(&indices->shape, axis, indices->shape.rank), n = bt_tensor_count(indices);
     size_t size = bt_dtype_size(on->dtype);
-    status = bt_move_fill(on->dtype, out, off->data, n * depth, c->pool, c->error);
+    status = bt_call_fill(c, on->dtype, out, off->data, n * depth);
     for (int64_t i = 0; !status && i < n; i++) {
         int64_t hot = bt_tensor_int(indices, i);
         if (hot < 0 || hot >= depth) continue;
@@ -234,8 +232,19 @@ static berth_status run_one_hot(bt_call *c)
 }
 
 const bt_op bt_ops_fill[] = {
-    {.name = "Fill", .infer = infer_fill, .cpu = run_fill},
-    {.name = "Empty", .infer = infer_empty, .cpu = run_empty, .type_attr = "dtype"},
+    {.name = "Fill",
+     .infer = infer_fill,
+     .cpu = run_fill,
+     .gpu = run_fill,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 3},
+    {.name = "Empty",
+     .infer = infer_empty,
+     .cpu = run_empty,
+     .gpu = run_empty,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 1,
+     .type_attr = "dtype"},
     {.name = "Range", .infer = infer_range, .cpu = run_range, .type_attr = "Tidx"},
     {.name = "LinSpace", .infer = infer_lin_space, .cpu = run_lin_space},
     {.name = "OneHot", .infer = infer_one_hot, .cpu = run_one_hot},

@@ -119,9 +119,10 @@ static berth_status run_print_v2(bt_call *c)
     return BERTH_OK;
 }
 
-#define PASS_ON(op)                                                              \
-    {                                                                            \
-        .name = op, .infer = bt_infer_same, .cpu = pass_on, .flags = BT_OP_ALIAS \
+#define PASS_ON(op)                                                                           \
+    {                                                                                         \
+        .name = op, .infer = bt_infer_same, .cpu = pass_on, .gpu = pass_on, .gpu_types = ~0u, \
+        .flags = BT_OP_ALIAS                                                                  \
     }
 
 const bt_op bt_ops_identity[] = {
@@ -132,8 +133,18 @@ const bt_op bt_ops_identity[] = {
     PASS_ON("DeepCopy"),
     PASS_ON("DebugGradientIdentity"),
     PASS_ON("GuaranteeConst"),
-    {.name = "IdentityN", .infer = infer_identity_n, .cpu = run_identity_n, .outputs = "output*T"},
-    {.name = "PlaceholderWithDefault", .infer = infer_default, .cpu = pass_on, .flags = BT_OP_ALIAS},
+    {.name = "IdentityN",
+     .infer = infer_identity_n,
+     .cpu = run_identity_n,
+     .gpu = run_identity_n,
+     .gpu_types = ~0u,
+     .outputs = "output*T"},
+    {.name = "PlaceholderWithDefault",
+     .infer = infer_default,
+     .cpu = pass_on,
+     .gpu = pass_on,
+     .gpu_types = ~0u,
+     .flags = BT_OP_ALIAS},
     {.name = "Const", .infer = infer_const},
     {.name = "Placeholder", .infer = infer_given},
     {.name = "PlaceholderV2", .infer = infer_given},

@@ -152,24 +152,31 @@ static void drop_axis(plan *p, int axis)
         p->dim[i] = p->dim[i + 1], p->to[i] = p->to[i + 1], p->from[i] = p->from[i + 1];
 }
 
+bool bt_move_merge(const bt_move *m, bt_move *merged)
+{
+    bt_move p = {.dtype = m->dtype};
+    for (int i = 0; i < m->rank; i++) {
+        if (m->dim[i] <= 0) return false;
+        if (m->dim[i] == 1) continue;
+        int last = p.rank - 1;
+        if (last >= 0 && p.to[last] == m->dim[i] * m->to[i] && p.from[last] == m->dim[i] * m->from[i])
+            p.dim[last] *= m->dim[i], p.to[last] = m->to[i], p.from[last] = m->from[i];
+        else bt_move_axis(&p, m->dim[i], m->to[i], m->from[i]);
+    }
+    *merged = p;
+    return true;
+}
+
 /* False when there is nothing to move. */
 static bool plan_axes(plan *p, const bt_move *m)
 {
     int64_t size = (int64_t)bt_dtype_size(m->dtype);
+    bt_move merged;
+    if (!bt_move_merge(m, &merged)) return false;
     p->unit = (size_t)size;
-    p->rank = 0;
-    for (int i = 0; i < m->rank; i++) {
-        if (m->dim[i] <= 0) return false;
-        if (m->dim[i] == 1) continue;
-        int last = p->rank - 1;
-        int64_t to = m->to[i] * size, from = m->from[i] * size;
-        if (last >= 0 && p->to[last] == m->dim[i] * to && p->from[last] == m->dim[i] * from) {
-            p->dim[last] *= m->dim[i], p->to[last] = to, p->from[last] = from;
-            continue;
-        }
-        p->dim[p->rank] = m->dim[i], p->to[p->rank] = to, p->from[p->rank] = from;
-        p->rank++;
-    }
+    p->rank = merged.rank;
+    for (int i = 0; i < p->rank; i++)
+        p->dim[i] = merged.dim[i], p->to[i] = merged.to[i] * size, p->from[i] = merged.from[i] * size;
     if (p->rank > 0 && p->to[p->rank - 1] == size && p->from[p->rank - 1] == size)
         p->unit *= (size_t)p->dim[--p->rank];
     return true;
@@ -359,8 +366,8 @@ enum { FEW_INPUTS = 8 };
 berth_status bt_call_facts(bt_call *c, bt_fact *facts)
 {
     bt_fact few[FEW_INPUTS], *in = few;
-    if (c->n_in > FEW_INPUTS && !(in = bt_scratch(c, (size_t)c->n_in * sizeof *in))) return BERTH_NO_MEMORY;
-    for (int i = 0; i < c->n_in; i++) in[i] = (bt_fact){c->in[i]->dtype, c->in[i]->shape, c->in[i]};
+    if (c->n_in > FEW_INPUTS && !(in = bt_host_scratch(c, (size_t)c->n_in * sizeof *in))) return BERTH_NO_MEMORY;
+    for (int i = 0; i < c->n_in; i++) in[i] = (bt_fact){c->in[i]->dtype, c->in[i]->shape, c->in[i]->device ? NULL : c->in[i]};
     for (int i = 0; i < c->n_out; i++) facts[i] = (bt_fact){.shape = BT_SHAPE_UNKNOWN};
     bt_infer x = {c->node, in, c->n_in, facts, c->n_out, INT32_MAX, c->error};
     berth_status status = c->node->def->infer(&x);
@@ -374,7 +381,7 @@ berth_status bt_call_facts(bt_call *c, bt_fact *facts)
 
 bt_fact *bt_call_facts_many(bt_call *c)
 {
-    bt_fact *facts = bt_scratch(c, ((size_t)c->n_out + 1) * sizeof *facts);
+    bt_fact *facts = bt_host_scratch(c, ((size_t)c->n_out + 1) * sizeof *facts);
     return facts && !bt_call_facts(c, facts) ? facts : NULL;
 }
 

@@ -30,6 +30,19 @@ berth_status bt_move_row(berth_dtype dtype, void *dst, const void *src, int64_t 
 berth_status bt_move_fill(berth_dtype dtype, void *dst, const void *src, int64_t n, bt_pool *pool,
                           berth_error *error);
 
+/* The same move with as few axes as say it; false when there is nothing to move. */
+bool bt_move_merge(const bt_move *m, bt_move *merged);
+
+/* Where the data of a call lies, on the host or on c->device (bt_on_device); value is on the host. What uses these is a
+ * cpu function and a gpu function in one. BT_GPU_MOVES: the dtypes that a device moves. */
+bool bt_on_device(const bt_call *c);
+berth_status bt_call_move(bt_call *c, const bt_move *m, void *dst, const void *src);
+berth_status bt_call_repeat(bt_call *c, const bt_move *m, void *dst, const void *value); /* m->from is not looked at */
+berth_status bt_call_row(bt_call *c, berth_dtype dtype, void *dst, const void *src, int64_t n);
+berth_status bt_call_fill(bt_call *c, berth_dtype dtype, void *dst, const void *value, int64_t n);
+berth_status bt_call_zero(bt_call *c, berth_dtype dtype, void *dst, int64_t n); /* leaves objects alone */
+#define BT_GPU_MOVES (BT_REALS | BT_T(BERTH_BOOL) | BT_T(BERTH_COMPLEX64))
+
 /* Element i of a tensor's bytes. */
 static inline void *bt_at(berth_dtype dtype, void *p, int64_t i)
 {

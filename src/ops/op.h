@@ -104,6 +104,8 @@ berth_status bt_out_alias(bt_call *c, int i, int j, berth_dtype dtype, const bt_
 berth_status bt_out_move(bt_call *c, int i, bt_tensor *t);
 /* Working memory until the step ends; kept for the next. 64-byte aligned. NULL with the error set. */
 void *bt_scratch(bt_call *c, size_t bytes);
+/* The same, on the host wherever the step runs. */
+void *bt_host_scratch(bt_call *c, size_t bytes);
 
 /* Runs a body. in: n_args tensors, borrowed for the call; out: n_results tensors, NULL for a result that is not
  * wanted. An out that already has a dtype, a buffer that only the caller holds and the right shape is written in
@@ -121,6 +123,7 @@ typedef struct bt_run_host {
     berth_status (*alias)(bt_call *c, int i, int j, berth_dtype dtype, const bt_shape *shape);
     berth_status (*move)(bt_call *c, int i, bt_tensor *t);
     void *(*scratch)(bt_call *c, size_t bytes);
+    void *(*host_scratch)(bt_call *c, size_t bytes); /* NULL: scratch is on the host */
     berth_status (*body)(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out, uint64_t take);
     berth_status (*check)(bt_call *c, int64_t iteration);
     struct bt_resources *(*resources)(bt_call *c);
@@ -168,11 +171,13 @@ typedef struct bt_op {
     bt_run_fn *gpu;
     bt_prepare_fn *gpu_prepare;  /* in the place of `prepare`; NULL: none */
     uint32_t gpu_types;          /* as `types`, for gpu; 0: half, bfloat16, float, int32 */
-    uint64_t host_inputs;        /* bit i: gpu reads in[i] on the host (shapes, axes); bit 63: all inputs from 63 on */
+    uint64_t host_inputs;        /* bit i: gpu reads in[i] on the host (shapes, axes); BT_HOST_LAST: the last one */
     uint64_t host_outputs;       /* bit i: gpu writes out[i] on the host */
     /* Why this node cannot run there beside its dtype (an attribute, a shape): a constant text; NULL: it can. May be NULL. */
     const char *(*gpu_refuses)(const bt_node *node, const bt_fact *in, int n_in);
 } bt_op;
+
+#define BT_HOST_LAST (1ull << 63)
 
 const bt_op *bt_op_find(const char *name);      /* NULL: unknown */
 const bt_op *bt_op_at(size_t index);            /* all records, in the order of ops.def; NULL past the end */

@@ -58,7 +58,7 @@ static berth_status move_inner(bt_call *c, void *out, const bt_shape *shape, con
         bt_move_axis(&m, in->shape.dim[i], to[i], from[i]);
         offset += p->before[i] * to[i];
     }
-    return bt_move_run(&m, bt_at(in->dtype, out, offset), in->data, c->pool, c->error);
+    return bt_call_move(c, &m, bt_at(in->dtype, out, offset), in->data);
 }
 
 /* One border: dimensions before `axis` at their inner part, those behind it whole. The move's `from` is left 0. */
@@ -110,9 +110,9 @@ static berth_status run_pad(bt_call *c)
         int64_t offset, stride = bt_shape_span(shape, i + 1, shape->rank);
         bt_move before = border(in->dtype, shape, &in->shape, &p, i, p.before[i], &offset), after = before;
         after.dim[i] = p.after[i];
-        status = bt_move_run(&before, bt_at(in->dtype, out, offset), value, c->pool, c->error);
+        status = bt_call_repeat(c, &before, bt_at(in->dtype, out, offset), value);
         offset += (p.before[i] + in->shape.dim[i]) * stride;
-        if (!status) status = bt_move_run(&after, bt_at(in->dtype, out, offset), value, c->pool, c->error);
+        if (!status) status = bt_call_repeat(c, &after, bt_at(in->dtype, out, offset), value);
     }
     return status ? status : move_inner(c, out, shape, in, &p);
 }
@@ -185,9 +185,8 @@ static berth_status run_mirror_pad(bt_call *c)
             bt_move m = border(in->dtype, shape, &in->shape, &p, i, b[k].width, &offset);
             memcpy(m.from, m.to, sizeof m.from);
             m.from[i] = -m.to[i];
-            status =
-                bt_move_run(&m, bt_at(in->dtype, out, offset + b[k].at * stride),
-                            bt_at_const(in->dtype, out, offset + b[k].mirror * stride), c->pool, c->error);
+            status = bt_call_move(c, &m, bt_at(in->dtype, out, offset + b[k].at * stride),
+                                  bt_at_const(in->dtype, out, offset + b[k].mirror * stride));
         }
     }
     return status;
@@ -226,13 +225,28 @@ static berth_status run_mirror_pad_grad(bt_call *c)
         bt_move_axis(&m, shape->dim[i], to[i], from[i]);
         offset += p.before[i] * from[i];
     }
-    return status ? status : bt_move_run(&m, out, bt_at(in->dtype, work, offset), c->pool, c->error);
+    return status ? status : bt_call_move(c, &m, out, bt_at(in->dtype, work, offset));
 }
 
 const bt_op bt_ops_pad[] = {
-    {.name = "Pad", .infer = infer_pad, .cpu = run_pad},
-    {.name = "PadV2", .infer = infer_pad_v2, .cpu = run_pad},
-    {.name = "MirrorPad", .infer = infer_mirror_pad, .cpu = run_mirror_pad},
+    {.name = "Pad",
+     .infer = infer_pad,
+     .cpu = run_pad,
+     .gpu = run_pad,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 2},
+    {.name = "PadV2",
+     .infer = infer_pad_v2,
+     .cpu = run_pad,
+     .gpu = run_pad,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 6},
+    {.name = "MirrorPad",
+     .infer = infer_mirror_pad,
+     .cpu = run_mirror_pad,
+     .gpu = run_mirror_pad,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 2},
     {.name = "MirrorPadGrad",
      .infer = infer_mirror_pad_grad,
      .cpu = run_mirror_pad_grad,

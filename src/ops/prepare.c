@@ -30,6 +30,10 @@ berth_status bt_out_alias(bt_call *c, int i, int j, berth_dtype dtype, const bt_
 berth_status bt_out_move(bt_call *c, int i, bt_tensor *t) { return c->host->move(c, i, t); }
 
 void *bt_scratch(bt_call *c, size_t bytes) { return c->host->scratch(c, bytes); }
+void *bt_host_scratch(bt_call *c, size_t bytes)
+{
+    return c->host->host_scratch ? c->host->host_scratch(c, bytes) : c->host->scratch(c, bytes);
+}
 
 berth_status bt_run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out,
                          uint64_t take)

@@ -35,7 +35,7 @@ static berth_status reverse_axes(bt_call *c, const bool *turned)
     int64_t offset = 0;
     for (int i = 0; i < in->shape.rank; i++)
         if (turned[i]) offset += turn_round(&m, i, in->shape.dim[i]);
-    return bt_move_run(&m, out, bt_at_const(in->dtype, in->data, offset), c->pool, c->error);
+    return bt_call_move(c, &m, out, bt_at_const(in->dtype, in->data, offset));
 }
 
 static berth_status run_reverse(bt_call *c)
@@ -104,11 +104,10 @@ static berth_status run_reverse_sequence(bt_call *c)
         head.dim[batch] = tail.dim[batch] = 1;
         tail.dim[along] -= n;
         int64_t turned = first + turn_round(&head, along, n);
-        status = bt_move_run(&head, bt_at(in->dtype, out, first), bt_at_const(in->dtype, in->data, turned),
-                             c->pool, c->error);
+        status =
+            bt_call_move(c, &head, bt_at(in->dtype, out, first), bt_at_const(in->dtype, in->data, turned));
         if (status) break;
-        status = bt_move_run(&tail, bt_at(in->dtype, out, rest), bt_at_const(in->dtype, in->data, rest),
-                             c->pool, c->error);
+        status = bt_call_move(c, &tail, bt_at(in->dtype, out, rest), bt_at_const(in->dtype, in->data, rest));
     }
     return status;
 }
@@ -152,16 +151,35 @@ static berth_status run_roll(bt_call *c)
             m.dim[i] = wraps ? shift[i] : keep;
             *(wraps ? &from : &to) += (wraps ? keep : shift[i]) * m.to[i];
         }
-        status = bt_move_run(&m, bt_at(in->dtype, out, to), bt_at_const(in->dtype, in->data, from), c->pool,
-                             c->error);
+        status = bt_call_move(c, &m, bt_at(in->dtype, out, to), bt_at_const(in->dtype, in->data, from));
     }
     return status;
 }
 
 const bt_op bt_ops_reverse[] = {
-    {.name = "Reverse", .infer = infer_reverse, .cpu = run_reverse},
-    {.name = "ReverseV2", .infer = infer_reverse, .cpu = run_reverse_v2},
-    {.name = "ReverseSequence", .infer = infer_reverse_sequence, .cpu = run_reverse_sequence},
-    {.name = "Roll", .infer = infer_roll, .cpu = run_roll},
+    {.name = "Reverse",
+     .infer = infer_reverse,
+     .cpu = run_reverse,
+     .gpu = run_reverse,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 2},
+    {.name = "ReverseV2",
+     .infer = infer_reverse,
+     .cpu = run_reverse_v2,
+     .gpu = run_reverse_v2,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 2},
+    {.name = "ReverseSequence",
+     .infer = infer_reverse_sequence,
+     .cpu = run_reverse_sequence,
+     .gpu = run_reverse_sequence,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 2},
+    {.name = "Roll",
+     .infer = infer_roll,
+     .cpu = run_roll,
+     .gpu = run_roll,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 6},
     {0},
 };

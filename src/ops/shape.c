@@ -227,7 +227,7 @@ static berth_status run_broadcast_to(bt_call *c)
         int j = i - (shape->rank - in->shape.rank);
         bt_move_axis(&move, shape->dim[i], to[i], j < 0 || in->shape.dim[j] == 1 ? 0 : from[j]);
     }
-    return bt_move_run(&move, out, in->data, c->pool, c->error);
+    return bt_call_move(c, &move, out, in->data);
 }
 
 static berth_status infer_broadcast_args(bt_infer *x)
@@ -295,11 +295,38 @@ const bt_op bt_ops_shape[] = {
     {.name = "ShapeN", .infer = infer_shape, .cpu = run_shape, .outputs = "output*N"},
     {.name = "Size", .infer = infer_size, .cpu = run_size},
     {.name = "Rank", .infer = infer_rank, .cpu = run_rank},
-    {.name = "Reshape", .infer = infer_reshape, .cpu = run_same_elements, .flags = BT_OP_ALIAS},
-    {.name = "Squeeze", .infer = infer_squeeze, .cpu = run_same_elements, .flags = BT_OP_ALIAS},
-    {.name = "ExpandDims", .infer = infer_expand_dims, .cpu = run_same_elements, .flags = BT_OP_ALIAS},
-    {.name = "EnsureShape", .infer = infer_ensure_shape, .cpu = run_same_elements, .flags = BT_OP_ALIAS},
-    {.name = "BroadcastTo", .infer = infer_broadcast_to, .cpu = run_broadcast_to},
+    {.name = "Reshape",
+     .infer = infer_reshape,
+     .cpu = run_same_elements,
+     .gpu = run_same_elements,
+     .gpu_types = ~0u,
+     .host_inputs = 2,
+     .flags = BT_OP_ALIAS},
+    {.name = "Squeeze",
+     .infer = infer_squeeze,
+     .cpu = run_same_elements,
+     .gpu = run_same_elements,
+     .gpu_types = ~0u,
+     .flags = BT_OP_ALIAS},
+    {.name = "ExpandDims",
+     .infer = infer_expand_dims,
+     .cpu = run_same_elements,
+     .gpu = run_same_elements,
+     .gpu_types = ~0u,
+     .host_inputs = 2,
+     .flags = BT_OP_ALIAS},
+    {.name = "EnsureShape",
+     .infer = infer_ensure_shape,
+     .cpu = run_same_elements,
+     .gpu = run_same_elements,
+     .gpu_types = ~0u,
+     .flags = BT_OP_ALIAS},
+    {.name = "BroadcastTo",
+     .infer = infer_broadcast_to,
+     .cpu = run_broadcast_to,
+     .gpu = run_broadcast_to,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 2},
     {.name = "BroadcastArgs", .infer = infer_broadcast_args, .cpu = run_broadcast_args},
     {.name = "BroadcastGradientArgs",
      .infer = infer_gradient_args,

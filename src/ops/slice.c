@@ -152,8 +152,8 @@ bt_move bt_slice_move(berth_dtype dtype, const bt_shape *in, const bt_slice *sli
     return m;
 }
 
-berth_status bt_slice_write(berth_dtype dtype, void *whole, const bt_shape *shape, const bt_slice *slice,
-                            const void *part, bt_pool *pool, berth_error *error)
+berth_status bt_slice_write(bt_call *c, berth_dtype dtype, void *whole, const bt_shape *shape,
+                            const bt_slice *slice, const void *part)
 {
     int64_t offset;
     bt_move m = bt_slice_move(dtype, shape, slice, &offset);
@@ -161,7 +161,7 @@ berth_status bt_slice_write(berth_dtype dtype, void *whole, const bt_shape *shap
         int64_t stride = m.to[i];
         m.to[i] = m.from[i], m.from[i] = stride;
     }
-    return bt_move_run(&m, bt_at(dtype, whole, offset), part, pool, error);
+    return bt_call_move(c, &m, bt_at(dtype, whole, offset), part);
 }
 
 static berth_status read_slice(bt_call *c, const bt_tensor *in, const bt_slice *slice)
@@ -171,7 +171,7 @@ static berth_status read_slice(bt_call *c, const bt_tensor *in, const bt_slice *
     if (!out) return BERTH_NO_MEMORY;
     if (bt_shape_count(&slice->shape) == 0) return BERTH_OK;
     bt_move m = bt_slice_move(in->dtype, &in->shape, slice, &offset);
-    return bt_move_run(&m, out, bt_at_const(in->dtype, in->data, offset), c->pool, c->error);
+    return bt_call_move(c, &m, out, bt_at_const(in->dtype, in->data, offset));
 }
 
 /* ---- StridedSlice, StridedSliceGrad, TensorStridedSliceUpdate ----------------------------------------- */
@@ -220,7 +220,7 @@ static berth_status write_part(bt_call *c, void *out, const bt_shape *shape, con
     if (!bt_shape_equal(&part->shape, &slice->shape))
         return bt_call_fail(c, "the values have shape %s, and the slice %s",
                             bt_shape_text(&part->shape, have), bt_shape_text(&slice->shape, want));
-    return bt_slice_write(part->dtype, out, shape, slice, part->data, c->pool, c->error);
+    return bt_slice_write(c, part->dtype, out, shape, slice, part->data);
 }
 
 static berth_status run_strided_slice_grad(bt_call *c)
@@ -234,9 +234,8 @@ static berth_status run_strided_slice_grad(bt_call *c)
     if (status) return status;
     void *out = bt_out(c, 0, part->dtype, &shape);
     if (!out) return BERTH_NO_MEMORY;
-    if (!bt_dtype_is_object(part->dtype))
-        memset(out, 0, (size_t)bt_shape_count(&shape) * bt_dtype_size(part->dtype));
-    return write_part(c, out, &shape, &slice, part);
+    status = bt_call_zero(c, part->dtype, out, bt_shape_count(&shape));
+    return status ? status : write_part(c, out, &shape, &slice, part);
 }
 
 static berth_status infer_strided_slice_update(bt_infer *x)
@@ -257,7 +256,7 @@ static berth_status run_strided_slice_update(bt_call *c)
     if (status) return status;
     void *out = bt_out(c, 0, in->dtype, &in->shape);
     if (!out) return BERTH_NO_MEMORY;
-    status = bt_move_row(in->dtype, out, in->data, bt_tensor_count(in), c->pool, c->error);
+    status = bt_call_row(c, in->dtype, out, in->data, bt_tensor_count(in));
     return status ? status : write_part(c, out, &in->shape, &slice, part);
 }
 
@@ -315,11 +314,29 @@ static berth_status run_slice(bt_call *c)
 }
 
 const bt_op bt_ops_slice[] = {
-    {.name = "Slice", .infer = infer_slice, .cpu = run_slice},
-    {.name = "StridedSlice", .infer = infer_strided_slice, .cpu = run_strided_slice},
-    {.name = "StridedSliceGrad", .infer = infer_strided_slice_grad, .cpu = run_strided_slice_grad},
+    {.name = "Slice",
+     .infer = infer_slice,
+     .cpu = run_slice,
+     .gpu = run_slice,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 6},
+    {.name = "StridedSlice",
+     .infer = infer_strided_slice,
+     .cpu = run_strided_slice,
+     .gpu = run_strided_slice,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 14},
+    {.name = "StridedSliceGrad",
+     .infer = infer_strided_slice_grad,
+     .cpu = run_strided_slice_grad,
+     .gpu = run_strided_slice_grad,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 15},
     {.name = "TensorStridedSliceUpdate",
      .infer = infer_strided_slice_update,
-     .cpu = run_strided_slice_update},
+     .cpu = run_strided_slice_update,
+     .gpu = run_strided_slice_update,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 14},
     {0},
 };

@@ -22,7 +22,7 @@ berth_status bt_slice_of_call(bt_call *c, const bt_shape *in, int first, bt_slic
 /* The copy out of a slice of a dense tensor of shape `in` (offset: its first element) into a dense one. */
 bt_move bt_slice_move(berth_dtype dtype, const bt_shape *in, const bt_slice *slice, int64_t *offset);
 /* A dense tensor's elements into the slice of another. */
-berth_status bt_slice_write(berth_dtype dtype, void *whole, const bt_shape *shape, const bt_slice *slice,
-                            const void *part, bt_pool *pool, berth_error *error);
+berth_status bt_slice_write(bt_call *c, berth_dtype dtype, void *whole, const bt_shape *shape, const bt_slice *slice,
+                            const void *part);
 
 #endif

@@ -96,7 +96,7 @@ static berth_status run_depth(bt_call *c, bool to_depth)
         const int64_t *a = axes[order[i]];
         bt_move_axis(&m, a[0], to_depth ? a[2] : a[1], to_depth ? a[1] : a[2]);
     }
-    return bt_move_run(&m, out, in->data, c->pool, c->error);
+    return bt_call_move(c, &m, out, in->data);
 }
 
 static berth_status run_space_to_depth(bt_call *c) { return run_depth(c, true); }
@@ -191,8 +191,8 @@ static berth_status move_offset(bt_call *c, const blocks *b, const int64_t *offs
         in_batched += first * t[i];
         bt_move_axis(&m, end - first, to_batch ? t[i] : s[i] * size, to_batch ? s[i] * size : t[i]);
     }
-    return bt_move_run(&m, bt_at(dtype, dst, to_batch ? in_batched : in_space),
-                       bt_at_const(dtype, src, to_batch ? in_space : in_batched), c->pool, c->error);
+    return bt_call_move(c, &m, bt_at(dtype, dst, to_batch ? in_batched : in_space),
+                        bt_at_const(dtype, src, to_batch ? in_space : in_batched));
 }
 
 static berth_status run_batch(bt_call *c, bool to_batch)
@@ -209,8 +209,7 @@ static berth_status run_batch(bt_call *c, bool to_batch)
     void *out = bt_out(c, 0, in->dtype, &fact.shape);
     if (!out) return BERTH_NO_MEMORY;
     if (bt_shape_count(&fact.shape) == 0) return BERTH_OK;
-    if (to_batch && !bt_dtype_is_object(in->dtype))
-        memset(out, 0, (size_t)bt_shape_count(&fact.shape) * bt_dtype_size(in->dtype));
+    if (to_batch && (status = bt_call_zero(c, in->dtype, out, bt_shape_count(&fact.shape)))) return status;
     const bt_shape *space = to_batch ? &in->shape : &fact.shape,
                    *batched = to_batch ? &fact.shape : &in->shape;
     for (int64_t image = 0; !status && image < b.product; image++) {
@@ -224,9 +223,10 @@ static berth_status run_batch(bt_call *c, bool to_batch)
 static berth_status run_space_to_batch(bt_call *c) { return run_batch(c, true); }
 static berth_status run_batch_to_space(bt_call *c) { return run_batch(c, false); }
 
-#define SPACE(op, what)                                      \
-    {                                                        \
-        .name = op, .infer = infer_##what, .cpu = run_##what \
+#define SPACE(op, what)                                                                                     \
+    {                                                                                                       \
+        .name = op, .infer = infer_##what, .cpu = run_##what, .gpu = run_##what, .gpu_types = BT_GPU_MOVES, \
+        .host_inputs = 6                                                                                    \
     }
 
 const bt_op bt_ops_space[] = {

@@ -46,10 +46,15 @@ static berth_status run_tile(bt_call *c)
         bt_move_axis(&m, bt_tensor_int(c->in[1], i), to[i] * in->shape.dim[i], 0);
         bt_move_axis(&m, in->shape.dim[i], to[i], from[i]);
     }
-    return bt_move_run(&m, out, in->data, c->pool, c->error);
+    return bt_call_move(c, &m, out, in->data);
 }
 
 const bt_op bt_ops_tile[] = {
-    {.name = "Tile", .infer = infer_tile, .cpu = run_tile},
+    {.name = "Tile",
+     .infer = infer_tile,
+     .cpu = run_tile,
+     .gpu = run_tile,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 2},
     {0},
 };

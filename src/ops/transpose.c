@@ -51,7 +51,7 @@ static berth_status run_transpose(bt_call *c)
     bt_strides(&in->shape, from);
     read_order(c->in[1], in->shape.rank, order);
     for (int i = 0; i < in->shape.rank; i++) bt_move_axis(&m, fact.shape.dim[i], to[i], from[order[i]]);
-    return bt_move_run(&m, out, in->data, c->pool, c->error);
+    return bt_call_move(c, &m, out, in->data);
 }
 
 static berth_status run_conjugate_transpose(bt_call *c)
@@ -95,7 +95,12 @@ static berth_status run_invert(bt_call *c)
 }
 
 const bt_op bt_ops_transpose[] = {
-    {.name = "Transpose", .infer = infer_transpose, .cpu = run_transpose},
+    {.name = "Transpose",
+     .infer = infer_transpose,
+     .cpu = run_transpose,
+     .gpu = run_transpose,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 2},
     {.name = "ConjugateTranspose", .infer = infer_transpose, .cpu = run_conjugate_transpose},
     {.name = "InvertPermutation", .infer = bt_infer_same, .cpu = run_invert},
     {0},

@@ -112,9 +112,7 @@ static berth_status run_slice_assign(bt_call *c)
     if (!status && !bt_shape_equal(&slice.shape, &part->shape))
         status = bt_call_fail(c, "the value has shape %s, the slice %s", bt_shape_text(&part->shape, got),
                               bt_shape_text(&slice.shape, want));
-    if (!status)
-        status =
-            bt_slice_write(value->dtype, value->data, &value->shape, &slice, part->data, c->pool, c->error);
+    if (!status) status = bt_slice_write(c, value->dtype, value->data, &value->shape, &slice, part->data);
     pthread_mutex_unlock(&var->lock);
     return status;
 }

@@ -150,7 +150,7 @@ berth_status bt_swap_axes(bt_call *c, berth_dtype dtype, void *dst, const void *
     bt_move_axis(&m, batch, a * b, a * b);
     bt_move_axis(&m, b, a, 1);
     bt_move_axis(&m, a, 1, b);
-    return bt_move_run(&m, dst, src, c->pool, c->error);
+    return bt_call_move(c, &m, dst, src);
 }
 
 const void *bt_channels_last(bt_call *c, int i, const bt_windowing *w, const bt_sizes *s)

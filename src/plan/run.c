@@ -154,15 +154,17 @@ static void *more_scratch(scratch *s, bt_device *device, size_t bytes, berth_err
 /* Ops that call functions work on the host wherever their tensors lie. */
 static int scratch_place(const bt_step *step) { return step->op->flags & BT_OP_BODY ? 0 : step->place; }
 
-static void *run_scratch(bt_call *c, size_t bytes)
+static void *take_scratch(bt_call *c, int place, size_t bytes)
 {
-    int place = scratch_place(c->run->step);
     scratch *s = &c->run->scratch[place];
     size_t room = bt_align(bytes ? bytes : 1, 64);
     if (s->bytes - s->used < room) return more_scratch(s, c->run->plan->env.places[place], room, c->error);
     s->used += room;
     return s->data + s->used - room;
 }
+
+static void *run_scratch(bt_call *c, size_t bytes) { return take_scratch(c, scratch_place(c->run->step), bytes); }
+static void *run_host_scratch(bt_call *c, size_t bytes) { return take_scratch(c, 0, bytes); }
 
 /* After a step that overflowed: one block that will do for it next time. */
 static void settle_scratch(scratch *s, bt_device *device)
@@ -197,7 +199,7 @@ static berth_status run_check(bt_call *c, int64_t iteration)
 
 static struct bt_resources *run_resources(bt_call *c) { return c->run->services->resources; }
 
-static const bt_run_host run_host = {run_out, run_alias, run_move, run_scratch, run_body, run_check, run_resources};
+static const bt_run_host run_host = {run_out, run_alias, run_move, run_scratch, run_host_scratch, run_body, run_check, run_resources};
 
 /* ---- States ------------------------------------------------------------------------------------------- */
 
@@ -410,11 +412,12 @@ static berth_status run_steps(bt_run *run, uint64_t take, berth_error *error)
         run->step = step;
         if (plan->guarded && step_is_dead(run, step, &c)) continue;
         int place = scratch_place(step);
-        scratch *s = &run->scratch[place];
-        s->used = 0;
+        scratch *s = &run->scratch[place], *on_host = &run->scratch[0];
+        s->used = on_host->used = 0;
         c.device = places[step->place];
         berth_status status = step->run(&c);
         if (s->overflow) settle_scratch(s, places[place]);
+        if (on_host->overflow) settle_scratch(on_host, places[0]);
         if (status) return fail_step(step, error);
         if (cancel && *cancel) return bt_fail(error, BERTH_CANCELLED, "the run was cancelled");
     }
