@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "pass/pass.h"
+#include "plan/profile.h"
 #include "plan/store.h"
 
 enum { BT_MAX_PLACES = 16 };
@@ -147,7 +148,7 @@ typedef struct bt_services {
     struct bt_resources *resources;
     const volatile int *cancel;
     int64_t max_iterations;
-    struct bt_profile *profile; /* NULL: none */
+    bt_profile *profile; /* NULL: none */
 } bt_services;
 
 /* Runs a plan. Contract of in, out and take: bt_run_body in ops/op.h. */

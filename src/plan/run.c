@@ -393,6 +393,13 @@ static berth_status fail_step(const bt_step *step, berth_error *error)
     return error->status;
 }
 
+/* A profiled step of a device ends when its kernels do. */
+static void note_step(bt_profile *profile, const bt_step *step, bt_device *device, int64_t start)
+{
+    if (device->ops->compile) device->ops->sync(device, NULL);
+    bt_profile_step(profile, step->node->name, step->op->name, device, start);
+}
+
 static berth_status run_steps(bt_run *run, uint64_t take, berth_error *error)
 {
     const bt_plan *plan = run->plan;
@@ -415,7 +422,10 @@ static berth_status run_steps(bt_run *run, uint64_t take, berth_error *error)
         scratch *s = &run->scratch[place], *on_host = &run->scratch[0];
         s->used = on_host->used = 0;
         c.device = places[step->place];
+        bt_profile *profile = run->services->profile;
+        int64_t start = profile ? bt_profile_now() : 0;
         berth_status status = step->run(&c);
+        if (profile) note_step(profile, step, places[step->place], start);
         if (s->overflow) settle_scratch(s, places[place]);
         if (on_host->overflow) settle_scratch(on_host, places[0]);
         if (status) return fail_step(step, error);
