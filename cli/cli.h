@@ -24,7 +24,7 @@ typedef struct cli_pair {
 } cli_pair;
 
 typedef struct cli_options {
-    const char *model, *signature, *tags, *structure, *device, *stage, *labels;
+    const char *model, *signature, *tags, *structure, *device, *stage, *labels, *trace;
     const char *fallback, *config;
     cli_list inputs, outputs, shapes, rules;
     cli_list visible, limits, fractions, counts, logical; /* of devices: NAME=VALUE */
@@ -186,6 +186,7 @@ void cli_top_json(FILE *to, berth_tensor *tensor, int64_t k, const cli_labels *l
 /* ---- output.c: files that appear only when everything went well ---- */
 
 void cli_output_check(const char *path); /* before the work: fails when the path cannot be written */
+void cli_output_trace(const char *path, berth_session *session); /* the timeline of a profiled session */
 void cli_output_write(const char *path, berth_tensor *tensor, const char *name);
 void cli_output_commit(void);  /* renames all that were written */
 void cli_output_discard(void); /* safe at any time, from a signal handler too */

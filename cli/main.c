@@ -78,6 +78,7 @@ static const struct option {
     {"--image-order", "rgb|bgr", RUN | BENCH, ORDER, AT(bgr), "order of a picture's channels (default rgb)"},
     {"--top", "K", RUN, COUNT, AT(top), "print the K best classes of an output"},
     {"--labels", "FILE", RUN, TEXT, AT(labels), "their names, one a line"},
+    {"--trace", "FILE.json", RUN, TEXT, AT(trace), "a timeline of the run, for Perfetto or chrome://tracing"},
     {"--stage", "STAGE", INSPECT, TEXT, AT(stage), "the graph at a stage, as text"},
     {"--seconds", "S", BENCH, SECONDS, AT(seconds), "how long to measure (default 2)"},
     {"--json", NULL, SESSION | DEVICES, SET, AT(json), "for programs: one JSON object"},

@@ -82,12 +82,15 @@ int cli_run(const cli_options *given)
     cli_open_session(&m, &options);
     berth_feed *feeds = cli_read_feeds(&m, &options, &n_feeds),
                *fetches = cli_fetches(&m, &options, &n_fetches);
+    if (options.trace) cli_output_check(options.trace);
+    if (options.trace && berth_session_profile(m.session, true, &error)) cli_fail_with(&error);
     cli_progress("running");
     if (berth_session_run(m.session, feeds, n_feeds, fetches, n_fetches, NULL, &error)) cli_fail_with(&error);
     cli_progress(NULL);
     if (options.labels) check_labels(&options, fetches, n_fetches, &labels);
     for (size_t i = 0; i < n_fetches; i++)
         if (file_of(&options, i)) cli_output_write(file_of(&options, i), fetches[i].tensor, fetches[i].name);
+    if (options.trace) cli_output_trace(options.trace, m.session);
     if (n_files == n_fetches && n_files)
         ;
     else if (options.json) print_json(&options, fetches, n_fetches, &labels);

@@ -304,8 +304,15 @@ typedef struct berth_memory {
 /* Bytes that the session's plans hold on a device now. */
 BERTH_API berth_status berth_session_memory(berth_session *session, const char *device, berth_memory *memory, berth_error *error);
 
+/* From now on every step of every run is noted, which slows them a little; false stops and forgets. */
+BERTH_API berth_status berth_session_profile(berth_session *session, bool on, berth_error *error);
+/* What was noted, as a timeline that Perfetto and chrome://tracing open: {"traceEvents": [...]}, a row a device and
+ * thread, and the bytes in use on each device. */
+BERTH_API berth_status berth_session_trace(berth_session *session, berth_write_fn *write, void *user, berth_error *error);
+
 /* Writes a stage of the path from file to plan as text: "source" (the graph as written), then the graph after
- * each pass by its name ("prune", "functionalise", "inline", "freeze", "fold", "fuse"), then "plan". */
+ * each pass by its name ("prune", "inline", "refs", "functionalise", "simplify", "freeze", "fold", "invariants",
+ * "controls", "pad", "activations", "layer_norm", "fuse"), then "plan". */
 BERTH_API berth_status berth_session_dump(berth_session *session, const char *stage, berth_write_fn *write, void *user,
                                           berth_error *error);
 

@@ -151,7 +151,7 @@ class CommandLine(Case):
         self.bad(2, "--seconds", "run", "m", "--seconds", "1")
 
     def test_options_that_are_not_there_are_refused(self):
-        for option in "--trace=f", "--precision=f16":
+        for option in ("--precision=f16",):
             self.bad(2, option.split("=")[0], "run", EXAMPLE + "/digits.pb", option)
         self.bad(2, "convert", "convert", "m", "out")
 
@@ -495,6 +495,17 @@ class Models(Case):
         self.assertIn("Conv2D", self.good("inspect", EXAMPLE + "/digits.pb", "--stage", "source"))
         self.assertTrue(self.good("inspect", EXAMPLE + "/digits.pb", "--stage", "plan"))
         self.bad(2, "nowhere", "inspect", EXAMPLE + "/digits.pb", "--stage", "nowhere")
+
+    def test_trace(self):
+        file = self.path("trace.json")
+        self.good("run", EXAMPLE + "/digits.pb", "--input", "image:0=" + EXAMPLE + "/pictures/3.png", "--trace", file)
+        with open(file) as f:
+            events = json.load(f)["traceEvents"]
+        steps = [e for e in events if e["ph"] == "X"]
+        self.assertIn("_FusedConv2D", [e["name"] for e in steps])
+        self.assertTrue(all(e["dur"] >= 0 and e["pid"] == "/CPU:0" for e in steps))
+        self.bad(1, "absent", "run", EXAMPLE + "/digits.pb", "--input", "image:0=" + EXAMPLE + "/pictures/3.png", "--trace",
+                 "absent/trace.json")
 
     def test_bench(self):
         result = json.loads(self.good("bench", EXAMPLE + "/digits.pb", "--seconds", "0.1", "--json"))

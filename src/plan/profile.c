@@ -51,6 +51,15 @@ void bt_profile_free(bt_profile *p)
     bt_free(p);
 }
 
+void bt_profile_clear(bt_profile *p)
+{
+    pthread_mutex_lock(&p->lock);
+    bt_arena_free(&p->texts);
+    bt_arena_init(&p->texts);
+    p->n = p->dropped = 0;
+    pthread_mutex_unlock(&p->lock);
+}
+
 static int thread_number(bt_profile *p)
 {
     pthread_t self = pthread_self();

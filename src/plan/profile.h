@@ -9,6 +9,7 @@ typedef struct bt_profile bt_profile;
 
 bt_profile *bt_profile_new(void); /* NULL: out of memory */
 void bt_profile_free(bt_profile *profile);
+void bt_profile_clear(bt_profile *profile);
 int64_t bt_profile_now(void);     /* ns */
 /* A step that ran on a device from start (bt_profile_now) until now; name and op are copied. Steps beyond a million are
  * counted but not kept. Thread-safe. */

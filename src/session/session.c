@@ -261,7 +261,7 @@ static bt_session_plan *plan_for(berth_session *s, const bt_names *n, berth_erro
 
 static bt_services services_of(berth_session *s, const berth_run_options *options)
 {
-    bt_services services = {.resources = s->resources};
+    bt_services services = {.resources = s->resources, .profile = s->profile};
     if (options && options->size >= sizeof *options) services.cancel = options->cancel, services.max_iterations = options->max_iterations;
     return services;
 }
@@ -339,6 +339,7 @@ void berth_session_free(berth_session *s)
 {
     if (!s) return;
     drop_all(s);
+    bt_profile_free(s->profiled);
     bt_resources_free(s->resources);
     bt_map_free(&s->written);
     bt_arena_free(&s->arena);

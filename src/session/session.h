@@ -24,6 +24,8 @@ struct berth_session {
     bool log_placement;
     bool hard;
     bt_resources *resources;
+    bt_profile *_Atomic profile; /* NULL: nobody wants to know */
+    bt_profile *profiled;        /* made once, and kept: runs in flight may still write to it */
     pthread_mutex_t lock;   /* of what follows */
     bt_session_plan *plans; /* most recent first */
     bt_map written;         /* variables that some plan writes */
