@@ -4,7 +4,7 @@
 #ifndef BT_GRAPHDEF_H
 #define BT_GRAPHDEF_H
 
-#include "format/wire.h"
+#include "base/wire.h"
 #include "graph/graph.h"
 
 /* A function that is to be read. */

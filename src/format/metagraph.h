@@ -2,7 +2,7 @@
 #ifndef BT_METAGRAPH_H
 #define BT_METAGRAPH_H
 
-#include "format/wire.h"
+#include "base/wire.h"
 #include "graph/graph.h"
 
 enum { META_INFO = 1, INFO_TAGS = 4 }; /* fields of MetaGraphDef and of the MetaInfoDef in it */

@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
-#include "format/wire.h"
+#include "base/wire.h"
 
 typedef enum bt_pbtxt_message { BT_PBTXT_GRAPH, BT_PBTXT_SAVED_MODEL } bt_pbtxt_message;
 

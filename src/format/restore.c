@@ -3,7 +3,7 @@
  * of the assignment is the variable. Reading tensors: bundle.c. */
 #include "format/restore.h"
 
-#include "format/wire.h"
+#include "base/wire.h"
 #include "ops/op.h"
 
 #define CALL_LIMIT 10000 /* functions entered, and steps along one edge */

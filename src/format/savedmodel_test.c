@@ -7,7 +7,7 @@
 #include "format/format.h"
 #include "format/pbtxt.h"
 #include "format/sstable_make.h"
-#include "format/wire.h"
+#include "base/wire.h"
 
 #define STRINGS(name, n, values)                                                        \
     "node { name: '" name                                                               \

@@ -1,5 +1,6 @@
 /* Protobuf's wire encoding: a bounded reader that copies nothing, and a small writer. Knows no message: those who
- * read one loop over its fields. To read next: graphdef.c (messages read), pbtxt.c (messages written). */
+ * read one loop over its fields. To read next: ../format/graphdef.c (messages read), ../format/pbtxt.c (messages
+ * written). */
 #ifndef BT_WIRE_H
 #define BT_WIRE_H
 

@@ -1,7 +1,7 @@
 /* Protobuf's wire encoding, read in place: every length is checked against the message that holds it, so that a
  * view that was handed out always lies within the bytes given. Groups, which nobody writes any more, count as
  * damage. The encoding: https://protobuf.dev/programming-guides/encoding */
-#include "format/wire.h"
+#include "base/wire.h"
 
 bt_wire bt_wire_of(bt_str message)
 {

@@ -1,5 +1,5 @@
 /* The wire encoding: known bytes, what the writer writes read back, damage. */
-#include "format/wire.h"
+#include "base/wire.h"
 
 #include "check.h"
 
