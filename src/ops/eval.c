@@ -51,12 +51,18 @@ static berth_status eval_alias(bt_call *c, int i, int j, berth_dtype dtype, cons
     return BERTH_OK;
 }
 
-static berth_status eval_move(bt_call *c, int i, bt_tensor *t)
+static berth_status eval_move(bt_call *c, int i, bt_tensor *t, bool swap)
 {
+    (void)swap;
     bt_tensor_clear(c->out[i]);
     berth_status status = bt_tensor_keep(c->out[i], t, c->error);
     bt_tensor_clear(t);
     return status;
+}
+
+static bt_tensor *eval_kept(bt_call *c, int n)
+{
+    return (void)n, bt_call_unsupported(c, "cannot be folded"), NULL;
 }
 
 static void *eval_scratch(bt_call *c, size_t bytes)
@@ -79,6 +85,7 @@ static struct bt_resources *eval_resources(bt_call *c) { return (void)c, NULL; }
 static const bt_run_host run_host = {.out = eval_out,
                                      .alias = eval_alias,
                                      .move = eval_move,
+                                     .kept = eval_kept,
                                      .scratch = eval_scratch,
                                      .body = eval_run_body,
                                      .check = eval_check,

@@ -67,17 +67,14 @@ typedef struct branches {
 /* Runs a body on the inputs from `first` on; its results become the outputs. */
 static berth_status run_branch(bt_call *c, struct bt_body *body, int first)
 {
-    size_t n = (size_t)c->n_out;
-    bt_tensor *results = bt_scratch(c, (n + 1) * (sizeof *results + sizeof(bt_tensor *)));
-    if (!results) return BERTH_NO_MEMORY;
-    bt_tensor **out = (bt_tensor **)(results + n + 1);
-    memset(results, 0, n * sizeof *results);
-    for (size_t i = 0; i < n; i++) out[i] = &results[i];
+    bt_tensor *results = bt_kept(c, c->n_out);
+    bt_tensor **out = bt_scratch(c, ((size_t)c->n_out + 1) * sizeof *out);
+    if (!results || !out) return BERTH_NO_MEMORY;
+    for (int i = 0; i < c->n_out; i++) out[i] = &results[i];
     berth_status status = bt_run_body(c, body, c->in + first, out, c->last >> first);
-    for (int i = 0; i < c->n_out; i++) {
-        if (!status) status = bt_out_move(c, i, &results[i]);
-        bt_tensor_clear(&results[i]);
-    }
+    for (int i = 0; i < c->n_out && !status; i++) status = bt_out_swap(c, i, &results[i]);
+    for (int i = 0; i < c->n_out; i++)
+        if (bt_dtype_is_object(results[i].dtype)) bt_tensor_clear(&results[i]);
     return status;
 }
 

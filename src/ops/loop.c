@@ -57,7 +57,8 @@ static berth_status prepare_body(bt_prepare *p, const char *name, const bt_funct
 /* Loop state: now[k] is an input of the step, or lies in one of the two sets. */
 typedef struct state {
     int n;
-    bt_tensor *set[2];
+    bt_tensor *set[2]; /* kept from run to run */
+    bt_tensor *flag;   /* one more of these */
     bt_tensor **now; /* now[-1] is free, for an argument before the state */
     bt_tensor **next;
     uint64_t take; /* of now */
@@ -66,13 +67,14 @@ typedef struct state {
 static berth_status state_init(bt_call *c, state *s, int first, uint64_t last)
 {
     size_t n = s->n = c->n_in - first;
-    s->set[0] = bt_scratch(c, 2 * (n + 1) * (sizeof(bt_tensor) + sizeof(bt_tensor *)));
-    if (!s->set[0]) return BERTH_NO_MEMORY;
+    s->set[0] = bt_kept(c, 2 * s->n + 1);
+    bt_tensor **pointers = bt_scratch(c, 2 * (n + 1) * sizeof *pointers);
+    if (!s->set[0] || !pointers) return BERTH_NO_MEMORY;
     s->set[1] = s->set[0] + n;
-    s->now = (bt_tensor **)(s->set[0] + 2 * (n + 1)) + 1;
+    s->flag = s->set[1] + n;
+    s->now = pointers + 1;
     s->next = s->now + n;
     s->take = last;
-    memset(s->set[0], 0, 2 * (n + 1) * sizeof(bt_tensor));
     for (size_t k = 0; k < n; k++) s->now[k] = c->in[first + (int)k];
     return BERTH_OK;
 }
@@ -100,9 +102,10 @@ static berth_status state_finish(bt_call *c, state *s, const loop *l, int first,
         if (l->unread[k]) continue;
         status = s->now[k] == c->in[first + k]
                      ? bt_out_alias(c, k, first + k, s->now[k]->dtype, &s->now[k]->shape)
-                     : bt_out_move(c, k, s->now[k]);
+                     : bt_out_swap(c, k, s->now[k]);
     }
-    for (int k = 0; k < 2 * s->n; k++) bt_tensor_clear(&s->set[0][k]);
+    for (int k = 0; k < 2 * s->n; k++)
+        if (bt_dtype_is_object(s->set[0][k].dtype)) bt_tensor_clear(&s->set[0][k]);
     return status;
 }
 
@@ -137,18 +140,16 @@ static berth_status run_while(bt_call *c)
 {
     const loop *l = c->state;
     state s = {0};
-    bt_tensor flag = {0}, *flag_out = &flag;
     berth_status status = state_init(c, &s, 0, c->last);
     if (status) return status;
     for (int64_t round = 0; !status; round++) {
         bool more = false;
         status = bt_run_check(c, round);
-        if (!status) status = bt_run_body(c, l->cond, s.now, &flag_out, 0);
-        if (!status) status = bt_tensor_truth(c, &flag, &more);
+        if (!status) status = bt_run_body(c, l->cond, s.now, &s.flag, 0);
+        if (!status) status = bt_tensor_truth(c, s.flag, &more);
         if (status || !more) break;
         status = state_round(c, &s, l, round, 0);
     }
-    bt_tensor_clear(&flag);
     return state_finish(c, &s, l, 0, status);
 }
 

@@ -102,6 +102,11 @@ void *bt_out(bt_call *c, int i, berth_dtype dtype, const bt_shape *shape);
 berth_status bt_out_alias(bt_call *c, int i, int j, berth_dtype dtype, const bt_shape *shape);
 /* Output i becomes what *t holds (its reference moves; *t is left empty). A borrowed *t is copied. */
 berth_status bt_out_move(bt_call *c, int i, bt_tensor *t);
+/* The same, but *t is left with the memory that the output had, so that neither side allocates when they do it again. */
+berth_status bt_out_swap(bt_call *c, int i, bt_tensor *t);
+/* n tensors (always as many) that stay this step's from one run to the next, empty at first: for what loops and branches
+ * turn over. Objects must be cleared when the step ends. NULL with the error set. */
+bt_tensor *bt_kept(bt_call *c, int n);
 /* Working memory until the step ends; kept for the next. 64-byte aligned. NULL with the error set. */
 void *bt_scratch(bt_call *c, size_t bytes);
 /* The same, on the host wherever the step runs. */
@@ -121,7 +126,8 @@ struct bt_resources *bt_run_resources(bt_call *c);
 typedef struct bt_run_host {
     void *(*out)(bt_call *c, int i, berth_dtype dtype, const bt_shape *shape);
     berth_status (*alias)(bt_call *c, int i, int j, berth_dtype dtype, const bt_shape *shape);
-    berth_status (*move)(bt_call *c, int i, bt_tensor *t);
+    berth_status (*move)(bt_call *c, int i, bt_tensor *t, bool swap);
+    bt_tensor *(*kept)(bt_call *c, int n);
     void *(*scratch)(bt_call *c, size_t bytes);
     void *(*host_scratch)(bt_call *c, size_t bytes); /* NULL: scratch is on the host */
     berth_status (*body)(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out, uint64_t take);

@@ -27,7 +27,11 @@ berth_status bt_out_alias(bt_call *c, int i, int j, berth_dtype dtype, const bt_
     return c->host->alias(c, i, j, dtype, shape);
 }
 
-berth_status bt_out_move(bt_call *c, int i, bt_tensor *t) { return c->host->move(c, i, t); }
+berth_status bt_out_move(bt_call *c, int i, bt_tensor *t) { return c->host->move(c, i, t, false); }
+
+berth_status bt_out_swap(bt_call *c, int i, bt_tensor *t) { return c->host->move(c, i, t, true); }
+
+bt_tensor *bt_kept(bt_call *c, int n) { return c->host->kept(c, n); }
 
 void *bt_scratch(bt_call *c, size_t bytes) { return c->host->scratch(c, bytes); }
 void *bt_host_scratch(bt_call *c, size_t bytes)

@@ -22,6 +22,12 @@ typedef struct scratch {
     overflow *overflow;
 } scratch;
 
+/* Tensors that a step turns over (bt_kept). */
+typedef struct kept {
+    bt_tensor *tensors;
+    int n;
+} kept;
+
 struct bt_run {
     bt_plan *plan;
     const bt_services *services;
@@ -29,6 +35,7 @@ struct bt_run {
     bt_tensor *values;     /* by slot */
     bt_tensor **pointers;  /* of all steps' inputs and outputs, into values */
     bool *dead;            /* by step; guarded plans only */
+    kept *kept;            /* by step */
     uint8_t *arena[BT_MAX_PLACES];
     size_t arena_bytes[BT_MAX_PLACES];
     scratch scratch[BT_MAX_PLACES];
@@ -124,19 +131,36 @@ static berth_status run_alias(bt_call *c, int i, int j, berth_dtype dtype, const
     return status;
 }
 
-static berth_status run_move(bt_call *c, int i, bt_tensor *from)
+static berth_status run_move(bt_call *c, int i, bt_tensor *from, bool swap)
 {
     bt_tensor *t = c->out[i];
     berth_status status = BERTH_OK;
     if (offset_of(c, t) != BT_DYNAMIC) {
         status = run_out(c, i, from->dtype, &from->shape) ? bt_tensor_transfer(t, from, c->error) : c->error->status;
+    } else if (from->buffer) {
+        bt_tensor old = *t;
+        *t = *from;
+        *from = old;
+        bool serves = swap && owns(from) && !is_wrapped(from->buffer) && !bt_dtype_is_object(from->dtype);
+        if (serves) return BERTH_OK;
     } else {
         bt_tensor_clear(t);
-        if (from->buffer) *t = *from, *from = (bt_tensor){0};
-        else status = bt_tensor_copy(t, from, c->error);
+        status = bt_tensor_copy(t, from, c->error);
     }
-    bt_tensor_clear(from);
+    if (!swap || bt_dtype_is_object(from->dtype) || !from->buffer) bt_tensor_clear(from);
     return status;
+}
+
+/* By step; made when it is first asked for. */
+static bt_tensor *run_kept(bt_call *c, int n)
+{
+    bt_tensor **kept = &c->run->kept[c->run->step - c->run->plan->steps].tensors;
+    if (!*kept) {
+        *kept = bt_calloc((size_t)n + 1, sizeof **kept);
+        if (!*kept) return bt_fail_memory(c->error), NULL;
+        c->run->kept[c->run->step - c->run->plan->steps].n = n;
+    }
+    return *kept;
 }
 
 static void *more_scratch(scratch *s, bt_device *device, size_t bytes, berth_error *error)
@@ -199,7 +223,7 @@ static berth_status run_check(bt_call *c, int64_t iteration)
 
 static struct bt_resources *run_resources(bt_call *c) { return c->run->services->resources; }
 
-static const bt_run_host run_host = {run_out, run_alias, run_move, run_scratch, run_host_scratch, run_body, run_check, run_resources};
+static const bt_run_host run_host = {run_out, run_alias, run_move, run_kept, run_scratch, run_host_scratch, run_body, run_check, run_resources};
 
 /* ---- States ------------------------------------------------------------------------------------------- */
 
@@ -210,6 +234,11 @@ static void state_free(bt_run *run)
     bt_free(run->values);
     bt_free((void *)run->pointers);
     bt_free(run->dead);
+    for (int32_t s = 0; run->kept && s < run->plan->n_steps; s++) {
+        for (int i = 0; i < run->kept[s].n; i++) bt_tensor_clear(&run->kept[s].tensors[i]);
+        bt_free(run->kept[s].tensors);
+    }
+    bt_free(run->kept);
     for (int p = 0; p < run->plan->env.n_places; p++) {
         bt_device *device = run->plan->env.places[p];
         run->plan->arena_bytes[p] -= (int64_t)run->arena_bytes[p];
@@ -227,7 +256,8 @@ static bt_run *state_new(bt_plan *plan, berth_error *error)
     run->values = bt_calloc((size_t)plan->n_slots + 1, sizeof *run->values);
     run->pointers = bt_calloc((size_t)plan->n_pointers + 1, sizeof *run->pointers);
     run->dead = bt_calloc((size_t)plan->n_steps + 1, sizeof *run->dead);
-    if (!run->values || !run->pointers || !run->dead) {
+    run->kept = bt_calloc((size_t)plan->n_steps + 1, sizeof *run->kept);
+    if (!run->values || !run->pointers || !run->dead || !run->kept) {
         state_free(run);
         return bt_fail_memory(error), NULL;
     }
