@@ -52,6 +52,8 @@ typedef struct btk_result {
 
 typedef struct btk_layer {
     const char *name, *class_name;
+    const char
+        *path; /* where a store that goes by paths has it: "layers/bidirectional/forward_layer"; else "" */
     const bt_json *config;
     const bt_json *json; /* the whole entry: class_name, config, inbound_nodes */
     const struct btk_class *class;
@@ -69,11 +71,19 @@ typedef struct btk_layer {
     int n_results;
 } btk_layer;
 
-/* Where weights come from: all that is stored for a layer of the outermost model, in Keras's order. */
+/* Where weights come from: one of of_layer and of_path, and what is kept beside them. */
 typedef struct btk_weights {
     void *user;
+    /* All that is stored for a layer of the outermost model, in Keras's order. */
     berth_status (*of_layer)(void *user, const char *layer, const bt_tensor **weights, int *n,
                              berth_error *error);
+    /* Of the object at a path, weight number i, which Keras calls `name` (NULL: by number alone). Dtype 0: none. */
+    berth_status (*of_path)(void *user, const char *path, int i, const char *name, bt_tensor *value,
+                            berth_error *error);
+    bool
+        by_place; /* the layers of a model are "layer-0", "layer-1" ..., not "layers/dense", "layers/dense_1" ... */
+    /* Or NULL: a file kept for the object at a path; *text is empty (p NULL) when there is none. */
+    berth_status (*asset)(void *user, const char *path, const char *name, bt_str *text, berth_error *error);
 } btk_weights;
 
 typedef struct btk {
@@ -120,12 +130,23 @@ enum {
 
 /* The whole model: placeholders, layers, the signature; weights filled in. */
 berth_status btk_model(btk *k, const bt_json *model);
+/* keras_load.c */
+/* The architecture beside a file of weights (--structure). Its file is the source's from then on. */
+berth_status btk_structure(const char *path, bt_source *source, bt_str *text, berth_error *error);
+/* Builds the model that this JSON says. what: the text's name in messages. version: of Keras, in the file's words; empty:
+ * as the text says. */
+berth_status btk_load(bt_source *source, const btk_weights *weights, bt_str text, const char *what,
+                      bt_str version, berth_error *error);
 /* keras_layer.c */
 /* A layer from its entry, with no calls yet. NULL when failed. */
 btk_layer *btk_layer_new(btk *k, const bt_json *entry);
 /* A layer inside the one that is being called: made at the first call, found again at later ones, in the same
- * order. */
-btk_layer *btk_child(btk_call *c, const bt_json *entry);
+ * order. role: Keras's name for the member that it is ("layer", "forward_layer"). */
+btk_layer *btk_child(btk_call *c, const bt_json *entry, const char *role);
+/* Of all layers of a model, their paths. */
+void btk_place_layers(btk *k, btk_layer *model);
+/* "GlobalAveragePooling2D" as Keras writes it in paths: "global_average_pooling2d". NULL: out of memory. */
+char *btk_snake_case(btk *k, const char *name);
 /* Calls it; results in *out. */
 void btk_layer_call(btk *k, btk_layer *layer, const btk_value *args, int n_args, btk_result *out);
 /* The same for one tensor in, one out. */

@@ -1,9 +1,8 @@
 /* Keras HDF5: whole models (`model.save("x.h5")` of Keras 1 to 3): the configuration in the attribute
  * model_config, the weights in the group model_weights, a group a layer, in the order of its attribute
- * weight_names. Files of weights alone take their configuration from --structure. Knows nothing of layers:
- * keras_model.c. */
-#include "format/hdf5.h"
-#include "format/keras.h"
+ * weight_names. Files of weights alone take their configuration from --structure; those of Keras 3
+ * (".weights.h5") go by paths (keras_tree.c). Knows nothing of layers: keras_model.c. */
+#include "format/keras_tree.h"
 
 #include <stdlib.h>
 
@@ -100,50 +99,37 @@ static berth_status of_layer(void *user, const char *layer, const bt_tensor **we
 
 /* ---- The model ---------------------------------------------------------------------------------------- */
 
-/* The architecture: of the file, else of the one given beside it. */
+/* The architecture: of the file, else of the one given beside it, which *what names. */
 static berth_status configuration(keras_file *f, const bt_format_options *options, bt_source *source,
-                                  bt_str *text)
+                                  bt_str *text, const char **what)
 {
-    berth_error *error = f->h5.error;
-    berth_status status = text_attribute(&f->h5, f->h5.root, "model_config", text);
     const char *path = options ? options->structure : NULL;
+    berth_status status = text_attribute(&f->h5, f->h5.root, "model_config", text);
+    *what = path ? path : "model_config";
     if (status || (text->n && !path)) return status;
-    if (!path)
-        return bt_fail(error, BERTH_BAD_MODEL,
-                       "no Keras model: the file has no model_config (a file of weights alone "
-                       "needs its architecture: --structure ARCH.json)");
-    bt_file *file = bt_file_open(path, error);
-    if (!file) return error ? error->status : BERTH_NOT_FOUND;
-    *text = (bt_str){(const char *)file->data, file->size};
-    return bt_source_add_file(source, file) ? BERTH_OK : bt_fail_memory(error);
+    if (path) return btk_structure(path, source, text, f->h5.error);
+    return bt_fail(f->h5.error, BERTH_BAD_MODEL,
+                   "no Keras model: the file has no model_config (a file of weights alone "
+                   "needs its architecture: --structure ARCH.json)");
 }
 
 static berth_status build(keras_file *f, const bt_format_options *options, bt_source *source,
                           berth_error *error)
 {
     bt_str text, version;
+    const char *what;
     const bt_hdf5_link *link = bt_map_get(&f->root.links, bt_str_of("model_weights"));
-    berth_status status = configuration(f, options, source, &text);
+    berth_status status = configuration(f, options, source, &text, &what);
     if (!status) status = text_attribute(&f->h5, f->h5.root, "keras_version", &version);
+    if (!status) status = bt_hdf5_group_open(&f->h5, link ? link->address : f->h5.root, &f->weights);
     if (status) return status;
-    const bt_json *json = bt_json_parse(f->arena, text, error);
-    if (!json) {
-        bt_error_prefix(error, "%s", options && options->structure ? options->structure : "model_config");
-        return BERTH_BAD_MODEL;
-    }
-    const char *written =
-        bt_json_text(bt_json_get(json, "keras_version"), bt_json_get(json, "module") ? "3" : "2");
-    status = bt_hdf5_group_open(&f->h5, link ? link->address : f->h5.root, &f->weights);
-    btk_weights weights = {f, of_layer};
-    btk k = {.source = source,
-             .arena = f->arena,
-             .graph = &source->graph,
-             .weights = &weights,
-             .scope = "",
-             .error = error};
-    k.version = version.n ? version.p[0] - '0' : written[0] - '0';
-    if (k.version < 1 || k.version > 9) k.version = 2;
-    return status ? status : btk_model(&k, json);
+    btk_tree tree = {.h5 = &f->h5};
+    btk_weights weights = {.user = f, .of_layer = of_layer};
+    if (!link && btk_tree_sniff(&f->weights))
+        weights = (btk_weights){.user = &tree, .of_path = btk_tree_weight};
+    status = btk_load(source, &weights, text, what, version, error);
+    btk_tree_free(&tree);
+    return status;
 }
 
 static berth_status load(const char *path, bt_file *file, const bt_format_options *options, bt_source *source,

@@ -1,6 +1,8 @@
 /* Keras: layers: made from their entries, and called. */
 #include "format/keras.h"
 
+#include <ctype.h>
+
 btk_layer *btk_layer_new(btk *k, const bt_json *entry)
 {
     btk_layer *layer = k->failed ? NULL : bt_arena_new(k->arena, btk_layer);
@@ -9,6 +11,7 @@ btk_layer *btk_layer_new(btk *k, const bt_json *entry)
         return NULL;
     }
     layer->json = entry;
+    layer->path = "";
     layer->config = bt_json_get(entry, "config");
     layer->class_name = bt_json_text(bt_json_get(entry, "class_name"), NULL);
     const char *name = bt_json_text(bt_json_get(entry, "name"), NULL);
@@ -35,15 +38,61 @@ btk_layer *btk_layer_new(btk *k, const bt_json *entry)
     return k->failed ? NULL : layer;
 }
 
-btk_layer *btk_child(btk_call *c, const bt_json *entry)
+btk_layer *btk_child(btk_call *c, const bt_json *entry, const char *role)
 {
     btk_layer *child = c->layer->next_child;
     if (child) return c->layer->next_child = child->next, child;
     if (!(child = btk_layer_new(c->k, entry))) return NULL;
+    if (c->k->weights->of_path) child->path = bt_arena_print(c->k->arena, "%s/%s", c->layer->path, role);
+    if (!child->path) return btk_fail(c->k, BERTH_NO_MEMORY, "out of memory"), NULL;
     btk_layer **last = &c->layer->children;
     while (*last) last = &(*last)->next;
     return *last = child;
 }
+
+/* ---- Paths -------------------------------------------------------------------------------------------- */
+
+char *btk_snake_case(btk *k, const char *name)
+{
+    char *out = bt_arena_alloc(k->arena, 2 * strlen(name) + 1);
+    for (size_t i = 0, n = 0; out && name[i]; i++) {
+        bool begins = i && isupper((unsigned char)name[i]) &&
+                      (islower((unsigned char)name[i + 1]) || islower((unsigned char)name[i - 1]));
+        if (begins) out[n++] = '_';
+        if (isalnum((unsigned char)name[i]) || name[i] == '_')
+            out[n++] = (char)tolower((unsigned char)name[i]);
+    }
+    return out;
+}
+
+/* "layers/dense", "layers/dense_1" ...: numbered among those of their class. */
+static char *path_by_class(btk *k, const btk_layer *model, const btk_layer *layer, bt_map *classes)
+{
+    const char *name = btk_snake_case(k, layer->class_name), *slash = *model->path ? "/" : "";
+    ptrdiff_t last = name ? bt_map_get_index(classes, bt_str_of(name)) : -1;
+    if (!name || !bt_map_put_index(classes, bt_str_of(name), (size_t)(last + 1))) return NULL;
+    return last < 0 ? bt_arena_print(k->arena, "%s%slayers/%s", model->path, slash, name)
+                    : bt_arena_print(k->arena, "%s%slayers/%s_%td", model->path, slash, name, last + 1);
+}
+
+/* A Sequential's InputLayer is none of its layers. */
+void btk_place_layers(btk *k, btk_layer *model)
+{
+    bt_map classes = {0};
+    int place = 0;
+    if (!k->weights->of_path) return;
+    for (btk_layer *layer = model->children; layer && !k->failed; layer = layer->next) {
+        bool counts = strcmp(model->class_name, "Sequential") || strcmp(layer->class_name, "InputLayer");
+        layer->path = k->weights->by_place ? bt_arena_print(k->arena, "%s%slayer-%d", model->path,
+                                                            *model->path ? "/" : "", place)
+                                           : path_by_class(k, model, layer, &classes);
+        if (!layer->path) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+        place += counts;
+    }
+    bt_map_free(&classes);
+}
+
+/* ---- Calls -------------------------------------------------------------------------------------------- */
 
 /* All tensors of an argument, cast to the compute dtype of the layer. */
 static void flatten(btk_call *c, btk_value *v, int *capacity)

@@ -183,6 +183,7 @@ static void make_layers(btk *k, btk_layer *model, const bt_json *layers)
         last = &(*last)->next;
     }
     if (!k->failed) index_layers(k, model);
+    btk_place_layers(k, model);
 }
 
 static void clear_results(btk *k, btk_layer *model)

@@ -216,7 +216,7 @@ void btk_unit_norm(btk_call *c)
  * iterates. */
 void btk_spectral_norm(btk_call *c)
 {
-    btk_layer *layer = btk_child(c, btk_of(c, "layer"));
+    btk_layer *layer = btk_child(c, btk_of(c, "layer"), "layer");
     btk_tensor y = btk_layer_apply(c->k, layer, c->x);
     btk_weight_raw(c, "vector_u", false, BT_SHAPE(-1, -1));
     btk_return(c, y);

@@ -284,7 +284,7 @@ void btk_rnn(btk_call *c)
     l->sequences = btk_bool_of(c, "return_sequences", false);
     l->zero_masked = c->layer->is_zero_masked ? l->sequences : btk_bool_of(c, "zero_output_for_mask", false);
     btk_tensor step = btk_pick_shape(x);
-    if (cell) btk_cell_child(c, cell, step, &l->cell);
+    if (cell) btk_cell_child(c, cell, "cell", step, &l->cell);
     else btk_cell_open(c, step, &l->cell);
     if (k->failed) return;
     lay_out(l, x, mask, backwards);
@@ -302,10 +302,11 @@ btk_tensor btk_pick_shape(btk_tensor x)
 
 /* ---- Wrappers ----------------------------------------------------------------------------------------- */
 
-static btk_layer *direction(btk_call *c, const bt_json *entry, const char *prefix, bool flipped)
+static btk_layer *direction(btk_call *c, const bt_json *entry, const char *role, const char *prefix,
+                            bool flipped)
 {
     bool made = c->layer->next_child != NULL;
-    btk_layer *layer = btk_child(c, entry);
+    btk_layer *layer = btk_child(c, entry, role);
     if (!layer || made) return layer;
     if (!bt_starts(layer->name, prefix))
         layer->name = bt_arena_print(c->k->arena, "%s_%s", prefix, layer->name);
@@ -352,8 +353,8 @@ void btk_bidirectional(btk_call *c)
     btk *k = c->k;
     const bt_json *entry = btk_of(c, "layer"), *other = btk_of(c, "backward_layer");
     const char *mode = btk_text_of(c, "merge_mode", bt_json_get(c->config, "merge_mode") ? NULL : "concat");
-    btk_layer *layers[2] = {direction(c, entry, "forward", false)};
-    layers[1] = k->failed ? NULL : direction(c, other ? other : entry, "backward", !other);
+    btk_layer *layers[2] = {direction(c, entry, "forward_layer", "forward", false)};
+    layers[1] = k->failed ? NULL : direction(c, other ? other : entry, "backward_layer", "backward", !other);
     btk_result r[2] = {{0}};
     btk_value args[3];
     for (int i = 0; i < 2 && !k->failed; i++)
@@ -378,7 +379,7 @@ void btk_bidirectional(btk_call *c)
 void btk_time_distributed(btk_call *c)
 {
     btk *k = c->k;
-    btk_layer *layer = btk_child(c, btk_of(c, "layer"));
+    btk_layer *layer = btk_child(c, btk_of(c, "layer"), "layer");
     btk_tensor x = c->x;
     if (k->failed || !btk_rank(k, x, 2, BT_MAX_RANK)) return;
     x.mask = NULL;

@@ -27,8 +27,8 @@ typedef struct btk_cell {
 /* Declares the weights of the cell that the call is of (a cell's class, or a layer's: "LSTM" is its cell,
  * too). x: what it will be given, time taken away. */
 void btk_cell_open(btk_call *c, btk_tensor x, btk_cell *cell);
-/* The cell of an entry inside the layer that is called. */
-void btk_cell_child(btk_call *c, const bt_json *entry, btk_tensor x, btk_cell *cell);
+/* The cell of an entry inside the layer that is called, as which member: btk_child. */
+void btk_cell_child(btk_call *c, const bt_json *entry, const char *role, btk_tensor x, btk_cell *cell);
 
 btk_tensor btk_time_step(btk_tensor x);  /* x[time, batch, ...] as [batch, ...]: the shape alone */
 btk_tensor btk_pick_shape(btk_tensor x); /* x[batch, time, ...] as [batch, ...]: the shape alone */
