@@ -62,6 +62,11 @@ static inline berth_status gpu_alias(bt_call *c, int i, int j, berth_dtype dtype
 
 static inline void *gpu_scratch(bt_call *c, size_t bytes) { return (void)c, gpu_take(bytes); }
 
+static inline void *gpu_host_scratch(bt_call *c, size_t bytes)
+{
+    return (void)c, bt_arena_alloc_aligned(&op_arena, bytes + 1, 64);
+}
+
 static inline const void *gpu_pack(const bt_prepare_host *host, const bt_tensor *constant, const char *layout,
                                    size_t bytes, bt_pack_fn *pack, void *user, berth_error *error)
 {
@@ -76,7 +81,7 @@ static inline const void *gpu_pack(const bt_prepare_host *host, const bt_tensor 
 /* Inputs whose bit is set in `constant` are known when the node is prepared. */
 static inline berth_status gpu_run(bt_tensor *out, int n_out, uint64_t constant)
 {
-    static const bt_run_host host = {.out = gpu_out, .alias = gpu_alias, .scratch = gpu_scratch};
+    static const bt_run_host host = {.out = gpu_out, .alias = gpu_alias, .scratch = gpu_scratch, .host_scratch = gpu_host_scratch};
     static const bt_prepare_host prepare_host = {.pack = gpu_pack};
     const bt_node *node = &op_graph.nodes[0];
     const bt_op *op = node->def;
@@ -85,7 +90,7 @@ static inline berth_status gpu_run(bt_tensor *out, int n_out, uint64_t constant)
     for (int i = 0; i < op_inputs; i++) {
         facts[i] = (bt_fact){op_in[i].dtype, op_in[i].shape, constant >> i & 1 ? &op_in[i] : NULL};
         in[i] = op_in[i], ins[i] = &in[i];
-        if (op->host_inputs >> i & 1) continue;
+        if (op->host_inputs >> (i == op_inputs - 1 && op->host_inputs & BT_HOST_LAST ? 63 : i) & 1) continue;
         in[i].data = gpu_take(bt_tensor_bytes(&op_in[i]));
         gpu->ops->upload(gpu, in[i].data, op_in[i].data, bt_tensor_bytes(&op_in[i]), &op_error);
     }
