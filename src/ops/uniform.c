@@ -227,17 +227,8 @@ static berth_status run_uniform_add(bt_call *c)
     if (!is_quantized(a->dtype) || b->dtype != a->dtype)
         return bt_call_unsupported(c, "a sum of %s", bt_dtype_name(a->dtype));
     for (int64_t i = 0, n = bt_shape_count(&fact.shape); i < n; i++) {
-        int64_t at[2] = {0, 0}, rest = i, step[2] = {1, 1};
-        for (int d = 1; d <= fact.shape.rank; d++) {
-            int64_t index = rest % fact.shape.dim[fact.shape.rank - d];
-            rest /= fact.shape.dim[fact.shape.rank - d];
-            for (int k = 0; k < 2; k++) {
-                const bt_shape *s = &c->in[k]->shape;
-                int64_t size = d <= s->rank ? s->dim[s->rank - d] : 1;
-                at[k] += size == 1 ? 0 : index * step[k];
-                step[k] *= size;
-            }
-        }
+        int64_t at[2] = {bt_broadcast_index(&a->shape, &fact.shape, i),
+                         bt_broadcast_index(&b->shape, &fact.shape, i)};
         int64_t ka = slice_of(&sa, at[0]), kb = slice_of(&sb, at[1]), ko = slice_of(&so, i);
         int64_t v = times(bt_quantized_get(a->dtype, a->data, at[0]) - sa.zero[ka],
                           factor_of((double)sa.scale[ka] / (double)so.scale[ko]));
