@@ -10,8 +10,7 @@
 
 static void log_line(void *user, berth_log_level level, const char *line)
 {
-    (void)user;
-    if (level == BERTH_LOG_WARNING) fputs("berth: ", stderr);
+    (void)user, (void)level;
     cli_put(stderr, line);
     fputc('\n', stderr);
 }
@@ -59,7 +58,7 @@ void cli_open(cli_model *m, const cli_options *options)
     load.context = m->context;
     load.tags = options->tags;
     load.structure = options->structure;
-    berth_set_log(log_line, options->log_placement ? BERTH_LOG_INFO : BERTH_LOG_WARNING, NULL);
+    if (options->log_placement) berth_set_log(log_line, BERTH_LOG_INFO, NULL);
     cli_progress("loading");
     m->model = berth_model_load(strcmp(options->model, "-") ? options->model : stdin_path(), &load, &error);
     if (!m->model) cli_fail_with(&error);
@@ -73,7 +72,6 @@ void cli_open_session(cli_model *m, const cli_options *options)
     berth_session_options_init(&session);
     session.signature = options->signature;
     if (options->device) session.device = options->device;
-    session.fallback = options->fallback;
     session.rules = options->rules.items;
     session.n_rules = options->rules.n;
     session.hard_placement = options->hard_placement;
