@@ -62,6 +62,8 @@ static const struct option {
      "Keras architecture for a file of weights alone"},
     {"--device", "DEVICE", SESSION, TEXT, AT(device), "/CPU:0, GPU or auto (default)"},
     {"--rule", "PATTERN=DEVICE", SESSION, LIST, AT(rules), "nodes by name, or op:TYPE; the last match wins"},
+    {"--fallback", "DEVICE", SESSION, TEXT, AT(fallback),
+     "where all goes when the device is absent, broken or full"},
     {"--soft-placement", NULL, SESSION, SET, AT(soft_placement),
      "move nodes that a device cannot run (default)"},
     {"--no-soft-placement", NULL, SESSION, SET, AT(hard_placement), "refuse them instead"},

@@ -10,7 +10,8 @@
 
 static void log_line(void *user, berth_log_level level, const char *line)
 {
-    (void)user, (void)level;
+    (void)user;
+    if (level == BERTH_LOG_WARNING) fputs("berth: ", stderr);
     cli_put(stderr, line);
     fputc('\n', stderr);
 }
@@ -58,7 +59,7 @@ void cli_open(cli_model *m, const cli_options *options)
     load.context = m->context;
     load.tags = options->tags;
     load.structure = options->structure;
-    if (options->log_placement) berth_set_log(log_line, BERTH_LOG_INFO, NULL);
+    berth_set_log(log_line, options->log_placement ? BERTH_LOG_INFO : BERTH_LOG_WARNING, NULL);
     cli_progress("loading");
     m->model = berth_model_load(strcmp(options->model, "-") ? options->model : stdin_path(), &load, &error);
     if (!m->model) cli_fail_with(&error);
@@ -72,6 +73,7 @@ void cli_open_session(cli_model *m, const cli_options *options)
     berth_session_options_init(&session);
     session.signature = options->signature;
     if (options->device) session.device = options->device;
+    session.fallback = options->fallback;
     session.rules = options->rules.items;
     session.n_rules = options->rules.n;
     session.hard_placement = options->hard_placement;

@@ -247,6 +247,8 @@ typedef struct berth_session_options {
     size_t n_rules;
     bool hard_placement;      /* refuse a node that its device cannot run, instead of moving it */
     bool log_placement;       /* a line a node to the log */
+    const char *fallback;     /* where all goes when its device is absent, broken or full; a warning to the log says so.
+                                 NULL: "/CPU:0" when the device is auto, else none; "none": none */
 } berth_session_options;
 
 BERTH_API void berth_session_options_init(berth_session_options *options);
@@ -265,6 +267,7 @@ typedef struct berth_run_options {
     size_t n_targets;
     const volatile int *cancel; /* the run stops soon after *cancel becomes nonzero */
     int64_t max_iterations;     /* of any one loop; 0: no bound */
+    const char *device;         /* of this run; its weights and plans stay there for the next. NULL: the session's */
 } berth_run_options;
 
 BERTH_API void berth_run_options_init(berth_run_options *options);
@@ -280,6 +283,10 @@ BERTH_API berth_status berth_session_prepare(berth_session *session, const berth
  * the runs, each single read and write of one is atomic, and nothing else is. */
 BERTH_API berth_status berth_session_run(berth_session *session, const berth_feed *feeds, size_t n_feeds, berth_feed *fetches,
                                          size_t n_fetches, const berth_run_options *options, berth_error *error);
+/* Moves a session to another device without reading the file again: the nodes whose name (or type, "op:Conv2D") matches
+ * the shell pattern, or with NULL all, whatever rules were given before. Runs in flight finish where they are; when it
+ * returns, what the session held for the former placement is given back. On failure it stays where it is. */
+BERTH_API berth_status berth_session_place(berth_session *session, const char *nodes, const char *device, berth_error *error);
 /* Variables back to their values in the file. */
 BERTH_API berth_status berth_session_reset(berth_session *session, berth_error *error);
 

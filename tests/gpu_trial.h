@@ -64,7 +64,7 @@ static inline void *gpu_scratch(bt_call *c, size_t bytes) { return (void)c, gpu_
 
 static inline void *gpu_host_scratch(bt_call *c, size_t bytes)
 {
-    return (void)c, bt_arena_alloc_aligned(&op_arena, bytes ? bytes : 1, 64);
+    return (void)c, bt_arena_alloc_aligned(&op_arena, bytes + 1, 64);
 }
 
 static inline const void *gpu_pack(const bt_prepare_host *host, const bt_tensor *constant, const char *layout,
@@ -90,8 +90,7 @@ static inline berth_status gpu_run(bt_tensor *out, int n_out, uint64_t constant)
     for (int i = 0; i < op_inputs; i++) {
         facts[i] = (bt_fact){op_in[i].dtype, op_in[i].shape, constant >> i & 1 ? &op_in[i] : NULL};
         in[i] = op_in[i], ins[i] = &in[i];
-        if (op->host_inputs >> i & 1 || (i == op_inputs - 1 && op->host_inputs & BT_HOST_LAST)) continue;
-        in[i].device = gpu;
+        if (op->host_inputs >> (i == op_inputs - 1 && op->host_inputs & BT_HOST_LAST ? 63 : i) & 1) continue;
         in[i].data = gpu_take(bt_tensor_bytes(&op_in[i]));
         gpu->ops->upload(gpu, in[i].data, op_in[i].data, bt_tensor_bytes(&op_in[i]), &op_error);
     }

@@ -51,3 +51,11 @@ bt_grid bt_grid_rows(const bt_call *c, int64_t inner, int64_t rows)
                       GROUP / wide * clamp((rows * (int64_t)wide + GROUP - 1) / GROUP, 32768), 1},
                      {wide, GROUP / wide, 1}};
 }
+
+bt_grid bt_grid_groups(const bt_call *c, int64_t groups, int64_t n)
+{
+    if (c->device->is_cpu_shaped) return (bt_grid){{clamp(groups * n / CPU_GRAIN, groups < CPU_ITEMS ? groups : CPU_ITEMS), 1, 1}, {1, 1, 1}};
+    size_t local = 32;
+    while (local < GROUP && (int64_t)local < n) local *= 2;
+    return (bt_grid){{local * clamp(groups, MOST_GROUPS), 1, 1}, {local, 1, 1}};
+}

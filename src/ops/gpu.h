@@ -36,5 +36,8 @@ static inline bt_arg bt_bytes(const void *p, size_t n) { return (bt_arg){.kind =
  * device that is CPU-shaped these are a few items with a long part each. */
 bt_grid bt_grid_of(const bt_call *c, int64_t n);
 bt_grid bt_grid_rows(const bt_call *c, int64_t inner, int64_t rows);
+/* Groups that share `n` items of work each, for `groups` pieces of it: of a power of two of items, at most 256, and of one
+ * on a device that is CPU-shaped. Kernels loop from WGID by NWG. */
+bt_grid bt_grid_groups(const bt_call *c, int64_t groups, int64_t n);
 
 #endif

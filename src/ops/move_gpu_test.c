@@ -1,55 +1,141 @@
-/* The strided copy on a device against the CPU's: random axes, gaps, repeats and reversals, all sizes of elements. */
+/* Ops that move elements on a device against the CPU. */
 #include "gpu_trial.h"
 
-#include "ops/move.h"
+static const berth_dtype dtypes[] = {BERTH_FLOAT, BERTH_HALF, BERTH_INT64, BERTH_BOOL};
+static void *held[OP_TEST_PORTS];
+static int n_held;
+static berth_dtype dtype;
 
-static void test_random(berth_dtype dtype)
+static void begin(const char *op, int round)
 {
-    enum { ROOM = 1 << 14 };
-    size_t size = bt_dtype_size(dtype), bytes = ROOM * size;
-    bt_move m = {.dtype = dtype, .rank = (int)check_int(0, 8)};
-    int64_t to = 1, from = 1, start = 0;
-    for (int i = m.rank - 1; i >= 0; i--) {
-        bool backwards = check_int(0, 3) == 0;
-        m.dim[i] = check_int(check_int(0, 9) == 0, m.rank > 4 ? 3 : 6);
-        m.to[i] = to, m.from[i] = check_int(0, 4) ? from : 0;
-        to *= m.dim[i] + (check_int(0, 3) == 0), from *= m.dim[i];
-        if (backwards && m.dim[i] > 0) start += (m.dim[i] - 1) * m.from[i], m.from[i] = -m.from[i];
+    dtype = dtypes[round % 4];
+    op_begin(op);
+    bt_set_type(&op_graph, 0, "T", dtype);
+}
+
+static void values(bt_shape shape)
+{
+    held[n_held] = gpu_random(dtype, bt_shape_count(&shape), -90, 90);
+    op_input(dtype, shape, held[n_held++]);
+}
+
+static void end(void)
+{
+    gpu_agrees(0);
+    op_end();
+    while (n_held > 0) bt_free(held[--n_held]);
+}
+
+static bt_shape random_shape(int least, int most)
+{
+    bt_shape s = {.rank = (int)check_int(least, most)};
+    for (int i = 0; i < s.rank; i++) s.dim[i] = check_int(1, 6);
+    return s;
+}
+
+static void test_transpose(int round)
+{
+    bt_shape s = random_shape(0, 5);
+    int32_t order[5] = {0, 1, 2, 3, 4};
+    for (int i = s.rank - 1; i > 0; i--) {
+        int j = (int)check_int(0, i), k = order[i];
+        order[i] = order[j], order[j] = k;
     }
-    for (int i = 0; i < m.rank; i++) { /* any order of the axes is the same copy */
-        int k = (int)check_int(0, m.rank - 1);
-        int64_t dim = m.dim[i], a = m.to[i], b = m.from[i];
-        m.dim[i] = m.dim[k], m.to[i] = m.to[k], m.from[i] = m.from[k];
-        m.dim[k] = dim, m.to[k] = a, m.from[k] = b;
+    begin("Transpose", round);
+    values(s);
+    op_input(BERTH_INT32, BT_SHAPE(s.rank), order);
+    end();
+}
+
+static void test_concat(int round)
+{
+    bt_shape s = random_shape(1, 4);
+    int32_t axis = (int32_t)check_int(-s.rank, s.rank - 1), real = axis < 0 ? axis + s.rank : axis;
+    begin("ConcatV2", round);
+    bt_set_int(&op_graph, 0, "N", 3);
+    for (int i = 0; i < 3; i++) {
+        s.dim[real] = check_int(0, 5);
+        values(s);
     }
-    if (to > ROOM || from > ROOM) return;
-    char *src = bt_alloc(bytes), *want = bt_calloc(bytes, 1), *got = bt_calloc(bytes, 1);
-    char *on_src = bt_device_alloc(gpu, bytes, &op_error), *on_dst = bt_device_alloc(gpu, bytes, &op_error);
-    for (size_t i = 0; i < bytes; i++) src[i] = (char)check_random();
-    gpu->ops->upload(gpu, on_src, src, bytes, &op_error);
-    gpu->ops->upload(gpu, on_dst, got, bytes, &op_error);
-    bt_call c = {.device = gpu, .error = &op_error};
-    size_t at = (size_t)start * size;
-    bool repeats = check_int(0, 3) == 0;
-    if (repeats) memset(m.from, 0, sizeof m.from);
-    CHECK_EQ(bt_move_run(&m, want, src + at, NULL, &op_error), BERTH_OK);
-    CHECK_EQ(repeats ? bt_call_repeat(&c, &m, on_dst, src + at) : bt_call_move(&c, &m, on_dst, on_src + at),
-             BERTH_OK);
-    gpu->ops->download(gpu, got, on_dst, bytes, &op_error);
-    gpu->ops->sync(gpu, &op_error);
-    CHECK(!memcmp(got, want, bytes));
-    bt_device_free(gpu, on_src, bytes);
-    bt_device_free(gpu, on_dst, bytes);
-    bt_free(src);
-    bt_free(want);
-    bt_free(got);
+    op_input(BERTH_INT32, BT_SCALAR, &axis);
+    end();
+    begin("Split", round);
+    bt_set_int(&op_graph, 0, "num_split", 2);
+    s.dim[real] = 4;
+    op_input(BERTH_INT32, BT_SCALAR, &axis);
+    values(s);
+    end();
+    begin("Pack", round);
+    bt_set_int(&op_graph, 0, "N", 2);
+    bt_set_int(&op_graph, 0, "axis", axis);
+    values(s);
+    values(s);
+    end();
+    begin("Unpack", round);
+    bt_set_int(&op_graph, 0, "num", 4);
+    bt_set_int(&op_graph, 0, "axis", axis);
+    values(s);
+    end();
+}
+
+static void test_slices(int round)
+{
+    int32_t from[] = {1, 0, 5}, size[] = {2, -1, 1}, to[] = {4, 3, 0}, step[] = {2, 1, -2};
+    begin("Slice", round);
+    values(BT_SHAPE(4, 3, 6));
+    op_input(BERTH_INT32, BT_SHAPE(3), from);
+    op_input(BERTH_INT32, BT_SHAPE(3), size);
+    end();
+    begin("StridedSlice", round);
+    bt_set_int(&op_graph, 0, "shrink_axis_mask", 2);
+    values(BT_SHAPE(4, 3, 6));
+    op_input(BERTH_INT32, BT_SHAPE(3), from);
+    op_input(BERTH_INT32, BT_SHAPE(3), to);
+    op_input(BERTH_INT32, BT_SHAPE(3), step);
+    end();
+}
+
+static void test_pads(int round)
+{
+    int32_t pads[] = {1, 2, 0, 3}, times[] = {2, 3}, shape[] = {4, 3, 5};
+    begin(round % 2 ? "Pad" : "PadV2", round);
+    values(BT_SHAPE(3, 5));
+    op_input(BERTH_INT32, BT_SHAPE(2, 2), pads);
+    if (round % 2 == 0) values(BT_SCALAR);
+    end();
+    begin("Tile", round);
+    values(BT_SHAPE(3, 5));
+    op_input(BERTH_INT32, BT_SHAPE(2), times);
+    end();
+    begin("BroadcastTo", round);
+    values(BT_SHAPE(3, 1));
+    op_input(BERTH_INT32, BT_SHAPE(3), shape);
+    end();
+    begin("Fill", round);
+    op_input(BERTH_INT32, BT_SHAPE(3), shape);
+    values(BT_SCALAR);
+    end();
+}
+
+static void test_reshape(int round)
+{
+    int64_t dims[] = {3, 10};
+    begin("Reshape", round);
+    values(BT_SHAPE(2, 5, 3));
+    op_input(BERTH_INT64, BT_SHAPE(2), dims);
+    end();
 }
 
 int main(void)
 {
-    static const berth_dtype dtypes[] = {BERTH_BOOL, BERTH_HALF, BERTH_FLOAT, BERTH_COMPLEX64};
     if (!gpu_open()) return 0;
-    for (int i = 0; i < 400; i++) test_random(dtypes[i % 4]);
+    for (int round = 0; round < 8; round++) {
+        test_transpose(round);
+        test_concat(round);
+        test_slices(round);
+        test_pads(round);
+        test_reshape(round);
+    }
     gpu_close();
     return check_done();
 }

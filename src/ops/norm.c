@@ -2,7 +2,8 @@
  * or dimension 1 (NCHW, NCDHW). Per channel y = a x + b with a = scale / sqrt(variance + epsilon), b = offset - a mean. */
 #include <math.h>
 
-#include "ops/op.h"
+#include "ops/elementwise.h"
+#include "ops/gpu.h"
 #include "simd/simd.h"
 
 /* x as [batch, C, plane]: NHWC has plane 1. */
@@ -161,11 +162,48 @@ static berth_status put_statistics(bt_call *c, const float *mean, const float *v
     return BERTH_OK;
 }
 
+BT_CL_DECLARE(reduce);
+
+/* Inference: statistics go through as they came. */
+static berth_status batch_norm_on_gpu(bt_call *c, int64_t channels, int64_t plane)
+{
+    char defines[BT_DEFINES];
+    const bt_tensor *x = c->in[0];
+    int64_t n = plane == 1 ? channels : plane, count = bt_tensor_count(x);
+    void *y = bt_out(c, 0, x->dtype, &x->shape);
+    if (!y) return c->error->status;
+    berth_status status = BERTH_OK;
+    if (count > 0) {
+        bt_gpu_defines(defines, x->dtype, 0, "-DROWS");
+        bt_grid grid = bt_grid_rows(c, n, count / n);
+        bt_arg args[] = {bt_pointer(x->data), bt_pointer(c->in[1]->data), bt_pointer(c->in[2]->data),
+                         bt_pointer(c->in[3]->data), bt_pointer(c->in[4]->data), bt_pointer(y), bt_long(count / n), bt_long(n),
+                         bt_long(channels), bt_int(plane != 1), bt_float(bt_attr_float(c->node, "epsilon", 1e-4f))};
+        status = bt_gpu_launch(c, BT_CL(reduce), defines, "batch_norm", &grid, args, 11);
+    }
+    for (int i = 1; !status && i < bt_node_outputs(c->node); i++) {
+        bt_shape shape = i == 5 ? BT_SCALAR : BT_SHAPE(channels);
+        void *statistic = bt_out(c, i, BERTH_FLOAT, &shape);
+        if (!statistic) return c->error->status;
+        const void *from = c->in[i % 2 ? 3 : 4]->data;
+        if (channels > 0)
+            status = c->device->ops->copy(c->device, statistic, from, (size_t)bt_shape_count(&shape) * sizeof(float), c->error);
+    }
+    return status;
+}
+
+static const char *batch_norm_refuses(const bt_node *node, const bt_fact *in, int n_in)
+{
+    (void)in, (void)n_in;
+    return bt_attr_bool(node, "is_training", true) ? "it is for training" : NULL;
+}
+
 static berth_status run_batch_norm(bt_call *c)
 {
     int64_t channels = 0, plane = 1;
     berth_status status = check_batch_norm(c, &channels, &plane);
     if (status) return status;
+    if (bt_on_gpu(c)) return batch_norm_on_gpu(c, channels, plane);
     bool training = bt_attr_bool(c->node, "is_training", true);
     float epsilon = bt_attr_float(c->node, "epsilon", 1e-4f);
     float *work = bt_scratch(c, (size_t)channels * 4 * sizeof(float));
@@ -328,6 +366,20 @@ static void layer_rows(void *user, int64_t begin, int64_t end, int worker)
                                       job->epsilon, job->n);
 }
 
+static berth_status layer_norm_on_gpu(bt_call *c, int64_t n)
+{
+    char defines[BT_DEFINES];
+    int64_t count = bt_tensor_count(c->in[0]);
+    void *y = bt_out(c, 0, BERTH_FLOAT, &c->in[0]->shape);
+    if (!y) return c->error->status;
+    if (count == 0) return BERTH_OK;
+    bt_gpu_defines(defines, BERTH_FLOAT, 0, "-DROWS");
+    bt_grid grid = bt_grid_groups(c, count / n, n);
+    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(c->in[1]->data), bt_pointer(c->in[2]->data), bt_pointer(y),
+                     bt_long(count / n), bt_long(n), bt_float(bt_attr_float(c->node, "epsilon", 1e-3f))};
+    return bt_gpu_launch(c, BT_CL(reduce), defines, "layer_norm", &grid, args, 7);
+}
+
 static berth_status run_layer_norm(bt_call *c)
 {
     if (c->n_in != 3) return bt_call_fail(c, "needs 3 inputs, has %d", c->n_in);
@@ -339,6 +391,7 @@ static berth_status run_layer_norm(bt_call *c)
         if (x->rank < 1 || (i && bt_tensor_count(c->in[i]) != n))
             return bt_call_fail(c, "gamma and beta do not fit x");
     }
+    if (bt_on_gpu(c)) return layer_norm_on_gpu(c, n);
     layer_job job = {c->in[0]->data,
                      c->in[1]->data,
                      c->in[2]->data,
@@ -353,15 +406,18 @@ static berth_status run_layer_norm(bt_call *c)
 /* ---- Records ------------------------------------------------------------------------------------------ */
 
 #define BATCH "y,batch_mean,batch_variance,reserve_space_1,reserve_space_2"
+#define BATCH_GPU .gpu = run_batch_norm, .gpu_types = BT_GPU_FLOATS, .gpu_refuses = batch_norm_refuses
 #define NARROW (BT_T(BERTH_HALF) | BT_T(BERTH_BFLOAT16) | BT_T(BERTH_FLOAT))
 
 const bt_op bt_ops_norm[] = {
-    {"FusedBatchNorm", infer_batch_norm, .cpu = run_batch_norm, .types = BT_T(BERTH_FLOAT), .outputs = BATCH},
-    {"FusedBatchNormV2", infer_batch_norm, .cpu = run_batch_norm, .types = NARROW, .outputs = BATCH},
+    {"FusedBatchNorm", infer_batch_norm, .cpu = run_batch_norm, .types = BT_T(BERTH_FLOAT), .outputs = BATCH,
+     BATCH_GPU},
+    {"FusedBatchNormV2", infer_batch_norm, .cpu = run_batch_norm, .types = NARROW, .outputs = BATCH, BATCH_GPU},
     {"FusedBatchNormV3", infer_batch_norm, .cpu = run_batch_norm, .types = NARROW,
-     .outputs = BATCH ",reserve_space_3"},
+     .outputs = BATCH ",reserve_space_3", BATCH_GPU},
     {"BatchNormWithGlobalNormalization", bt_infer_same, .cpu = run_global_norm, .types = BT_T(BERTH_FLOAT)},
     {"LRN", bt_infer_same, .cpu = run_lrn, .types = NARROW},
-    {"_LayerNorm", bt_infer_same, .cpu = run_layer_norm, .flags = BT_OP_INPLACE, BT_T(BERTH_FLOAT)},
+    {"_LayerNorm", bt_infer_same, .cpu = run_layer_norm, .flags = BT_OP_INPLACE, BT_T(BERTH_FLOAT),
+     .gpu = run_layer_norm, .gpu_types = BT_T(BERTH_FLOAT)},
     {0},
 };

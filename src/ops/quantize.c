@@ -49,20 +49,19 @@ static double step_size(const bt_quantized *q, float min, float max)
     return ((double)max - (double)min) * (steps / (steps - 1)) / steps;
 }
 
-/* In float, as TensorFlow: of 32 bits the lowest are lost, and the largest is the last float below 2^31. */
 int64_t bt_quantize_first(float v, float min, float max, const bt_quantized *q)
 {
     if (min == max) return 0;
-    float scale = (float)(1 / step_size(q, min, max)), most = q->bits == 32 ? 0x1.fffffep30f : (float)q->most;
-    float r = roundf(v * scale) - (roundf(min * scale) - (float)q->least);
-    return r <= (float)q->least ? q->least : r >= most ? (int64_t)most : (int64_t)r;
+    double scale = 1 / step_size(q, min, max);
+    double r = round((double)v * scale) - round((double)min * scale) + (double)q->least;
+    return r <= (double)q->least ? q->least : r >= (double)q->most ? q->most : (int64_t)r;
 }
 
 float bt_dequantize_first(int64_t v, float min, float max, const bt_quantized *q)
 {
     if (min == max) return min;
-    double scale = step_size(q, min, max), first = round((double)min / scale) * scale;
-    return (float)(first + ((double)v - (double)q->least) * scale);
+    double scale = step_size(q, min, max), rounded = (double)(float)scale; /* TensorFlow's own mixture */
+    return (float)(round((double)min / rounded) * rounded + ((double)v - (double)q->least) * scale);
 }
 
 berth_status bt_quantized_range(bt_call *c, int i, float *min, float *max)
@@ -155,9 +154,18 @@ static void scale_slice(slice *s)
     s->min = (float)least / s->scale, s->max = (float)most / s->scale;
 }
 
+/* Whole tensors TensorFlow quantises in float: of 32 bits the lowest are lost, and the largest is the last float below 2^31. */
+static int64_t quantize_in_float(float v, float min, float max, const bt_quantized *q)
+{
+    if (min == max) return 0;
+    float scale = (float)(1 / step_size(q, min, max)), most = q->bits == 32 ? 0x1.fffffep30f : (float)q->most;
+    float r = roundf(v * scale) - (roundf(min * scale) - (float)q->least);
+    return r <= (float)q->least ? q->least : r >= most ? (int64_t)most : (int64_t)r;
+}
+
 static int64_t quantize(const slice *s, float v)
 {
-    if (s->mode == MIN_FIRST) return bt_quantize_first(v, s->min, s->max, &s->q);
+    if (s->mode == MIN_FIRST) return quantize_in_float(v, s->min, s->max, &s->q);
     float r = v < s->max ? v : s->max;
     r = r > s->min ? r : s->min;
     if (s->mode == SCALED) r = s->to_even ? rintf(r * s->scale) : roundf(r * s->scale);

@@ -19,5 +19,7 @@ float bt_dequantize_first(int64_t v, float min, float max, const bt_quantized *q
 /* Inputs i and i + 1, or outputs: one float32 each. */
 berth_status bt_quantized_range(bt_call *c, int i, float *min, float *max);
 berth_status bt_quantized_put_range(bt_call *c, int i, float min, float max);
+/* Element of `in` under element i of what it is broadcast to. */
+int64_t bt_broadcast_index(const bt_shape *in, const bt_shape *out, int64_t i);
 
 #endif

@@ -5,8 +5,11 @@
  * Half and bfloat16 accumulate in float, integers in 64 bits (which wraps like the narrow type once it is stored). */
 #include <complex.h>
 #include <math.h>
+#include <stdio.h>
 
 #include "ops/axes.h"
+#include "ops/elementwise.h"
+#include "ops/gpu.h"
 #include "simd/simd.h"
 
 typedef enum kind { SUM, MEAN, NORM, PROD, MAX, MIN, ALL, ANY } kind;
@@ -312,6 +315,49 @@ static berth_status reduce(bt_call *c, const bt_axes *a, kind k)
     return BERTH_OK;
 }
 
+/* ---- On a device -------------------------------------------------------------------------------------- */
+
+BT_CL_DECLARE(reduce);
+
+/* As in reduce.cl. */
+typedef struct gpu_folds {
+    int64_t outputs, rows, inner, inner_step, kept[BT_MAX_RANK], kept_step[BT_MAX_RANK], reduced[BT_MAX_RANK],
+        reduced_step[BT_MAX_RANK];
+} gpu_folds;
+
+static gpu_folds folds_of(const bt_axes *a)
+{
+    gpu_folds f = {.outputs = bt_shape_count(&a->out), .rows = a->count ? 1 : 0, .inner = 1};
+    int kept = 0, reduced = 0;
+    bool inner = false;
+    int64_t stride = 1;
+    for (int i = 0; i < BT_MAX_RANK; i++) f.kept[i] = f.reduced[i] = 1;
+    for (int i = a->rank - 1; i >= 0; stride *= a->dim[i], i--) {
+        if (!a->reduced[i]) f.kept[kept] = a->dim[i], f.kept_step[kept++] = stride;
+        else if (!inner) f.inner = a->dim[i], f.inner_step = stride, inner = true;
+        else f.reduced[reduced] = a->dim[i], f.reduced_step[reduced++] = stride, f.rows *= a->dim[i];
+    }
+    return f;
+}
+
+static berth_status reduce_on_gpu(bt_call *c, const bt_axes *a, kind k)
+{
+    char defines[BT_DEFINES], op[64];
+    berth_dtype dtype = c->in[0]->dtype;
+    bool floats = bt_dtype_is_float(dtype);
+    int64_t least = floats ? -3 : dtype == BERTH_INT32 ? INT32_MIN : INT64_MIN, most = floats ? 3 : ~least;
+    int64_t first = k == PROD || k == ALL ? 1 : k == MAX ? least : k == MIN ? most : 0;
+    gpu_folds f = folds_of(a);
+    void *y = bt_out(c, 0, dtype, &a->out);
+    if (!y) return c->error->status;
+    if (f.outputs == 0) return BERTH_OK;
+    snprintf(op, sizeof op, "%s-DOP=%s", floats ? "-DFLOATS " : "", c->node->op);
+    bt_gpu_defines(defines, dtype, 0, op);
+    bt_grid grid = bt_grid_groups(c, f.outputs, a->count);
+    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(y), bt_bytes(&f, sizeof f), bt_long(first)};
+    return bt_gpu_launch(c, BT_CL(reduce), defines, "reduce", &grid, args, 4);
+}
+
 /* ---- Kernels ------------------------------------------------------------------------------------------ */
 
 static berth_status run(bt_call *c, kind k)
@@ -320,7 +366,7 @@ static berth_status run(bt_call *c, kind k)
     if (c->n_in != 2) return bt_call_fail(c, "needs 2 inputs, has %d", c->n_in);
     berth_status status = bt_axes_resolve(&axes, &c->in[0]->shape, c->in[1],
                                           bt_attr_bool(c->node, "keep_dims", false), c->error);
-    return status ? status : reduce(c, &axes, k);
+    return status ? status : bt_on_gpu(c) ? reduce_on_gpu(c, &axes, k) : reduce(c, &axes, k);
 }
 
 static berth_status run_sum(bt_call *c) { return run(c, SUM); }
@@ -357,14 +403,20 @@ static berth_status infer_scalar(bt_infer *x)
 }
 
 const bt_op bt_ops_reduce[] = {
-    {"Sum", bt_infer_reduce, .cpu = run_sum, .types = BT_NUMBERS},
-    {"Mean", bt_infer_reduce, .cpu = run_mean, .types = BT_NUMBERS},
-    {"EuclideanNorm", bt_infer_reduce, .cpu = run_norm, .types = BT_NUMBERS},
-    {"Prod", bt_infer_reduce, .cpu = run_prod, .types = BT_NUMBERS},
-    {"Max", bt_infer_reduce, .cpu = run_max, .types = BT_REALS},
-    {"Min", bt_infer_reduce, .cpu = run_min, .types = BT_REALS},
-    {"All", bt_infer_reduce, .cpu = run_all},
-    {"Any", bt_infer_reduce, .cpu = run_any},
+    {"Sum", bt_infer_reduce, .cpu = run_sum, .types = BT_NUMBERS, .gpu = run_sum, .gpu_types = BT_GPU_REALS,
+     .host_inputs = 2},
+    {"Mean", bt_infer_reduce, .cpu = run_mean, .types = BT_NUMBERS, .gpu = run_mean, .gpu_types = BT_GPU_FLOATS,
+     .host_inputs = 2},
+    {"EuclideanNorm", bt_infer_reduce, .cpu = run_norm, .types = BT_NUMBERS, .gpu = run_norm, .gpu_types = BT_GPU_FLOATS,
+     .host_inputs = 2},
+    {"Prod", bt_infer_reduce, .cpu = run_prod, .types = BT_NUMBERS, .gpu = run_prod, .gpu_types = BT_GPU_REALS,
+     .host_inputs = 2},
+    {"Max", bt_infer_reduce, .cpu = run_max, .types = BT_REALS, .gpu = run_max, .gpu_types = BT_GPU_REALS,
+     .host_inputs = 2},
+    {"Min", bt_infer_reduce, .cpu = run_min, .types = BT_REALS, .gpu = run_min, .gpu_types = BT_GPU_REALS,
+     .host_inputs = 2},
+    {"All", bt_infer_reduce, .cpu = run_all, .gpu = run_all, .gpu_types = BT_T(BERTH_BOOL), .host_inputs = 2},
+    {"Any", bt_infer_reduce, .cpu = run_any, .gpu = run_any, .gpu_types = BT_T(BERTH_BOOL), .host_inputs = 2},
     {"L2Loss", infer_scalar, .cpu = run_l2_loss, .types = BT_FLOATS},
     {0},
 };

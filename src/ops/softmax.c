@@ -2,7 +2,10 @@
  * half and bfloat16 row by row in float; double by plain loops. */
 #include <math.h>
 
-#include "ops/op.h"
+#include "ops/elementwise.h"
+#include "ops/gpu.h"
+
+BT_CL_DECLARE(reduce);
 #include "simd/simd.h"
 
 typedef struct softmax_job {
@@ -95,6 +98,20 @@ static bool take_scratch(bt_call *c, softmax_job *job)
     return job->scratch != NULL;
 }
 
+static berth_status rows_on_gpu(bt_call *c, bool log_)
+{
+    char defines[BT_DEFINES];
+    const bt_shape *shape = &c->in[0]->shape;
+    int64_t n = shape->dim[shape->rank - 1], count = bt_shape_count(shape);
+    void *y = bt_out(c, 0, c->in[0]->dtype, shape);
+    if (!y) return c->error->status;
+    if (count == 0) return BERTH_OK;
+    bt_gpu_defines(defines, c->in[0]->dtype, 0, "-DROWS");
+    bt_grid grid = bt_grid_groups(c, count / n, n);
+    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(y), bt_long(count / n), bt_long(n), bt_int(log_)};
+    return bt_gpu_launch(c, BT_CL(reduce), defines, "softmax", &grid, args, 5);
+}
+
 static berth_status run_rows(bt_call *c, bool log_)
 {
     char text[BT_SHAPE_TEXT];
@@ -104,6 +121,7 @@ static berth_status run_rows(bt_call *c, bool log_)
         return bt_call_fail(c, "logits must have >= 1 dimension, got %s", bt_shape_text(&x->shape, text));
     if (!bt_dtype_is_float(x->dtype))
         return bt_call_unsupported(c, "no kernel for %s", bt_dtype_name(x->dtype));
+    if (bt_on_gpu(c)) return rows_on_gpu(c, log_);
     softmax_job job = {.x = x->data,
                        .n = x->shape.dim[x->shape.rank - 1],
                        .dtype = x->dtype,
@@ -262,8 +280,8 @@ static berth_status infer_entropy(bt_infer *x)
 /* ---- Records ------------------------------------------------------------------------------------------ */
 
 const bt_op bt_ops_softmax[] = {
-    {"Softmax", infer_rows, .cpu = run_softmax, .flags = BT_OP_INPLACE, BT_FLOATS},
-    {"LogSoftmax", infer_rows, .cpu = run_log_softmax, .flags = BT_OP_INPLACE, BT_FLOATS},
+    {"Softmax", infer_rows, .gpu = run_softmax, .gpu_types = BT_GPU_FLOATS, .cpu = run_softmax, .flags = BT_OP_INPLACE, BT_FLOATS},
+    {"LogSoftmax", infer_rows, .gpu = run_log_softmax, .gpu_types = BT_GPU_FLOATS, .cpu = run_log_softmax, .flags = BT_OP_INPLACE, BT_FLOATS},
     {"SoftmaxCrossEntropyWithLogits", infer_entropy, .cpu = run_entropy, .types = BT_FLOATS,
      .outputs = "loss,backprop"},
     {"SparseSoftmaxCrossEntropyWithLogits", infer_entropy, .cpu = run_sparse_entropy, .types = BT_FLOATS,

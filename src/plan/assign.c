@@ -111,6 +111,7 @@ berth_status bt_plan_assign(bt_pass_context *x, const bt_plan_env *env)
     bool *on_host = bt_arena_array(x->arena, bool, x->graph.n_nodes + 1);
     if (!in || !on_host) return bt_fail_memory(x->error);
     for (size_t i = 0; i < n && !status; i++) status = assign_node(x, env, order[i], on_host, in, &r);
+    if (!status && r.n && env->refused) *env->refused = true;
     if (!status && r.n) status = bt_fail(x->error, BERTH_DEVICE, "%s", r.text.p ? r.text.p : "");
     bt_text_free(&r.text);
     return status;

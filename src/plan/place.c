@@ -2,6 +2,8 @@
  * (only where the device was left open, and never so that they make a graph fail), the chosen device. */
 #include "plan/place.h"
 
+#include <strings.h>
+
 typedef struct rule {
     bool by_op;
     const char *pattern, *device;
@@ -30,15 +32,19 @@ struct bt_placer {
     size_t n_rules;
 };
 
+bool bt_device_is_open(const char *device) { return !device || !strcasecmp(device, "auto"); }
+bt_device *bt_placer_device(const bt_placer *placer) { return placer->chosen; }
+
 bt_placer *bt_placer_new(bt_registry *registry, const bt_place_options *options, bt_arena *arena, berth_error *error)
 {
-    bool open = !options->device || !strcmp(options->device, "auto");
+    bool open = bt_device_is_open(options->device);
     bt_placer *placer = bt_arena_new(arena, bt_placer);
     rule *rules = bt_arena_array(arena, rule, options->n_rules + 1);
     char *device = open ? NULL : bt_arena_copy(arena, options->device, strlen(options->device));
     if (!placer || !rules || (!open && !device)) return bt_fail_memory(error), NULL;
     if (open) bt_registry_count(registry); /* whatever the graph names is known from now on */
-    *placer = (bt_placer){registry, device, bt_registry_find(registry, open ? "CPU" : device, error), rules, options->n_rules};
+    bt_device *chosen = open && options->chosen ? options->chosen : bt_registry_find(registry, open ? "CPU" : device, error);
+    *placer = (bt_placer){registry, device, chosen, rules, options->n_rules};
     if (!placer->chosen) return NULL;
     for (size_t i = 0; i < options->n_rules; i++)
         if (parse_rule(options->rules[i], registry, arena, &rules[i], error)) return NULL;

@@ -52,6 +52,7 @@ typedef struct bt_plan_env {
     int (*place)(void *user, const bt_node *node); /* the place that is asked for; NULL: body_place */
     void *place_user;
     bool hard;                    /* refuse what would have to be moved */
+    bool *refused;                /* set when that was done; may be NULL */
     int body_place;               /* of a body: where its caller is */
     bt_map *written;              /* variables that plans of the session write; see bt_pass_context */
     const char *function;         /* whose body this is; NULL: the graph itself */

@@ -28,6 +28,7 @@ struct bt_store {
     bt_packed *buckets[BUCKETS];
     block *open; /* where small entries go */
     int64_t bytes;
+    bool is_estimate;
 };
 
 bt_store *bt_store_new(const bt_source *source, bt_device *device)
@@ -39,9 +40,17 @@ bt_store *bt_store_new(const bt_source *source, bt_device *device)
     return store;
 }
 
+bt_store *bt_store_new_estimate(const bt_source *source, bt_device *device)
+{
+    bt_store *store = bt_store_new(source, device);
+    if (store) store->is_estimate = true;
+    return store;
+}
+
+/* The open block alone is no reason to hold memory. */
 static void block_drop(bt_store *store, block *b)
 {
-    if (--b->live) return;
+    if (--b->live > (store->open == b)) return;
     store->bytes -= (int64_t)b->bytes;
     if (store->open == b) store->open = NULL;
     bt_device_free(store->device, b->data, b->bytes);
@@ -51,7 +60,6 @@ static void block_drop(bt_store *store, block *b)
 void bt_store_free(bt_store *store)
 {
     if (!store) return;
-    if (store->open) block_drop(store, store->open);
     pthread_mutex_destroy(&store->lock);
     bt_free(store);
 }
@@ -73,7 +81,8 @@ static block *block_new(bt_store *store, size_t bytes, berth_error *error)
 /* Room for an entry; its block counts it. */
 static block *room_for(bt_store *store, size_t bytes, void **data, berth_error *error)
 {
-    if (bytes >= OWN_BLOCK) {
+    /* Where every byte counts none is taken ahead. */
+    if (bytes >= OWN_BLOCK || store->device->limit) {
         block *own = block_new(store, bytes, error);
         if (own) *data = own->data;
         return own;
@@ -82,7 +91,7 @@ static block *room_for(bt_store *store, size_t bytes, void **data, berth_error *
     if (!store->open || store->open->used + bytes > store->open->bytes) {
         b = block_new(store, BLOCK, error);
         if (!b) return NULL;
-        if (store->open) block_drop(store, store->open);
+        if (store->open) store->open->live--; /* it holds entries, or it would not be there */
         store->open = b;
     }
     b = store->open;
@@ -139,18 +148,28 @@ static berth_status fill(bt_store *store, void *dst, size_t bytes, bt_pack_fn *p
     return status;
 }
 
+static void enter(bt_store *store, bt_packed *e)
+{
+    bt_packed **head = bucket(store, e->constant, e->layout);
+    e->next = *head, *head = e;
+}
+
 /* Packs a new entry and, when it can be found again, enters it. */
 static bt_packed *make(bt_store *store, bt_file *file, const bt_tensor *constant, const char *layout, size_t bytes,
                        bt_pack_fn *pack, void *user, berth_error *error)
 {
+    if (store->is_estimate) {
+        bt_packed *e = entry_new(store, file ? constant->data : NULL, layout, bytes, error);
+        if (e && file) enter(store, e);
+        return e;
+    }
     if (file && bt_file_unchanged(file, error)) return NULL;
     if (file && bt_source_verify(store->source, constant, error)) return NULL;
     bt_packed *e = entry_new(store, file ? constant->data : NULL, layout, bytes, error);
     if (!e) return bt_fail_memory(error), NULL;
     if (fill(store, e->data, bytes, pack, user, error)) return entry_free(store, e), NULL;
     if (!file) return e;
-    bt_packed **head = bucket(store, constant->data, layout);
-    e->next = *head, *head = e;
+    enter(store, e);
     bt_file_release(file, constant->data, bt_tensor_bytes(constant));
     return e;
 }

@@ -1,6 +1,7 @@
 /* Sessions: from names to plans, and runs of them. Plans are kept by their names; to read next: plan/plan.c. */
 #include "session/session.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 enum { MOST_PLANS = 16 };
@@ -62,12 +63,6 @@ static void session_plan_drop(bt_session_plan *p)
     bt_free(p);
 }
 
-typedef struct bt_names {
-    const berth_feed *feeds, *fetches;
-    const char *const *targets;
-    size_t n_feeds, n_fetches, n_targets;
-} bt_names;
-
 static const char *name_at(const bt_names *n, size_t i)
 {
     if (i < n->n_feeds) return n->feeds[i].name;
@@ -75,9 +70,9 @@ static const char *name_at(const bt_names *n, size_t i)
     return i < n->n_fetches ? n->fetches[i].name : n->targets[i - n->n_fetches];
 }
 
-static bool is_for(const bt_session_plan *p, const bt_names *n)
+static bool is_for(const bt_session_plan *p, const bt_placing *placing, const bt_names *n)
 {
-    if (p->n_feeds != n->n_feeds || p->n_fetches != n->n_fetches || p->n_targets != n->n_targets) return false;
+    if (p->placing != placing || p->n_feeds != n->n_feeds || p->n_fetches != n->n_fetches || p->n_targets != n->n_targets) return false;
     for (size_t i = 0; i < n->n_feeds + n->n_fetches + n->n_targets; i++)
         if (strcmp(p->names[i], name_at(n, i))) return false;
     return true;
@@ -144,18 +139,21 @@ static void name_missing_input(const berth_session *s, berth_error *error)
 /* The place that the options and the graph ask for. */
 static int place_of(void *user, const bt_node *node)
 {
-    const berth_session *s = user;
+    const bt_placing *placing = user;
+    const berth_session *s = placing->session;
     bt_arena work;
     bt_arena_init(&work);
     bt_place place = {.device = s->model->places[0]};
-    bt_place_node(s->placer, node->name, node->op, node->device, &work, &place);
+    bt_place_node(placing->placer, node->name, node->op, node->device, &work, &place);
     bt_arena_free(&work);
     for (int i = 0; i < s->model->n_places; i++)
         if (s->model->places[i] == place.device) return i;
     return 0;
 }
 
-static bt_plan *make_plan(berth_session *s, const bt_names *n, bt_fates *fates, const char *stage, bt_text *dump, berth_error *error)
+/* A plan, or as much of it as is dumped. */
+static bt_plan *make_plan(berth_session *s, bt_placing *placing, const bt_names *n, const bt_rehearsal *rehearsal, bt_fates *fates,
+                          const char *stage, bt_text *dump, berth_error *error)
 {
     bt_arena work;
     bt_arena_init(&work);
@@ -170,8 +168,11 @@ static bt_plan *make_plan(berth_session *s, const bt_names *n, bt_fates *fates, 
                                    .n_fetches = (int)n->n_fetches, .targets = r.targets, .n_targets = (int)n->n_targets,
                                    .fates = fates, .dump_stage = stage, .dump = dump};
         bt_plan_env env = {.source = &s->model->source, .functions = &s->model->source.functions,
-                           .pool = s->model->context->pool, .places = s->model->places, .stores = s->model->stores,
-                           .n_places = s->model->n_places, .place = place_of, .place_user = s, .hard = s->hard, .written = &s->written};
+                           .pool = s->model->context->pool, .places = rehearsal ? rehearsal->places : s->model->places,
+                           .stores = rehearsal ? rehearsal->stores : s->model->stores, .n_places = s->model->n_places,
+                           .place = place_of, .place_user = placing, .hard = s->hard, .refused = &placing->refused,
+                           .written = &s->written};
+        placing->refused = false;
         plan = bt_plan_new(&env, &request, error);
         if (!plan) name_missing_input(s, error);
     }
@@ -179,8 +180,29 @@ static bt_plan *make_plan(berth_session *s, const bt_names *n, bt_fates *fates, 
     return plan;
 }
 
-/* Plans that may have frozen a variable which is now known to be written are made anew. */
-static void drop_all(berth_session *s)
+bt_plan *bt_session_make_plan(berth_session *s, bt_placing *placing, const bt_names *names, const bt_rehearsal *rehearsal,
+                              berth_error *error)
+{
+    return make_plan(s, placing, names, rehearsal, NULL, NULL, NULL, error);
+}
+
+void bt_session_retire_plans(berth_session *s)
+{
+    bt_session_plan *former = s->plans;
+    s->plans = NULL;
+    s->n_moving++;
+    for (bt_session_plan *p = former; p; p = p->next)
+        while (atomic_load(&p->refs) > 1) pthread_cond_wait(&s->moved, &s->lock);
+    s->n_moving--;
+    while (former) {
+        bt_session_plan *p = former;
+        former = p->next;
+        session_plan_drop(p);
+    }
+}
+
+/* Plans that may have frozen a variable which is now known to be written are made anew, too. */
+void bt_session_drop_plans(berth_session *s)
 {
     while (s->plans) {
         bt_session_plan *p = s->plans;
@@ -224,7 +246,7 @@ static bool log_placement(berth_session *s, const bt_session_plan *p)
         const bt_fate *fate = &p->fates.list[i];
         bt_place place;
         if (!does_work(fate)) continue;
-        ok = bt_place_node(s->placer, fate->name, fate->op, fate->device, &work, &place);
+        ok = bt_place_node(p->placing->placer, fate->name, fate->op, fate->device, &work, &place);
         if (ok) bt_log(BERTH_LOG_INFO, "%s: (%s): %s", fate->name, fate->op, s->model->places[fate->place]->name);
     }
     bt_arena_free(&work);
@@ -232,11 +254,11 @@ static bool log_placement(berth_session *s, const bt_session_plan *p)
 }
 
 /* The plan for these names, found or made; a reference. The lock is held. */
-static bt_session_plan *plan_for(berth_session *s, const bt_names *n, berth_error *error)
+static bt_session_plan *plan_for(berth_session *s, bt_placing *placing, const bt_names *n, berth_error *error)
 {
     for (bt_session_plan **link = &s->plans; *link; link = &(*link)->next) {
         bt_session_plan *p = *link;
-        if (!is_for(p, n)) continue;
+        if (!is_for(p, placing, n)) continue;
         *link = p->next;
         p->next = s->plans, s->plans = p;
         p->refs++;
@@ -245,12 +267,13 @@ static bt_session_plan *plan_for(berth_session *s, const bt_names *n, berth_erro
     bt_session_plan *p = bt_calloc(1, sizeof *p);
     if (!p) return bt_fail_memory(error), NULL;
     p->refs = 1;
+    p->placing = placing;
     size_t written = s->written.count;
     if (!enter_nodes(&s->model->source.graph, &p->fates)) bt_fail_memory(error);
-    else if (!copy_names(p, n, error)) p->plan = make_plan(s, n, &p->fates, NULL, NULL, error);
+    else if (!copy_names(p, n, error)) p->plan = make_plan(s, placing, n, NULL, &p->fates, NULL, NULL, error);
     if (!p->plan) return session_plan_drop(p), NULL;
     if (s->log_placement && !log_placement(s, p)) return session_plan_drop(p), bt_fail_memory(error), NULL;
-    if (s->written.count != written) drop_all(s);
+    if (s->written.count != written) bt_session_drop_plans(s);
     p->next = s->plans, s->plans = p;
     p->refs++;
     drop_oldest(s);
@@ -279,7 +302,7 @@ static berth_status feed_assets(const bt_source *source, berth_tensor *tensors, 
 }
 
 /* The model's own initialisers (of tables), once a session. The lock is held. */
-static berth_status initialise(berth_session *s, berth_error *error)
+static berth_status initialise(berth_session *s, bt_placing *placing, berth_error *error)
 {
     const bt_source *source = &s->model->source;
     if (s->initialised || source->n_init_targets == 0) return s->initialised = true, BERTH_OK;
@@ -290,7 +313,7 @@ static berth_status initialise(berth_session *s, berth_error *error)
     berth_status status = tensors && feeds && in ? feed_assets(source, tensors, feeds, error) : bt_fail_memory(error);
     if (!status) {
         bt_names names = {.feeds = feeds, .n_feeds = n, .targets = source->init_targets, .n_targets = (size_t)source->n_init_targets};
-        bt_plan *plan = make_plan(s, &names, NULL, NULL, NULL, error);
+        bt_plan *plan = make_plan(s, placing, &names, NULL, NULL, NULL, NULL, error);
         bt_services services = services_of(s, NULL);
         for (size_t i = 0; i < n; i++) in[i] = &tensors[i].t;
         status = plan ? bt_plan_run(plan, &services, in, NULL, 0, error) : error->status;
@@ -320,15 +343,12 @@ berth_session *berth_session_new(berth_model *model, const berth_session_options
     bt_arena_init(&s->arena);
     bt_arena_init(&s->listing);
     pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->moved, NULL);
     s->model = bt_model_ref(model);
     s->signature = signature;
-    bt_place_options place = {options->device, options->rules, options->n_rules, options->hard_placement};
-    berth_status status = BERTH_OK;
     s->log_placement = options->log_placement;
-    s->placer = bt_placer_new(model->context->registry, &place, &s->arena, error);
-    if (!s->placer) status = error->status;
-    if (!status) status = bt_model_places(model, error);
     s->hard = options->hard_placement;
+    berth_status status = bt_session_place_first(s, options, error);
     if (!status && !(s->resources = bt_resources_new(&model->source))) status = bt_fail_memory(error);
     if (!status) return s;
     berth_session_free(s);
@@ -338,26 +358,55 @@ berth_session *berth_session_new(berth_model *model, const berth_session_options
 void berth_session_free(berth_session *s)
 {
     if (!s) return;
-    drop_all(s);
+    bt_session_drop_plans(s);
     bt_profile_free(s->profiled);
     bt_resources_free(s->resources);
     bt_map_free(&s->written);
     bt_arena_free(&s->arena);
     bt_arena_free(&s->listing);
     pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->moved);
     bt_model_free(s->model);
     bt_free(s);
 }
 
-static bt_session_plan *begin(berth_session *s, const bt_names *names, berth_error *error)
+/* ---- Runs ---- */
+
+/* The plan for a run; *placing: where, or NULL to be found. */
+static bt_session_plan *begin(berth_session *s, bt_placing **placing, const char *device, const bt_names *names, berth_error *error)
 {
     pthread_mutex_lock(&s->lock);
-    bt_session_plan *p = !s->initialised && initialise(s, error) ? NULL : plan_for(s, names, error);
+    if (!*placing) *placing = bt_session_placing(s, device, error);
+    bool ready = *placing && (s->initialised || !initialise(s, *placing, error));
+    bt_session_plan *p = ready ? plan_for(s, *placing, names, error) : NULL;
     pthread_mutex_unlock(&s->lock);
     return p;
 }
 
-static void end(bt_session_plan *p) { session_plan_drop(p); }
+static void end(berth_session *s, bt_session_plan *p)
+{
+    session_plan_drop(p);
+    if (!s->n_moving) return;
+    pthread_mutex_lock(&s->lock);
+    pthread_cond_broadcast(&s->moved);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* After a failure: whether the work is to be done again, on *placing. */
+static bool goes_on(berth_session *s, bt_placing **placing, berth_error *error)
+{
+    if (error->status != BERTH_DEVICE || !s->fallback || !*placing) return false;
+    pthread_mutex_lock(&s->lock);
+    bt_placing *next = bt_session_fall_back(s, *placing, error);
+    pthread_mutex_unlock(&s->lock);
+    if (next) *placing = next;
+    return next;
+}
+
+static const char *device_of(const berth_run_options *options)
+{
+    return options && options->size >= sizeof *options ? options->device : NULL;
+}
 
 static bt_names names_of(const berth_feed *feeds, size_t n_feeds, const berth_feed *fetches, size_t n_fetches,
                          const berth_run_options *options)
@@ -402,18 +451,21 @@ berth_status berth_session_run(berth_session *s, const berth_feed *feeds, size_t
     if (!error) error = &own;
     bt_error_clear(error);
     bt_names names = names_of(feeds, n_feeds, fetches, n_fetches, options);
-    bt_session_plan *p = begin(s, &names, error);
-    if (!p) return error->status;
     bt_tensor *few[2 * FEW];
     berth_tensor *few_made[FEW];
     bool fits = n_feeds <= FEW && n_fetches <= FEW;
     bt_tensor **pointers = fits ? few : bt_calloc(n_feeds + n_fetches, sizeof *pointers);
     berth_tensor **made = fits ? few_made : bt_calloc(n_fetches + 1, sizeof *made);
-    berth_status status = pointers && made ? run_plan(s, p->plan, feeds, n_feeds, fetches, n_fetches, options, pointers, made, error)
-                                           : bt_fail_memory(error);
+    if (!pointers || !made) bt_fail_memory(error);
+    for (bt_placing *placing = NULL; pointers && made;) {
+        bt_session_plan *p = begin(s, &placing, device_of(options), &names, error);
+        if (p && run_plan(s, p->plan, feeds, n_feeds, fetches, n_fetches, options, pointers, made, error) == BERTH_DEVICE)
+            bt_session_advise(s, p->plan, feeds, n_feeds, error);
+        if (p) end(s, p);
+        if (!error->status || !goes_on(s, &placing, error)) break;
+    }
     if (!fits) bt_free((void *)pointers), bt_free((void *)made);
-    end(p);
-    return status;
+    return error->status;
 }
 
 berth_status berth_session_prepare(berth_session *s, const berth_feed *feeds, size_t n_feeds, const berth_feed *fetches,
@@ -423,17 +475,19 @@ berth_status berth_session_prepare(berth_session *s, const berth_feed *feeds, si
     if (!error) error = &own;
     bt_error_clear(error);
     bt_names names = names_of(feeds, n_feeds, fetches, n_fetches, options);
-    bt_session_plan *p = begin(s, &names, error);
-    if (!p) return error->status;
     bool given = true;
     for (size_t i = 0; i < n_feeds; i++) given = given && feeds[i].tensor;
-    bt_tensor **in = given ? bt_calloc(n_feeds + 1, sizeof *in) : NULL;
-    berth_status status = given && !in ? bt_fail_memory(error) : BERTH_OK;
-    for (size_t i = 0; in && i < n_feeds; i++) in[i] = &feeds[i].tensor->t;
-    if (in) status = bt_plan_warm(p->plan, in, error);
+    bt_tensor **in = bt_calloc(n_feeds + 1, sizeof *in);
+    if (!in) return bt_fail_memory(error);
+    for (size_t i = 0; given && i < n_feeds; i++) in[i] = &feeds[i].tensor->t;
+    for (bt_placing *placing = NULL;;) {
+        bt_session_plan *p = begin(s, &placing, device_of(options), &names, error);
+        if (p && given && bt_plan_warm(p->plan, in, error) == BERTH_DEVICE) bt_session_advise(s, p->plan, feeds, n_feeds, error);
+        if (p) end(s, p);
+        if (!error->status || !goes_on(s, &placing, error)) break;
+    }
     bt_free((void *)in);
-    end(p);
-    return status;
+    return error->status;
 }
 
 berth_status berth_session_reset(berth_session *s, berth_error *error)
@@ -449,7 +503,7 @@ berth_status berth_session_reset(berth_session *s, berth_error *error)
 /* ---- Looking in --------------------------------------------------------------------------------------- */
 
 /* The signature's own names where none are given. */
-static berth_status default_names(const berth_session *s, bt_arena *arena, bt_names *n, berth_error *error)
+berth_status bt_session_names(const berth_session *s, bt_arena *arena, bt_names *n, berth_error *error)
 {
     if (n->n_feeds || n->n_fetches) return BERTH_OK;
     const bt_signature *sig = s->signature;
@@ -483,7 +537,7 @@ static berth_status list_nodes(berth_session *s, const bt_session_plan *p, berth
     for (size_t i = 0; i < p->fates.n; i++) {
         const bt_fate *fate = &p->fates.list[i];
         bt_place place = {0};
-        bool ok = bt_place_node(s->placer, fate->name, fate->op, fate->device, &s->listing, &place);
+        bool ok = bt_place_node(p->placing->placer, fate->name, fate->op, fate->device, &s->listing, &place);
         const char *reason = ok ? reason_of(&s->listing, fate, &place) : NULL;
         if (!reason) return bt_fail_memory(error);
         s->listed[i] = (berth_placement){fate->name, fate->op, place.requested, does_work(fate) ? s->model->places[fate->place]->name : "", reason};
@@ -502,8 +556,8 @@ berth_status berth_session_placement(berth_session *s, const berth_feed *feeds, 
     bt_arena_free(&s->listing);
     bt_arena_init(&s->listing);
     bt_names names = names_of(feeds, n_feeds, fetches, n_fetches, NULL);
-    berth_status status = default_names(s, &s->listing, &names, error);
-    bt_session_plan *p = status ? NULL : plan_for(s, &names, error);
+    berth_status status = bt_session_names(s, &s->listing, &names, error);
+    bt_session_plan *p = status ? NULL : plan_for(s, s->placing, &names, error);
     status = p ? list_nodes(s, p, error) : error->status;
     int copies = p ? p->plan->n_copies : 0;
     session_plan_drop(p);
@@ -565,9 +619,9 @@ berth_status berth_session_dump(berth_session *s, const char *stage, berth_write
     bt_names names = {0};
     if (!strcmp(stage, "source")) bt_graph_dump(&s->model->source.graph, NULL, NULL, &text);
     else if (!is_stage(stage)) unknown_stage(stage, error);
-    else if (!default_names(s, &work, &names, error)) {
+    else if (!bt_session_names(s, &work, &names, error)) {
         pthread_mutex_lock(&s->lock);
-        bt_plan_free(make_plan(s, &names, NULL, stage, &text, error));
+        bt_plan_free(make_plan(s, s->placing, &names, NULL, NULL, stage, &text, error));
         pthread_mutex_unlock(&s->lock);
     }
     if (!error->status && text.failed) bt_fail_memory(error);
