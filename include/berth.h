@@ -189,6 +189,7 @@ typedef struct berth_device_info {
     int64_t memory_free;   /* bytes, now */
     int64_t memory_in_use; /* bytes that this context holds there */
     int64_t memory_peak;   /* the most that it ever held */
+    int64_t memory_taken;  /* all that it ever took, whether given back or not: it stands still when nothing is allocated */
     int64_t memory_limit;  /* that it may hold; 0: no limit but the device's own */
     int threads;           /* of the CPU; 0 elsewhere */
 } berth_device_info;

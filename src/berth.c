@@ -170,7 +170,7 @@ berth_status berth_device_get(berth_context *context, size_t index, berth_device
     int64_t held = atomic_load(&device->in_use), left = device->limit ? device->limit - held : INT64_MAX;
     *info = (berth_device_info){.name = device->name, .hardware = device->physical->name + 1, .model = props.model, .detail = props.detail,
                                 .memory_total = props.memory_total, .memory_free = left < props.memory_free ? left : props.memory_free,
-                                .memory_in_use = held, .memory_peak = atomic_load(&device->peak), .memory_limit = device->limit,
+                                .memory_in_use = held, .memory_peak = atomic_load(&device->peak), .memory_taken = atomic_load(&device->taken), .memory_limit = device->limit,
                                 .threads = !strcmp(device->ops->kind, "CPU") ? context->threads : 0};
     if (!*props.detail && info->threads) info->detail = bt_simd_get()->name;
     return BERTH_OK;

@@ -75,7 +75,7 @@ struct bt_device {
     bool is_cpu_shaped; /* its kernels run on a CPU (PoCL): few large work items beat many small ones; known once it was used */
     void *state;   /* the kind's own: context, queue, compiled programs; made at first use */
     int64_t limit; /* bytes that may be in use; 0: no limit but the device's own */
-    _Atomic int64_t in_use, peak; /* bytes, through bt_device_alloc */
+    _Atomic int64_t in_use, peak, taken; /* bytes, through bt_device_alloc; taken: ever */
 };
 
 /* NULL with the error set when the device is full, or its limit would be passed. */

@@ -330,6 +330,7 @@ void *bt_device_alloc(bt_device *device, size_t bytes, berth_error *error)
                 "%s: out of memory: no %zu bytes more beside the %lld in use", device->name, bytes, (long long)now);
         return NULL;
     }
+    atomic_fetch_add(&device->taken, (int64_t)bytes);
     now += (int64_t)bytes, peak = atomic_load(&device->peak);
     while (now > peak && !atomic_compare_exchange_weak(&device->peak, &peak, now)) continue;
     return p;

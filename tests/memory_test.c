@@ -1,0 +1,248 @@
+/* Devices through the public header: memory comes back, limits hold, runs and sessions change places, and what fails on
+ * one device goes on on another. The second device is a logical CPU, and an OpenCL one where BERTH_OPENCL finds it. */
+#include "trial.h"
+
+typedef struct scene {
+    berth_context *context;
+    berth_model *model;
+    berth_session *session;
+} scene;
+
+static int n_warnings;
+static char warning[600];
+
+static void note(void *user, berth_log_level level, const char *line)
+{
+    (void)user;
+    if (level != BERTH_LOG_WARNING) return;
+    n_warnings++;
+    snprintf(warning, sizeof warning, "%s", line);
+}
+
+static void close_scene(scene *s)
+{
+    berth_session_free(s->session);
+    berth_model_free(s->model);
+    s->session = NULL, s->model = NULL;
+}
+
+/* A model and a session of their own on a device; false with the error set. */
+static bool open_scene(scene *s, const trial *t, const char *device, const char *fallback, berth_error *error)
+{
+    berth_load_options load;
+    berth_session_options options;
+    berth_load_options_init(&load);
+    berth_session_options_init(&options);
+    load.context = s->context;
+    options.device = device, options.fallback = fallback;
+    if (!CHECK(s->model = berth_model_load(t->path, &load, error))) return false;
+    return (s->session = berth_session_new(s->model, &options, error)) != NULL;
+}
+
+/* A context with two logical CPUs, of which the second has a limit. */
+static berth_context *two_cpus(const char *logical)
+{
+    berth_error error = {0};
+    berth_device_options options;
+    berth_device_options_init(&options);
+    options.device = "CPU:0", options.logical = logical;
+    berth_context *context = berth_context_new(NULL, &error);
+    if (!CHECK(context && !berth_device_configure(context, &options, &error))) printf("    %s\n", error.message);
+    return context;
+}
+
+static berth_device_info info_of(const scene *s, const char *name)
+{
+    berth_device_info info = {0};
+    for (size_t i = 0; i < berth_device_count(s->context); i++)
+        if (!berth_device_get(s->context, i, &info, NULL) && !strcmp(info.name, name)) return info;
+    return (berth_device_info){0};
+}
+
+static int64_t held(const scene *s, const char *name) { return info_of(s, name).memory_in_use; }
+
+static berth_status run_on(scene *s, const trial *t, const char *device, berth_feed *out, berth_error *error)
+{
+    berth_feed in[TRIAL_PORTS] = {{0}};
+    berth_run_options options;
+    berth_run_options_init(&options);
+    options.device = device;
+    for (int i = 0; i < t->n_in; i++) in[i] = (berth_feed){t->in[i].name, trial_wrap(&t->in[i], error)};
+    for (int i = 0; i < t->n_out; i++) out[i].name = t->out[i].name;
+    berth_status status = berth_session_run(s->session, in, (size_t)t->n_in, out, (size_t)t->n_out, &options, error);
+    for (int i = 0; i < t->n_out && !status; i++) CHECK(trial_same(t->name, &t->out[i], out[i].tensor));
+    for (int i = 0; i < t->n_in; i++) berth_tensor_free(in[i].tensor);
+    return status;
+}
+
+static void drop(const trial *t, berth_feed *out)
+{
+    for (int i = 0; i < t->n_out; i++) berth_tensor_free(out[i].tensor);
+}
+
+/* ---- It comes back ---- */
+
+static void test_back(scene *s, const char *device)
+{
+    berth_error error = {0};
+    int64_t before = held(s, device);
+    for (int i = 0; i < 200; i++) {
+        const trial *t = i % 2 ? &trial_digits : &trial_mlp;
+        if (!CHECK(open_scene(s, t, device, NULL, &error))) break;
+        CHECK_EQ(held(s, device), before); /* nothing is taken before the first run */
+        CHECK(trial_run(t, s->session, NULL, &error));
+        CHECK(i % 2 == 0 || strstr(device, "GPU") || held(s, device) > before);
+        if (i % 3 == 0) CHECK(!berth_session_place(s->session, NULL, "/CPU:0", &error) && held(s, device) == before);
+        if (i % 3 == 0) CHECK(trial_run(t, s->session, NULL, &error));
+        close_scene(s);
+        if (!CHECK_EQ(held(s, device), before) || !CHECK_EQ(held(s, "/CPU:0"), 0)) break;
+    }
+    if (error.status) printf("%s: %s\n", device, error.message);
+    close_scene(s);
+}
+
+/* ---- Limits ---- */
+
+/* As much as the model was seen to take is enough, and a byte less is not. */
+static void test_limit(void)
+{
+    berth_error error = {0};
+    scene s = {.context = two_cpus("0,1GiB")};
+    if (!CHECK(open_scene(&s, &trial_digits, "/CPU:1", NULL, &error))) return;
+    CHECK(trial_run(&trial_digits, s.session, NULL, &error));
+    int64_t peak = info_of(&s, "/CPU:1").memory_peak;
+    CHECK(peak > 0);
+    close_scene(&s);
+    berth_context_free(s.context);
+    for (int less = 0; less < 2; less++) {
+        char logical[40];
+        snprintf(logical, sizeof logical, "0,%lld", (long long)peak - less);
+        s.context = two_cpus(logical);
+        berth_error why = {0};
+        bool ok = open_scene(&s, &trial_digits, "/CPU:1", NULL, &why) && trial_run(&trial_digits, s.session, NULL, &why);
+        CHECK_EQ(ok, !less);
+        CHECK(ok || (why.status == BERTH_DEVICE && strstr(why.message, "/CPU:1")));
+        CHECK(info_of(&s, "/CPU:1").memory_peak <= peak - less);
+        close_scene(&s);
+        CHECK_EQ(held(&s, "/CPU:1"), 0);
+        berth_context_free(s.context);
+    }
+}
+
+static void test_refused(void)
+{
+    berth_error error = {0};
+    scene s = {.context = two_cpus("0,1000")};
+    CHECK(!open_scene(&s, &trial_digits, "/CPU:1", NULL, &error) && error.status == BERTH_DEVICE);
+    CHECK(strstr(error.message, "does not fit") && strstr(error.message, "1000"));
+    CHECK_EQ(info_of(&s, "/CPU:1").memory_peak, 0);
+    close_scene(&s);
+    berth_context_free(s.context);
+}
+
+/* ---- Fall-back ---- */
+
+static void falls_back(const char *logical, const char *device, const char *fallback, const trial *t, const char *word)
+{
+    berth_error error = {0};
+    scene s = {.context = two_cpus(logical)};
+    n_warnings = 0;
+    CHECK(open_scene(&s, t, device, fallback, &error));
+    for (int i = 0; i < 2; i++) CHECK(s.session && trial_run(t, s.session, NULL, &error));
+    if (error.status) printf("    %s\n", error.message);
+    CHECK_EQ(n_warnings, 1);
+    if (!CHECK(strstr(warning, word) && strstr(warning, fallback))) printf("    %s\n", warning);
+    close_scene(&s);
+    CHECK_EQ(held(&s, "/CPU:1"), 0);
+    berth_context_free(s.context);
+}
+
+static void test_fall_back(void)
+{
+    berth_error error = {0};
+    falls_back("0,1000", "/CPU:1", "/CPU:0", &trial_digits, "does not fit");
+    falls_back("0,0", "/GPU:7", "/CPU:1", &trial_digits, "not there");
+    scene s = {.context = two_cpus("0,110kB")}; /* enough for a batch of 1, not for a large one */
+    static float images[64][8][8];
+    trial many = trial_digits;
+    many.in[0].dims[0] = 64, many.in[0].data = images;
+    CHECK(open_scene(&s, &many, "/CPU:1", NULL, &error));
+    berth_feed out[TRIAL_PORTS] = {{0}};
+    many.n_out = 0, out[0].name = many.out[0].name;
+    berth_feed in = {"image", trial_wrap(&many.in[0], &error)};
+    CHECK_EQ(berth_session_run(s.session, &in, 1, out, 1, NULL, &error), BERTH_DEVICE);
+    CHECK(strstr(error.message, "largest batch"));
+    close_scene(&s);
+    CHECK_EQ(held(&s, "/CPU:1"), 0);
+    n_warnings = 0;
+    error = (berth_error){0};
+    CHECK(open_scene(&s, &many, "/CPU:1", "/CPU:0", &error));
+    CHECK_EQ(berth_session_run(s.session, &in, 1, out, 1, NULL, &error), BERTH_OK);
+    CHECK(n_warnings == 1 && strstr(warning, "out of memory"));
+    CHECK_EQ(held(&s, "/CPU:1"), 0);
+    berth_tensor_free(in.tensor), berth_tensor_free(out[0].tensor);
+    close_scene(&s);
+    berth_context_free(s.context);
+}
+
+/* ---- Moves ---- */
+
+static void test_moves(scene *s, const char *there)
+{
+    berth_error error = {0};
+    if (!CHECK(open_scene(s, &trial_digits, "/CPU:0", NULL, &error))) return close_scene(s);
+    CHECK(trial_run(&trial_digits, s->session, NULL, &error));
+    CHECK_EQ(berth_session_place(s->session, NULL, there, &error), BERTH_OK);
+    CHECK_EQ(held(s, "/CPU:0"), 0);
+    CHECK(trial_run(&trial_digits, s->session, NULL, &error));
+    CHECK_EQ(berth_session_place(s->session, "op:MatMul", "/CPU:0", &error), BERTH_OK);
+    CHECK(trial_run(&trial_digits, s->session, NULL, &error));
+    CHECK_EQ(berth_session_place(s->session, NULL, "/GPU:9", &error), BERTH_DEVICE);
+    CHECK_EQ(berth_session_place(s->session, NULL, "/XPU:0", &error), BERTH_BAD_ARGUMENT);
+    CHECK(trial_run(&trial_digits, s->session, NULL, &error));
+    CHECK_EQ(berth_session_place(s->session, NULL, "/CPU:0", &error), BERTH_OK);
+    CHECK_EQ(held(s, there), 0);
+    close_scene(s);
+}
+
+/* Runs on either device in turn: once both have their plans, nothing is made any more. */
+static void test_alternating(scene *s, const char *there)
+{
+    berth_error error = {0};
+    berth_feed out[TRIAL_PORTS] = {{0}};
+    if (!CHECK(open_scene(s, &trial_digits, "/CPU:0", NULL, &error))) return close_scene(s);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(run_on(s, &trial_digits, NULL, out, &error), BERTH_OK);
+        CHECK_EQ(run_on(s, &trial_digits, there, out, &error), BERTH_OK);
+    }
+    berth_device_info here = info_of(s, "/CPU:0"), second = info_of(s, there);
+    for (int i = 0; i < 4; i++) {
+        CHECK_EQ(run_on(s, &trial_digits, NULL, out, &error), BERTH_OK);
+        CHECK_EQ(run_on(s, &trial_digits, there, out, &error), BERTH_OK);
+    }
+    CHECK_EQ(info_of(s, "/CPU:0").memory_in_use, here.memory_in_use);
+    CHECK_EQ(info_of(s, "/CPU:0").memory_taken, here.memory_taken);
+    CHECK_EQ(info_of(s, there).memory_taken, second.memory_taken);
+    CHECK_EQ(run_on(s, &trial_digits, "/GPU:9", out, &error), BERTH_DEVICE);
+    if (error.status != BERTH_DEVICE) printf("    %s\n", error.message);
+    drop(&trial_digits, out);
+    close_scene(s);
+}
+
+int main(void)
+{
+    if (!trial_make()) return 1;
+    berth_set_log(note, BERTH_LOG_WARNING, NULL);
+    test_limit();
+    test_refused();
+    test_fall_back();
+    scene s = {.context = two_cpus("0,0")};
+    const char *devices[] = {"/CPU:0", "/CPU:1", info_of(&s, "/GPU:0").name ? "/GPU:0" : NULL};
+    for (int i = 0; i < 3 && devices[i]; i++) {
+        test_back(&s, devices[i]);
+        if (i) test_moves(&s, devices[i]), test_alternating(&s, devices[i]);
+    }
+    berth_context_free(s.context);
+    trial_unmake();
+    return check_done();
+}
