@@ -397,11 +397,8 @@ static berth_status run_quantized_instance(bt_call *c)
     if (bt_attr_bool(c->node, "output_range_given", false))
         least = bt_attr_float(c->node, "given_y_min", 0), most = bt_attr_float(c->node, "given_y_max", 0);
     most = fmaxf(most, least + bt_attr_float(c->node, "min_separation", 1e-3f));
-    for (int64_t i = 0; i < count; i++) {
-        float v =
-            (fminf(fmaxf(y[i], least), most) - least) * ((float)(x.q.most - x.q.least) / (most - least));
-        bt_quantized_put(x.t->dtype, out, i, (int64_t)v + x.q.least);
-    }
+    for (int64_t i = 0; i < count; i++)
+        bt_quantized_put(x.t->dtype, out, i, bt_quantize_first(y[i], least, most, &x.q));
     return bt_quantized_put_range(c, 1, least, most);
 }
 
