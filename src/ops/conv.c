@@ -1,8 +1,10 @@
 /* Convolutions of 1 to 3 spatial axes: Conv2D, Conv3D, Conv, and Conv2D with fused operations. Float (and half and
  * bfloat16, summed in float) is a product of gathered rows, simd/gemm.h, or, 3 x 3, Winograd's, conv_winograd.c: prepare
  * chooses. Other dtypes: conv_plain.c. Depthwise: depthwise.c. */
+#include "ops/conv_gpu.h"
 #include "ops/conv_plain.h"
 #include "ops/conv_winograd.h"
+#include "ops/move.h"
 #include "ops/product.h"
 
 typedef struct conv {
@@ -121,6 +123,14 @@ static berth_status prepare_conv(bt_prepare *p)
         op->transformed = bt_winograd_prepare(p, 1, &s, op->columns.scale);
     else op->packed = bt_right_prepare(p, 1, &right, op->columns.scale);
     return op->packed || op->transformed ? BERTH_OK : p->error ? p->error->status : BERTH_NO_MEMORY;
+}
+
+/* A device takes the filter as it is. */
+static berth_status prepare_gpu(bt_prepare *p)
+{
+    conv *op = bt_arena_new(p->arena, conv);
+    p->state = op;
+    return op ? parse(p->node, p->n_in, &p->in[1].shape, op, p->error) : bt_fail_memory(p->error);
 }
 
 /* ---- Running ------------------------------------------------------------------------------------------ */
@@ -308,7 +318,10 @@ static berth_status run_conv(bt_call *c)
         memcpy(like.in, p.s.out, sizeof like.in);
         if (!(p.add = bt_channels_last(c, p.op->epilogue.add, w, &like))) return BERTH_NO_MEMORY;
     }
-    if (is_wide(dtype)) status = run_floats(&p, dtype, x, y);
+    if (bt_on_device(c))
+        status = bt_conv_gpu(c, BT_CONV_DENSE, dtype, w, &p.s, p.groups, &p.op->epilogue, x, c->in[1]->data,
+                             p.add, y);
+    else if (is_wide(dtype)) status = run_floats(&p, dtype, x, y);
     else if (c->n_in > 2 ||
              !bt_conv_plain(BT_CONV_DENSE, dtype, w, &p.s, p.groups, x, c->in[1]->data, y, c->pool))
         status = bt_call_unsupported(c, "convolution of %s", bt_dtype_name(dtype));
@@ -319,13 +332,37 @@ static berth_status run_conv(bt_call *c)
 #define CONV_TYPES (BT_FLOATS | BT_T(BERTH_INT32))
 
 const bt_op bt_ops_conv[] = {
-    {.name = "Conv2D", .infer = infer_conv, .prepare = prepare_conv, .cpu = run_conv, .types = CONV_TYPES},
+    {.name = "Conv2D",
+     .infer = infer_conv,
+     .prepare = prepare_conv,
+     .cpu = run_conv,
+     .gpu = run_conv,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_FLOATS,
+     .types = CONV_TYPES},
     {.name = "_FusedConv2D",
      .infer = infer_conv,
      .prepare = prepare_conv,
      .cpu = run_conv,
+     .gpu = run_conv,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_FLOATS,
      .types = BT_FLOATS},
-    {.name = "Conv3D", .infer = infer_conv, .prepare = prepare_conv, .cpu = run_conv, .types = BT_FLOATS},
-    {.name = "Conv", .infer = infer_conv, .prepare = prepare_conv, .cpu = run_conv, .types = CONV_TYPES},
+    {.name = "Conv3D",
+     .infer = infer_conv,
+     .prepare = prepare_conv,
+     .cpu = run_conv,
+     .gpu = run_conv,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_FLOATS,
+     .types = BT_FLOATS},
+    {.name = "Conv",
+     .infer = infer_conv,
+     .prepare = prepare_conv,
+     .cpu = run_conv,
+     .gpu = run_conv,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_FLOATS,
+     .types = CONV_TYPES},
     {0},
 };

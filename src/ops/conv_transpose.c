@@ -5,7 +5,9 @@
  * neighbouring gradient pixels: each such phase is a dense convolution of stride 1 with a filter turned round. */
 #include <stdio.h>
 
+#include "ops/conv_gpu.h"
 #include "ops/conv_plain.h"
+#include "ops/move.h"
 #include "ops/product.h"
 
 typedef struct transposed {
@@ -200,6 +202,14 @@ static berth_status prepare_transposed(bt_prepare *p)
     return BERTH_OK;
 }
 
+/* A device takes the filter as it is. */
+static berth_status prepare_gpu(bt_prepare *p)
+{
+    transposed *op = bt_arena_new(p->arena, transposed);
+    p->state = op;
+    return op ? parse(p->node, p->n_in, op, p->error) : bt_fail_memory(p->error);
+}
+
 /* ---- Running ------------------------------------------------------------------------------------------ */
 
 /* Where the result pixels of a phase lie along an axis: first, first + stride, ... */
@@ -338,7 +348,10 @@ static berth_status run_transposed(bt_call *c)
     const void *gradient = bt_channels_last(c, 2, w, &of_gradient);
     void *y = w->channels_first ? bt_scratch(c, bt_tensor_bytes(c->out[0])) : out;
     if ((!gradient && bt_tensor_count(c->in[2])) || !y) return BERTH_NO_MEMORY;
-    if (!op->is_depthwise && has_phases(w, dtype, groups) && s.out_c > 0)
+    if (bt_on_device(c))
+        status =
+            bt_conv_gpu(c, BT_CONV_TRANSPOSED, dtype, w, &s, groups, NULL, gradient, c->in[1]->data, NULL, y);
+    else if (!op->is_depthwise && has_phases(w, dtype, groups) && s.out_c > 0)
         status = run_phases(c, op, &s, gradient, y);
     else status = run_loops(c, op, &s, groups, gradient, y);
     return status || y == out ? status : bt_swap_axes(c, dtype, out, y, s.batch, bt_axes_count(s.in), s.in_c);
@@ -349,11 +362,19 @@ const bt_op bt_ops_conv_transpose[] = {
      .infer = infer_transposed,
      .prepare = prepare_transposed,
      .cpu = run_transposed,
+     .gpu = run_transposed,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_FLOATS,
+     .host_inputs = 1,
      .types = BT_FLOATS | BT_T(BERTH_INT32)},
     {.name = "Conv3DBackpropInputV2",
      .infer = infer_transposed,
      .prepare = prepare_transposed,
      .cpu = run_transposed,
+     .gpu = run_transposed,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_FLOATS,
+     .host_inputs = 1,
      .types = BT_FLOATS},
     {.name = "DepthwiseConv2dNativeBackpropInput",
      .infer = infer_transposed,

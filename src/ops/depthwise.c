@@ -2,7 +2,9 @@
  * tiles of simd/gemm.h; a multiplier, and double, to conv_plain.c. */
 #include <stdio.h>
 
+#include "ops/conv_gpu.h"
 #include "ops/conv_plain.h"
+#include "ops/move.h"
 #include "ops/product.h"
 
 typedef struct depthwise {
@@ -96,6 +98,14 @@ static berth_status prepare_depthwise(bt_prepare *p)
     if (!op->weights) return p->error ? p->error->status : BERTH_NO_MEMORY;
     p->consumed |= 2;
     return BERTH_OK;
+}
+
+/* A device takes the filter as it is. */
+static berth_status prepare_gpu(bt_prepare *p)
+{
+    depthwise *op = bt_arena_new(p->arena, depthwise);
+    p->state = op;
+    return op ? parse(p->node, p->n_in, op, p->error) : bt_fail_memory(p->error);
 }
 
 /* ---- Running ------------------------------------------------------------------------------------------ */
@@ -212,6 +222,16 @@ static berth_status run_depthwise(bt_call *c)
     const void *x = bt_channels_last(c, 0, w, &s);
     void *y = w->channels_first ? bt_scratch(c, bt_tensor_bytes(c->out[0])) : out;
     if (!x || !y) return BERTH_NO_MEMORY;
+    if (bt_on_device(c)) {
+        bt_sizes like = s;
+        like.in_c = s.out_c;
+        memcpy(like.in, s.out, sizeof like.in);
+        const void *add = op->epilogue.add < 0 ? NULL : bt_channels_last(c, op->epilogue.add, w, &like);
+        if (op->epilogue.add >= 0 && !add) return BERTH_NO_MEMORY;
+        status = bt_conv_gpu(c, BT_CONV_DEPTHWISE, dtype, w, &s, 1, &op->epilogue, x, c->in[1]->data, add, y);
+        return status || y == out ? status
+                                  : bt_swap_axes(c, dtype, out, y, s.batch, bt_axes_count(s.out), s.out_c);
+    }
     if (op->epilogue.add >= 0 && (w->channels_first || dtype != BERTH_FLOAT))
         return bt_call_unsupported(c, "fused Add of %s in this data_format", bt_dtype_name(dtype));
     if (dtype == BERTH_DOUBLE && c->n_in == 2) {
@@ -235,16 +255,25 @@ const bt_op bt_ops_depthwise[] = {
      .infer = infer_depthwise,
      .prepare = prepare_depthwise,
      .cpu = run_depthwise,
+     .gpu = run_depthwise,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_FLOATS,
      .types = BT_FLOATS},
     {.name = "_FusedDepthwiseConv2d",
      .infer = infer_depthwise,
      .prepare = prepare_depthwise,
      .cpu = run_depthwise,
+     .gpu = run_depthwise,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_FLOATS,
      .types = BT_FLOATS},
     {.name = "_FusedDepthwiseConv2dNative",
      .infer = infer_depthwise,
      .prepare = prepare_depthwise,
      .cpu = run_depthwise,
+     .gpu = run_depthwise,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_FLOATS,
      .types = BT_FLOATS},
     {0},
 };

@@ -3,6 +3,8 @@
 #include <float.h>
 #include <math.h>
 
+#include "ops/gpu.h"
+#include "ops/move.h"
 #include "ops/product.h"
 #include "ops/window.h"
 
@@ -216,6 +218,40 @@ static void image_mean(void *user, int64_t begin, int64_t end, int worker)
     }
 }
 
+/* ---- On a device -------------------------------------------------------------------------------------- */
+
+BT_CL_DECLARE(pool);
+
+/* As in pool.cl. */
+typedef struct device_pool {
+    int64_t pixels, channels, mean;
+    int64_t in[BT_AXES], out[BT_AXES], filter[BT_AXES], stride[BT_AXES], before[BT_AXES];
+} device_pool;
+
+static const char *least_of(berth_dtype dtype)
+{
+    return dtype == BERTH_INT32   ? "-DLEAST=-2147483648"
+           : dtype == BERTH_INT64 ? "-DLEAST=-9223372036854775807L-1"
+                                  : "-DLEAST=-M_INF";
+}
+
+static berth_status run_on_device(bt_call *c, const bt_windowing *w, const bt_sizes *s, const void *x,
+                                  void *y)
+{
+    char defines[BT_DEFINES];
+    berth_dtype dtype = c->in[0]->dtype;
+    device_pool by = {s->batch * bt_axes_count(s->out), s->in_c, bt_starts(c->node->op, "Avg")};
+    memcpy(by.in, s->in, sizeof by.in);
+    memcpy(by.out, s->out, sizeof by.out);
+    memcpy(by.filter, s->filter, sizeof by.filter);
+    memcpy(by.stride, w->stride, sizeof by.stride);
+    memcpy(by.before, s->before, sizeof by.before);
+    bt_grid grid = bt_grid_of(c, by.pixels * by.channels);
+    bt_gpu_defines(defines, dtype, 0, least_of(dtype));
+    return bt_gpu_launch(c, BT_CL(pool), defines, "pool_windows", &grid,
+                         (bt_arg[]){bt_pointer(x), bt_pointer(y), bt_bytes(&by, sizeof by)}, 3);
+}
+
 /* ---- Running ------------------------------------------------------------------------------------------ */
 
 static berth_status prepare_pool(bt_prepare *p)
@@ -265,6 +301,11 @@ static berth_status run_pool(bt_call *c)
     const void *x = bt_channels_last(c, 0, &w, &s);
     void *y = w.channels_first ? bt_scratch(c, bt_tensor_bytes(c->out[0])) : out;
     if (!x || !y) return BERTH_NO_MEMORY;
+    if (bt_on_device(c)) {
+        status = run_on_device(c, &w, &s, x, y);
+        return status || y == out ? status
+                                  : bt_swap_axes(c, dtype, out, y, s.batch, bt_axes_count(s.out), s.out_c);
+    }
     p.x = narrow ? bt_floats(c, dtype, x, bt_tensor_count(c->in[0])) : x;
     p.y = narrow ? bt_floats_out(c, dtype, y, count) : y;
     if (!p.x || !p.y) return BERTH_NO_MEMORY;
@@ -275,11 +316,47 @@ static berth_status run_pool(bt_call *c)
 }
 
 const bt_op bt_ops_pool[] = {
-    {.name = "MaxPool", .infer = infer_pool, .prepare = prepare_pool, .cpu = run_pool, .types = BT_REALS},
-    {.name = "MaxPoolV2", .infer = infer_pool, .prepare = prepare_pool, .cpu = run_pool, .types = BT_REALS},
-    {.name = "MaxPool3D", .infer = infer_pool, .prepare = prepare_pool, .cpu = run_pool, .types = BT_FLOATS},
-    {.name = "AvgPool", .infer = infer_pool, .prepare = prepare_pool, .cpu = run_pool, .types = BT_FLOATS},
-    {.name = "AvgPool3D", .infer = infer_pool, .prepare = prepare_pool, .cpu = run_pool, .types = BT_FLOATS},
+    {.name = "MaxPool",
+     .infer = infer_pool,
+     .prepare = prepare_pool,
+     .cpu = run_pool,
+     .gpu = run_pool,
+     .gpu_prepare = prepare_pool,
+     .gpu_types = BT_FLOATS | BT_T(BERTH_INT32) | BT_T(BERTH_INT64),
+     .types = BT_REALS},
+    {.name = "MaxPoolV2",
+     .host_inputs = 6,
+     .infer = infer_pool,
+     .prepare = prepare_pool,
+     .cpu = run_pool,
+     .gpu = run_pool,
+     .gpu_prepare = prepare_pool,
+     .gpu_types = BT_FLOATS | BT_T(BERTH_INT32) | BT_T(BERTH_INT64),
+     .types = BT_REALS},
+    {.name = "MaxPool3D",
+     .infer = infer_pool,
+     .prepare = prepare_pool,
+     .cpu = run_pool,
+     .gpu = run_pool,
+     .gpu_prepare = prepare_pool,
+     .gpu_types = BT_FLOATS | BT_T(BERTH_INT32) | BT_T(BERTH_INT64),
+     .types = BT_FLOATS},
+    {.name = "AvgPool",
+     .infer = infer_pool,
+     .prepare = prepare_pool,
+     .cpu = run_pool,
+     .gpu = run_pool,
+     .gpu_prepare = prepare_pool,
+     .gpu_types = BT_FLOATS | BT_T(BERTH_INT32) | BT_T(BERTH_INT64),
+     .types = BT_FLOATS},
+    {.name = "AvgPool3D",
+     .infer = infer_pool,
+     .prepare = prepare_pool,
+     .cpu = run_pool,
+     .gpu = run_pool,
+     .gpu_prepare = prepare_pool,
+     .gpu_types = BT_FLOATS | BT_T(BERTH_INT32) | BT_T(BERTH_INT64),
+     .types = BT_FLOATS},
     {.name = "MaxPoolWithArgmax",
      .infer = infer_argmax,
      .prepare = prepare_pool,

@@ -1,0 +1,161 @@
+/* Convolutions, channels last, by direct sums: a work item holds a tile of output pixels and channels in registers. Dense
+ * and transposed ones are one kernel, depthwise ones the other. PIXELS, CHANNELS: the tile. Who calls: conv_gpu.c. */
+
+typedef struct conv {
+    I64 pixels, x_c, y_c;                 /* output pixels; channels of a pixel of x and of y */
+    I64 groups, depth, n;                 /* channels of x and of y in a group */
+    I64 per_tap, per_group, per_row;      /* steps in the weights: of a tap, a group, a channel of x */
+    I64 in[3], out[3], filter[3], stride[3], dilation[3], before[3]; /* in: of x, out: of y */
+    I64 transposed, activation;
+    I64 scale, bias, norm, add;           /* whether there is one */
+} conv;
+
+/* ---- What follows a sum ------------------------------------------------------------------------------- */
+
+/* The numbers are those of bt_vec_unary. */
+DEVFN A activate(A x, I64 kind, A p)
+{
+    switch (kind) {
+    case 15: return x > 0 ? x : x * p;
+    case 16: return x < 0 ? expm1(x) : x;
+    case 17: return x < 0 ? (A)1.7580993408473768599 * expm1(x) : (A)1.0507009873554804934 * x;
+    case 20: return 1 / (1 + exp(-x));
+    case 21: return tanh(x);
+    case 22: return x != x ? x : (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
+    case 24: return x / (1 + exp(-x));
+    case 25: return x * ((x + 3 <= 0 ? 0 : x + 3 > 6 ? 6 : x + 3) / 6);
+    case 26: return (x + 3 <= 0 ? 0 : x + 3 > 6 ? 6 : x + 3) / 6;
+    case 28: return x * (A)0.5 * (1 + erf(x * (A)0.70710678118654752440));
+    case 29: return x * (A)0.5 * (1 + tanh((A)0.79788456080286535588 * (x + (A)0.044715 * x * x * x)));
+    default: return x;
+    }
+}
+
+
+#define EPILOGUE_ARGUMENTS                                                                                            \
+    GLOBAL const T *scale, GLOBAL const T *bias, GLOBAL const float *norm, GLOBAL const float *offset,                \
+        GLOBAL const float *mean, GLOBAL const float *variance, GLOBAL const T *add, float low, float high, float alpha, \
+        float epsilon
+
+/* The sum of channel k, at element `at` of y. */
+#define FINISH(sum, k, at)                                                                                   \
+    {                                                                                                        \
+        A v_ = sum;                                                                                          \
+        if (by.scale) v_ *= LOAD(scale, k);                                                                  \
+        if (by.bias) v_ += LOAD(bias, k);                                                                    \
+        if (by.norm) v_ = (v_ - mean[k]) * (norm[k] / sqrt(variance[k] + epsilon)) + offset[k];             \
+        if (by.add) v_ += LOAD(add, at);                                                                     \
+        if (v_ < low) v_ = low;                                                                              \
+        if (v_ > high) v_ = high;                                                                            \
+        STORE(y, at, by.activation ? activate(v_, by.activation, alpha) : v_);                               \
+    }
+
+/* ---- Pixels ------------------------------------------------------------------------------------------- */
+
+/* The pixel of x that meets index i of y at tap k along an axis; -1: none. */
+DEVFN int meets(int i, int k, int size, int stride, int dilation, int before, int transposed)
+{
+    if (!transposed) {
+        const int at = i * stride - before + k * dilation;
+        return at < size ? at : -1;
+    }
+    const int at = i + before - k * dilation;
+    return at >= 0 && at % stride == 0 && at / stride < size ? at / stride : -1;
+}
+
+#define MEETS(axis, i, k)                                                                                         \
+    meets(i, k, (int)by.in[axis], (int)by.stride[axis], (int)by.dilation[axis], (int)by.before[axis], (int)by.transposed)
+
+/* Position of pixel q of y in its image. */
+#define POSITION(q, image, z, i, j)                                      \
+    const int j = (int)((q) % by.out[2]);                                \
+    const int i = (int)((q) / by.out[2] % by.out[1]);                    \
+    const int z = (int)((q) / (by.out[2] * by.out[1]) % by.out[0]);      \
+    const I64 image = (q) / (by.out[2] * by.out[1] * by.out[0]) * by.in[0] * by.in[1] * by.in[2];
+
+/* sum[p][k] += x[at[p] + c] w[c][k] over the depth; `width` channels. */
+#define ADD_TAP(width)                                                                               \
+    for (int c = 0; c < (int)by.depth; c++) {                                                        \
+        GLOBAL const T *row = w + c * by.per_row;                                                    \
+        A value[PIXELS];                                                                             \
+        _Pragma("unroll") for (int p = 0; p < PIXELS; p++) value[p] = at[p] < 0 ? (A)0 : LOAD(x, at[p] + c); \
+        _Pragma("unroll") for (int k = 0; k < width; k++)                                            \
+        {                                                                                            \
+            const A weight = LOAD(row, k);                                                           \
+            _Pragma("unroll") for (int p = 0; p < PIXELS; p++) sum[p][k] = fma(value[p], weight, sum[p][k]); \
+        }                                                                                            \
+    }
+
+KERNEL void dense(GLOBAL const T *x, GLOBAL const T *weights, GLOBAL T *y, conv by, EPILOGUE_ARGUMENTS)
+{
+    const I64 pixel_tiles = (by.pixels + PIXELS - 1) / PIXELS, channel_tiles = (by.n + CHANNELS - 1) / CHANNELS;
+    EACH(0, tile, pixel_tiles * channel_tiles * by.groups)
+    {
+#ifdef CPU_SHAPED
+        const I64 q = tile % pixel_tiles * PIXELS, other = tile / pixel_tiles;
+#else
+        const I64 q = tile / (channel_tiles * by.groups) * PIXELS, other = tile % (channel_tiles * by.groups);
+#endif
+        const I64 group = other / channel_tiles, first = other % channel_tiles * CHANNELS;
+        const int width = by.n - first < CHANNELS ? (int)(by.n - first) : CHANNELS;
+        A sum[PIXELS][CHANNELS];
+        int pz[PIXELS], pi[PIXELS], pj[PIXELS];
+        I64 images[PIXELS], at[PIXELS];
+        for (int p = 0; p < PIXELS; p++) {
+            const I64 pixel = q + p < by.pixels ? q + p : by.pixels - 1;
+            POSITION(pixel, image, z, i, j)
+            images[p] = image, pz[p] = z, pi[p] = i, pj[p] = j;
+            for (int k = 0; k < CHANNELS; k++) sum[p][k] = (A)0;
+        }
+        GLOBAL const T *w = weights + group * by.per_group + first;
+        for (int z = 0; z < (int)by.filter[0]; z++)
+            for (int i = 0; i < (int)by.filter[1]; i++)
+                for (int j = 0; j < (int)by.filter[2]; j++, w += by.per_tap) {
+                    int any = 0;
+                    for (int p = 0; p < PIXELS; p++) {
+                        const int az = MEETS(0, pz[p], z), ai = MEETS(1, pi[p], i), aj = MEETS(2, pj[p], j);
+                        at[p] = -1;
+                        if (az < 0 || ai < 0 || aj < 0) continue;
+                        at[p] = (images[p] + (az * by.in[1] + ai) * by.in[2] + aj) * by.x_c + group * by.depth;
+                        any = 1;
+                    }
+                    if (!any) continue;
+                    if (width == CHANNELS) ADD_TAP(CHANNELS)
+                    else ADD_TAP(width)
+                }
+        for (int p = 0; p < PIXELS && q + p < by.pixels; p++)
+            for (int k = 0; k < width; k++) {
+                const I64 channel = group * by.n + first + k;
+                FINISH(sum[p][k], channel, (q + p) * by.y_c + channel)
+            }
+    }
+}
+
+/* n: output channels an input channel. */
+KERNEL void depthwise(GLOBAL const T *x, GLOBAL const T *weights, GLOBAL T *y, conv by, EPILOGUE_ARGUMENTS)
+{
+    const I64 channel_tiles = (by.y_c + CHANNELS - 1) / CHANNELS;
+    EACH(0, tile, by.pixels * channel_tiles)
+    {
+        const I64 q = tile / channel_tiles, first = tile % channel_tiles * CHANNELS;
+        const int width = by.y_c - first < CHANNELS ? (int)(by.y_c - first) : CHANNELS;
+        GLOBAL const T *w = weights + first;
+        A sum[CHANNELS];
+        POSITION(q, image, z, i, j)
+        (void)z;
+        for (int k = 0; k < CHANNELS; k++) sum[k] = (A)0;
+        for (int a = 0; a < (int)by.filter[1]; a++)
+            for (int b = 0; b < (int)by.filter[2]; b++, w += by.y_c) {
+                const int ai = MEETS(1, i, a), aj = MEETS(2, j, b);
+                if (ai < 0 || aj < 0) continue;
+                GLOBAL const T *pixel = x + (image + ai * by.in[2] + aj) * by.x_c;
+                if (width == CHANNELS && by.n == 1) {
+                    for (int k = 0; k < CHANNELS; k++) sum[k] = fma(LOAD(pixel, first + k), LOAD(w, k), sum[k]);
+                } else {
+                    for (int k = 0; k < width; k++)
+                        sum[k] = fma(LOAD(pixel, (first + k) / by.n), LOAD(w, k), sum[k]);
+                }
+            }
+        for (int k = 0; k < width; k++) FINISH(sum[k], first + k, q * by.y_c + first + k)
+    }
+}

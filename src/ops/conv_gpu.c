@@ -1,0 +1,113 @@
+/* Convolutions on a device: the sizes as conv.cl wants them, and its launches. */
+#include "ops/conv_gpu.h"
+
+#include <math.h>
+
+#include "ops/gpu.h"
+#include "ops/move.h"
+
+BT_CL_DECLARE(conv);
+
+/* As in conv.cl. */
+typedef struct sizes {
+    int64_t pixels, x_c, y_c, groups, depth, n, per_tap, per_group, per_row;
+    int64_t in[BT_AXES], out[BT_AXES], filter[BT_AXES], stride[BT_AXES], dilation[BT_AXES], before[BT_AXES];
+    int64_t transposed, activation, scale, bias, norm, add;
+} sizes;
+
+/* A tile of 64 sums on a CPU, 4 pixels by 16 channels; smaller ones, side by side, elsewhere. */
+enum { PIXELS = 4, CPU_CHANNELS = 16, GPU_CHANNELS = 4 };
+
+static sizes dense_sizes(const bt_sizes *s, int64_t groups)
+{
+    int64_t depth = s->in_c / groups, n = s->out_c / groups;
+    sizes by = {.pixels = s->batch * bt_axes_count(s->out),
+                .x_c = s->in_c,
+                .y_c = s->out_c,
+                .groups = groups,
+                .depth = depth,
+                .n = n,
+                .per_tap = depth * s->out_c,
+                .per_group = n,
+                .per_row = s->out_c};
+    memcpy(by.in, s->in, sizeof by.in);
+    memcpy(by.out, s->out, sizeof by.out);
+    return by;
+}
+
+/* Of weights [filter][out_c][in_c / groups]. */
+static sizes transposed_sizes(const bt_sizes *s, int64_t groups)
+{
+    int64_t n = s->in_c / groups, depth = s->out_c / groups;
+    sizes by = {.pixels = s->batch * bt_axes_count(s->in),
+                .x_c = s->out_c,
+                .y_c = s->in_c,
+                .groups = groups,
+                .depth = depth,
+                .n = n,
+                .per_tap = s->out_c * n,
+                .per_group = depth * n,
+                .per_row = n,
+                .transposed = 1};
+    memcpy(by.in, s->out, sizeof by.in);
+    memcpy(by.out, s->in, sizeof by.out);
+    return by;
+}
+
+static sizes depthwise_sizes(const bt_sizes *s)
+{
+    sizes by = dense_sizes(s, 1);
+    by.n = s->in_c ? s->out_c / s->in_c : 1;
+    return by;
+}
+
+static const void *input(const bt_call *c, int i, const void *none) { return i < 0 ? none : c->in[i]->data; }
+
+berth_status bt_conv_gpu(bt_call *c, bt_conv_form form, berth_dtype dtype, const bt_windowing *w,
+                         const bt_sizes *s, int64_t groups, const bt_epilogue *e, const void *x,
+                         const void *weights, const void *add, void *y)
+{
+    static const bt_epilogue none = {-1, -1, -1, -1, BT_VEC_COPY, -INFINITY, INFINITY, 0, 0, 0, NULL};
+    bool cpu = c->device->is_cpu_shaped, is_depthwise = form == BT_CONV_DEPTHWISE;
+    sizes by = is_depthwise                 ? depthwise_sizes(s)
+               : form == BT_CONV_TRANSPOSED ? transposed_sizes(s, groups)
+                                            : dense_sizes(s, groups);
+    if (!e) e = &none;
+    memcpy(by.filter, s->filter, sizeof by.filter);
+    memcpy(by.stride, w->stride, sizeof by.stride);
+    memcpy(by.dilation, w->dilation, sizeof by.dilation);
+    memcpy(by.before, s->before, sizeof by.before);
+    by.activation = e->activation, by.scale = e->scale >= 0, by.bias = e->bias >= 0, by.norm = e->norm >= 0,
+    by.add = add != NULL;
+    if (by.transposed) {
+        size_t bytes = bt_tensor_bytes(c->in[1]);
+        void *turned = bt_scratch(c, bytes);
+        if (!turned || bt_swap_axes(c, dtype, turned, weights, bt_axes_count(s->filter), by.n, s->out_c))
+            return BERTH_NO_MEMORY;
+        weights = turned;
+    }
+    bt_arg args[] = {bt_pointer(x),
+                     bt_pointer(weights),
+                     bt_pointer(y),
+                     bt_bytes(&by, sizeof by),
+                     bt_pointer(input(c, e->scale, x)),
+                     bt_pointer(input(c, e->bias, x)),
+                     bt_pointer(input(c, e->norm, x)),
+                     bt_pointer(input(c, by.norm ? e->norm + 1 : -1, x)),
+                     bt_pointer(input(c, by.norm ? e->norm + 2 : -1, x)),
+                     bt_pointer(input(c, by.norm ? e->norm + 3 : -1, x)),
+                     bt_pointer(add ? add : x),
+                     bt_float(e->low),
+                     bt_float(e->high),
+                     bt_float(e->alpha),
+                     bt_float(e->epsilon)};
+    char defines[BT_DEFINES];
+    int64_t channels = cpu ? CPU_CHANNELS : GPU_CHANNELS, wide = is_depthwise ? by.y_c : by.n;
+    int64_t tiles = (is_depthwise ? by.pixels : (by.pixels + PIXELS - 1) / PIXELS * groups) *
+                    ((wide + channels - 1) / channels);
+    /* A tile is much work: as much as the grain of a grid's pieces. */
+    bt_grid grid = bt_grid_of(c, cpu ? tiles * 4096 : tiles);
+    bt_gpu_defines(defines, dtype, 0, cpu ? "-DPIXELS=4 -DCHANNELS=16" : "-DPIXELS=4 -DCHANNELS=4");
+    return bt_gpu_launch(c, BT_CL(conv), defines, is_depthwise ? "depthwise" : "dense", &grid, args,
+                         (int)(sizeof args / sizeof *args));
+}

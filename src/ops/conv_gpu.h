@@ -1,0 +1,13 @@
+/* Convolutions on a device: what stands in the place of bt_conv_plain there. */
+#ifndef BT_CONV_GPU_H
+#define BT_CONV_GPU_H
+
+#include "ops/conv_plain.h"
+#include "ops/product.h"
+
+/* x, weights, add and y are channels last and lie on c->device; add may be NULL. e may be NULL: nothing is fused; its other
+ * arguments are the call's inputs. Not for BT_CONV_DEPTHWISE_TRANSPOSED. */
+berth_status bt_conv_gpu(bt_call *c, bt_conv_form form, berth_dtype dtype, const bt_windowing *w, const bt_sizes *s,
+                         int64_t groups, const bt_epilogue *e, const void *x, const void *weights, const void *add, void *y);
+
+#endif
