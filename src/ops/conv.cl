@@ -12,21 +12,35 @@ typedef struct conv {
 
 /* ---- What follows a sum ------------------------------------------------------------------------------- */
 
-/* The numbers are those of bt_vec_unary. */
+/* As in bt_vec_unary. */
+enum {
+    LEAKY_RELU = 4,
+    ELU,
+    SELU,
+    SIGMOID = 9,
+    TANH,
+    SOFTPLUS,
+    SWISH = 13,
+    HARD_SWISH,
+    HARD_SIGMOID,
+    GELU = 17,
+    GELU_TANH
+};
+
 DEVFN A activate(A x, I64 kind, A p)
 {
     switch (kind) {
-    case 15: return x > 0 ? x : x * p;
-    case 16: return x < 0 ? expm1(x) : x;
-    case 17: return x < 0 ? (A)1.7580993408473768599 * expm1(x) : (A)1.0507009873554804934 * x;
-    case 20: return 1 / (1 + exp(-x));
-    case 21: return tanh(x);
-    case 22: return x != x ? x : (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
-    case 24: return x / (1 + exp(-x));
-    case 25: return x * ((x + 3 <= 0 ? 0 : x + 3 > 6 ? 6 : x + 3) / 6);
-    case 26: return (x + 3 <= 0 ? 0 : x + 3 > 6 ? 6 : x + 3) / 6;
-    case 28: return x * (A)0.5 * (1 + erf(x * (A)0.70710678118654752440));
-    case 29: return x * (A)0.5 * (1 + tanh((A)0.79788456080286535588 * (x + (A)0.044715 * x * x * x)));
+    case LEAKY_RELU: return x > 0 ? x : x * p;
+    case ELU: return x < 0 ? expm1(x) : x;
+    case SELU: return x < 0 ? (A)1.7580993408473768599 * expm1(x) : (A)1.0507009873554804934 * x;
+    case SIGMOID: return 1 / (1 + exp(-x));
+    case TANH: return tanh(x);
+    case SOFTPLUS: return x != x ? x : (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
+    case SWISH: return x / (1 + exp(-x));
+    case HARD_SWISH: return x * ((x + 3 <= 0 ? 0 : x + 3 > 6 ? 6 : x + 3) / 6);
+    case HARD_SIGMOID: return (x + 3 <= 0 ? 0 : x + 3 > 6 ? 6 : x + 3) / 6;
+    case GELU: return x * (A)0.5 * (1 + erf(x * (A)0.70710678118654752440));
+    case GELU_TANH: return x * (A)0.5 * (1 + tanh((A)0.79788456080286535588 * (x + (A)0.044715 * x * x * x)));
     default: return x;
     }
 }
@@ -73,16 +87,18 @@ DEVFN int meets(int i, int k, int size, int stride, int dilation, int before, in
     const int z = (int)((q) / (by.out[2] * by.out[1]) % by.out[0]);      \
     const I64 image = (q) / (by.out[2] * by.out[1] * by.out[0]) * by.in[0] * by.in[1] * by.in[2];
 
+#define UNROLL _Pragma("unroll")
+
 /* sum[p][k] += x[at[p] + c] w[c][k] over the depth; `width` channels. */
-#define ADD_TAP(width)                                                                               \
+#define ADD_TAP(hint, width)                                                                            \
     for (int c = 0; c < (int)by.depth; c++) {                                                        \
         GLOBAL const T *row = w + c * by.per_row;                                                    \
         A value[PIXELS];                                                                             \
-        _Pragma("unroll") for (int p = 0; p < PIXELS; p++) value[p] = at[p] < 0 ? (A)0 : LOAD(x, at[p] + c); \
-        _Pragma("unroll") for (int k = 0; k < width; k++)                                            \
+        UNROLL for (int p = 0; p < PIXELS; p++) value[p] = at[p] < 0 ? (A)0 : LOAD(x, at[p] + c); \
+        hint for (int k = 0; k < width; k++)                                            \
         {                                                                                            \
             const A weight = LOAD(row, k);                                                           \
-            _Pragma("unroll") for (int p = 0; p < PIXELS; p++) sum[p][k] = fma(value[p], weight, sum[p][k]); \
+            UNROLL for (int p = 0; p < PIXELS; p++) sum[p][k] = fma(value[p], weight, sum[p][k]); \
         }                                                                                            \
     }
 
@@ -120,8 +136,8 @@ KERNEL void dense(GLOBAL const T *x, GLOBAL const T *weights, GLOBAL T *y, conv 
                         any = 1;
                     }
                     if (!any) continue;
-                    if (width == CHANNELS) ADD_TAP(CHANNELS)
-                    else ADD_TAP(width)
+                    if (width == CHANNELS) ADD_TAP(UNROLL, CHANNELS)
+                    else ADD_TAP(, width)
                 }
         for (int p = 0; p < PIXELS && q + p < by.pixels; p++)
             for (int k = 0; k < width; k++) {

@@ -15,6 +15,8 @@ typedef struct sizes {
     int64_t transposed, activation, scale, bias, norm, add;
 } sizes;
 
+_Static_assert(BT_VEC_LEAKY_RELU == 4 && BT_VEC_SIGMOID == 9 && BT_VEC_SWISH == 13 && BT_VEC_GELU_TANH == 18, "conv.cl");
+
 /* A tile of 64 sums on a CPU, 4 pixels by 16 channels; smaller ones, side by side, elsewhere. */
 enum { PIXELS = 4, CPU_CHANNELS = 16, GPU_CHANNELS = 4 };
 

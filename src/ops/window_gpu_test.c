@@ -1,0 +1,99 @@
+/* Convolutions and poolings on a device against the CPU: random sizes, strides, dilations, both layouts. */
+#include "gpu_trial.h"
+
+#include "ops/window.h"
+
+static void set_list(const char *name, bool first, int spatial, const int64_t *axes)
+{
+    int64_t list[5] = {1, 1, 1, 1, 1};
+    for (int i = 0; i < spatial; i++) list[(first ? 2 : 1) + i] = axes[i];
+    bt_set_ints(&op_graph, 0, name, list, spatial + 2);
+}
+
+/* [batch, axes, channels] in the layout. */
+static bt_shape image_shape(bool first, int spatial, int64_t batch, const int64_t *axes, int64_t channels)
+{
+    bt_shape s = {.rank = spatial + 2};
+    s.dim[0] = batch, s.dim[first ? 1 : spatial + 1] = channels;
+    for (int i = 0; i < spatial; i++) s.dim[(first ? 2 : 1) + i] = axes[i];
+    return s;
+}
+
+static void *take(berth_dtype dtype, bt_shape shape)
+{
+    void *p = gpu_random(dtype, bt_shape_count(&shape), -1, 1);
+    op_input(dtype, shape, p);
+    return p;
+}
+
+static void begin(const char *op, berth_dtype dtype, bool first, int spatial)
+{
+    op_begin(op);
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_string(&op_graph, 0, "padding", check_int(0, 1) ? "SAME" : "VALID");
+    bt_set_string(&op_graph, 0, "data_format",
+                  spatial == 3 ? (first ? "NCDHW" : "NDHWC") : (first ? "NCHW" : "NHWC"));
+}
+
+static void test_conv(const char *op, int spatial, berth_dtype dtype, bool fused)
+{
+    bool depthwise = strstr(op, "Depthwise") != NULL, first = check_int(0, 1);
+    int64_t in[3], dilation[3], stride[3], n = check_int(1, 40),
+                                           groups = depthwise || check_int(0, 3) ? 1 : 2;
+    bt_shape filter = {.rank = spatial + 2};
+    int64_t each = check_int(0, 2), depth = check_int(1, 20) * groups, any = check_int(1, 2);
+    for (int i = 0; i < spatial; i++) {
+        in[i] = check_int(7, 12), filter.dim[i] = check_int(1, 3);
+        stride[i] = any, dilation[i] = any == 1 ? 1 + (each == 2) : 1;
+    }
+    if (depthwise) n = check_int(1, 2);
+    filter.dim[spatial] = depth / groups, filter.dim[spatial + 1] = depthwise ? n : n * groups;
+    begin(op, dtype, first, spatial);
+    set_list("strides", first, spatial, stride);
+    set_list("dilations", first, spatial, dilation);
+    void *x[3] = {take(dtype, image_shape(first, spatial, 2, in, depth)), take(dtype, filter), NULL};
+    if (fused) {
+        static const char *const activations[] = {"Relu",    "Relu6",     "Elu",     "LeakyRelu",
+                                                  "Sigmoid", "HardSwish", "GeluTanh"};
+        const char *const list[2] = {"BiasAdd", activations[check_int(0, 6)]};
+        bt_set_strings(&op_graph, 0, "fused_ops", list, 2);
+        x[2] = take(dtype, BT_SHAPE(depthwise ? n * depth : n * groups));
+    }
+    gpu_agrees(dtype == BERTH_FLOAT ? 1e-4 : 8 * gpu_ulp(dtype));
+    op_end();
+    for (int i = 0; i < 3; i++) bt_free(x[i]);
+}
+
+static void test_pool(const char *op, int spatial, berth_dtype dtype)
+{
+    bool first = check_int(0, 1);
+    int64_t in[3], size[3], stride[3];
+    for (int i = 0; i < spatial; i++)
+        in[i] = check_int(4, 11), size[i] = check_int(1, 4), stride[i] = check_int(1, 3);
+    begin(op, dtype, first, spatial);
+    set_list("ksize", first, spatial, size);
+    set_list("strides", first, spatial, stride);
+    void *x = take(dtype, image_shape(first, spatial, 2, in, check_int(1, 37)));
+    gpu_agrees(4 * gpu_ulp(dtype));
+    op_end();
+    bt_free(x);
+}
+
+int main(void)
+{
+    if (!gpu_open()) return 0;
+    for (int i = 0; i < 12; i++) {
+        berth_dtype dtype = i % 4 == 2 ? BERTH_HALF : i % 4 == 3 ? BERTH_BFLOAT16 : BERTH_FLOAT;
+        test_conv("Conv2D", 2, dtype, false);
+        test_conv("_FusedConv2D", 2, dtype, true);
+        test_conv("Conv3D", 3, dtype, false);
+        test_conv("DepthwiseConv2dNative", 2, dtype, false);
+        test_conv("_FusedDepthwiseConv2d", 2, dtype, true);
+        test_pool("MaxPool", 2, dtype);
+        test_pool("AvgPool", 2, dtype);
+        test_pool("MaxPool3D", 3, dtype);
+        test_pool("AvgPool3D", 3, dtype);
+    }
+    gpu_close();
+    return check_done();
+}
