@@ -1,5 +1,5 @@
-/* Sparse tensors made of sparse ones: put in order, given another shape, joined, cut, filled up, added. With dense ones:
- * sparse_dense.c; reduced: sparse_reduce.c. As in TensorFlow, what does not need indices inside the shape does not check
+/* Sparse tensors made of sparse ones: put in order, given another shape, joined, cut, added. With dense ones:
+ * sparse_dense.c; reduced: sparse_reduce.c; filled up: fill_rows.c. As in TensorFlow, what does not need indices inside the shape does not check
  * them; nothing here uses one as an address without checking it. */
 #include "ops/sparse.h"
 #include "ops/variable.h"
@@ -7,16 +7,6 @@
 #include <math.h>
 
 #define SPARSE_OUTPUTS "output_indices,output_values,output_shape"
-
-/* One element of one tensor, with its own row of indices, behind those that are there. */
-static berth_status put_element(bt_call *c, const bt_sparse_out *out, int64_t at, const int64_t *row,
-                                int rank, const bt_tensor *values, int64_t i)
-{
-    berth_dtype dtype = values->dtype;
-    if (rank) memcpy(out->index + at * rank, row, (size_t)rank * sizeof *row);
-    return bt_move_row(dtype, bt_at(dtype, out->values, at), bt_at_const(dtype, values->data, i), 1, NULL,
-                       c->error);
-}
 
 static berth_status infer_sparse(bt_infer *x, int n_in, berth_dtype dtype, int64_t n, int64_t rank)
 {
@@ -43,7 +33,7 @@ static berth_status run_reorder(bt_call *c)
     if (!order) return status ? status : BERTH_NO_MEMORY;
     status = bt_sparse_make(c, 0, 1, -1, s.n, s.values->dtype, &s.shape, &out);
     for (int64_t i = 0; !status && i < s.n; i++)
-        status = put_element(c, &out, i, bt_sparse_row(&s, order[i]), s.shape.rank, s.values, order[i]);
+        status = bt_sparse_put(c, &out, i, bt_sparse_row(&s, order[i]), s.shape.rank, s.values, order[i]);
     return status;
 }
 
@@ -191,7 +181,7 @@ static berth_status run_concat(bt_call *c)
             else high = middle;
         }
         status =
-            put_element(c, &out, i, rows + order[i] * rank, rank, part[low].values, order[i] - first[low]);
+            bt_sparse_put(c, &out, i, rows + order[i] * rank, rank, part[low].values, order[i] - first[low]);
     }
     return status;
 }
@@ -235,7 +225,7 @@ static berth_status put_part(bt_call *c, const bt_sparse *s, int axis, int parts
     for (int64_t i = 0, k = 0; !status && i < s->n; i++) {
         const int64_t *row = bt_sparse_row(s, i);
         if (row[axis] < begin || row[axis] >= end) continue;
-        status = put_element(c, &out, k, row, rank, s->values, i);
+        status = bt_sparse_put(c, &out, k, row, rank, s->values, i);
         out.index[k++ * rank + axis] -= begin;
     }
     return status;
@@ -301,77 +291,11 @@ static berth_status run_slice(bt_call *c)
     for (int64_t i = 0, at = 0; !status && i < s.n; i++) {
         const int64_t *row = bt_sparse_row(&s, i);
         if (!in_slice(row, start, size, rank)) continue;
-        status = put_element(c, &out, at, row, rank, s.values, i);
+        status = bt_sparse_put(c, &out, at, row, rank, s.values, i);
         for (int k = 0; k < rank; k++) out.index[at * rank + k] -= start[k];
         at++;
     }
     return status;
-}
-
-/* ---- SparseFillEmptyRows ------------------------------------------------------------------------------ */
-
-static berth_status infer_fill_rows(bt_infer *x)
-{
-    berth_status status = bt_infer_arity(x, 4);
-    if (status) return status;
-    bt_shape shape = BT_SHAPE_UNKNOWN;
-    if (x->in[2].value) bt_tensor_shape_value(x->in[2].value, &shape);
-    x->out[0] = (bt_fact){BERTH_INT64, BT_SHAPE(-1, bt_infer_length(x, 2)), NULL};
-    x->out[1] = (bt_fact){bt_infer_type(x, 1), BT_SHAPE(-1), NULL};
-    x->out[2] = (bt_fact){BERTH_BOOL, BT_SHAPE(shape.rank > 0 ? shape.dim[0] : -1), NULL};
-    x->out[3] = (bt_fact){BERTH_INT64, BT_SHAPE(bt_infer_length(x, 1)), NULL};
-    return BERTH_OK;
-}
-
-/* Elements sorted by row, as they came within one; a row without any gets the default. next: [rows], where the next
- * element of a row goes. */
-static berth_status fill_rows(bt_call *c, const bt_sparse *s, int64_t *next, bool *empty, int64_t *map)
-{
-    int rank = s->shape.rank;
-    int64_t rows = s->shape.dim[0], n = 0, row_index[BT_MAX_RANK] = {0};
-    memset(next, 0, (size_t)rows * sizeof *next);
-    for (int64_t i = 0; i < s->n; i++) next[bt_sparse_row(s, i)[0]]++;
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t here = next[r];
-        empty[r] = here == 0;
-        next[r] = n, n += empty[r] ? 1 : here;
-    }
-    bt_sparse_out out;
-    berth_status status = bt_sparse_make(c, 0, 1, -1, n, s->values->dtype, &s->shape, &out);
-    for (int64_t r = 0; !status && r < rows; r++) {
-        row_index[0] = r;
-        if (empty[r]) status = put_element(c, &out, next[r], row_index, rank, c->in[3], 0);
-    }
-    for (int64_t i = 0; !status && i < s->n; i++) {
-        const int64_t *row = bt_sparse_row(s, i);
-        map[i] = next[row[0]]++;
-        status = put_element(c, &out, map[i], row, rank, s->values, i);
-    }
-    return status;
-}
-
-static berth_status run_fill_rows(bt_call *c)
-{
-    bt_sparse s;
-    berth_status status = bt_sparse_input(c, 0, &s);
-    if (status) return status;
-    if (s.shape.rank == 0) return bt_call_fail(c, "the dense shape is empty");
-    if (c->in[3]->shape.rank != 0 || c->in[3]->dtype != s.values->dtype)
-        return bt_call_fail(c, "the default value must be a scalar of the values' type");
-    int64_t rows = s.shape.dim[0];
-    for (int64_t i = 0; i < s.n; i++) {
-        int64_t row = bt_sparse_row(&s, i)[0];
-        if (row < 0 || row >= rows)
-            return bt_call_fail(c, "row %lld of element %lld is not in [0, %lld)", (long long)row,
-                                (long long)i, (long long)rows);
-    }
-    size_t bytes;
-    bt_shape row_shape = BT_SHAPE(rows), map_shape = BT_SHAPE(s.n);
-    if (!bt_shape_bytes(&row_shape, sizeof(int64_t), &bytes)) return bt_call_fail(c, "too many rows");
-    bool *empty = bt_out(c, 2, BERTH_BOOL, &row_shape);
-    int64_t *map = empty ? bt_out(c, 3, BERTH_INT64, &map_shape) : NULL;
-    int64_t *next = map ? bt_scratch(c, bytes + 1) : NULL;
-    return next ? fill_rows(c, &s, next, empty, map) : BERTH_NO_MEMORY;
 }
 
 /* ---- SparseAdd, SparseSparseMaximum, SparseSparseMinimum ---------------------------------------------- */
@@ -441,9 +365,11 @@ static double magnitude(const bt_tensor *t, int64_t i)
     return fabs(bt_tensor_number(t, i));
 }
 
-/* thresh <= |sum|, in integers where they are such: a double does not hold them all. */
-static bool reaches(const bt_tensor *sum, int64_t i, const bt_tensor *thresh)
+/* thresh <= |sum|, in integers where they are such: a double does not hold them all. Only sums of two can fall below it:
+ * what is in one tensor alone stays. */
+static bool reaches(const bt_tensor *sum, const both *m, int64_t i, const bt_tensor *thresh)
 {
+    if (m[i].a < 0 || m[i].b < 0) return true;
     if (!bt_dtype_is_int(sum->dtype)) return bt_tensor_number(thresh, 0) <= magnitude(sum, i);
     int64_t v = bt_tensor_int(sum, i);
     return bt_tensor_int(thresh, 0) <= (v < 0 ? (int64_t)(0 - (uint64_t)v) : v);
@@ -464,11 +390,11 @@ static berth_status run_add(bt_call *c)
     bt_tensor sum = {.dtype = a.values->dtype, .shape = BT_SHAPE(n)};
     if (!m || !(sum.data = bt_scratch(c, ((size_t)n + 1) * bt_dtype_size(sum.dtype)))) return BERTH_NO_MEMORY;
     if ((status = add_values(c, &a, &b, m, n, sum.data))) return status;
-    for (int64_t k = 0; k < n; k++) kept += reaches(&sum, k, thresh);
+    for (int64_t k = 0; k < n; k++) kept += reaches(&sum, m, k, thresh);
     status = bt_sparse_make(c, 0, 1, 2, kept, sum.dtype, &a.shape, &out);
     for (int64_t k = 0, at = 0; !status && k < n; k++) {
         const int64_t *row = m[k].a >= 0 ? bt_sparse_row(&a, m[k].a) : bt_sparse_row(&b, m[k].b);
-        if (reaches(&sum, k, thresh)) status = put_element(c, &out, at++, row, a.shape.rank, &sum, k);
+        if (reaches(&sum, m, k, thresh)) status = bt_sparse_put(c, &out, at++, row, a.shape.rank, &sum, k);
     }
     return status;
 }
@@ -493,7 +419,7 @@ static berth_status run_extreme(bt_call *c)
         const bt_sparse *first = m[k].a >= 0 ? &a : &b;
         int64_t i = m[k].a >= 0 ? m[k].a : m[k].b;
         const void *other = m[k].a >= 0 && m[k].b >= 0 ? bt_at_const(dtype, b.values->data, m[k].b) : zero;
-        status = put_element(c, &out, k, bt_sparse_row(first, i), a.shape.rank, first->values, i);
+        status = bt_sparse_put(c, &out, k, bt_sparse_row(first, i), a.shape.rank, first->values, i);
         if (bt_dtype_is_float(dtype) && isnan(bt_tensor_number(first->values, i))) continue;
         if (other != zero && bt_dtype_is_float(dtype) && isnan(bt_tensor_number(b.values, m[k].b)))
             memcpy(bt_at(dtype, out.values, k), other, bt_dtype_size(dtype));
@@ -523,10 +449,6 @@ const bt_op bt_ops_sparse[] = {
      .cpu = run_split,
      .outputs = "output_indices*num_split,output_values*num_split,output_shape*num_split"},
     {.name = "SparseSlice", .infer = infer_slice, .cpu = run_slice, .outputs = SPARSE_OUTPUTS},
-    {.name = "SparseFillEmptyRows",
-     .infer = infer_fill_rows,
-     .cpu = run_fill_rows,
-     .outputs = "output_indices,output_values,empty_row_indicator,reverse_index_map"},
     {.name = "SparseAdd",
      .infer = infer_pair,
      .cpu = run_add,

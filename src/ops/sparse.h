@@ -35,7 +35,7 @@ static inline int bt_sparse_compare(const int64_t *a, const int64_t *b, int rank
 /* The numbers of n rows of `rank` indices in row-major order, equal ones as they came; in working memory. */
 int64_t *bt_sparse_order(bt_call *c, const int64_t *index, int64_t n, int rank);
 
-/* The last axis-many indices as a place in row-major order. */
+/* Where a row of indices is, in elements. */
 static inline int64_t bt_sparse_place(const int64_t *row, const int64_t *strides, int rank)
 {
     int64_t at = 0;
@@ -51,6 +51,9 @@ typedef struct bt_sparse_out {
 /* Outputs indices and values; the shape is a third output when `shape` >= 0, and is written. */
 berth_status bt_sparse_make(bt_call *c, int indices, int values, int shape, int64_t n, berth_dtype dtype,
                             const bt_shape *dims, bt_sparse_out *out);
+/* Element `at` of the outputs: a row of indices, and element i of `values`. */
+berth_status bt_sparse_put(bt_call *c, const bt_sparse_out *out, int64_t at, const int64_t *row, int rank,
+                           const bt_tensor *values, int64_t i);
 /* Outputs first, first + 1, first + 2 are a sparse tensor; -1: not known. */
 void bt_infer_sparse(bt_infer *x, int first, int64_t n, int64_t rank, berth_dtype dtype);
 

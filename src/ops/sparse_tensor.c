@@ -90,6 +90,15 @@ berth_status bt_sparse_make(bt_call *c, int indices, int values, int shape, int6
     return BERTH_OK;
 }
 
+berth_status bt_sparse_put(bt_call *c, const bt_sparse_out *out, int64_t at, const int64_t *row, int rank,
+                           const bt_tensor *values, int64_t i)
+{
+    berth_dtype dtype = values->dtype;
+    if (rank) memcpy(out->index + at * rank, row, (size_t)rank * sizeof *row);
+    return bt_move_row(dtype, bt_at(dtype, out->values, at), bt_at_const(dtype, values->data, i), 1, NULL,
+                       c->error);
+}
+
 void bt_infer_sparse(bt_infer *x, int first, int64_t n, int64_t rank, berth_dtype dtype)
 {
     x->out[first] = (bt_fact){BERTH_INT64, BT_SHAPE(n, rank), NULL};
