@@ -90,7 +90,7 @@ static void farm_block(farm *f, const uint8_t *s, uint64_t mul, uint64_t weight)
     f->z = f->x, f->x = swap;
 }
 
-static uint64_t fingerprint64(const void *bytes, size_t n)
+uint64_t bt_fingerprint64(const void *bytes, size_t n)
 {
     const uint8_t *s = bytes;
     if (n <= 16) return farm_16(s, n);
@@ -169,7 +169,7 @@ typedef uint64_t hash_fn(const void *key, const bt_string *s);
 
 static uint64_t hash_fast(const void *key, const bt_string *s)
 {
-    return (void)key, fingerprint64(s->p, s->n);
+    return (void)key, bt_fingerprint64(s->p, s->n);
 }
 static uint64_t hash_old(const void *key, const bt_string *s) { return (void)key, murmur64(s->p, s->n); }
 static uint64_t hash_strong(const void *key, const bt_string *s) { return siphash(key, s->p, s->n); }
@@ -230,14 +230,14 @@ static berth_status run_fingerprint(bt_call *c)
         uint8_t *prints = bt_scratch(c, (size_t)(rows * width) * 8 + 8);
         if (!prints) return BERTH_NO_MEMORY;
         const bt_string *s = t->data;
-        for (int64_t i = 0; i < rows * width; i++) store64(prints + 8 * i, fingerprint64(s[i].p, s[i].n));
+        for (int64_t i = 0; i < rows * width; i++) store64(prints + 8 * i, bt_fingerprint64(s[i].p, s[i].n));
         if (width == 1) {
             if (rows) memcpy(out, prints, (size_t)rows * 8);
             return BERTH_OK;
         }
         bytes = prints, row = (size_t)width * 8;
     }
-    for (int64_t i = 0; i < rows; i++) store64(out + 8 * i, fingerprint64(bytes + (size_t)i * row, row));
+    for (int64_t i = 0; i < rows; i++) store64(out + 8 * i, bt_fingerprint64(bytes + (size_t)i * row, row));
     return BERTH_OK;
 }
 

@@ -21,6 +21,9 @@ char *bt_string_room(bt_string *s, size_t n);
 /* The tensor as TensorFlow prints it, with `limit` elements at either end of each dimension; -1: all of them. */
 void bt_text_tensor(bt_text *text, const bt_tensor *t, int64_t limit);
 
+/* FarmHash's Fingerprint64 (string_hash.c). */
+uint64_t bt_fingerprint64(const void *bytes, size_t n);
+
 /* Fails when input i is no tensor of strings. */
 berth_status bt_strings_input(bt_call *c, int i);
 /* Whether attribute `name` says "UTF8" or "UTF8_CHAR". */
