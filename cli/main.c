@@ -93,7 +93,7 @@ static int help(void)
 {
     printf("berth %s runs TensorFlow models without TensorFlow.\n\n", berth_version());
     for (int i = 0; i < N_VERBS; i++) printf("  berth %-8s %s\n", verbs[i].name, verbs[i].summary);
-    printf("\nMODEL is a SavedModel folder, a GraphDef (.pb, .pbtxt), a Keras .h5 file, or - for standard "
+    printf("\nMODEL is a SavedModel folder, a GraphDef (.pb, .pbtxt), a Keras file, a checkpoint, or - for standard "
            "input.\n"
            "`berth VERB --help` shows the options of a verb, `berth --version` the version.\n\n"
            "  berth inspect model\n"

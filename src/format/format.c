@@ -6,7 +6,9 @@
 static const bt_format *const formats[] = {
     &bt_format_savedmodel,
     &bt_format_checkpoint,
+    &bt_format_objects,
     &bt_format_keras_h5,
+    &bt_format_keras_archive,
     &bt_format_pbtxt,
     &bt_format_graphdef,
 };

@@ -21,8 +21,8 @@ typedef struct bt_format {
                          berth_error *error);
 } bt_format;
 
-extern const bt_format bt_format_graphdef, bt_format_pbtxt, bt_format_savedmodel, bt_format_checkpoint,
-    bt_format_keras_h5;
+extern const bt_format bt_format_graphdef, bt_format_pbtxt, bt_format_savedmodel, bt_format_checkpoint, bt_format_objects,
+    bt_format_keras_h5, bt_format_keras_archive;
 
 /* Opens, sniffs, loads. The error names the path. */
 berth_status bt_format_load(const char *path, const bt_format_options *options, bt_source *source,

@@ -2,9 +2,7 @@
  * names it. */
 #include "format/hdf5_filter.h"
 
-#ifdef BERTH_ZLIB
-#include <zlib.h>
-#endif
+#include "format/inflate.h"
 
 enum { DEFLATE = 1, SHUFFLE = 2, FLETCHER = 3 };
 
@@ -34,43 +32,18 @@ berth_status bt_h5_filters_read(bt_hdf5 *h, const bt_h5_message *m, bt_h5_filter
     return r.failed ? bt_h5_fail(h, "a damaged list of filters") : BERTH_OK;
 }
 
-#ifdef BERTH_ZLIB
-static void *z_alloc(void *user, unsigned n, unsigned size)
-{
-    (void)user;
-    return bt_calloc(n, size);
-}
-
-static void z_free(void *user, void *p)
-{
-    (void)user;
-    bt_free(p);
-}
-
 static berth_status inflate_all(bt_hdf5 *h, const uint8_t *p, size_t n, uint8_t *out, size_t room,
                                 size_t *written)
 {
-    if (n > UINT32_MAX || room > UINT32_MAX)
-        return bt_fail(h->error, BERTH_UNSUPPORTED, "HDF5: a chunk above 4 GB");
-    z_stream z = {
-        .zalloc = z_alloc, .zfree = z_free, .next_in = (uint8_t *)(uintptr_t)p, .avail_in = (unsigned)n};
-    z.next_out = out;
-    z.avail_out = (unsigned)room;
-    if (inflateInit(&z) != Z_OK) return bt_fail_memory(h->error);
-    int result = inflate(&z, Z_FINISH);
-    *written = room - z.avail_out;
-    inflateEnd(&z);
-    return result == Z_STREAM_END ? BERTH_OK : bt_h5_fail(h, "compressed data that is damaged");
+    switch (bt_inflate(p, n, false, out, room, written)) {
+    case BERTH_OK: return BERTH_OK;
+    case BERTH_NO_MEMORY: return bt_fail_memory(h->error);
+    case BERTH_UNSUPPORTED:
+        return bt_fail(h->error, BERTH_UNSUPPORTED,
+                       "HDF5: compressed data, and this build of berth is without zlib");
+    default: return bt_h5_fail(h, "compressed data that is damaged");
+    }
 }
-#else
-static berth_status inflate_all(bt_hdf5 *h, const uint8_t *p, size_t n, uint8_t *out, size_t room,
-                                size_t *written)
-{
-    (void)p, (void)n, (void)out, (void)room, (void)written;
-    return bt_fail(h->error, BERTH_UNSUPPORTED,
-                   "HDF5: compressed data, and this build of berth is without zlib");
-}
-#endif
 
 /* Fletcher's sum of big-endian 16-bit words, folded every 360 of them. */
 static uint32_t fletcher32(const uint8_t *p, size_t n)

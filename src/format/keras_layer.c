@@ -1,5 +1,5 @@
 /* Keras: layers: made from their entries, and called. */
-#include "format/keras.h"
+#include "format/keras_layers.h"
 
 #include <ctype.h>
 
@@ -68,7 +68,10 @@ char *btk_snake_case(btk *k, const char *name)
 /* "layers/dense", "layers/dense_1" ...: numbered among those of their class. */
 static char *path_by_class(btk *k, const btk_layer *model, const btk_layer *layer, bt_map *classes)
 {
-    const char *name = btk_snake_case(k, layer->class_name), *slash = *model->path ? "/" : "";
+    /* the one class that has another name in configurations */
+    bool grouped = layer->class->build == btk_grouped_query;
+    const char *name = btk_snake_case(k, grouped ? "GroupedQueryAttention" : layer->class_name),
+               *slash = *model->path ? "/" : "";
     ptrdiff_t last = name ? bt_map_get_index(classes, bt_str_of(name)) : -1;
     if (!name || !bt_map_put_index(classes, bt_str_of(name), (size_t)(last + 1))) return NULL;
     return last < 0 ? bt_arena_print(k->arena, "%s%slayers/%s", model->path, slash, name)

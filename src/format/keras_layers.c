@@ -144,6 +144,7 @@ static const btk_class classes[] = {
     {"AdditiveAttention", btk_attention, BTK_OWN_MASK, NULL},
     {"MultiHeadAttention", btk_multi_head, BTK_OWN_MASK, NULL},
     {"GroupedQueryAttention", btk_grouped_query, BTK_OWN_MASK, NULL},
+    {"GroupQueryAttention", btk_grouped_query, BTK_OWN_MASK, NULL},
 
     /* Preprocessing */
     {"Rescaling", btk_rescaling, BTK_MASK | BTK_NO_CAST, NULL},

@@ -213,12 +213,12 @@ void btk_unit_norm(btk_call *c)
 }
 
 /* The layer inside, whose kernel is stored as it was normalised last; the weight is the vector that training
- * iterates. */
+ * iterates: counted where weights come in order, of no use else. */
 void btk_spectral_norm(btk_call *c)
 {
     btk_layer *layer = btk_child(c, btk_of(c, "layer"), "layer");
     btk_tensor y = btk_layer_apply(c->k, layer, c->x);
-    btk_weight_raw(c, "vector_u", false, BT_SHAPE(-1, -1));
+    if (!c->k->weights->of_path) btk_weight_raw(c, "vector_u", false, BT_SHAPE(-1, -1));
     btk_return(c, y);
 }
 

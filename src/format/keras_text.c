@@ -1,6 +1,6 @@
 /* Keras: preprocessing layers of words and categories: Hashing, StringLookup, IntegerLookup,
- * TextVectorization. A vocabulary becomes a hash table that an init target fills. One that was learnt and
- * stored apart from the configuration is refused. */
+ * TextVectorization. A vocabulary becomes a hash table that an init target fills. One that was learnt
+ * stands apart from the configuration, in an archive's assets; without these it is refused. */
 #include "format/keras_layers.h"
 
 /* What a lookup layer says: tokens are numbered from `first`, those unknown fall in `unknown` places before.
@@ -130,13 +130,44 @@ static int64_t special_tokens(const lookup *l, const bt_json *list, const bt_jso
     return l->first;
 }
 
+/* A vocabulary that was learnt, which an archive keeps apart: a token a line. NULL: there is none. */
+static const bt_json *kept_vocabulary(btk_call *c, berth_dtype key)
+{
+    btk *k = c->k;
+    const btk_weights *from = k->weights;
+    bt_str text = {0};
+    if (from->asset && from->asset(from->user, c->layer->path, "vocabulary.txt", &text, k->error))
+        k->failed = true;
+    bt_json *list = text.p && !k->failed ? bt_arena_new(k->arena, bt_json) : NULL;
+    if (!list) return NULL;
+    list->kind = BT_JSON_ARRAY;
+    while (text.n && text.p[text.n - 1] == '\n') text.n--;
+    bt_json **last = &list->first;
+    for (const char *p = text.p, *end = p + text.n, *stop; p <= end && text.n; p = stop + 1) {
+        stop = memchr(p, '\n', (size_t)(end - p));
+        if (!stop) stop = end;
+        bt_json *item = *last = bt_arena_new(k->arena, bt_json);
+        if (!item || list->n == INT32_MAX) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), NULL;
+        bt_str token = {bt_arena_copy(k->arena, p, (size_t)(stop - p)), (size_t)(stop - p)};
+        item->kind = key == BERTH_STRING ? BT_JSON_STRING : BT_JSON_INT;
+        if (!token.p) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), NULL;
+        if (key == BERTH_STRING) item->s = token;
+        else if (!bt_str_int(token, &item->i))
+            return btk_damaged(k, "its vocabulary is no list of integers"), NULL;
+        last = &item->next;
+        list->n++;
+    }
+    return list;
+}
+
 static bool open_lookup(btk_call *c, lookup *l, const bt_json *mask, const bt_json *unknown, int64_t places)
 {
     btk *k = c->k;
     const bt_json *list = btk_of(c, "vocabulary");
-    if (!bt_json_is(list, BT_JSON_ARRAY)) {
-        btk_unsupported(
-            k, "its vocabulary is not in the configuration: export a SavedModel instead (model.export)");
+    if (!bt_json_is(list, BT_JSON_ARRAY)) list = kept_vocabulary(c, l->key);
+    if (k->failed) return false;
+    if (!list) {
+        btk_unsupported(k, "its vocabulary is not in the file: export a SavedModel instead (model.export)");
         return false;
     }
     if (places < 0) return btk_damaged(k, "num_oov_indices is out of range"), false;
