@@ -1,6 +1,8 @@
 /* Matrix products: MatMul, BatchMatMul and its later versions, and MatMul with fused operations. Float, half and bfloat16
  * (both summed in float) go to the tiles of simd/gemm.h; all other dtypes to a plain loop. A constant right side is
  * packed when the plan is made; any other is read in place or packed at each run, whichever costs less. */
+#include "ops/elementwise.h"
+#include "ops/gpu.h"
 #include "ops/product.h"
 
 #include "ops/move.h"
@@ -348,6 +350,77 @@ static berth_status run_float(product_call *p, berth_dtype dtype, void *out)
     return BERTH_OK;
 }
 
+/* ---- On a device -------------------------------------------------------------------------------------- */
+
+BT_CL_DECLARE(matmul);
+
+/* As in matmul.cl. */
+typedef struct gpu_product {
+    int64_t batch, m, n, k, a_row, a_col, b_row, b_col, dim[BT_MAX_RANK], a_step[BT_MAX_RANK], b_step[BT_MAX_RANK];
+    int64_t activation, scale, bias, norm, add;
+} gpu_product;
+
+static gpu_product gpu_product_of(const product_call *p)
+{
+    const matmul *op = p->op;
+    const bt_epilogue *e = &op->epilogue;
+    gpu_product by = {.batch = p->batch, .m = p->m, .n = p->n, .k = p->k,
+                      .a_row = op->adjoint_a ? 1 : p->k,
+                      .a_col = op->adjoint_a ? p->m : 1,
+                      .b_row = op->adjoint_b ? 1 : p->n,
+                      .b_col = op->adjoint_b ? p->k : 1,
+                      .activation = e->activation == BT_VEC_COPY ? 0 : e->activation,
+                      .scale = e->scale >= 0, .bias = e->bias >= 0, .norm = e->norm >= 0, .add = e->add >= 0};
+    for (int i = 0; i < BT_MAX_RANK; i++) {
+        int axis = p->batch_shape.rank - 1 - i;
+        by.dim[i] = axis < 0 ? 1 : p->batch_shape.dim[axis];
+        by.a_step[i] = axis < 0 ? 0 : p->step_a[axis] * p->m * p->k;
+        by.b_step[i] = axis < 0 ? 0 : p->step_b[axis] * p->k * p->n;
+    }
+    return by;
+}
+
+static bt_arg argument(const bt_call *c, int i) { return bt_pointer(c->in[i < 0 ? 0 : i]->data); }
+
+static berth_status run_on_gpu(product_call *p, berth_dtype dtype, void *out)
+{
+    bt_call *c = p->c;
+    char defines[BT_DEFINES];
+    gpu_product by = gpu_product_of(p);
+    const bt_epilogue *e = &p->op->epilogue;
+    if (bt_shape_count(&p->out) == 0) return BERTH_OK;
+    if (by.batch > 1 && !p->op->adjoint_a && c->in[1]->shape.rank == 2) by.m *= by.batch, by.batch = 1; /* one tall product */
+    bt_arg args[] = {bt_pointer(c->in[0]->data),
+                     bt_pointer(c->in[1]->data),
+                     bt_pointer(out),
+                     bt_bytes(&by, sizeof by),
+                     argument(c, e->scale),
+                     argument(c, e->bias),
+                     argument(c, e->norm),
+                     argument(c, by.norm ? e->norm + 1 : -1),
+                     argument(c, by.norm ? e->norm + 2 : -1),
+                     argument(c, by.norm ? e->norm + 3 : -1),
+                     argument(c, e->add),
+                     bt_float(e->low),
+                     bt_float(e->high),
+                     bt_float(e->alpha),
+                     bt_float(e->epsilon)};
+    bt_grid grid = bt_grid_of(c, by.batch * ((by.m + 5) / 6) * ((by.n + 31) / 32) * 4096);
+    if (!c->device->is_cpu_shaped)
+        grid = (bt_grid){{(size_t)(by.n + 63) / 64 * 16, (size_t)(by.m + 63) / 64 * 16, (size_t)(by.batch < 65535 ? by.batch : 65535)},
+                         {16, 16, 1}};
+    bt_gpu_defines(defines, dtype, 0, "");
+    return bt_gpu_launch(c, BT_CL(matmul), defines, "product_tiles", &grid, args, sizeof args / sizeof *args);
+}
+
+/* A device takes both sides as they are. */
+static berth_status prepare_gpu(bt_prepare *p)
+{
+    matmul *op = bt_arena_new(p->arena, matmul);
+    p->state = op;
+    return op ? parse(p->node, p->n_in, op, p->error) : bt_fail_memory(p->error);
+}
+
 static berth_status prepare_matmul(bt_prepare *p)
 {
     matmul *op = bt_arena_new(p->arena, matmul);
@@ -394,9 +467,16 @@ static berth_status run_matmul(bt_call *c)
     berth_dtype y_dtype = op->result ? op->result : dtype;
     void *out = bt_out(c, 0, y_dtype, &p.out);
     if (!out) return BERTH_NO_MEMORY;
+    if (bt_on_gpu(c)) return run_on_gpu(&p, dtype, out);
     bool wide = dtype == BERTH_FLOAT || dtype == BERTH_HALF || dtype == BERTH_BFLOAT16;
     return wide && c->in[1]->dtype == dtype && y_dtype == dtype ? run_float(&p, dtype, out)
                                                                 : run_plain(&p, y_dtype, out);
+}
+
+static const char *product_refuses(const bt_node *node, const bt_fact *in, int n_in)
+{
+    bool mixed = n_in > 1 && (in[0].dtype != in[1].dtype || bt_attr_type(node, "Tout", in[0].dtype) != in[0].dtype);
+    return mixed ? "its types differ" : NULL;
 }
 
 #define PRODUCT_TYPES (BT_FLOATS | BT_INTS | BT_COMPLEXES)
@@ -406,26 +486,46 @@ const bt_op bt_ops_matmul[] = {
      .infer = infer_matmul,
      .prepare = prepare_matmul,
      .cpu = run_matmul,
+     .gpu = run_matmul,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_GPU_FLOATS,
+     .gpu_refuses = product_refuses,
      .types = PRODUCT_TYPES},
     {.name = "_FusedMatMul",
      .infer = infer_matmul,
      .prepare = prepare_matmul,
      .cpu = run_matmul,
+     .gpu = run_matmul,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_GPU_FLOATS,
+     .gpu_refuses = product_refuses,
      .types = BT_FLOATS},
     {.name = "BatchMatMul",
      .infer = infer_matmul,
      .prepare = prepare_matmul,
      .cpu = run_matmul,
+     .gpu = run_matmul,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_GPU_FLOATS,
+     .gpu_refuses = product_refuses,
      .types = PRODUCT_TYPES},
     {.name = "BatchMatMulV2",
      .infer = infer_matmul,
      .prepare = prepare_matmul,
      .cpu = run_matmul,
+     .gpu = run_matmul,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_GPU_FLOATS,
+     .gpu_refuses = product_refuses,
      .types = PRODUCT_TYPES},
     {.name = "BatchMatMulV3",
      .infer = infer_matmul,
      .prepare = prepare_matmul,
      .cpu = run_matmul,
+     .gpu = run_matmul,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_GPU_FLOATS,
+     .gpu_refuses = product_refuses,
      .types = PRODUCT_TYPES,
      .type_attr = "Ta"},
     {0},

@@ -75,11 +75,12 @@ static void find_devices(bt_cl_library *cl, bool cpu)
 
 static bt_cl_library the_library;
 
-/* BERTH_OPENCL: "cpu" lets CPU runtimes count as GPUs, "off" looks for no device. */
+/* BERTH_OPENCL: "cpu" lets CPU runtimes count as GPUs, "cpu-as-gpu" also gives them the kernels that are shaped for GPUs (for
+ * tests), "off" looks for no device. */
 static void look(void)
 {
     const char *wish = getenv("BERTH_OPENCL");
-    bool cpu = wish && !strcmp(wish, "cpu"), off = wish && !strcmp(wish, "off");
+    bool cpu = wish && bt_starts(wish, "cpu"), off = wish && !strcmp(wish, "off");
     if (!off && (cpu || gpu_is_there()) && open_library(&the_library)) find_devices(&the_library, cpu);
 }
 

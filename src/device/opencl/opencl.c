@@ -2,6 +2,7 @@
 #include "device/opencl/opencl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 berth_status bt_cl_fail(const bt_device *device, const char *what, cl_int code, berth_error *error)
 {
@@ -21,7 +22,9 @@ static cl_ulong number_of(const bt_cl_library *cl, cl_device id, cl_uint what)
 static void set_options(bt_device *device, bt_cl_device *d)
 {
     bool exact = number_of(d->cl, d->id, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT;
-    device->physical->is_cpu_shaped = number_of(d->cl, d->id, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU;
+    const char *wish = getenv("BERTH_OPENCL"); /* see library.c */
+    bool as_gpu = wish && !strcmp(wish, "cpu-as-gpu");
+    device->physical->is_cpu_shaped = !as_gpu && number_of(d->cl, d->id, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU;
     d->max_group = number_of(d->cl, d->id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     snprintf(d->options, sizeof d->options, "%s%s", exact ? "-cl-fp32-correctly-rounded-divide-sqrt " : "",
              device->physical->is_cpu_shaped ? "-DCPU_SHAPED " : "");

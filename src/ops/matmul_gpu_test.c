@@ -1,0 +1,78 @@
+/* Matrix products on a device against the CPU: transposed sides, broadcast batches, fused operations. */
+#include "gpu_trial.h"
+
+static const berth_dtype dtypes[] = {BERTH_FLOAT, BERTH_HALF, BERTH_BFLOAT16};
+static void *held[OP_TEST_PORTS];
+static int n_held;
+
+static void input(berth_dtype dtype, bt_shape shape)
+{
+    held[n_held] = gpu_random(dtype, bt_shape_count(&shape), -1, 1);
+    op_input(dtype, shape, held[n_held++]);
+}
+
+static void end(berth_dtype dtype)
+{
+    gpu_agrees(dtype == BERTH_FLOAT ? 1e-4 : 16 * gpu_ulp(dtype));
+    op_end();
+    while (n_held > 0) bt_free(held[--n_held]);
+}
+
+static bt_shape matrix(int64_t rows, int64_t columns, bool turned)
+{
+    return turned ? BT_SHAPE(columns, rows) : BT_SHAPE(rows, columns);
+}
+
+static void test_plain(int round)
+{
+    berth_dtype dtype = dtypes[round % 3];
+    int64_t m = check_int(1, 140), n = check_int(1, 140), k = check_int(round ? 1 : 0, 90);
+    bool ta = round & 1, tb = round & 2;
+    op_begin("MatMul");
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_bool(&op_graph, 0, "transpose_a", ta);
+    bt_set_bool(&op_graph, 0, "transpose_b", tb);
+    input(dtype, matrix(m, k, ta));
+    input(dtype, matrix(k, n, tb));
+    end(dtype);
+}
+
+static void test_batch(int round)
+{
+    berth_dtype dtype = dtypes[round % 3];
+    bt_shape a = BT_SHAPE(3, 1, 7, 20), b = BT_SHAPE(4, 20, 33);
+    op_begin("BatchMatMulV2");
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_bool(&op_graph, 0, "adj_y", round & 1);
+    if (round & 1) b = BT_SHAPE(4, 33, 20);
+    if (round & 2) b = round & 1 ? BT_SHAPE(33, 20) : BT_SHAPE(20, 33);
+    input(dtype, a);
+    input(dtype, b);
+    end(dtype);
+}
+
+static void test_fused(const char *activation)
+{
+    const char *ops[] = {"BiasAdd", activation};
+    op_begin("_FusedMatMul");
+    bt_set_type(&op_graph, 0, "T", BERTH_FLOAT);
+    bt_set_strings(&op_graph, 0, "fused_ops", ops, 2);
+    input(BERTH_FLOAT, BT_SHAPE(9, 40));
+    input(BERTH_FLOAT, BT_SHAPE(40, 70));
+    input(BERTH_FLOAT, BT_SHAPE(70));
+    end(BERTH_FLOAT);
+}
+
+int main(void)
+{
+    static const char *const activations[] = {"Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Sigmoid", "Tanh", "Softplus", "Swish",
+                                              "HardSwish", "HardSigmoid", "Gelu", "GeluTanh"};
+    if (!gpu_open()) return 0;
+    for (int round = 0; round < 12; round++) {
+        test_plain(round);
+        test_batch(round);
+    }
+    for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++) test_fused(activations[i]);
+    gpu_close();
+    return check_done();
+}
