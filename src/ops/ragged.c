@@ -1,5 +1,5 @@
 /* Ragged tensors made dense, made sparse, gathered from, and made of ranges. In variants: ragged_variant.c; crossed:
- * sparse_cross.c. */
+ * feature_cross.c. */
 #include "ops/ragged.h"
 
 #include <math.h>
