@@ -74,6 +74,7 @@ static const struct option {
     {"--memory-limit", "GPU:0=2GiB", ALL, PAIRS, AT(limits), "what may be held on a device"},
     {"--memory-fraction", "GPU:0=0.3", ALL, PAIRS, AT(fractions), "the same, as a part of its memory"},
     {"--memory-growth", NULL, ALL, SET, AT(growth), "take memory as it is needed (always so)"},
+    {"--config", "FILE", ALL, TEXT, AT(config), "a ConfigProto, binary or text; an option beats it"},
     {"--threads", "N", SESSION | DEVICES, COUNT, AT(threads),
      "threads for the CPU (default: all that it may use)"},
     {"--image-range", "LOW,HIGH", RUN | BENCH, RANGE, AT(range), "values of black and white (default 0,1)"},

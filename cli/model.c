@@ -41,12 +41,16 @@ berth_context *cli_context(const cli_options *options)
     berth_error error = {0};
     berth_context_options want;
     bool devices = options->visible.n || options->counts.n || options->logical.n || options->limits.n || options->fractions.n;
-    if (!options->threads && !devices && !options->growth) return NULL;
+    if (!options->threads && !devices && !options->growth && !options->config) return NULL;
     berth_context_options_init(&want);
     want.threads = (int)options->threads;
     berth_context *context = berth_context_new(&want, &error);
     if (!context) cli_fail_with(&error);
     cli_configure(context, options);
+    if (options->config && berth_config_read(context, options->config, &error)) {
+        error.status = error.status == BERTH_BAD_ARGUMENT ? BERTH_BAD_MODEL : error.status;
+        cli_fail_with(&error);
+    }
     return context;
 }
 
@@ -59,7 +63,7 @@ void cli_open(cli_model *m, const cli_options *options)
     load.context = m->context;
     load.tags = options->tags;
     load.structure = options->structure;
-    berth_set_log(log_line, options->log_placement ? BERTH_LOG_INFO : BERTH_LOG_WARNING, NULL);
+    berth_set_log(log_line, options->log_placement || options->config ? BERTH_LOG_INFO : BERTH_LOG_WARNING, NULL);
     cli_progress("loading");
     m->model = berth_model_load(strcmp(options->model, "-") ? options->model : stdin_path(), &load, &error);
     if (!m->model) cli_fail_with(&error);
@@ -77,6 +81,7 @@ void cli_open_session(cli_model *m, const cli_options *options)
     session.rules = options->rules.items;
     session.n_rules = options->rules.n;
     session.hard_placement = options->hard_placement;
+    session.soft_placement = options->soft_placement;
     session.log_placement = options->log_placement;
     m->session = berth_session_new(m->model, &session, &error);
     if (!m->session) cli_fail_with(&error);

@@ -157,6 +157,7 @@ typedef struct berth_context berth_context;
 typedef struct berth_context_options {
     size_t size;
     int threads; /* for the CPU; 0: as many as affinity and the cgroup's quota leave this process */
+    const char *config; /* path of a ConfigProto: as by berth_config_read */
 } berth_context_options;
 
 BERTH_API void berth_context_options_init(berth_context_options *options);
@@ -179,6 +180,12 @@ BERTH_API void berth_device_options_init(berth_device_options *options);
 /* Takes the options in before the first use: what changes the list of devices (visible, count, logical) before the
  * first model is loaded in the context, a limit before anything lies on the device. Nothing changes on failure. */
 BERTH_API berth_status berth_device_configure(berth_context *context, const berth_device_options *options, berth_error *error);
+
+/* Takes in a ConfigProto of TensorFlow's, binary or text, before the first model is loaded: device_count,
+ * intra_op_parallelism_threads, allow_soft_placement and log_device_placement for sessions that do not say, and of
+ * gpu_options visible_device_list, per_process_gpu_memory_fraction, allow_growth, virtual_devices. What was configured
+ * before stays. What it says of GPUs is passed over where there are none. */
+BERTH_API berth_status berth_config_read(berth_context *context, const char *path, berth_error *error);
 
 typedef struct berth_device_info {
     const char *name;      /* "/CPU:0" */
@@ -247,6 +254,7 @@ typedef struct berth_session_options {
     const char *const *rules; /* "PATTERN=DEVICE" or "op:PATTERN=DEVICE"; the last that matches wins */
     size_t n_rules;
     bool hard_placement;      /* refuse a node that its device cannot run, instead of moving it */
+    bool soft_placement;      /* move it, whatever the context's ConfigProto says */
     bool log_placement;       /* a line a node to the log */
     const char *fallback;     /* where all goes when its device is absent, broken or full; a warning to the log says so.
                                  NULL: "/CPU:0" when the device is auto, else none; "none": none */

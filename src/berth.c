@@ -153,7 +153,16 @@ berth_status berth_device_configure(berth_context *context, const berth_device_o
     context = bt_context_of(context, error);
     if (!context) return error->status;
     if (!options || options->size < sizeof *options) return bt_fail(error, BERTH_BAD_ARGUMENT, "options of a device: not initialised");
-    return bt_registry_configure(context->registry, options, error);
+    return bt_registry_configure(context->registry, options, false, error);
+}
+
+berth_status berth_config_read(berth_context *context, const char *path, berth_error *error)
+{
+    berth_error own;
+    if (!error) error = &own;
+    bt_error_clear(error);
+    context = bt_context_of(context, error);
+    return context ? bt_context_config(context, path, error) : error->status;
 }
 
 berth_status berth_device_get(berth_context *context, size_t index, berth_device_info *info, berth_error *error)

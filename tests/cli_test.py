@@ -185,6 +185,43 @@ class CommandLine(Case):
                 (2, "count", "--device-count", "CPU=0"), (2, "count", "--device-count", "GPU=-1")]:
             self.bad(status, words, "devices", *args)
 
+    def test_config(self):
+        def devices(path, *args):
+            found = json.loads(self.good("devices", "--json", "--config", path, *args))["devices"]
+            return [d["threads"] for d in found if "CPU" in d["name"]]
+
+        text = self.put("config.pbtxt", """# a ConfigProto
+            device_count { key: "CPU" value: 2 } intra_op_parallelism_threads: 1 allow_soft_placement: true
+            gpu_options { allow_growth: true visible_device_list: "0" per_process_gpu_memory_fraction: 0.5
+                          experimental { virtual_devices { memory_limit_mb: [100, 200] } } }
+            graph_options { rewrite_options { disable_meta_optimizer: true } }""")
+        binary = self.put("config.bin", b"\n\x07\n\x03GPU\x10\x01\n\x07\n\x03CPU\x10\x02\x10\x012\x13 \x01*\x010J\x0c\n\n\n\x08"
+                                        b"\x00\x00\xc8B\x00\x00HC@\x01")
+        for path in text, binary:
+            self.assertEqual(devices(path), [1, 1])
+            self.assertEqual(devices(path, "--device-count", "CPU=1", "--threads", "2"), [2])
+        for words, content in [("0 to 1", "gpu_options { per_process_gpu_memory_fraction: 1.5 }"),
+                               ("cannot be", "device_count { key: 'GPU' value: -2 }"),
+                               ("cannot be", "intra_op_parallelism_threads: -1"),
+                               ("memory_limit_mb", "gpu_options { experimental { virtual_devices { memory_limit_mb: -1 } } }"),
+                               ("line 1", "allow_soft_placement: maybe"), ("ConfigProto", b"\x08\xff")]:
+            path = self.put("bad.pbtxt", content)
+            self.bad(1, ["bad.pbtxt", words], "devices", "--config", path)
+        self.bad(1, "none.pbtxt", "devices", "--config", "none.pbtxt")
+
+    def test_fall_back(self):
+        model = EXAMPLE + "/digits"
+        args = ["run", model, "--input", "image=" + json.dumps([[[[0.0]] * 8] * 8]), "--json"]
+        want = self.good(*args, "--device", "/CPU:0")
+        self.bad(3, ["/GPU:7", "not there"], *args, "--device", "/GPU:7")
+        self.bad(3, ["/CPU:1", "does not fit", "1000"], *args, "--device", "/CPU:1", "--logical", "CPU:0=0,1000")
+        for more in ["--device", "/GPU:7"], ["--device", "/CPU:1", "--logical", "CPU:0=0,1000"]:
+            done = self.berth(*args, *more, "--fallback", "/CPU:0")
+            self.assertEqual((done.returncode, done.stdout.decode()), (0, want))
+            line = done.stderr.decode()
+            self.assertTrue(line.startswith("berth: ") and line.count("\n") == 1 and "/CPU:0" in line, line)
+        self.bad(2, ["fall-back", "XPU"], *args, "--fallback", "XPU")
+
     def test_devices(self):
         self.assertIn("/CPU:0", self.good("devices"))
         devices = json.loads(self.good("devices", "--json"))["devices"]

@@ -79,11 +79,13 @@ typedef struct adder {
     bt_kind_config *kind;
     const char *kind_name;
     int n_hardware;
+    bool is_default; /* what was said before stays */
     berth_error *error;
 } adder;
 
 static berth_status twice(const adder *a, const char *what)
 {
+    if (a->is_default) return BERTH_OK;
     return bt_fail(a->error, BERTH_BAD_ARGUMENT, "device '%s': its %s is set already", a->options->device, what);
 }
 
@@ -119,6 +121,7 @@ static berth_status add_count(adder *a)
     if (count < 0 || count > BT_MAX_HARDWARE) return bt_fail(a->error, BERTH_BAD_ARGUMENT, "device '%s': %d cannot be its count", a->options->device, count);
     if (is_cpu && (count == 0 || count > BT_MAX_LOGICAL))
         return bt_fail(a->error, BERTH_BAD_ARGUMENT, "device 'CPU': its count must be from 1 to %d", BT_MAX_LOGICAL);
+    if (is_cpu && count > 1 && a->kind->devices[0].n_logical && a->is_default) return BERTH_OK;
     if (is_cpu && count > 1 && a->kind->devices[0].n_logical)
         return bt_fail(a->error, BERTH_BAD_ARGUMENT, "device 'CPU': has logical devices already: a count cannot be set too");
     a->kind->count = count;
@@ -130,6 +133,8 @@ static berth_status add_logical(adder *a, bt_device_config *device)
     const char *text = a->options->logical, *name = a->options->device;
     bt_str item;
     if (device->n_logical) return twice(a, "list of logical devices");
+    bool is_taken = device->limit >= 0 || device->fraction >= 0 || (!strcmp(a->kind_name, "CPU") && a->kind->count > 1);
+    if (is_taken && a->is_default) return BERTH_OK;
     if (device->limit >= 0 || device->fraction >= 0)
         return bt_fail(a->error, BERTH_BAD_ARGUMENT, "device '%s': has a limit already: its logical devices have their own", name);
     if (!strcmp(a->kind_name, "CPU") && a->kind->count > 1)
@@ -148,6 +153,7 @@ static berth_status add_limit(adder *a, bt_device_config *device)
 {
     const berth_device_options *o = a->options;
     if (o->limit == -1 && o->fraction == -1) return BERTH_OK;
+    if (device->n_logical && a->is_default) return BERTH_OK;
     if (device->n_logical)
         return bt_fail(a->error, BERTH_BAD_ARGUMENT, "device '%s': its logical devices have limits of their own", o->device);
     if (device->limit >= 0 || device->fraction >= 0 || (o->limit != -1 && o->fraction != -1)) return twice(a, "limit");
@@ -193,9 +199,9 @@ static berth_status add_to_device(adder *a, int index)
 }
 
 berth_status bt_config_add(bt_config *config, const berth_device_options *options, const bt_device_name *name, int n_hardware,
-                           berth_error *error)
+                           bool is_default, berth_error *error)
 {
     int k = bt_kind_number(name->kind);
-    adder a = {options, &config->kinds[k], kind_names[k], n_hardware, error};
+    adder a = {options, &config->kinds[k], kind_names[k], n_hardware, is_default, error};
     return name->index < 0 ? add_to_kind(&a) : add_to_device(&a, name->index);
 }

@@ -102,8 +102,8 @@ typedef struct bt_registry bt_registry;
 bt_registry *bt_registry_new(berth_error *error);
 size_t bt_registry_count(bt_registry *registry); /* of all; asks */
 size_t bt_registry_known(bt_registry *registry); /* of those asked so far; never falls */
-/* Takes the options in, or says why not and changes nothing (config.c). */
-berth_status bt_registry_configure(bt_registry *registry, const berth_device_options *options, berth_error *error);
+/* Takes the options in, or says why not and changes nothing (config.c). is_default: what was said before stays. */
+berth_status bt_registry_configure(bt_registry *registry, const berth_device_options *options, bool is_default, berth_error *error);
 /* From now on the devices known stay as they are; limits may change until something lies on a device. */
 void bt_registry_fix(bt_registry *registry);
 bt_device *bt_registry_at(bt_registry *registry, size_t index); /* every CPU, then every GPU; NULL past those known */
@@ -139,7 +139,7 @@ typedef struct bt_config {
 void bt_config_init(bt_config *config); /* nothing said */
 /* Adds what the options say of a kind of which there are n_hardware, by the environment. */
 berth_status bt_config_add(bt_config *config, const berth_device_options *options, const bt_device_name *name, int n_hardware,
-                           berth_error *error);
+                           bool is_default, berth_error *error);
 /* CUDA_VISIBLE_DEVICES: fills numbers, at most n of them, each below n; the count. Without the variable: all. */
 int bt_config_environment(int *numbers, int n);
 int bt_kind_number(const char *kind); /* BT_KIND_... */

@@ -125,7 +125,7 @@ static void configure(bt_registry *registry, const said *list, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         berth_error error = {0};
-        if (!CHECK_EQ(bt_registry_configure(registry, &list[i].options, &error), list[i].status) ||
+        if (!CHECK_EQ(bt_registry_configure(registry, &list[i].options, false, &error), list[i].status) ||
             !CHECK(!list[i].message || strstr(error.message, list[i].message)))
             printf("    line %zu: %s\n", i, error.message);
     }

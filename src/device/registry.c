@@ -266,7 +266,7 @@ bt_device *bt_registry_at(bt_registry *registry, size_t index)
     return index < registry->n_devices ? &registry->devices[index] : NULL;
 }
 
-berth_status bt_registry_configure(bt_registry *registry, const berth_device_options *options, berth_error *error)
+berth_status bt_registry_configure(bt_registry *registry, const berth_device_options *options, bool is_default, berth_error *error)
 {
     bt_device_name name;
     bt_device *ignored[BT_MAX_HARDWARE];
@@ -280,7 +280,7 @@ berth_status bt_registry_configure(bt_registry *registry, const berth_device_opt
     if (!config) return bt_fail_memory(error);
     pthread_mutex_lock(&registry->lock);
     *config = registry->config;
-    status = bt_config_add(config, options, &name, hardware_of(registry, k, ignored), error);
+    status = bt_config_add(config, options, &name, hardware_of(registry, k, ignored), is_default, error);
     if (!status) status = list_anew(registry, config, k, options->device, error);
     if (!status) registry->config = *config;
     pthread_mutex_unlock(&registry->lock);

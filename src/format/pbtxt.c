@@ -49,6 +49,11 @@ typedef enum kind {
     INFO_ENTRY,
     INFO,
     ASSET,
+    CONFIG,
+    COUNT_ENTRY,
+    GPU_OPTIONS,
+    GPU_EXPERIMENTAL,
+    VIRTUAL_DEVICES,
 } kind;
 
 typedef struct field {
@@ -122,9 +127,37 @@ static const field *const messages[] = {
     [INFO] = FIELDS({"name", 1, TEXT}, {"dtype", 2, TYPE}, {"tensor_shape", 3, SHAPE},
                     {"coo_sparse", 4, SKIP}, {"composite_tensor", 5, SKIP}),
     [ASSET] = FIELDS({"tensor_info", 1, INFO}, {"filename", 2, TEXT}),
+    [CONFIG] = FIELDS({"device_count", 1, COUNT_ENTRY}, {"intra_op_parallelism_threads", 2, INT},
+                      {"placement_period", 3, INT}, {"device_filters", 4, TEXT},
+                      {"inter_op_parallelism_threads", 5, INT}, {"gpu_options", 6, GPU_OPTIONS},
+                      {"allow_soft_placement", 7, BOOL}, {"log_device_placement", 8, BOOL},
+                      {"use_per_session_threads", 9, BOOL}, {"graph_options", 10, SKIP},
+                      {"operation_timeout_in_ms", 11, INT}, {"session_inter_op_thread_pool", 12, SKIP},
+                      {"rpc_options", 13, SKIP}, {"cluster_def", 14, SKIP}, {"isolate_session_state", 15, BOOL},
+                      {"experimental", 16, SKIP}, {"share_cluster_devices_in_session", 17, BOOL},
+                      {"pluggable_device_options", 18, SKIP}),
+    [COUNT_ENTRY] = FIELDS({"key", 1, TEXT}, {"value", 2, INT}),
+    [GPU_OPTIONS] = FIELDS({"per_process_gpu_memory_fraction", 1, DOUBLE}, {"allocator_type", 2, TEXT},
+                           {"deferred_deletion_bytes", 3, INT}, {"allow_growth", 4, BOOL},
+                           {"visible_device_list", 5, TEXT}, {"polling_active_delay_usecs", 6, INT},
+                           {"polling_inactive_delay_msecs", 7, INT}, {"force_gpu_compatible", 8, BOOL},
+                           {"experimental", 9, GPU_EXPERIMENTAL}),
+    [GPU_EXPERIMENTAL] =
+        FIELDS({"virtual_devices", 1, VIRTUAL_DEVICES}, {"use_unified_memory", 2, BOOL},
+               {"num_dev_to_dev_copy_streams", 3, INT}, {"collective_ring_order", 4, TEXT},
+               {"timestamped_allocator", 5, BOOL}, {"kernel_tracker_max_interval", 7, INT},
+               {"kernel_tracker_max_bytes", 8, INT}, {"kernel_tracker_max_pending", 9, INT},
+               {"internal_fragmentation_fraction", 10, DOUBLE}, {"use_cuda_malloc_async", 11, BOOL},
+               {"disallow_retry_on_allocation_failure", 12, BOOL}, {"gpu_host_mem_limit_in_mb", 13, FLOAT}),
+    [VIRTUAL_DEVICES] =
+        FIELDS({"memory_limit_mb", 1, FLOAT}, {"priority", 2, INT}, {"device_ordinal", 3, INT}),
 };
 
-static kind root_of(bt_pbtxt_message message) { return message == BT_PBTXT_GRAPH ? GRAPH : SAVED_MODEL; }
+static kind root_of(bt_pbtxt_message message)
+{
+    static const kind roots[] = {[BT_PBTXT_GRAPH] = GRAPH, [BT_PBTXT_SAVED_MODEL] = SAVED_MODEL, [BT_PBTXT_CONFIG] = CONFIG};
+    return roots[message];
+}
 
 /* ---- Tokens ------------------------------------------------------------------------------------------- */
 

@@ -1,8 +1,10 @@
 /* Contexts and models: a loaded source, its signatures, the store of its weights. */
 #include "session/model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "format/config.h"
 #include "format/format.h"
 #include "pass/clone.h"
 
@@ -23,7 +25,63 @@ berth_context *berth_context_new(const berth_context_options *options, berth_err
     if (context->registry && !context->pool) bt_fail_memory(error);
     if (!context->pool) return berth_context_free(context), NULL;
     context->threads = bt_pool_threads(context->pool);
+    context->threads_given = threads > 0, context->soft = context->log = -1;
+    const char *config = options && options->size >= sizeof *options ? options->config : NULL;
+    if (config && bt_context_config(context, config, error)) return berth_context_free(context), NULL;
     return context;
+}
+
+/* A default, which gives way to what was configured; GPUs that are not there are no matter of a file that serves many
+ * machines. */
+static berth_status configure(berth_context *context, const char *device, const char *visible, int count, int growth,
+                              double fraction, const char *logical, berth_error *error)
+{
+    berth_device_options options = {sizeof options, device, visible, count, growth, -1, fraction > 0 ? fraction : -1, logical};
+    berth_error why = {0};
+    berth_status status = bt_registry_configure(context->registry, &options, true, &why);
+    if (!status || status == BERTH_DEVICE) return BERTH_OK;
+    return bt_fail(error, status, "%s", why.message);
+}
+
+static berth_status apply(berth_context *context, const bt_config_proto *c, berth_error *error)
+{
+    char name[16];
+    berth_status status = BERTH_OK;
+    if (c->cpu_count > 0) status = configure(context, "CPU", NULL, c->cpu_count, -1, 0, NULL, error);
+    bool gpus = c->visible || c->gpu_count >= 0 || c->growth >= 0 || c->fraction > 0 || c->n_logical;
+    if (status || !gpus || bt_registry_count(context->registry) == 0) return status;
+    status = configure(context, "GPU", c->visible, c->gpu_count, c->growth, 0, NULL, error);
+    for (int i = 0; !status && i < (c->fraction > 0 ? BT_MAX_HARDWARE : c->n_logical); i++) {
+        const char *logical = i < c->n_logical && *c->logical[i] ? c->logical[i] : NULL;
+        snprintf(name, sizeof name, "GPU:%d", i);
+        if (logical || c->fraction > 0) status = configure(context, name, NULL, -1, -1, c->fraction, logical, error);
+    }
+    return status;
+}
+
+/* Threads that nobody asked for are made anew. */
+static berth_status set_threads(berth_context *context, int threads, berth_error *error)
+{
+    if (threads == 0 || context->threads_given) return BERTH_OK;
+    bt_pool *pool = bt_pool_new(threads);
+    if (!pool) return bt_fail_memory(error);
+    bt_pool_free(context->pool);
+    context->pool = pool;
+    context->threads = bt_pool_threads(pool);
+    return BERTH_OK;
+}
+
+berth_status bt_context_config(berth_context *context, const char *path, berth_error *error)
+{
+    bt_arena arena;
+    bt_config_proto config;
+    bt_arena_init(&arena);
+    berth_status status = bt_config_proto_read(path, &arena, &config, error);
+    if (!status && (status = apply(context, &config, error))) bt_error_prefix(error, "%s", path);
+    if (!status) status = set_threads(context, config.threads, error);
+    if (!status) context->soft = config.soft, context->log = config.log;
+    bt_arena_free(&arena);
+    return status;
 }
 
 void berth_context_free(berth_context *context)

@@ -10,10 +10,15 @@ struct berth_context {
     bt_registry *registry;
     bt_pool *pool;
     int threads;
+    bool threads_given;
+    int soft, log; /* of a ConfigProto, for sessions that do not say; -1: nor does it */
 };
 
 /* The default context when given NULL; NULL with the error set when there is no memory. */
 berth_context *bt_context_of(berth_context *context, berth_error *error);
+
+/* berth_config_read. */
+berth_status bt_context_config(berth_context *context, const char *path, berth_error *error);
 
 typedef struct bt_op_count {
     const char *op;

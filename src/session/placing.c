@@ -66,7 +66,7 @@ static bt_placing *place_auto(berth_session *s, berth_error *error)
         bt_placing *placing = placing_on(s, NULL, list[i].device, error);
         if (!placing) return NULL;
         if (!bt_session_estimate(s, placing, &why)) return placing;
-        bt_log(BERTH_LOG_INFO, "%s", why.message);
+        bt_log(BERTH_LOG_DEBUG, "%s", why.message);
     }
     return placing_on(s, NULL, NULL, error);
 }

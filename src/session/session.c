@@ -346,8 +346,8 @@ berth_session *berth_session_new(berth_model *model, const berth_session_options
     pthread_cond_init(&s->moved, NULL);
     s->model = bt_model_ref(model);
     s->signature = signature;
-    s->log_placement = options->log_placement;
-    s->hard = options->hard_placement;
+    s->log_placement = options->log_placement || model->context->log > 0;
+    s->hard = options->hard_placement || (model->context->soft == 0 && !options->soft_placement);
     berth_status status = bt_session_place_first(s, options, error);
     if (!status && !(s->resources = bt_resources_new(&model->source))) status = bt_fail_memory(error);
     if (!status) return s;
