@@ -2,6 +2,8 @@
  * the type's worst finite one, so that where nothing wins the answer is 0, as in TensorFlow. */
 #include <float.h>
 
+#include "ops/gpu.h"
+#include "ops/move.h"
 #include "ops/op.h"
 
 /* Rows of `inner` elements, n of them: the index of the best in each column. */
@@ -86,6 +88,28 @@ static berth_status axis_of(const bt_tensor *axis, int rank, int *out, berth_err
     return BERTH_OK;
 }
 
+BT_CL_DECLARE(pick);
+
+/* x [outer, n, inner]. WORST: of the largest; of the least it is -(WORST + SKEW). */
+static berth_status run_on_device(bt_call *c, int way, berth_dtype out, const bt_shape *shape, int64_t n,
+                                  int64_t inner)
+{
+    char defines[BT_DEFINES];
+    berth_dtype dtype = c->in[0]->dtype;
+    const char *worst = dtype == BERTH_INT32      ? "-DWORST=(-2147483647-1) -DSKEW=1"
+                        : dtype == BERTH_HALF     ? "-DWORST=-65504.0f -DSKEW=0"
+                        : dtype == BERTH_BFLOAT16 ? "-DWORST=-0x1.fep127f -DSKEW=0"
+                                                  : "-DWORST=-0x1.fffffep127f -DSKEW=0";
+    void *y = bt_out(c, 0, out, shape);
+    if (!y) return c->error->status;
+    int64_t count = bt_shape_count(shape);
+    bt_grid grid = bt_grid_of(c, count * (c->device->is_cpu_shaped ? n : 1));
+    bt_arg args[] = {
+        bt_pointer(c->in[0]->data), bt_pointer(y), bt_long(count), bt_long(n), bt_long(inner), bt_int(way)};
+    bt_gpu_defines(defines, dtype, out, worst);
+    return bt_gpu_launch(c, BT_CL(pick), defines, "arg_best", &grid, args, 6);
+}
+
 static berth_status run_arg(bt_call *c, int way)
 {
     char text[BT_SHAPE_TEXT];
@@ -103,6 +127,9 @@ static berth_status run_arg(bt_call *c, int way)
                             bt_shape_text(&x->shape, text));
     bt_shape shape = {.rank = x->shape.rank - 1};
     for (int i = 0; i < shape.rank; i++) shape.dim[i] = x->shape.dim[i < axis ? i : i + 1];
+    if (bt_on_device(c))
+        return run_on_device(c, way, out, &shape, x->shape.dim[axis],
+                             bt_shape_span(&x->shape, axis + 1, x->shape.rank));
     int64_t outputs = bt_shape_count(&shape);
     arg_job job = {loops[way][x->dtype],
                    x->data,
@@ -144,7 +171,9 @@ static berth_status infer_arg(bt_infer *x)
 }
 
 const bt_op bt_ops_arg[] = {
-    {"ArgMax", infer_arg, .cpu = run_arg_max, .types = BT_REALS | BT_T(BERTH_BOOL)},
-    {"ArgMin", infer_arg, .cpu = run_arg_min, .types = BT_REALS | BT_T(BERTH_BOOL)},
+    {"ArgMax", infer_arg, .cpu = run_arg_max, .gpu = run_arg_max, .host_inputs = 2,
+     .types = BT_REALS | BT_T(BERTH_BOOL)},
+    {"ArgMin", infer_arg, .cpu = run_arg_min, .gpu = run_arg_min, .host_inputs = 2,
+     .types = BT_REALS | BT_T(BERTH_BOOL)},
     {0},
 };

@@ -1,4 +1,5 @@
 /* Gather and its kin: rows of a tensor picked by index. Rows of variables: variable_scatter.c. */
+#include "ops/gpu.h"
 #include "ops/move.h"
 
 /* params [batch, outer, size, row], index [batch, picks] -> out [batch, outer, picks, row] */
@@ -55,6 +56,23 @@ static berth_status pick(bt_call *c, picks *p, berth_dtype dtype, int64_t row)
                                   p->params + (size_t)(group * p->size + index) * p->row, row, c->error);
     }
     return status;
+}
+
+BT_CL_DECLARE(pick);
+
+/* row: elements. */
+static berth_status pick_on_device(bt_call *c, const picks *p, int64_t row)
+{
+    static const berth_dtype units[9] = {
+        [1] = BERTH_UINT8, [2] = BERTH_UINT16, [4] = BERTH_UINT32, [8] = BERTH_UINT64};
+    char defines[BT_DEFINES];
+    int64_t n = p->batch * p->outer * p->picks;
+    if (n == 0 || row == 0) return BERTH_OK;
+    bt_grid grid = bt_grid_rows(c, row, n);
+    bt_gpu_defines(defines, units[bt_dtype_size(c->in[0]->dtype)], c->in[1]->dtype, "");
+    bt_arg args[] = {bt_pointer(p->params), bt_pointer(c->in[1]->data), bt_pointer(p->out), bt_long(n),
+                     bt_long(p->outer),     bt_long(p->size),           bt_long(p->picks),  bt_long(row)};
+    return bt_gpu_launch(c, BT_CL(pick), defines, "gather", &grid, args, 8);
 }
 
 /* ---- Gather, GatherV2 --------------------------------------------------------------------------------- */
@@ -119,13 +137,18 @@ static berth_status gather_along(bt_call *c, int axis, int64_t batch)
                .size = params->shape.dim[axis],
                .picks = bt_shape_span(&indices->shape, (int)batch, indices->shape.rank),
                .params = params->data};
+    int64_t row = bt_shape_span(&params->shape, axis + 1, params->shape.rank);
+    if (bt_on_device(c)) {
+        p.out = bt_out(c, 0, params->dtype, &fact.shape);
+        return p.out ? pick_on_device(c, &p, row) : BERTH_NO_MEMORY;
+    }
     if (!(p.index = bt_call_indices(c, indices))) return c->error->status;
     for (int64_t i = 0; i < p.batch * p.picks; i++)
         if (p.index[i] < 0 || p.index[i] >= p.size)
             return bt_call_fail(c, "index %lld at %lld is not in [0, %lld)", (long long)p.index[i],
                                 (long long)i, (long long)p.size);
     if (!(p.out = bt_out(c, 0, params->dtype, &fact.shape))) return BERTH_NO_MEMORY;
-    return pick(c, &p, params->dtype, bt_shape_span(&params->shape, axis + 1, params->shape.rank));
+    return pick(c, &p, params->dtype, row);
 }
 
 static berth_status run_gather(bt_call *c) { return gather_along(c, 0, 0); }
@@ -189,8 +212,19 @@ static berth_status run_gather_nd(bt_call *c)
 }
 
 const bt_op bt_ops_gather[] = {
-    {.name = "Gather", .infer = infer_gather, .cpu = run_gather, .type_attr = "Tparams"},
-    {.name = "GatherV2", .infer = infer_gather_v2, .cpu = run_gather_v2, .type_attr = "Tparams"},
+    {.name = "Gather",
+     .infer = infer_gather,
+     .cpu = run_gather,
+     .gpu = run_gather,
+     .gpu_types = BT_GPU_MOVES,
+     .type_attr = "Tparams"},
+    {.name = "GatherV2",
+     .infer = infer_gather_v2,
+     .cpu = run_gather_v2,
+     .gpu = run_gather_v2,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 4,
+     .type_attr = "Tparams"},
     {.name = "GatherNd", .infer = infer_gather_nd, .cpu = run_gather_nd, .type_attr = "Tparams"},
     {0},
 };

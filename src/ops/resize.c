@@ -1,5 +1,6 @@
 /* Images [N, H, W, C] of another size: ResizeBilinear, ResizeNearestNeighbor, ResizeBicubic, ResizeArea, and
  * CropAndResize. All arithmetic is TensorFlow's, in float. What a step along x or y reads is worked out once. */
+#include "ops/gpu.h"
 #include "ops/move.h"
 
 #include <math.h>
@@ -81,6 +82,33 @@ static float place(bool half_pixel, int64_t i, float scale)
 
 static int64_t bound(int64_t i, int64_t n) { return i < 0 ? 0 : i >= n ? n - 1 : i; }
 
+/* ---- On a device -------------------------------------------------------------------------------------- */
+
+BT_CL_DECLARE(pick);
+
+static berth_status run_on_device(bt_call *c, const char *kernel)
+{
+    char defines[BT_DEFINES];
+    resize r;
+    berth_dtype dtype = c->in[0]->dtype;
+    berth_status status = begin(c, &r, false);
+    if (status) return status;
+    /* As in pick.cl. */
+    int64_t by[8] = {c->in[0]->shape.dim[0] * r.out_h,
+                     r.h,
+                     r.w,
+                     r.out_h,
+                     r.out_w,
+                     r.channels,
+                     bt_attr_bool(c->node, "half_pixel_centers", false),
+                     bt_attr_bool(c->node, "align_corners", false)};
+    bt_grid grid = bt_grid_of(c, by[0] * r.out_w * (c->device->is_cpu_shaped ? r.channels : 1));
+    bt_arg args[] = {bt_pointer(r.raw), bt_pointer(r.out), bt_bytes(by, sizeof by),
+                     bt_float(scale_of(c->node, r.h, r.out_h)), bt_float(scale_of(c->node, r.w, r.out_w))};
+    bt_gpu_defines(defines, dtype, 0, "");
+    return bt_gpu_launch(c, BT_CL(pick), defines, kernel, &grid, args, 5);
+}
+
 /* ---- Bilinear ----------------------------------------------------------------------------------------- */
 
 typedef struct linear {
@@ -128,6 +156,7 @@ static void bilinear_rows(void *user, int64_t first, int64_t end, int worker)
 static berth_status run_bilinear(bt_call *c)
 {
     resize r;
+    if (bt_on_device(c)) return run_on_device(c, "bilinear");
     berth_status status = begin(c, &r, true);
     if (status) return status;
     if (!(r.x = linear_steps(c, r.w, r.out_w)) || !(r.y = linear_steps(c, r.h, r.out_h)))
@@ -174,6 +203,7 @@ static void nearest_rows(void *user, int64_t first, int64_t end, int worker)
 static berth_status run_nearest(bt_call *c)
 {
     resize r;
+    if (bt_on_device(c)) return run_on_device(c, "nearest");
     if (bt_dtype_is_object(c->in[0]->dtype))
         return bt_call_unsupported(c, "images of %s", bt_dtype_name(c->in[0]->dtype));
     berth_status status = begin(c, &r, false);
@@ -440,8 +470,18 @@ static berth_status run_crop(bt_call *c)
 }
 
 const bt_op bt_ops_resize[] = {
-    {.name = "ResizeBilinear", .infer = infer_resize, .cpu = run_bilinear},
-    {.name = "ResizeNearestNeighbor", .infer = infer_nearest, .cpu = run_nearest},
+    {.name = "ResizeBilinear",
+     .infer = infer_resize,
+     .cpu = run_bilinear,
+     .gpu = run_bilinear,
+     .gpu_types = BT_REALS,
+     .host_inputs = 2},
+    {.name = "ResizeNearestNeighbor",
+     .infer = infer_nearest,
+     .cpu = run_nearest,
+     .gpu = run_nearest,
+     .gpu_types = BT_REALS,
+     .host_inputs = 2},
     {.name = "ResizeBicubic", .infer = infer_resize, .cpu = run_bicubic},
     {.name = "ResizeArea", .infer = infer_resize, .cpu = run_area},
     {.name = "CropAndResize", .infer = infer_crop, .cpu = run_crop},
