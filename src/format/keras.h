@@ -8,7 +8,7 @@
 #define BT_KERAS_H
 
 #include "format/format.h"
-#include "format/json.h"
+#include "base/json.h"
 
 enum { BTK_MAX_DEPTH = 32 }; /* of models in models, layers in wrappers */
 

@@ -1,5 +1,5 @@
 /* JSON: the text of a Keras configuration. */
-#include "format/json.h"
+#include "base/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
 /* JSON by recursive descent: one pass, depth and memory bounded by the text (64 bytes or so a value).
  * Grammar: RFC 8259, with Python's three names for numbers that it lacks. Tests: json_test.c. */
-#include "format/json.h"
+#include "base/json.h"
 
 #include <locale.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 /* JSON: literal texts and what becomes of them; texts that are none. */
-#include "format/json.h"
+#include "base/json.h"
 #include "check.h"
 
 static bt_arena arena;
