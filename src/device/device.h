@@ -42,8 +42,8 @@ typedef struct bt_grid {
     size_t global[3], local[3];
 } bt_grid;
 
-/* Copies may be under way when upload, download and copy return; sync waits for all of them. Host memory must
- * stay until then. */
+/* When upload returns, its host memory may be used again. Other copies may be under way when they return, and the host
+ * memory of a download must stay until sync, which waits for all of them. */
 typedef struct bt_device_ops {
     const char *kind;   /* "CPU", "GPU" */
     int (*count)(void); /* devices of this kind; 0 when its driver is not there */

@@ -108,13 +108,25 @@ static void cl_free(bt_device *device, void *p, size_t bytes)
     d->cl->clSVMFree(d->context, p);
 }
 
-static berth_status cl_copy(bt_device *device, void *dst, const void *src, size_t bytes, berth_error *error)
+static berth_status enqueue_copy(bt_device *device, bool wait, void *dst, const void *src, size_t bytes,
+                                 berth_error *error)
 {
     bt_cl_device *d = bt_cl_open(device, error);
     if (!d) return BERTH_DEVICE;
     if (!bytes || dst == src) return BERTH_OK;
-    cl_int code = d->cl->clEnqueueSVMMemcpy(d->queue, 0, dst, src, bytes, 0, NULL, NULL);
+    cl_int code = d->cl->clEnqueueSVMMemcpy(d->queue, wait, dst, src, bytes, 0, NULL, NULL);
     return code ? bt_cl_fail(device, "a copy", code, error) : BERTH_OK;
+}
+
+static berth_status cl_copy(bt_device *device, void *dst, const void *src, size_t bytes, berth_error *error)
+{
+    return enqueue_copy(device, false, dst, src, bytes, error);
+}
+
+static berth_status cl_upload(bt_device *device, void *dst, const void *host, size_t bytes,
+                              berth_error *error)
+{
+    return enqueue_copy(device, true, dst, host, bytes, error);
 }
 
 static berth_status cl_sync(bt_device *device, berth_error *error)
@@ -131,7 +143,7 @@ const bt_device_ops bt_opencl_ops = {
     .close = cl_close,
     .alloc = cl_alloc,
     .free = cl_free,
-    .upload = cl_copy,
+    .upload = cl_upload,
     .download = cl_copy,
     .copy = cl_copy,
     .sync = cl_sync,
