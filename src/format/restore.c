@@ -175,7 +175,7 @@ static berth_status match_names(restore *r, bt_map *keys)
     }
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const char *name = variable_name(&graph->nodes[i]);
-        if (!name) continue;
+        if (!name || bt_map_get(&r->source->variables, bt_str_of(name))) continue;
         const bt_str *key = bt_map_get(keys, bt_str_of(name));
         bt_str found = key ? *key : bt_str_of(name);
         if (bt_bundle_has(r->bundle, found) && read_variable(r, name, found, all)) return r->error->status;
@@ -183,12 +183,22 @@ static berth_status match_names(restore *r, bt_map *keys)
     return BERTH_OK;
 }
 
+/* TensorFlow sometimes restores into copies of the variables that its functions read: some then are still without. */
+static bool lacks_values(const bt_source *source)
+{
+    for (size_t i = 0; i < source->graph.n_nodes; i++) {
+        const char *name = variable_name(&source->graph.nodes[i]);
+        if (name && !bt_map_get(&source->variables, bt_str_of(name))) return true;
+    }
+    return false;
+}
+
 berth_status bt_restore_variables(bt_source *source, const char *restore_op, bt_bundle *bundle,
                                   berth_error *error)
 {
     restore r = {.source = source, .bundle = bundle, .error = error};
     int32_t first = restore_op ? bt_graph_find(&source->graph, bt_str_of(restore_op)) : -1;
-    if (first >= 0) return follow(&r, first);
+    if (first >= 0 && (follow(&r, first) || !lacks_values(source))) return error->status;
     bt_map keys = {0};
     match_names(&r, &keys);
     bt_map_free(&keys);
