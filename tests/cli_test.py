@@ -209,6 +209,14 @@ class CommandLine(Case):
             self.bad(1, ["bad.pbtxt", words], "devices", "--config", path)
         self.bad(1, "none.pbtxt", "devices", "--config", "none.pbtxt")
 
+    def test_copies_between_logical_devices(self):
+        def copies(*args):
+            return json.loads(self.good("place", EXAMPLE + "/digits", "--json", "--logical", "CPU:0=0,0", *args))["copies"]
+
+        self.assertEqual(copies("--device", "/CPU:0"), 0)
+        self.assertEqual(copies("--device", "/CPU:1"), 2)  # one in, one out
+        self.assertEqual(copies("--device", "/CPU:1", "--rule", "op:MatMul=/CPU:0"), 4)
+
     def test_fall_back(self):
         model = EXAMPLE + "/digits"
         args = ["run", model, "--input", "image=" + json.dumps([[[[0.0]] * 8] * 8]), "--json"]

@@ -145,6 +145,18 @@ static int32_t add_copy(copier *c, bt_edge from, int to, berth_dtype dtype)
     return it->def && bt_node_set_inputs(&x->graph, node, &from, 1) && bt_set_type(&x->graph, node, "T", dtype) ? node : -1;
 }
 
+/* Places without kernels of their own share the host's memory: what goes from one to another crosses devices, but is not
+ * copied. */
+static void count_crossing(copier *c, bt_edge edge, int to)
+{
+    bt_pass_context *x = c->x;
+    const bt_node *from = &x->graph.nodes[edge.node];
+    if (from->place == to || bt_pass_is_gpu(x, from->place) || bt_pass_is_gpu(x, to) || !strcmp(from->op, "Const")) return;
+    int32_t *made = &c->made[(x->first_fact[edge.node] + edge.slot) * x->n_places + to];
+    if (!*made) c->n_copies++;
+    *made = 1;
+}
+
 static berth_status bring(copier *c, bt_edge *edge, int to)
 {
     bt_pass_context *x = c->x;
@@ -177,12 +189,14 @@ berth_status bt_plan_add_copies(bt_pass_context *x, const bt_plan_env *env, int 
         for (int j = 0; j < x->graph.nodes[i].n_inputs && !status; j++) {
             bt_edge edge = x->graph.nodes[i].inputs[j];
             int to = input_place(&x->graph.nodes[i], j, bt_pass_fact(x, edge)->dtype);
+            count_crossing(&c, edge, x->graph.nodes[i].place);
             status = bring(&c, &edge, to);
             x->graph.nodes[i].inputs[j] = edge;
         }
     for (int i = 0; i < x->n_fetches && !status; i++) {
         berth_dtype dtype = bt_pass_fact(x, x->fetches[i])->dtype;
         bool stays = env->function && is_gpu_number(dtype);
+        if (!env->function) count_crossing(&c, x->fetches[i], 0);
         status = bring(&c, &x->fetches[i], stays ? env->body_place : 0);
     }
     *n_copies = c.n_copies;
