@@ -126,7 +126,7 @@ static berth_status resolve_names(const berth_session *s, const bt_names *n, req
 static void name_missing_input(const berth_session *s, berth_error *error)
 {
     char quoted[300];
-    for (int i = 0; i < s->signature->n_inputs; i++) {
+    for (int i = 0; error && i < s->signature->n_inputs; i++) {
         const bt_port *port = &s->signature->inputs[i];
         snprintf(quoted, sizeof quoted, "'%s' is an input that must be given", port->tensor);
         if (strcmp(error->message, quoted) || !strcmp(port->key, port->tensor)) continue;
