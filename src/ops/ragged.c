@@ -1,5 +1,5 @@
 /* Ragged tensors made dense, made sparse, gathered from, and made of ranges. In variants: ragged_variant.c; crossed:
- * feature_cross.c. */
+ * cross.c. */
 #include "ops/ragged.h"
 
 #include <math.h>

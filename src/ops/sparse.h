@@ -1,6 +1,6 @@
 /* Sparse tensors as TensorFlow passes them: indices [n, rank], values [n], dense shape [rank], in three inputs or
  * outputs. What the families of sparse ops share (sparse_tensor.c); the kernels are in sparse.c, sparse_dense.c,
- * sparse_reduce.c and feature_cross.c. */
+ * sparse_reduce.c and cross.c. */
 #ifndef BT_SPARSE_H
 #define BT_SPARSE_H
 

@@ -33,7 +33,5 @@ static inline size_t bt_utf8_size(uint8_t lead)
 {
     return lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
 }
-/* FarmHash's Fingerprint64 (string_hash.c). */
-uint64_t bt_fingerprint64(const void *bytes, size_t n);
 
 #endif
