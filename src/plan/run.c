@@ -55,16 +55,17 @@ static bool same_place(const bt_tensor *t, berth_dtype dtype, const bt_shape *sh
 static bool owns(const bt_tensor *t) { return t->buffer && atomic_load_explicit(&t->buffer->refs, memory_order_acquire) == 1; }
 
 /* The buffer of an input that an elementwise step may write over, taken from it. */
-static bool take_input(bt_call *c, bt_tensor *out, berth_dtype dtype, const bt_shape *shape)
+static bool take_input(bt_call *c, bt_device *device, bt_tensor *out, berth_dtype dtype, const bt_shape *shape)
 {
     if (!(c->run->step->op->flags & BT_OP_INPLACE) || bt_dtype_is_object(dtype)) return false;
     for (int i = 0; i < c->n_in && i < 64; i++) {
         bt_tensor *in = c->in[i];
         if (!(c->run->step->last >> i & 1) || !owns(in) || !bt_shape_equal(&in->shape, shape)
-            || bt_dtype_size(in->dtype) != bt_dtype_size(dtype) || offset_of(c, in) != BT_DYNAMIC)
+            || bt_dtype_size(in->dtype) != bt_dtype_size(dtype) || offset_of(c, in) != BT_DYNAMIC
+            || in->device != device)
             continue;
         bt_buffer *mine = out->buffer;
-        out->buffer = in->buffer, out->data = in->data;
+        out->buffer = in->buffer, out->data = in->data, out->device = device;
         in->buffer = mine; /* in->data stays for the kernel to read; the buffers are swapped for the next run */
         return true;
     }
@@ -108,11 +109,12 @@ static void *run_out(bt_call *c, int i, berth_dtype dtype, const bt_shape *shape
         return NULL;
     }
     t->dead = false;
-    if (take_input(c, t, dtype, shape)) {
+    bt_device *device = device_of(c->run, t);
+    if (take_input(c, device, t, dtype, shape)) {
         t->dtype = dtype, t->shape = *shape;
         return t->data;
     }
-    return take_dynamic(device_of(c->run, t), t, dtype, shape, c->error) ? NULL : t->data;
+    return take_dynamic(device, t, dtype, shape, c->error) ? NULL : t->data;
 }
 
 static berth_status run_alias(bt_call *c, int i, int j, berth_dtype dtype, const bt_shape *shape)
