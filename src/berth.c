@@ -11,8 +11,9 @@ const char *berth_version(void) { return BERTH_VERSION; }
 
 const char *berth_status_name(berth_status status)
 {
-    static const char *const names[] = {"ok", "bad model", "bad input", "bad argument", "not found", "unsupported", "device",
-                                        "no memory", "cancelled", "internal fault"};
+    static const char *const names[] = {"ok",        "bad model",     "bad input", "bad argument",
+                                        "not found", "unsupported",   "device",    "no memory",
+                                        "cancelled", "internal fault"};
     return (unsigned)status < sizeof names / sizeof *names ? names[status] : "unknown";
 }
 
@@ -23,19 +24,33 @@ void berth_set_log(berth_log_fn *log, berth_log_level level, void *user) { bt_lo
 
 /* ---- Options ------------------------------------------------------------------------------------------ */
 
-void berth_context_options_init(berth_context_options *options) { *options = (berth_context_options){.size = sizeof *options}; }
-void berth_load_options_init(berth_load_options *options) { *options = (berth_load_options){.size = sizeof *options}; }
-void berth_session_options_init(berth_session_options *options) { *options = (berth_session_options){.size = sizeof *options}; }
-void berth_run_options_init(berth_run_options *options) { *options = (berth_run_options){.size = sizeof *options}; }
+void berth_context_options_init(berth_context_options *options)
+{
+    *options = (berth_context_options){.size = sizeof *options};
+}
+void berth_load_options_init(berth_load_options *options)
+{
+    *options = (berth_load_options){.size = sizeof *options};
+}
+void berth_session_options_init(berth_session_options *options)
+{
+    *options = (berth_session_options){.size = sizeof *options};
+}
+void berth_run_options_init(berth_run_options *options)
+{
+    *options = (berth_run_options){.size = sizeof *options};
+}
 
 void berth_device_options_init(berth_device_options *options)
 {
-    *options = (berth_device_options){.size = sizeof *options, .count = -1, .growth = -1, .limit = -1, .fraction = -1};
+    *options = (berth_device_options){
+        .size = sizeof *options, .count = -1, .growth = -1, .limit = -1, .fraction = -1};
 }
 
 /* ---- Tensors ------------------------------------------------------------------------------------------ */
 
-static berth_status check_dims(berth_dtype dtype, int rank, const int64_t *dims, bt_shape *shape, berth_error *error)
+static berth_status check_dims(berth_dtype dtype, int rank, const int64_t *dims, bt_shape *shape,
+                               berth_error *error)
 {
     if (!bt_dtype_valid(dtype)) return bt_fail(error, BERTH_BAD_ARGUMENT, "dtype %d: is none", (int)dtype);
     if (rank < 0 || rank > BERTH_MAX_RANK)
@@ -73,15 +88,18 @@ static void release_wrapped(bt_buffer *buffer)
     bt_free(w);
 }
 
-berth_tensor *berth_tensor_wrap(berth_dtype dtype, int rank, const int64_t *dims, void *data, void (*release)(void *user),
-                                void *user, berth_error *error)
+berth_tensor *berth_tensor_wrap(berth_dtype dtype, int rank, const int64_t *dims, void *data,
+                                void (*release)(void *user), void *user, berth_error *error)
 {
     bt_error_clear(error);
     bt_shape shape;
     if (check_dims(dtype, rank, dims, &shape, error)) return NULL;
     size_t element = bt_dtype_size(dtype);
-    if (bt_dtype_is_object(dtype)) return bt_fail(error, BERTH_BAD_ARGUMENT, "a %s tensor cannot be wrapped", bt_dtype_name(dtype)), NULL;
-    if ((uintptr_t)data % (element > 8 ? 8 : element)) return bt_fail(error, BERTH_BAD_ARGUMENT, "the data is not aligned for its elements"), NULL;
+    if (bt_dtype_is_object(dtype))
+        return bt_fail(error, BERTH_BAD_ARGUMENT, "a %s tensor cannot be wrapped", bt_dtype_name(dtype)),
+               NULL;
+    if ((uintptr_t)data % (element > 8 ? 8 : element))
+        return bt_fail(error, BERTH_BAD_ARGUMENT, "the data is not aligned for its elements"), NULL;
     berth_tensor *tensor = bt_calloc(1, sizeof *tensor);
     wrapped *w = bt_calloc(1, sizeof *w);
     bt_buffer *buffer = bt_buffer_new(0);
@@ -114,7 +132,10 @@ size_t berth_tensor_bytes(const berth_tensor *tensor)
 {
     return bt_dtype_is_object(tensor->t.dtype) ? 0 : bt_tensor_bytes(&tensor->t);
 }
-void *berth_tensor_data(berth_tensor *tensor) { return bt_dtype_is_object(tensor->t.dtype) ? NULL : tensor->t.data; }
+void *berth_tensor_data(berth_tensor *tensor)
+{
+    return bt_dtype_is_object(tensor->t.dtype) ? NULL : tensor->t.data;
+}
 
 static bt_string *string_at(const berth_tensor *tensor, int64_t index)
 {
@@ -122,11 +143,13 @@ static bt_string *string_at(const berth_tensor *tensor, int64_t index)
     return there ? (bt_string *)tensor->t.data + index : NULL;
 }
 
-berth_status berth_tensor_set_string(berth_tensor *tensor, int64_t index, const char *bytes, size_t n, berth_error *error)
+berth_status berth_tensor_set_string(berth_tensor *tensor, int64_t index, const char *bytes, size_t n,
+                                     berth_error *error)
 {
     bt_error_clear(error);
     bt_string *s = string_at(tensor, index);
-    if (!s) return bt_fail(error, BERTH_BAD_ARGUMENT, "there is no string %lld in the tensor", (long long)index);
+    if (!s)
+        return bt_fail(error, BERTH_BAD_ARGUMENT, "there is no string %lld in the tensor", (long long)index);
     return bt_string_set(s, bytes, n) ? BERTH_OK : bt_fail_memory(error);
 }
 
@@ -145,14 +168,16 @@ size_t berth_device_count(berth_context *context)
     return context ? bt_registry_count(context->registry) : 0;
 }
 
-berth_status berth_device_configure(berth_context *context, const berth_device_options *options, berth_error *error)
+berth_status berth_device_configure(berth_context *context, const berth_device_options *options,
+                                    berth_error *error)
 {
     berth_error own;
     if (!error) error = &own;
     bt_error_clear(error);
     context = bt_context_of(context, error);
     if (!context) return error->status;
-    if (!options || options->size < sizeof *options) return bt_fail(error, BERTH_BAD_ARGUMENT, "options of a device: not initialised");
+    if (!options || options->size < sizeof *options)
+        return bt_fail(error, BERTH_BAD_ARGUMENT, "options of a device: not initialised");
     return bt_registry_configure(context->registry, options, false, error);
 }
 
@@ -165,7 +190,8 @@ berth_status berth_config_read(berth_context *context, const char *path, berth_e
     return context ? bt_context_config(context, path, error) : error->status;
 }
 
-berth_status berth_device_get(berth_context *context, size_t index, berth_device_info *info, berth_error *error)
+berth_status berth_device_get(berth_context *context, size_t index, berth_device_info *info,
+                              berth_error *error)
 {
     bt_error_clear(error);
     context = bt_context_of(context, error);
@@ -177,9 +203,16 @@ berth_status berth_device_get(berth_context *context, size_t index, berth_device
     berth_status status = device->ops->info(device, &props, error);
     if (status) return status;
     int64_t held = atomic_load(&device->in_use), left = device->limit ? device->limit - held : INT64_MAX;
-    *info = (berth_device_info){.name = device->name, .hardware = device->physical->name + 1, .model = props.model, .detail = props.detail,
-                                .memory_total = props.memory_total, .memory_free = left < props.memory_free ? left : props.memory_free,
-                                .memory_in_use = held, .memory_peak = atomic_load(&device->peak), .memory_taken = atomic_load(&device->taken), .memory_limit = device->limit,
+    *info = (berth_device_info){.name = device->name,
+                                .hardware = device->physical->name + 1,
+                                .model = props.model,
+                                .detail = props.detail,
+                                .memory_total = props.memory_total,
+                                .memory_free = left < props.memory_free ? left : props.memory_free,
+                                .memory_in_use = held,
+                                .memory_peak = atomic_load(&device->peak),
+                                .memory_taken = atomic_load(&device->taken),
+                                .memory_limit = device->limit,
                                 .threads = !strcmp(device->ops->kind, "CPU") ? context->threads : 0};
     if (!*props.detail && info->threads) info->detail = bt_simd_get()->name;
     return BERTH_OK;
@@ -197,7 +230,10 @@ berth_model *berth_model_load(const char *path, const berth_load_options *option
 
 void berth_model_free(berth_model *model) { bt_model_free(model); }
 const char *berth_model_format(const berth_model *model) { return model->source.format; }
-const char *berth_model_tags(const berth_model *model) { return model->source.tags ? model->source.tags : ""; }
+const char *berth_model_tags(const berth_model *model)
+{
+    return model->source.tags ? model->source.tags : "";
+}
 size_t berth_model_signature_count(const berth_model *model) { return (size_t)model->source.n_signatures; }
 
 const char *berth_model_signature_name(const berth_model *model, size_t index)
@@ -205,8 +241,8 @@ const char *berth_model_signature_name(const berth_model *model, size_t index)
     return index < (size_t)model->source.n_signatures ? model->source.signatures[index].name : NULL;
 }
 
-static berth_status port_at(const berth_model *model, const char *signature, bool is_input, size_t index, berth_spec *spec,
-                            berth_error *error)
+static berth_status port_at(const berth_model *model, const char *signature, bool is_input, size_t index,
+                            berth_spec *spec, berth_error *error)
 {
     bt_error_clear(error);
     const bt_signature *s = bt_model_signature(model, signature, error);
@@ -223,7 +259,8 @@ size_t berth_model_input_count(const berth_model *model, const char *signature)
     return s ? (size_t)s->n_inputs : 0;
 }
 
-berth_status berth_model_input(const berth_model *model, const char *signature, size_t index, berth_spec *spec, berth_error *error)
+berth_status berth_model_input(const berth_model *model, const char *signature, size_t index,
+                               berth_spec *spec, berth_error *error)
 {
     return port_at(model, signature, true, index, spec, error);
 }
@@ -234,7 +271,8 @@ size_t berth_model_output_count(const berth_model *model, const char *signature)
     return s ? (size_t)s->n_outputs : 0;
 }
 
-berth_status berth_model_output(const berth_model *model, const char *signature, size_t index, berth_spec *spec, berth_error *error)
+berth_status berth_model_output(const berth_model *model, const char *signature, size_t index,
+                                berth_spec *spec, berth_error *error)
 {
     return port_at(model, signature, false, index, spec, error);
 }

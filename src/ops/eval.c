@@ -14,8 +14,8 @@ typedef struct eval_prepare_host {
     eval_run *run;
 } eval_prepare_host;
 
-static const void *eval_pack(const bt_prepare_host *host, const bt_tensor *constant, const char *layout, size_t bytes,
-                             bt_pack_fn *pack, void *user, berth_error *error)
+static const void *eval_pack(const bt_prepare_host *host, const bt_tensor *constant, const char *layout,
+                             size_t bytes, bt_pack_fn *pack, void *user, berth_error *error)
 {
     (void)constant, (void)layout;
     eval_run *run = ((const eval_prepare_host *)host)->run;
@@ -34,7 +34,8 @@ static struct bt_body *eval_body(const bt_prepare_host *host, const char *functi
 
 static const bt_function *eval_function(const bt_prepare_host *host, const char *function, berth_error *error)
 {
-    return (void)host, bt_fail(error, BERTH_UNSUPPORTED, "function '%s' cannot be called while folding", function), NULL;
+    return (void)host,
+           bt_fail(error, BERTH_UNSUPPORTED, "function '%s' cannot be called while folding", function), NULL;
 }
 
 static void *eval_out(bt_call *c, int i, berth_dtype dtype, const bt_shape *shape)
@@ -68,13 +69,14 @@ static bt_tensor *eval_kept(bt_call *c, int n)
 static void *eval_scratch(bt_call *c, size_t bytes)
 {
     eval_run *run = (eval_run *)c->run;
-    void *block = bt_grow(&run->scratch, &run->room, run->n_scratch + 1, sizeof *run->scratch) ? bt_alloc(bytes) : NULL;
+    void *block =
+        bt_grow(&run->scratch, &run->room, run->n_scratch + 1, sizeof *run->scratch) ? bt_alloc(bytes) : NULL;
     if (!block) return bt_fail_memory(c->error), NULL;
     return run->scratch[run->n_scratch++] = block;
 }
 
-static berth_status eval_run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out,
-                                  uint64_t take)
+static berth_status eval_run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in,
+                                  bt_tensor *const *out, uint64_t take)
 {
     return (void)body, (void)in, (void)out, (void)take, bt_call_unsupported(c, "cannot be folded");
 }
@@ -92,8 +94,8 @@ static const bt_run_host run_host = {.out = eval_out,
                                      .resources = eval_resources};
 
 /* Shape function and prepare; leaves the state in c and the results' facts in out_facts. */
-static berth_status eval_prepare(const bt_node *node, const bt_tensor *const *in, int n_in, int n_out, eval_run *run,
-                                 bt_prepare *p, berth_error *error)
+static berth_status eval_prepare(const bt_node *node, const bt_tensor *const *in, int n_in, int n_out,
+                                 eval_run *run, bt_prepare *p, berth_error *error)
 {
     bt_fact *facts = bt_arena_array(&run->arena, bt_fact, (size_t)n_in + (size_t)n_out + 1);
     if (!facts) return bt_fail_memory(error);
@@ -102,13 +104,19 @@ static berth_status eval_prepare(const bt_node *node, const bt_tensor *const *in
     bt_infer x = {node, facts, n_in, facts + n_in, n_out, INT32_MAX, error};
     berth_status status = node->def->infer ? node->def->infer(&x) : BERTH_OK;
     if (status) return status;
-    *p = (bt_prepare){.node = node, .in = facts, .n_in = n_in, .out = facts + n_in, .n_out = n_out,
-                      .arena = &run->arena, .host = p->host, .error = error};
+    *p = (bt_prepare){.node = node,
+                      .in = facts,
+                      .n_in = n_in,
+                      .out = facts + n_in,
+                      .n_out = n_out,
+                      .arena = &run->arena,
+                      .host = p->host,
+                      .error = error};
     return node->def->prepare ? node->def->prepare(p) : BERTH_OK;
 }
 
-static berth_status eval_call(const bt_node *node, const bt_tensor *const *in, int n_in, bt_tensor *out, int n_out,
-                              bt_pool *pool, eval_run *run, bt_tensor *aligned, berth_error *error)
+static berth_status eval_call(const bt_node *node, const bt_tensor *const *in, int n_in, bt_tensor *out,
+                              int n_out, bt_pool *pool, eval_run *run, bt_tensor *aligned, berth_error *error)
 {
     eval_prepare_host prepare_host = {{eval_pack, eval_body, eval_function}, run};
     bt_prepare p = {.host = &prepare_host.host};
@@ -121,8 +129,16 @@ static berth_status eval_call(const bt_node *node, const bt_tensor *const *in, i
     }
     if (status) return status;
     for (int i = 0; i < n_out; i++) ins[n_in + i] = &out[i];
-    bt_call c = {.node = node, .state = p.state, .in = ins, .n_in = n_in, .out = ins + n_in, .n_out = n_out,
-                 .pool = pool, .run = (struct bt_run *)run, .host = &run_host, .error = error};
+    bt_call c = {.node = node,
+                 .state = p.state,
+                 .in = ins,
+                 .n_in = n_in,
+                 .out = ins + n_in,
+                 .n_out = n_out,
+                 .pool = pool,
+                 .run = (struct bt_run *)run,
+                 .host = &run_host,
+                 .error = error};
     return node->def->cpu(&c);
 }
 
@@ -137,7 +153,8 @@ berth_status bt_eval(const bt_node *node, const bt_tensor *const *in, int n_in, 
     eval_run run = {0};
     bt_arena_init(&run.arena);
     bt_tensor *aligned = bt_arena_array(&run.arena, bt_tensor, (size_t)n_in + 1);
-    berth_status status = aligned ? eval_call(node, in, n_in, out, n_out, pool, &run, aligned, error) : bt_fail_memory(error);
+    berth_status status =
+        aligned ? eval_call(node, in, n_in, out, n_out, pool, &run, aligned, error) : bt_fail_memory(error);
     for (int i = 0; aligned && i < n_in; i++) bt_tensor_clear(&aligned[i]);
     for (int i = 0; !status && i < n_out; i++)
         if (out[i].dead) status = bt_fail(error, BERTH_UNSUPPORTED, "gives a dead tensor");

@@ -24,7 +24,8 @@ static void reach(bt_clone *c, walk *w, int32_t node)
 }
 
 /* Marks all that is needed, breadth first: w->nodes is both the queue and the result. */
-static berth_status collect(bt_clone *c, walk *w, const bt_edge *roots, int n_roots, const int32_t *targets, int n_targets)
+static berth_status collect(bt_clone *c, walk *w, const bt_edge *roots, int n_roots, const int32_t *targets,
+                            int n_targets)
 {
     size_t count = c->from->n_nodes;
     c->moved = bt_arena_array(c->x->arena, int32_t, count + 1);
@@ -39,7 +40,8 @@ static berth_status collect(bt_clone *c, walk *w, const bt_edge *roots, int n_ro
     for (size_t i = 0; i < w->n; i++) {
         const bt_node *node = &c->from->nodes[w->nodes[i]];
         for (int j = 0; j < node->n_inputs; j++)
-            if (!has_given[node->inputs[j].node] || given_index(c, node->inputs[j]) < 0) reach(c, w, node->inputs[j].node);
+            if (!has_given[node->inputs[j].node] || given_index(c, node->inputs[j]) < 0)
+                reach(c, w, node->inputs[j].node);
         for (int j = 0; j < node->n_controls; j++)
             if (!has_given[node->controls[j]]) reach(c, w, node->controls[j]);
     }
@@ -56,7 +58,8 @@ static berth_status report_unknown(bt_clone *c, const walk *w)
         if (bt_op_find(node->op) || bt_map_get(c->x->functions, bt_str_of(node->op))) continue;
         bool seen = false;
         for (size_t j = 0; j < i && !seen; j++) seen = !strcmp(c->from->nodes[w->nodes[j]].op, node->op);
-        if (!seen && text.n < 400) bt_text_print(&text, "%s%s (node '%s')", n++ ? ", " : "", node->op, node->name);
+        if (!seen && text.n < 400)
+            bt_text_print(&text, "%s%s (node '%s')", n++ ? ", " : "", node->op, node->name);
     }
     if (!n) return BERTH_OK;
     berth_status status = bt_fail(c->x->error, BERTH_UNSUPPORTED, "this build does not have %s %s",
@@ -71,8 +74,8 @@ static berth_status check_node(bt_pass_context *x, const bt_node *node)
     if (!op->types) return BERTH_OK;
     berth_dtype type = bt_attr_type(node, op->type_attr ? op->type_attr : "T", BERTH_NO_DTYPE);
     if (type == BERTH_NO_DTYPE || op->types & BT_T(type)) return BERTH_OK;
-    return bt_fail(x->error, BERTH_UNSUPPORTED, "node '%s' (%s): dtype %s is not supported", node->name, node->op,
-                   bt_dtype_name(type));
+    return bt_fail(x->error, BERTH_UNSUPPORTED, "node '%s' (%s): dtype %s is not supported", node->name,
+                   node->op, bt_dtype_name(type));
 }
 
 /* A node whose op is a function of the model is a call of it. */
@@ -85,8 +88,8 @@ static berth_status make_call(bt_pass_context *x, int32_t added)
     for (int i = 0; types && i < f->n_results; i++)
         types[i] = bt_attr_type(&f->graph.nodes[f->results[i].node], "T", BERTH_NO_DTYPE);
     x->graph.nodes[added].op = f->is_stateful ? "StatefulPartitionedCall" : "PartitionedCall";
-    if (!types || !bt_set_func(&x->graph, added, "f", name)
-        || !bt_set_types(&x->graph, added, "Tout", types, f->n_results))
+    if (!types || !bt_set_func(&x->graph, added, "f", name) ||
+        !bt_set_types(&x->graph, added, "Tout", types, f->n_results))
         return bt_fail_memory(x->error);
     x->graph.nodes[added].def = bt_op_find(x->graph.nodes[added].op);
     return BERTH_OK;
@@ -128,8 +131,9 @@ static berth_status copy_edges(bt_clone *c, int32_t index)
         inputs[i] = moved_edge(c, old->inputs[i]);
         const bt_node *from = &x->graph.nodes[inputs[i].node];
         if (inputs[i].slot < 0 || inputs[i].slot >= bt_node_outputs(from))
-            return bt_fail(x->error, BERTH_BAD_MODEL, "node '%s' (%s): input %d is '%s:%d', which has %d outputs",
-                           old->name, old->op, i, from->name, inputs[i].slot, bt_node_outputs(from));
+            return bt_fail(x->error, BERTH_BAD_MODEL,
+                           "node '%s' (%s): input %d is '%s:%d', which has %d outputs", old->name, old->op, i,
+                           from->name, inputs[i].slot, bt_node_outputs(from));
     }
     for (int i = 0; i < old->n_controls; i++)
         if (c->moved[old->controls[i]] >= 0) controls[n++] = c->moved[old->controls[i]];
@@ -151,8 +155,9 @@ berth_status bt_clone_run(bt_clone *c, bt_edge *roots, int n_roots, int32_t *tar
         roots[i] = moved_edge(c, roots[i]);
         const bt_node *node = &c->x->graph.nodes[roots[i].node];
         if (roots[i].slot < 0 || roots[i].slot >= bt_node_outputs(node))
-            return bt_fail(c->x->error, BERTH_BAD_INPUT, "'%s:%d': node '%s' (%s) has %d output%s", node->name, roots[i].slot,
-                           node->name, node->op, bt_node_outputs(node), bt_node_outputs(node) == 1 ? "" : "s");
+            return bt_fail(c->x->error, BERTH_BAD_INPUT, "'%s:%d': node '%s' (%s) has %d output%s",
+                           node->name, roots[i].slot, node->name, node->op, bt_node_outputs(node),
+                           bt_node_outputs(node) == 1 ? "" : "s");
     }
     for (int i = 0; i < n_targets; i++) targets[i] = c->moved[targets[i]];
     return BERTH_OK;
@@ -170,14 +175,17 @@ static int32_t add_feed(bt_pass_context *x, int i, const char *name)
         for (int a = 0; node >= 0 && a < handle->n_attrs; a++)
             if (!bt_set_attr(&x->graph, node, &handle->attrs[a])) return -1;
         /* Its name was its identity unless it had another. */
-        if (node >= 0 && !*bt_attr_string(handle, "shared_name", "")
-            && !bt_set_string(&x->graph, node, "shared_name", handle->name)) return -1;
+        if (node >= 0 && !*bt_attr_string(handle, "shared_name", "") &&
+            !bt_set_string(&x->graph, node, "shared_name", handle->name))
+            return -1;
         return node;
     }
     if (value) return bt_pass_const(x, name, value);
     int32_t node = bt_graph_add(&x->graph, bt_graph_unique_name(&x->graph, name), "_Feed");
-    if (node < 0 || !bt_set_int(&x->graph, node, "index", i) || !bt_set_type(&x->graph, node, "T", x->feed_facts[i].dtype)
-        || !bt_set_shape(&x->graph, node, "shape", &x->feed_facts[i].shape)) return -1;
+    if (node < 0 || !bt_set_int(&x->graph, node, "index", i) ||
+        !bt_set_type(&x->graph, node, "T", x->feed_facts[i].dtype) ||
+        !bt_set_shape(&x->graph, node, "shape", &x->feed_facts[i].shape))
+        return -1;
     return node;
 }
 
@@ -191,16 +199,23 @@ berth_status bt_pass_prune(bt_pass_context *x, const bt_graph *from, bool keep_o
         int32_t node = add_feed(x, i, fed->name);
         if (node < 0) return bt_fail_memory(x->error);
         x->graph.nodes[node].def = bt_op_find(x->graph.nodes[node].op);
-        if (!x->graph.nodes[node].def) return bt_fail(x->error, BERTH_INTERNAL, "no op %s", x->graph.nodes[node].op);
+        if (!x->graph.nodes[node].def)
+            return bt_fail(x->error, BERTH_INTERNAL, "no op %s", x->graph.nodes[node].op);
         x->graph.nodes[node].origin = keep_origin && (!strcmp(fed->op, "Placeholder")) ? given[i].node : -1;
         x->feeds[i] = (bt_edge){node, 0};
     }
-    bt_clone clone = {.x = x, .from = from, .prefix = "", .keep_origin = keep_origin,
-                      .given = given, .given_as = x->feeds, .n_given = x->n_feeds};
+    bt_clone clone = {.x = x,
+                      .from = from,
+                      .prefix = "",
+                      .keep_origin = keep_origin,
+                      .given = given,
+                      .given_as = x->feeds,
+                      .n_given = x->n_feeds};
     berth_status status = bt_clone_run(&clone, x->fetches, x->n_fetches, x->targets, x->n_targets);
     for (size_t i = 0; !status && i < x->graph.n_nodes; i++)
         if (!strcmp(x->graph.nodes[i].op, "Placeholder"))
-            return bt_fail(x->error, BERTH_BAD_INPUT, "'%s:0' is an input that must be given", x->graph.nodes[i].name);
+            return bt_fail(x->error, BERTH_BAD_INPUT, "'%s:0' is an input that must be given",
+                           x->graph.nodes[i].name);
     if (x->fates)
         for (size_t i = 0; i < x->graph.n_nodes; i++) bt_pass_fate(x, (int32_t)i, BT_FATE_KEPT, NULL);
     return status;

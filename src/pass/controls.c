@@ -3,7 +3,10 @@
  * tell which branch a node belongs to, and stay. */
 #include "pass/pass.h"
 
-static bool is_waiting_only(const bt_node *node) { return !strcmp(node->op, "NoOp") || !strcmp(node->op, "ControlTrigger"); }
+static bool is_waiting_only(const bt_node *node)
+{
+    return !strcmp(node->op, "NoOp") || !strcmp(node->op, "ControlTrigger");
+}
 
 /* Making a variable is no effect of a run, nor is a read that nobody looks at (the variable was frozen). */
 static bool has_effect(const bt_node *node, bool is_used)

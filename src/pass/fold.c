@@ -67,7 +67,8 @@ static bool foldable(bt_pass_context *x, const bt_node *node, int n_out)
         const bt_fact *out = &x->facts[x->first_fact[node - x->graph.nodes] + i];
         size_t bytes;
         if (out->dtype == BERTH_VARIANT || out->dtype == BERTH_RESOURCE) return false;
-        if (bt_shape_known(&out->shape) && (!bt_shape_bytes(&out->shape, bt_dtype_size(out->dtype), &bytes) || bytes > most))
+        if (bt_shape_known(&out->shape) &&
+            (!bt_shape_bytes(&out->shape, bt_dtype_size(out->dtype), &bytes) || bytes > most))
             return false;
     }
     return true;
@@ -125,7 +126,12 @@ static berth_status reciprocal(folding *f, int32_t index)
     int32_t from = node->inputs[1].node;
     if ((size_t)from >= f->redirects.n_nodes || (f->in_branch[from] && !f->constant[from])) return BERTH_OK;
     bt_tensor result;
-    bt_node inverse = {.name = node->name, .op = "Reciprocal", .device = "", .attrs = node->attrs, .n_attrs = node->n_attrs, .def = op};
+    bt_node inverse = {.name = node->name,
+                       .op = "Reciprocal",
+                       .device = "",
+                       .attrs = node->attrs,
+                       .n_attrs = node->n_attrs,
+                       .def = op};
     if (bt_eval(&inverse, &divisor->value, 1, &result, 1, x->pool, NULL)) return BERTH_OK;
     bt_tensor *value = into_arena(x, &result);
     bt_tensor_clear(&result);
@@ -145,7 +151,8 @@ static berth_status fold_node(folding *f, int32_t index)
     const bt_node *node = &x->graph.nodes[index];
     int n_out = x->first_fact[index + 1] - x->first_fact[index];
     bt_fact *out = x->facts + x->first_fact[index];
-    bool known = n_out > 0 && !(node->def->flags & BT_OP_STATEFUL) && strcmp(node->op, "_Feed") && !node->n_controls;
+    bool known =
+        n_out > 0 && !(node->def->flags & BT_OP_STATEFUL) && strcmp(node->op, "_Feed") && !node->n_controls;
     if (f->constant[index] || (f->in_branch[index] && !all_constant(f, node))) return BERTH_OK;
     for (int i = 0; i < n_out; i++) known = known && out[i].value;
     if (!known) {

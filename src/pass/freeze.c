@@ -12,8 +12,13 @@ static const bt_variable *variable_of(const bt_pass_context *x, const bt_node *h
 
 static bool only_reads(const char *op)
 {
-    static const char *const readers[] = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape",
-                                          "VarIsInitializedOp", "Identity", NULL};
+    static const char *const readers[] = {"ReadVariableOp",
+                                          "ResourceGather",
+                                          "ResourceGatherNd",
+                                          "VariableShape",
+                                          "VarIsInitializedOp",
+                                          "Identity",
+                                          NULL};
     for (int i = 0; readers[i]; i++)
         if (!strcmp(op, readers[i])) return true;
     return false;
@@ -46,7 +51,8 @@ static bool node_writes(const bt_pass_context *x, const bt_node *node, int input
         calls = true;
         int n = attr->is_list ? attr->n : 1;
         for (int i = 0; i < n && !writes; i++)
-            writes = function_writes(x, (attr->is_list ? attr->list[i] : attr->value).s.p, input - has_leading, depth);
+            writes = function_writes(x, (attr->is_list ? attr->list[i] : attr->value).s.p,
+                                     input - has_leading, depth);
     }
     return calls ? writes : true;
 }
@@ -109,7 +115,8 @@ berth_status bt_pass_freeze(bt_pass_context *x)
         } else {
             node->op = "Gather", node->def = bt_op_find("Gather");
             node->inputs[0] = (bt_edge){constant, 0};
-            if (!bt_set_type(&x->graph, (int32_t)i, "Tparams", variable->value.dtype)) return bt_fail_memory(x->error);
+            if (!bt_set_type(&x->graph, (int32_t)i, "Tparams", variable->value.dtype))
+                return bt_fail_memory(x->error);
         }
     }
     bt_redirects_apply(x, &redirects);

@@ -10,8 +10,8 @@ enum { MOST_CHANNELS = 1 << 20 };
 
 typedef struct fusion {
     bt_matcher *m;
-    int32_t root;           /* the convolution or product */
-    int32_t last;           /* the node whose output the fused node gives */
+    int32_t root; /* the convolution or product */
+    int32_t last; /* the node whose output the fused node gives */
     int64_t channels;
     int rank;
     bool scales, shifts;
@@ -24,9 +24,19 @@ typedef struct fusion {
 static const struct {
     const char *op, *fused;
 } activations[] = {
-    {"Relu", "Relu"}, {"Relu6", "Relu6"}, {"Elu", "Elu"}, {"Selu", "Selu"}, {"LeakyRelu", "LeakyRelu"}, {"Sigmoid", "Sigmoid"},
-    {"Tanh", "Tanh"}, {"Softplus", "Softplus"}, {"_Swish", "Swish"}, {"_HardSwish", "HardSwish"},
-    {"_HardSigmoid", "HardSigmoid"}, {"_Gelu", "Gelu"}, {"_GeluTanh", "GeluTanh"},
+    {"Relu", "Relu"},
+    {"Relu6", "Relu6"},
+    {"Elu", "Elu"},
+    {"Selu", "Selu"},
+    {"LeakyRelu", "LeakyRelu"},
+    {"Sigmoid", "Sigmoid"},
+    {"Tanh", "Tanh"},
+    {"Softplus", "Softplus"},
+    {"_Swish", "Swish"},
+    {"_HardSwish", "HardSwish"},
+    {"_HardSigmoid", "HardSigmoid"},
+    {"_Gelu", "Gelu"},
+    {"_GeluTanh", "GeluTanh"},
 };
 
 static const char *activation_of(const bt_node *node)
@@ -53,11 +63,13 @@ static void add(fusion *f, const float *by, float sign)
 /* Inference batch norm with constant parameters: y = (x - mean) / sqrt(variance + epsilon) gamma + beta. */
 static bool batch_norm(fusion *f, const bt_node *node, float *work)
 {
-    bool is_norm = bt_starts(node->op, "FusedBatchNorm") && node->n_inputs == 5 && !bt_attr_bool(node, "is_training", true)
-                   && !strcmp(bt_attr_string(node, "data_format", "NHWC"), "NHWC");
+    bool is_norm = bt_starts(node->op, "FusedBatchNorm") && node->n_inputs == 5 &&
+                   !bt_attr_bool(node, "is_training", true) &&
+                   !strcmp(bt_attr_string(node, "data_format", "NHWC"), "NHWC");
     float *p[4];
     for (int i = 0; i < 4; i++) p[i] = work + i * f->channels;
-    for (int i = 0; is_norm && i < 4; i++) is_norm = bt_vector_value(f->m, node->inputs[i + 1], f->channels, 1, p[i]);
+    for (int i = 0; is_norm && i < 4; i++)
+        is_norm = bt_vector_value(f->m, node->inputs[i + 1], f->channels, 1, p[i]);
     if (!is_norm) return false;
     for (int64_t i = 0; i < f->channels; i++) {
         float factor = p[0][i] / sqrtf(p[3][i] + bt_attr_float(node, "epsilon", 1e-4f));
@@ -91,7 +103,8 @@ static bool absorb_residual(fusion *f, const bt_node *node, int input)
 {
     if (f->activation || f->residual.node >= 0 || !bt_is_add(node) || node->n_inputs != 2) return false;
     bt_edge other = node->inputs[1 - input];
-    const bt_fact *mine = bt_pass_fact(f->m->x, (bt_edge){f->root, 0}), *theirs = bt_pass_fact(f->m->x, other);
+    const bt_fact *mine = bt_pass_fact(f->m->x, (bt_edge){f->root, 0}),
+                  *theirs = bt_pass_fact(f->m->x, other);
     /* Unknown dimensions (the batch) are the same when the sum's are: where one of them could be 1 and broadcast, the shapes
      * would differ in rank or in a known dimension, or both come from one convolution's image. */
     if (theirs->value || theirs->shape.rank != mine->shape.rank || mine->shape.rank < 2) return false;
@@ -150,8 +163,8 @@ static berth_status build(fusion *f)
     bt_node *root = &g->nodes[f->root], *last = &g->nodes[f->last];
     const char *op = fused_op(root);
     last->attrs = root->attrs, last->n_attrs = root->n_attrs;
-    if (!bt_set_strings(g, f->last, "fused_ops", ops, n) || !bt_set_int(g, f->last, "num_args", n_args)
-        || !bt_set_float(g, f->last, "leakyrelu_alpha", f->alpha))
+    if (!bt_set_strings(g, f->last, "fused_ops", ops, n) || !bt_set_int(g, f->last, "num_args", n_args) ||
+        !bt_set_float(g, f->last, "leakyrelu_alpha", f->alpha))
         return bt_fail_memory(x->error);
     for (int32_t at = f->root; at != f->last;) {
         int input;
@@ -166,7 +179,8 @@ static berth_status build(fusion *f)
 
 static bool can_be_root(const bt_matcher *m, const bt_node *node, int64_t *channels, int *rank)
 {
-    if (!fused_op(node) || node->n_inputs != 2 || bt_attr_type(node, "T", BERTH_NO_DTYPE) != BERTH_FLOAT) return false;
+    if (!fused_op(node) || node->n_inputs != 2 || bt_attr_type(node, "T", BERTH_NO_DTYPE) != BERTH_FLOAT)
+        return false;
     if (strcmp(bt_attr_string(node, "data_format", "NHWC"), "NHWC")) return false;
     if (!bt_pass_has_kernel(m->x, node->place, bt_op_find(fused_op(node)))) return false;
     const bt_shape *s = &bt_pass_fact(m->x, (bt_edge){(int32_t)(node - m->x->graph.nodes), 0})->shape;
@@ -188,8 +202,8 @@ static berth_status fuse_from(bt_matcher *m, int32_t root, float *buffer)
         int32_t next = bt_only_consumer(m, f.last, &input);
         if (next < 0 || g->nodes[next].n_controls || g->nodes[next].place != g->nodes[root].place) break;
         const bt_node *node = &g->nodes[next];
-        if (!absorb_linear(&f, node, input, may_scale, work) && !absorb_residual(&f, node, input)
-            && !absorb_activation(&f, node))
+        if (!absorb_linear(&f, node, input, may_scale, work) && !absorb_residual(&f, node, input) &&
+            !absorb_activation(&f, node))
             break;
         f.last = next;
     }

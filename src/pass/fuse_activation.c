@@ -17,8 +17,10 @@ static bool hard_sigmoid(const bt_matcher *m, const bt_node *node, bt_edge *x)
     float factor;
     bt_edge inner;
     if (bt_is_op(node, "RealDiv") && node->n_inputs == 2)
-        return bt_scalar_value(m, node->inputs[1], &factor) && bt_near(factor, 6) && relu6_plus_3(m, node->inputs[0], x);
-    return bt_is_op(node, "Mul") && bt_scalar_side(m, node, &factor, &inner) && bt_near(factor, 1.0 / 6) && relu6_plus_3(m, inner, x);
+        return bt_scalar_value(m, node->inputs[1], &factor) && bt_near(factor, 6) &&
+               relu6_plus_3(m, node->inputs[0], x);
+    return bt_is_op(node, "Mul") && bt_scalar_side(m, node, &factor, &inner) && bt_near(factor, 1.0 / 6) &&
+           relu6_plus_3(m, inner, x);
 }
 
 /* x hard_sigmoid(x), in either bracketing. */
@@ -27,17 +29,19 @@ static bool hard_swish(const bt_matcher *m, const bt_node *node, bt_edge *x)
     float factor;
     bt_edge inner;
     bt_edge product = {-1, 0};
-    bool sixth = bt_is_op(node, "Mul") && bt_scalar_side(m, node, &factor, &inner) && bt_near(factor, 1.0 / 6);
+    bool sixth =
+        bt_is_op(node, "Mul") && bt_scalar_side(m, node, &factor, &inner) && bt_near(factor, 1.0 / 6);
     if (sixth) product = inner;
-    if (bt_is_op(node, "RealDiv") && bt_scalar_value(m, node->inputs[1], &factor) && bt_near(factor, 6)) product = node->inputs[0];
+    if (bt_is_op(node, "RealDiv") && bt_scalar_value(m, node->inputs[1], &factor) && bt_near(factor, 6))
+        product = node->inputs[0];
     if (product.node >= 0) {
         const bt_node *mul = bt_match(m, product, "Mul", 2);
         for (int side = 0; mul && side < 2; side++)
             if (relu6_plus_3(m, mul->inputs[side], x) && bt_same_edge(*x, mul->inputs[1 - side])) return true;
     }
     for (int side = 0; bt_is_op(node, "Mul") && node->n_inputs == 2 && side < 2; side++)
-        if (node->inputs[side].slot == 0 && hard_sigmoid(m, bt_producer(m, node->inputs[side]), x)
-            && bt_same_edge(*x, node->inputs[1 - side]))
+        if (node->inputs[side].slot == 0 && hard_sigmoid(m, bt_producer(m, node->inputs[side]), x) &&
+            bt_same_edge(*x, node->inputs[1 - side]))
             return true;
     return false;
 }
@@ -46,7 +50,8 @@ static bool swish(const bt_matcher *m, const bt_node *node, bt_edge *x)
 {
     for (int side = 0; bt_is_op(node, "Mul") && node->n_inputs == 2 && side < 2; side++) {
         const bt_node *sigmoid = bt_match(m, node->inputs[side], "Sigmoid", 1);
-        if (sigmoid && bt_same_edge(sigmoid->inputs[0], node->inputs[1 - side])) return *x = sigmoid->inputs[0], true;
+        if (sigmoid && bt_same_edge(sigmoid->inputs[0], node->inputs[1 - side]))
+            return *x = sigmoid->inputs[0], true;
     }
     return false;
 }
@@ -56,9 +61,11 @@ static bool over_root_2(const bt_matcher *m, bt_edge e, bt_edge *x)
 {
     float factor;
     const bt_node *node = bt_producer(m, e);
-    if (bt_is_op(node, "RealDiv") && bt_scalar_value(m, node->inputs[1], &factor) && bt_near(factor, 1.4142135623730951))
+    if (bt_is_op(node, "RealDiv") && bt_scalar_value(m, node->inputs[1], &factor) &&
+        bt_near(factor, 1.4142135623730951))
         return *x = node->inputs[0], true;
-    return bt_is_op(node, "Mul") && bt_scalar_side(m, node, &factor, x) && bt_near(factor, 0.7071067811865476);
+    return bt_is_op(node, "Mul") && bt_scalar_side(m, node, &factor, x) &&
+           bt_near(factor, 0.7071067811865476);
 }
 
 /* erf(x / sqrt 2) */
@@ -80,7 +87,9 @@ static bool cubic(const bt_matcher *m, bt_edge e, bt_edge *x)
         if (!mul || !bt_scalar_side(m, mul, &factor, &cube) || !bt_near(factor, 0.044715)) continue;
         const bt_node *pow = bt_match(m, cube, "Pow", 2);
         *x = add->inputs[1 - side];
-        if (pow && bt_scalar_value(m, pow->inputs[1], &factor) && factor == 3 && bt_same_edge(pow->inputs[0], *x)) return true;
+        if (pow && bt_scalar_value(m, pow->inputs[1], &factor) && factor == 3 &&
+            bt_same_edge(pow->inputs[0], *x))
+            return true;
     }
     return false;
 }
@@ -92,7 +101,8 @@ static bool gelu_tanh(const bt_matcher *m, bt_edge e, bt_edge *x)
     bt_edge inner;
     const bt_node *tanh = bt_match(m, e, "Tanh", 1);
     const bt_node *mul = tanh ? bt_match(m, tanh->inputs[0], "Mul", 2) : NULL;
-    return mul && bt_scalar_side(m, mul, &factor, &inner) && bt_near(factor, 0.7978845608028654) && cubic(m, inner, x);
+    return mul && bt_scalar_side(m, mul, &factor, &inner) && bt_near(factor, 0.7978845608028654) &&
+           cubic(m, inner, x);
 }
 
 /* 1 + f(x), f one of the two; tells which. */

@@ -40,9 +40,9 @@ static bool is_parameter(const bt_matcher *m, bt_edge e, bt_edge x)
 {
     const bt_fact *fact = bt_pass_fact(m->x, e);
     const bt_shape *s = &bt_pass_fact(m->x, x)->shape;
-    return fact->value && fact->dtype == BERTH_FLOAT && s->rank > 0 && s->dim[s->rank - 1] > 0
-           && bt_tensor_count(fact->value) == s->dim[s->rank - 1] && fact->shape.rank > 0
-           && fact->shape.dim[fact->shape.rank - 1] == s->dim[s->rank - 1];
+    return fact->value && fact->dtype == BERTH_FLOAT && s->rank > 0 && s->dim[s->rank - 1] > 0 &&
+           bt_tensor_count(fact->value) == s->dim[s->rank - 1] && fact->shape.rank > 0 &&
+           fact->shape.dim[fact->shape.rank - 1] == s->dim[s->rank - 1];
 }
 
 /* scale = Rsqrt(variance + epsilon) [gamma] */
@@ -53,11 +53,13 @@ static bool match_scale(const bt_matcher *m, bt_edge e, norm *n)
     const bt_node *mul = bt_match(m, e, "Mul", 2);
     bt_edge root = e;
     for (int side = 0; mul && side < 2; side++)
-        if (is_parameter(m, mul->inputs[side], n->x)) n->gamma = mul->inputs[side], root = mul->inputs[1 - side];
+        if (is_parameter(m, mul->inputs[side], n->x))
+            n->gamma = mul->inputs[side], root = mul->inputs[1 - side];
     const bt_node *rsqrt = bt_match(m, root, "Rsqrt", 1);
     const bt_node *add = rsqrt ? bt_producer(m, rsqrt->inputs[0]) : NULL;
     bt_edge variance;
-    return add && bt_is_add(add) && bt_scalar_side(m, add, &n->epsilon, &variance) && variance_of(m, variance, n->x, n->mean);
+    return add && bt_is_add(add) && bt_scalar_side(m, add, &n->epsilon, &variance) &&
+           variance_of(m, variance, n->x, n->mean);
 }
 
 /* shift = [beta] - mean scale */
@@ -67,10 +69,12 @@ static bool match_shift(const bt_matcher *m, bt_edge e, norm *n, bt_edge *mean, 
     bt_edge product = e;
     const bt_node *sub = bt_match(m, e, "Sub", 2), *add = bt_producer(m, e);
     bool negated = false;
-    if (sub && is_parameter(m, sub->inputs[0], n->x)) n->beta = sub->inputs[0], product = sub->inputs[1], negated = true;
+    if (sub && is_parameter(m, sub->inputs[0], n->x))
+        n->beta = sub->inputs[0], product = sub->inputs[1], negated = true;
     else if (bt_is_add(add) && add->n_inputs == 2)
         for (int side = 0; side < 2; side++)
-            if (is_parameter(m, add->inputs[side], n->x)) n->beta = add->inputs[side], product = add->inputs[1 - side];
+            if (is_parameter(m, add->inputs[side], n->x))
+                n->beta = add->inputs[side], product = add->inputs[1 - side];
     const bt_node *mul = bt_match(m, product, "Mul", 2);
     if (!mul) return false;
     for (int side = 0; side < 2; side++) {
@@ -93,7 +97,8 @@ static bool match_norm(const bt_matcher *m, const bt_node *add, norm *n)
         for (int which = 0; mul && which < 2; which++) {
             bt_edge mean, scale;
             n->x = mul->inputs[which];
-            if (match_shift(m, add->inputs[1 - side], n, &mean, &scale) && bt_same_edge(scale, mul->inputs[1 - which])) {
+            if (match_shift(m, add->inputs[1 - side], n, &mean, &scale) &&
+                bt_same_edge(scale, mul->inputs[1 - which])) {
                 n->mean = mean;
                 if (match_scale(m, scale, n)) return true;
             }
@@ -122,7 +127,8 @@ static berth_status replace(bt_matcher *m, int32_t node, norm *n)
     const char *name = x->graph.nodes[node].name;
     if (n->gamma.node < 0) n->gamma = (bt_edge){filled(x, name, width, 1), 0};
     if (n->beta.node < 0) n->beta = (bt_edge){filled(x, name, width, 0), 0};
-    if (n->gamma.node < 0 || n->beta.node < 0 || !bt_set_float(&x->graph, node, "epsilon", n->epsilon)) return bt_fail_memory(x->error);
+    if (n->gamma.node < 0 || n->beta.node < 0 || !bt_set_float(&x->graph, node, "epsilon", n->epsilon))
+        return bt_fail_memory(x->error);
     bt_edge inputs[] = {n->x, n->gamma, n->beta};
     return bt_become(m, node, "_LayerNorm", inputs, 3);
 }
@@ -135,7 +141,9 @@ berth_status bt_pass_layer_norm(bt_pass_context *x)
     for (size_t i = 0; !status && i < count; i++) {
         norm n;
         const bt_fact *fact = bt_pass_fact(x, (bt_edge){(int32_t)i, 0});
-        if (bt_node_outputs(&x->graph.nodes[i]) != 1 || fact->dtype != BERTH_FLOAT || !match_norm(&m, &x->graph.nodes[i], &n)) continue;
+        if (bt_node_outputs(&x->graph.nodes[i]) != 1 || fact->dtype != BERTH_FLOAT ||
+            !match_norm(&m, &x->graph.nodes[i], &n))
+            continue;
         const bt_shape *s = &bt_pass_fact(x, n.x)->shape;
         if (s->rank > 0 && s->dim[s->rank - 1] > 0) status = replace(&m, (int32_t)i, &n);
     }

@@ -36,7 +36,8 @@ berth_status bt_pass_pad(bt_pass_context *x)
         if (!pad || pad->place != node->place || !spatial_paddings(&m, pad, paddings)) continue;
         bt_pass_fate(x, node->inputs[0].node, BT_FATE_FUSED, node->name);
         node->inputs[0] = pad->inputs[0];
-        if (!bt_set_string(&x->graph, (int32_t)i, "padding", "EXPLICIT") || !bt_set_ints(&x->graph, (int32_t)i, "explicit_paddings", paddings, 8))
+        if (!bt_set_string(&x->graph, (int32_t)i, "padding", "EXPLICIT") ||
+            !bt_set_ints(&x->graph, (int32_t)i, "explicit_paddings", paddings, 8))
             return bt_fail_memory(x->error);
     }
     return status ? status : bt_pass_sweep(x);

@@ -39,14 +39,16 @@ static int32_t *joined(bt_arena *arena, const int32_t *a, int n_a, const int32_t
 
 /* The call itself stays as a NoOp that waits for the function's effects: what waited for the call waits for it. What
  * the call waited for, the effects inside wait for. */
-static berth_status settle_controls(inliner *l, int32_t call, size_t first_new, const int32_t *effects, int n_effects)
+static berth_status settle_controls(inliner *l, int32_t call, size_t first_new, const int32_t *effects,
+                                    int n_effects)
 {
     bt_graph *g = &l->x->graph;
     bt_node *node = &g->nodes[call];
     for (size_t i = first_new; node->n_controls && i < g->n_nodes; i++) {
         bt_node *copy = &g->nodes[i];
         if (!copy->def || !(copy->def->flags & BT_OP_STATEFUL)) continue;
-        copy->controls = joined(l->x->arena, copy->controls, copy->n_controls, node->controls, node->n_controls);
+        copy->controls =
+            joined(l->x->arena, copy->controls, copy->n_controls, node->controls, node->n_controls);
         if (!copy->controls) return bt_fail_memory(l->x->error);
         copy->n_controls += node->n_controls;
     }
@@ -63,10 +65,13 @@ static berth_status check_call(inliner *l, int32_t call, const bt_function *f)
     const bt_node *node = &l->x->graph.nodes[call];
     for (const chain *c = l->chains[call]; c; c = c->outer)
         if (!strcmp(c->function, f->name))
-            return bt_fail(l->x->error, BERTH_BAD_MODEL, "node '%s' (%s): function '%s' calls itself", node->name, node->op, f->name);
+            return bt_fail(l->x->error, BERTH_BAD_MODEL, "node '%s' (%s): function '%s' calls itself",
+                           node->name, node->op, f->name);
     if (node->n_inputs == f->n_args && bt_node_outputs(node) == f->n_results) return BERTH_OK;
-    return bt_fail(l->x->error, BERTH_BAD_MODEL, "node '%s' (%s): function '%s' takes %d arguments and gives %d results, not %d and %d",
-                   node->name, node->op, f->name, f->n_args, f->n_results, node->n_inputs, bt_node_outputs(node));
+    return bt_fail(l->x->error, BERTH_BAD_MODEL,
+                   "node '%s' (%s): function '%s' takes %d arguments and gives %d results, not %d and %d",
+                   node->name, node->op, f->name, f->n_args, f->n_results, node->n_inputs,
+                   bt_node_outputs(node));
 }
 
 static berth_status inline_call(inliner *l, int32_t call, const bt_function *f)
@@ -85,7 +90,12 @@ static berth_status inline_call(inliner *l, int32_t call, const bt_function *f)
     for (int i = 0; i < f->n_args; i++) given[i] = (bt_edge){f->args[i], 0};
     for (int i = 0; i < f->n_results; i++) results[i] = f->results[i];
     size_t first_new = x->graph.n_nodes;
-    bt_clone clone = {.x = x, .from = &f->graph, .prefix = prefix, .given = given, .given_as = node->inputs, .n_given = f->n_args};
+    bt_clone clone = {.x = x,
+                      .from = &f->graph,
+                      .prefix = prefix,
+                      .given = given,
+                      .given_as = node->inputs,
+                      .n_given = f->n_args};
     status = bt_clone_run(&clone, results, f->n_results, effects, f->n_controls);
     if (!status) status = note_chain(l, c);
     if (status) return status;
@@ -117,8 +127,8 @@ berth_status bt_pass_inline(bt_pass_context *x)
         const char *name = bt_attr_func(node, "f");
         const bt_function *f = name ? bt_map_get(x->functions, bt_str_of(name)) : NULL;
         if (!f)
-            status = bt_fail(x->error, BERTH_BAD_MODEL, "node '%s' (%s): there is no function '%s'", node->name, node->op,
-                             name ? name : "");
+            status = bt_fail(x->error, BERTH_BAD_MODEL, "node '%s' (%s): there is no function '%s'",
+                             node->name, node->op, name ? name : "");
         else if (!l.has_switch || !has_effects(f)) status = inline_call(&l, (int32_t)i, f);
     }
     bt_free((void *)l.chains);

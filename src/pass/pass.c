@@ -42,7 +42,8 @@ int32_t bt_pass_const(bt_pass_context *x, const char *name, const bt_tensor *val
 {
     const char *unique = bt_graph_unique_name(&x->graph, name);
     int32_t node = unique ? bt_graph_add(&x->graph, unique, "Const") : -1;
-    if (node < 0 || !bt_set_tensor(&x->graph, node, "value", value) || !bt_set_type(&x->graph, node, "dtype", value->dtype))
+    if (node < 0 || !bt_set_tensor(&x->graph, node, "value", value) ||
+        !bt_set_type(&x->graph, node, "dtype", value->dtype))
         return -1;
     x->graph.nodes[node].def = bt_op_find("Const");
     return node;
@@ -72,8 +73,9 @@ static berth_status fail_cycle(const order_walk *w, int32_t node, size_t depth)
     size_t at = depth;
     while (w->stack[--at] != node) continue;
     for (; at < depth && path.n < 300; at++) bt_text_print(&path, "'%s', ", nodes[w->stack[at]].name);
-    berth_status status = bt_fail(w->x->error, BERTH_BAD_MODEL, "node '%s' (%s): is part of a cycle: %sand again '%s'", nodes[node].name,
-                                  nodes[node].op, path.p ? path.p : "", nodes[node].name);
+    berth_status status =
+        bt_fail(w->x->error, BERTH_BAD_MODEL, "node '%s' (%s): is part of a cycle: %sand again '%s'",
+                nodes[node].name, nodes[node].op, path.p ? path.p : "", nodes[node].name);
     bt_text_free(&path);
     return status;
 }
@@ -127,7 +129,8 @@ enum { SMALL_VALUE = 1024 }; /* elements: shapes, axes, sizes */
  * constant, whose one element points to the node, so that it can be passed into bodies. */
 static berth_status handle_value(bt_pass_context *x, const bt_node *node, bt_fact *fact)
 {
-    if (fact->dtype != BERTH_RESOURCE || node->n_inputs || !bt_attr_find(node, "shared_name")) return BERTH_OK;
+    if (fact->dtype != BERTH_RESOURCE || node->n_inputs || !bt_attr_find(node, "shared_name"))
+        return BERTH_OK;
     bt_tensor *value = bt_arena_new(x->arena, bt_tensor);
     const bt_node **handle = bt_arena_new(x->arena, const bt_node *);
     bt_node *copy = bt_arena_new(x->arena, bt_node);
@@ -141,12 +144,14 @@ static berth_status handle_value(bt_pass_context *x, const bt_node *node, bt_fac
 static bool small_and_known(const bt_fact *facts, int n)
 {
     for (int i = 0; i < n; i++)
-        if (!facts[i].value || bt_dtype_is_object(facts[i].dtype) || bt_tensor_count(facts[i].value) > SMALL_VALUE)
+        if (!facts[i].value || bt_dtype_is_object(facts[i].dtype) ||
+            bt_tensor_count(facts[i].value) > SMALL_VALUE)
             return false;
     return true;
 }
 
-static berth_status shape_value(bt_arena *arena, const bt_node *node, const bt_fact *in, bt_fact *out, int n_out)
+static berth_status shape_value(bt_arena *arena, const bt_node *node, const bt_fact *in, bt_fact *out,
+                                int n_out)
 {
     bool is_size = !strcmp(node->op, "Size"), is_rank = !strcmp(node->op, "Rank");
     if (!is_size && !is_rank && strcmp(node->op, "Shape") && strcmp(node->op, "ShapeN")) return BERTH_OK;
@@ -157,7 +162,8 @@ static berth_status shape_value(bt_arena *arena, const bt_node *node, const bt_f
         bt_tensor *value = bt_arena_new(arena, bt_tensor);
         int64_t *data = bt_arena_array(arena, int64_t, BT_MAX_RANK + 1);
         if (!value || !data) return BERTH_NO_MEMORY;
-        *value = (bt_tensor){.dtype = out[i].dtype, .shape = is_scalar ? BT_SCALAR : BT_SHAPE(s->rank), .data = data};
+        *value = (bt_tensor){
+            .dtype = out[i].dtype, .shape = is_scalar ? BT_SCALAR : BT_SHAPE(s->rank), .data = data};
         for (int d = 0; d < (is_scalar ? 1 : s->rank); d++) {
             int64_t v = is_rank ? s->rank : is_size ? bt_shape_count(s) : s->dim[d];
             if (out[i].dtype == BERTH_INT64) data[d] = v;
@@ -168,15 +174,16 @@ static berth_status shape_value(bt_arena *arena, const bt_node *node, const bt_f
     return BERTH_OK;
 }
 
-berth_status bt_facts_node(bt_arena *arena, const bt_node *node, const bt_fact *in, int n_in, bt_fact *out, int n_out,
-                           int producer, bt_pool *pool, berth_error *error)
+berth_status bt_facts_node(bt_arena *arena, const bt_node *node, const bt_fact *in, int n_in, bt_fact *out,
+                           int n_out, int producer, bt_pool *pool, berth_error *error)
 {
     for (int i = 0; i < n_out; i++) out[i] = (bt_fact){.shape = BT_SHAPE_UNKNOWN};
     bt_infer infer = {node, in, n_in, out, n_out, producer, error};
     berth_status status = node->def->infer ? node->def->infer(&infer) : BERTH_OK;
     if (status) return bt_error_prefix(error, "node '%s' (%s)", node->name, node->op), status;
     if (shape_value(arena, node, in, out, n_out)) return bt_fail_memory(error);
-    if (n_out == 0 || out[0].value || !node->def->cpu || n_in == 0 || node->def->flags & BT_OP_STATEFUL) return BERTH_OK;
+    if (n_out == 0 || out[0].value || !node->def->cpu || n_in == 0 || node->def->flags & BT_OP_STATEFUL)
+        return BERTH_OK;
     bool small = small_and_known(in, n_in);
     for (int i = 0; i < n_out; i++) {
         int64_t count = bt_shape_count(&out[i].shape);
@@ -212,7 +219,8 @@ static berth_status infer_node(bt_pass_context *x, int32_t index, bt_fact *in)
         return BERTH_OK;
     }
     for (int i = 0; i < node->n_inputs; i++) in[i] = *bt_pass_fact(x, node->inputs[i]);
-    berth_status status = bt_facts_node(x->arena, node, in, node->n_inputs, out, n_out, x->source->producer, x->pool, x->error);
+    berth_status status =
+        bt_facts_node(x->arena, node, in, node->n_inputs, out, n_out, x->source->producer, x->pool, x->error);
     return status || n_out == 0 ? status : handle_value(x, node, out);
 }
 
@@ -231,7 +239,8 @@ berth_status bt_pass_infer(bt_pass_context *x)
         x->first_fact[i] = total;
         int64_t outputs = bt_node_outputs(node);
         if (outputs > 1 << 20 || total > INT32_MAX / 2)
-            return bt_fail(x->error, BERTH_BAD_MODEL, "node '%s' (%s): too many outputs", node->name, node->op);
+            return bt_fail(x->error, BERTH_BAD_MODEL, "node '%s' (%s): too many outputs", node->name,
+                           node->op);
         total += (int32_t)outputs;
         if (node->n_inputs > most) most = node->n_inputs;
     }
@@ -273,7 +282,8 @@ berth_status bt_redirects_init(bt_pass_context *x, bt_redirects *r)
     r->to = r->first ? bt_arena_array(x->arena, bt_edge, (size_t)r->first[x->graph.n_nodes] + 1) : NULL;
     if (!r->to) return bt_fail_memory(x->error);
     for (size_t i = 0; i < x->graph.n_nodes; i++)
-        for (int32_t k = r->first[i]; k < r->first[i + 1]; k++) r->to[k] = (bt_edge){(int32_t)i, k - r->first[i]};
+        for (int32_t k = r->first[i]; k < r->first[i + 1]; k++)
+            r->to[k] = (bt_edge){(int32_t)i, k - r->first[i]};
     return BERTH_OK;
 }
 
@@ -298,24 +308,28 @@ void bt_redirects_apply(bt_pass_context *x, bt_redirects *r)
 berth_status bt_uses_build(bt_pass_context *x, bt_uses *u)
 {
     size_t count = x->graph.n_nodes, total = (size_t)x->n_fetches;
-    for (size_t i = 0; i < count; i++) total += (size_t)x->graph.nodes[i].n_inputs + (size_t)x->graph.nodes[i].n_controls;
+    for (size_t i = 0; i < count; i++)
+        total += (size_t)x->graph.nodes[i].n_inputs + (size_t)x->graph.nodes[i].n_controls;
     u->first = bt_arena_array(x->arena, int32_t, count + 2);
     u->uses = bt_arena_array(x->arena, bt_edge, total + 1);
     u->slot_count_first = first_slots(x);
-    u->slot_count = u->slot_count_first ? bt_arena_array(x->arena, int32_t, (size_t)u->slot_count_first[count] + 1) : NULL;
+    u->slot_count = u->slot_count_first
+                        ? bt_arena_array(x->arena, int32_t, (size_t)u->slot_count_first[count] + 1)
+                        : NULL;
     if (!u->first || !u->uses || !u->slot_count) return bt_fail_memory(x->error);
     /* Count, sum, fill: first[] is kept one behind while filling. */
     for (int pass = 0; pass < 2; pass++) {
-#define USE(producer, consumer, index)                                                                                 \
-    do {                                                                                                               \
-        if (pass == 0) u->first[(producer) + 2]++;                                                                     \
-        else u->uses[u->first[(producer) + 1]++] = (bt_edge){(int32_t)(consumer), (int32_t)(index)};                   \
+#define USE(producer, consumer, index)                                                               \
+    do {                                                                                             \
+        if (pass == 0) u->first[(producer) + 2]++;                                                   \
+        else u->uses[u->first[(producer) + 1]++] = (bt_edge){(int32_t)(consumer), (int32_t)(index)}; \
     } while (0)
         for (size_t i = 0; i < count; i++) {
             const bt_node *node = &x->graph.nodes[i];
             for (int j = 0; j < node->n_inputs; j++) {
                 USE(node->inputs[j].node, i, j);
-                if (pass == 0) u->slot_count[u->slot_count_first[node->inputs[j].node] + node->inputs[j].slot]++;
+                if (pass == 0)
+                    u->slot_count[u->slot_count_first[node->inputs[j].node] + node->inputs[j].slot]++;
             }
             for (int j = 0; j < node->n_controls; j++) USE(node->controls[j], i, -1);
         }
@@ -338,9 +352,9 @@ static berth_status mark_needed(bt_pass_context *x, bool *needed)
     int32_t *stack = bt_arena_array(x->arena, int32_t, x->graph.n_nodes + 1);
     if (!stack) return bt_fail_memory(x->error);
     size_t depth = 0;
-#define NEED(i)                                                                                                        \
-    do {                                                                                                               \
-        if (!needed[i]) needed[i] = true, stack[depth++] = (i);                                                        \
+#define NEED(i)                                                 \
+    do {                                                        \
+        if (!needed[i]) needed[i] = true, stack[depth++] = (i); \
     } while (0)
     for (int i = 0; i < x->n_fetches; i++) NEED(x->fetches[i].node);
     for (int i = 0; i < x->n_targets; i++) NEED(x->targets[i]);
@@ -379,7 +393,8 @@ berth_status bt_pass_sweep(bt_pass_context *x)
     size_t n = 0;
     for (size_t i = 0; i < g->n_nodes; i++) {
         if (!needed[i]) {
-            bool kept = x->fates && g->nodes[i].origin >= 0 && x->fates->list[g->nodes[i].origin].kind == BT_FATE_KEPT;
+            bool kept = x->fates && g->nodes[i].origin >= 0 &&
+                        x->fates->list[g->nodes[i].origin].kind == BT_FATE_KEPT;
             if (kept) bt_pass_fate(x, (int32_t)i, BT_FATE_FOLDED, NULL);
             continue;
         }
@@ -400,7 +415,8 @@ berth_status bt_pass_sweep(bt_pass_context *x)
     for (int i = 0; i < x->n_targets; i++) x->targets[i] = moved[x->targets[i]];
     for (int i = 0; i < x->n_feeds; i++) {
         int32_t node = x->feeds[i].node;
-        x->feeds[i].node = node < 0 || !needed[node] ? -1 : moved[node]; /* a feed that is a constant nobody reads goes */
+        x->feeds[i].node =
+            node < 0 || !needed[node] ? -1 : moved[node]; /* a feed that is a constant nobody reads goes */
     }
     x->facts = NULL, x->first_fact = NULL;
     return BERTH_OK;

@@ -16,7 +16,10 @@ bt_node *bt_match(const bt_matcher *m, bt_edge e, const char *op, int n)
     return e.slot == 0 && bt_is_op(node, op) && node->n_inputs == n && node->n_controls == 0 ? node : NULL;
 }
 
-int bt_use_count(const bt_matcher *m, bt_edge e) { return m->uses.slot_count[m->uses.slot_count_first[e.node] + e.slot]; }
+int bt_use_count(const bt_matcher *m, bt_edge e)
+{
+    return m->uses.slot_count[m->uses.slot_count_first[e.node] + e.slot];
+}
 
 int32_t bt_only_consumer(const bt_matcher *m, int32_t node, int *input)
 {
@@ -50,8 +53,10 @@ bool bt_vector_value(const bt_matcher *m, bt_edge e, int64_t channels, int rank,
     if (!t || t->dtype != BERTH_FLOAT || t->shape.rank > rank) return false;
     int64_t count = bt_tensor_count(t);
     if (count != channels && count != 1) return false;
-    if (count == channels && count > 1 && (t->shape.rank < 1 || t->shape.dim[t->shape.rank - 1] != channels)) return false;
-    for (int64_t i = 0; i < channels; i++) memcpy(&dst[i], (const char *)t->data + (count == 1 ? 0 : i) * (int64_t)sizeof(float), sizeof(float));
+    if (count == channels && count > 1 && (t->shape.rank < 1 || t->shape.dim[t->shape.rank - 1] != channels))
+        return false;
+    for (int64_t i = 0; i < channels; i++)
+        memcpy(&dst[i], (const char *)t->data + (count == 1 ? 0 : i) * (int64_t)sizeof(float), sizeof(float));
     return true;
 }
 

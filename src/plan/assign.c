@@ -4,13 +4,17 @@
 
 /* ---- Residence ---------------------------------------------------------------------------------------- */
 
-static bool is_gpu_number(berth_dtype dtype) { return bt_dtype_is_float(dtype) || bt_dtype_is_complex(dtype); }
+static bool is_gpu_number(berth_dtype dtype)
+{
+    return bt_dtype_is_float(dtype) || bt_dtype_is_complex(dtype);
+}
 
 int bt_output_place(const bt_pass_context *x, const bt_node *node, int slot, berth_dtype dtype)
 {
     (void)x;
     if (node->place == 0 || bt_dtype_is_object(dtype)) return 0;
-    if (node->def->flags & BT_OP_BODY || !strcmp(node->op, "_Feed")) return is_gpu_number(dtype) ? node->place : 0;
+    if (node->def->flags & BT_OP_BODY || !strcmp(node->op, "_Feed"))
+        return is_gpu_number(dtype) ? node->place : 0;
     return node->def->host_outputs >> (slot < 63 ? slot : 63) & 1 ? 0 : node->place;
 }
 
@@ -26,12 +30,14 @@ static int input_place(const bt_node *node, int i, berth_dtype dtype)
 /* ---- Assignment --------------------------------------------------------------------------------------- */
 
 /* Why a device with kernels of its own cannot run the node; NULL: it can. */
-static const char *refusal(bt_pass_context *x, const bt_node *node, const bt_fact *in, const bt_fact *out, int n_out)
+static const char *refusal(bt_pass_context *x, const bt_node *node, const bt_fact *in, const bt_fact *out,
+                           int n_out)
 {
     const bt_op *op = node->def;
     if (!op->gpu) return "it has no kernel for this op";
-    uint32_t takes = op->gpu_types ? op->gpu_types
-                                   : BT_T(BERTH_HALF) | BT_T(BERTH_BFLOAT16) | BT_T(BERTH_FLOAT) | BT_T(BERTH_INT32);
+    uint32_t takes = op->gpu_types
+                         ? op->gpu_types
+                         : BT_T(BERTH_HALF) | BT_T(BERTH_BFLOAT16) | BT_T(BERTH_FLOAT) | BT_T(BERTH_INT32);
     berth_dtype type = bt_attr_type(node, op->type_attr ? op->type_attr : "T", BERTH_NO_DTYPE);
     bool any = op->flags & (BT_OP_BODY | BT_OP_ALIAS);
     if (!any && type != BERTH_NO_DTYPE && !(takes & BT_T(type)))
@@ -42,12 +48,16 @@ static const char *refusal(bt_pass_context *x, const bt_node *node, const bt_fac
 }
 
 /* Integers that only describe shapes, made of such: they stay on the host, where shapes are needed. */
-static bool is_metadata(bt_pass_context *x, const bt_node *node, const bool *on_host, const bt_fact *out, int n_out)
+static bool is_metadata(bt_pass_context *x, const bt_node *node, const bool *on_host, const bt_fact *out,
+                        int n_out)
 {
     if (n_out == 0 || node->def->flags & BT_OP_BODY) return false;
     for (int i = 0; i < n_out; i++)
-        if (out[i].dtype != BERTH_INT32 && out[i].dtype != BERTH_INT64 && out[i].dtype != BERTH_BOOL) return false;
-    if (!strcmp(node->op, "Shape") || !strcmp(node->op, "ShapeN") || !strcmp(node->op, "Size") || !strcmp(node->op, "Rank")) return true;
+        if (out[i].dtype != BERTH_INT32 && out[i].dtype != BERTH_INT64 && out[i].dtype != BERTH_BOOL)
+            return false;
+    if (!strcmp(node->op, "Shape") || !strcmp(node->op, "ShapeN") || !strcmp(node->op, "Size") ||
+        !strcmp(node->op, "Rank"))
+        return true;
     for (int i = 0; i < node->n_inputs; i++) {
         const bt_node *from = &x->graph.nodes[node->inputs[i].node];
         if (strcmp(from->op, "Const") && !on_host[node->inputs[i].node]) return false;
@@ -67,14 +77,17 @@ typedef struct refusals {
     int n;
 } refusals;
 
-static berth_status assign_node(bt_pass_context *x, const bt_plan_env *env, int32_t index, bool *on_host, bt_fact *in, refusals *r)
+static berth_status assign_node(bt_pass_context *x, const bt_plan_env *env, int32_t index, bool *on_host,
+                                bt_fact *in, refusals *r)
 {
     bt_node *node = &x->graph.nodes[index];
     const bt_fact *out = x->facts + x->first_fact[index];
     int n_out = x->first_fact[index + 1] - x->first_fact[index];
     bool is_feed = !strcmp(node->op, "_Feed");
     /* Inputs of the graph itself come from the host; a body's lie where its caller is. */
-    node->place = (int16_t)(is_feed ? (env->function ? env->body_place : 0) : env->place ? env->place(env->place_user, node) : env->body_place);
+    node->place = (int16_t)(is_feed      ? (env->function ? env->body_place : 0)
+                            : env->place ? env->place(env->place_user, node)
+                                         : env->body_place);
     if (!bt_pass_is_gpu(x, node->place) || is_feed) return note(x, node, NULL), BERTH_OK;
     if (!strcmp(node->op, "Const")) { /* lies on the host; where it is wanted, it gets a twin */
         node->place = 0;
@@ -89,9 +102,11 @@ static berth_status assign_node(bt_pass_context *x, const bt_plan_env *env, int3
     const char *why = refusal(x, node, in, out, n_out);
     if (!why) return note(x, node, NULL), BERTH_OK;
     const char *device = x->places[node->place]->name;
-    bool no_work = !node->def->outputs ? false : !*node->def->outputs; /* NoOp, Assert: nothing a device could do */
+    bool no_work =
+        !node->def->outputs ? false : !*node->def->outputs; /* NoOp, Assert: nothing a device could do */
     if (env->hard && !no_work && r->text.n < 400)
-        bt_text_print(&r->text, "%snode '%s' (%s) on %s: %s", r->n++ ? "; " : "", node->name, node->op, device, why);
+        bt_text_print(&r->text, "%snode '%s' (%s) on %s: %s", r->n++ ? "; " : "", node->name, node->op,
+                      device, why);
     node->place = 0;
     note(x, node, bt_arena_print(x->arena, "moved from %s: %s", device, why));
     return BERTH_OK;
@@ -130,7 +145,8 @@ static int32_t add_copy(copier *c, bt_edge from, int to, berth_dtype dtype)
 {
     bt_pass_context *x = c->x;
     bool is_const = !strcmp(x->graph.nodes[from.node].op, "Const");
-    const char *name = bt_arena_print(x->arena, "%s/to%s", x->graph.nodes[from.node].name, x->places[to]->name);
+    const char *name =
+        bt_arena_print(x->arena, "%s/to%s", x->graph.nodes[from.node].name, x->places[to]->name);
     name = name ? bt_graph_unique_name(&x->graph, name) : NULL;
     int32_t node = name ? bt_graph_add(&x->graph, name, is_const ? "Const" : "_Copy") : -1;
     if (node < 0) return -1;
@@ -142,7 +158,10 @@ static int32_t add_copy(copier *c, bt_edge from, int to, berth_dtype dtype)
         return note(x, it, NULL), node;
     }
     c->n_copies++;
-    return it->def && bt_node_set_inputs(&x->graph, node, &from, 1) && bt_set_type(&x->graph, node, "T", dtype) ? node : -1;
+    return it->def && bt_node_set_inputs(&x->graph, node, &from, 1) &&
+                   bt_set_type(&x->graph, node, "T", dtype)
+               ? node
+               : -1;
 }
 
 /* Places without kernels of their own share the host's memory: what goes from one to another crosses devices, but is not
@@ -151,7 +170,9 @@ static void count_crossing(copier *c, bt_edge edge, int to)
 {
     bt_pass_context *x = c->x;
     const bt_node *from = &x->graph.nodes[edge.node];
-    if (from->place == to || bt_pass_is_gpu(x, from->place) || bt_pass_is_gpu(x, to) || !strcmp(from->op, "Const")) return;
+    if (from->place == to || bt_pass_is_gpu(x, from->place) || bt_pass_is_gpu(x, to) ||
+        !strcmp(from->op, "Const"))
+        return;
     int32_t *made = &c->made[(x->first_fact[edge.node] + edge.slot) * x->n_places + to];
     if (!*made) c->n_copies++;
     *made = 1;
@@ -164,7 +185,8 @@ static berth_status bring(copier *c, bt_edge *edge, int to)
     berth_dtype dtype = bt_pass_fact(x, *edge)->dtype;
     if (bt_output_place(x, from, edge->slot, dtype) == to) return BERTH_OK;
     /* Places without kernels of their own share the host's memory. */
-    bool both_host = !bt_pass_is_gpu(x, to) && !bt_pass_is_gpu(x, bt_output_place(x, from, edge->slot, dtype));
+    bool both_host =
+        !bt_pass_is_gpu(x, to) && !bt_pass_is_gpu(x, bt_output_place(x, from, edge->slot, dtype));
     if (both_host) return BERTH_OK;
     int32_t *made = &c->made[(x->first_fact[edge->node] + edge->slot) * x->n_places + to];
     if (!*made) {
@@ -182,7 +204,9 @@ berth_status bt_plan_add_copies(bt_pass_context *x, const bt_plan_env *env, int 
     bool any = false;
     for (size_t i = 0; i < count; i++) any |= x->graph.nodes[i].place != 0;
     if (!any) return BERTH_OK;
-    copier c = {.x = x, .made = bt_arena_array(x->arena, int32_t, ((size_t)x->first_fact[count] + 1) * (size_t)x->n_places)};
+    copier c = {
+        .x = x,
+        .made = bt_arena_array(x->arena, int32_t, ((size_t)x->first_fact[count] + 1) * (size_t)x->n_places)};
     if (!c.made) return bt_fail_memory(x->error);
     berth_status status = BERTH_OK;
     for (size_t i = 0; i < count; i++)

@@ -17,17 +17,19 @@ typedef struct maker {
     bt_layout *layout;
     bt_arena work; /* gone when the layout is made */
     bt_fact *facts;
-    int32_t *home;     /* by slot: the slot whose place it has: its root, or the home of what it is written over */
-    int32_t *last;     /* by home: the last step that reads the place */
-    int32_t *fetched;  /* by home: the fetch whose tensor is the place, -1: none */
-    bool *skipped;     /* by step */
+    int32_t
+        *home; /* by slot: the slot whose place it has: its root, or the home of what it is written over */
+    int32_t *last;    /* by home: the last step that reads the place */
+    int32_t *fetched; /* by home: the fetch whose tensor is the place, -1: none */
+    bool *skipped;    /* by step */
     berth_error *error;
 } maker;
 
 static const bt_slot *slot_of(const maker *m, int32_t slot) { return &m->plan->slots[slot]; }
 static bool is_static(const maker *m, int32_t slot)
 {
-    return bt_shape_known(&m->facts[slot].shape) && m->facts[slot].dtype && !bt_dtype_is_object(m->facts[slot].dtype);
+    return bt_shape_known(&m->facts[slot].shape) && m->facts[slot].dtype &&
+           !bt_dtype_is_object(m->facts[slot].dtype);
 }
 static size_t slot_bytes(const maker *m, int32_t slot)
 {
@@ -49,7 +51,8 @@ static berth_status infer_steps(maker *m)
     bt_plan *plan = m->plan;
     int most = 1;
     for (int32_t s = 0; s < plan->n_steps; s++)
-        if (plan->steps[s].n_in + plan->steps[s].n_out > most) most = plan->steps[s].n_in + plan->steps[s].n_out;
+        if (plan->steps[s].n_in + plan->steps[s].n_out > most)
+            most = plan->steps[s].n_in + plan->steps[s].n_out;
     bt_fact *in = bt_arena_array(&m->work, bt_fact, (size_t)most);
     bt_fact *out = bt_arena_array(&m->work, bt_fact, (size_t)most);
     if (!in || !out) return bt_fail_memory(m->error);
@@ -91,9 +94,10 @@ static int32_t overwritten(const maker *m, int32_t s)
     int32_t out = step->out[0];
     for (int i = 0; i < step->n_in; i++) {
         int32_t in = step->in[i], home = m->home[in];
-        bool fits = slot_of(m, in)->place == slot_of(m, out)->place && is_static(m, in) && in_arena(m, home) && m->last[home] == s
-                    && bt_shape_equal(&m->facts[in].shape, &m->facts[out].shape)
-                    && bt_dtype_size(m->facts[in].dtype) == bt_dtype_size(m->facts[out].dtype);
+        bool fits = slot_of(m, in)->place == slot_of(m, out)->place && is_static(m, in) &&
+                    in_arena(m, home) && m->last[home] == s &&
+                    bt_shape_equal(&m->facts[in].shape, &m->facts[out].shape) &&
+                    bt_dtype_size(m->facts[in].dtype) == bt_dtype_size(m->facts[out].dtype);
         for (int j = 0; j < step->n_in; j++)
             fits = fits && (j == i || m->home[step->in[j]] != home || step->in[j] == in);
         if (fits) return home;
@@ -116,7 +120,8 @@ static void choose_homes(maker *m)
             if (step->n_in) m->home[out] = m->home[step->in[0]];
             continue;
         }
-        if (!(step->op->flags & BT_OP_INPLACE) || !is_static(m, out) || slot_of(m, out)->root != out) continue;
+        if (!(step->op->flags & BT_OP_INPLACE) || !is_static(m, out) || slot_of(m, out)->root != out)
+            continue;
         int32_t home = overwritten(m, s);
         if (home < 0) continue;
         m->last[home] = m->last[out];
@@ -132,7 +137,8 @@ static void bind_fetches(maker *m)
     for (int32_t i = 0; i < plan->n_slots; i++) m->fetched[i] = -1;
     for (int i = 0; i < plan->n_fetches; i++) {
         int32_t slot = plan->fetches[i], home = m->home[slot];
-        bool whole = slot_of(m, home)->place == slot_of(m, slot)->place && is_static(m, slot) && in_arena(m, home) && slot_bytes(m, home) == slot_bytes(m, slot);
+        bool whole = slot_of(m, home)->place == slot_of(m, slot)->place && is_static(m, slot) &&
+                     in_arena(m, home) && slot_bytes(m, home) == slot_bytes(m, slot);
         if (whole && m->fetched[home] < 0 && !plan->guarded) m->fetched[home] = i;
     }
 }
@@ -162,8 +168,8 @@ static berth_status place_regions(maker *m, region *regions, size_t n)
         region *r = &regions[i];
         size_t n_alive = 0, offset = 0;
         for (size_t j = 0; j < i; j++)
-            if (slot_of(m, regions[j].home)->place == slot_of(m, r->home)->place && regions[j].first <= r->last
-                && r->first <= regions[j].last)
+            if (slot_of(m, regions[j].home)->place == slot_of(m, r->home)->place &&
+                regions[j].first <= r->last && r->first <= regions[j].last)
                 alive[n_alive++] = &regions[j];
         qsort((void *)alive, n_alive, sizeof *alive, by_offset);
         for (size_t j = 0; j < n_alive; j++) {
@@ -188,11 +194,13 @@ static berth_status choose_offsets(maker *m)
     size_t n = 0, total = 0;
     for (int32_t i = 0; i < plan->n_slots; i++) {
         layout->offset[i] = is_static(m, i) ? BT_ELSEWHERE : BT_DYNAMIC;
-        if (m->home[i] != i || !in_arena(m, i) || m->fetched[i] >= 0 || m->skipped[slot_of(m, i)->step]) continue;
+        if (m->home[i] != i || !in_arena(m, i) || m->fetched[i] >= 0 || m->skipped[slot_of(m, i)->step])
+            continue;
         size_t bytes = slot_bytes(m, i);
-        if (bytes > PTRDIFF_MAX - ALIGNMENT || !bt_add(total, bytes = bt_align(bytes ? bytes : 1, ALIGNMENT), &total)
-            || total > PTRDIFF_MAX)
-            return bt_fail(m->error, BERTH_NO_MEMORY, "node '%s' (%s): its result is too large", plan->steps[slot_of(m, i)->step].node->name,
+        if (bytes > PTRDIFF_MAX - ALIGNMENT ||
+            !bt_add(total, bytes = bt_align(bytes ? bytes : 1, ALIGNMENT), &total) || total > PTRDIFF_MAX)
+            return bt_fail(m->error, BERTH_NO_MEMORY, "node '%s' (%s): its result is too large",
+                           plan->steps[slot_of(m, i)->step].node->name,
                            plan->steps[slot_of(m, i)->step].node->op);
         int32_t last = m->last[i] < slot_of(m, i)->step ? slot_of(m, i)->step : m->last[i];
         regions[n++] = (region){.home = i, .bytes = bytes, .first = slot_of(m, i)->step, .last = last};
@@ -201,7 +209,8 @@ static berth_status choose_offsets(maker *m)
     for (int32_t i = 0; i < plan->n_slots && !status; i++) {
         int32_t home = m->home[i];
         if (home == i) continue;
-        bool shares = is_static(m, i) && (in_arena(m, home) || slot_of(m, home)->kind != BT_SLOT_STEP || m->facts[home].value);
+        bool shares = is_static(m, i) &&
+                      (in_arena(m, home) || slot_of(m, home)->kind != BT_SLOT_STEP || m->facts[home].value);
         layout->offset[i] = !shares ? BT_DYNAMIC : layout->offset[home];
     }
     return status;
@@ -222,8 +231,9 @@ static berth_status group(maker *m, bool feeds, int32_t **slots, int32_t **first
         (*first)[g] = used;
         for (int32_t i = 0; i < plan->n_slots; i++) {
             int32_t home = m->home[i];
-            bool member = feeds ? slot_of(m, home)->kind == BT_SLOT_FEED && slot_of(m, home)->step == g && i != home
-                                : m->fetched[home] == g;
+            bool member =
+                feeds ? slot_of(m, home)->kind == BT_SLOT_FEED && slot_of(m, home)->step == g && i != home
+                      : m->fetched[home] == g;
             if (member && is_static(m, i) && !m->facts[i].value) (*slots)[used++] = i;
         }
     }
@@ -243,7 +253,8 @@ static void fill_initial(maker *m)
         if (slot_of(m, i)->kind == BT_SLOT_CONST) t->data = slot_of(m, i)->constant.data;
         else if (m->facts[i].value) *t = *m->facts[i].value;
         else if (home->kind == BT_SLOT_CONST && is_static(m, i)) t->data = home->constant.data;
-        else if (is_static(m, i) && m->home[i] != i && m->facts[m->home[i]].value) t->data = m->facts[m->home[i]].value->data;
+        else if (is_static(m, i) && m->home[i] != i && m->facts[m->home[i]].value)
+            t->data = m->facts[m->home[i]].value->data;
     }
 }
 
@@ -254,8 +265,8 @@ static void list_steps(maker *m)
     bt_layout *layout = m->layout;
     for (int32_t s = 0; s < plan->n_steps; s++) {
         const bt_step *step = &plan->steps[s];
-        bool alias = !plan->guarded && step->op->flags & BT_OP_ALIAS && !(step->op->flags & BT_OP_STATEFUL) && step->n_in
-                     && layout->offset[step->out[0]] != BT_DYNAMIC;
+        bool alias = !plan->guarded && step->op->flags & BT_OP_ALIAS && !(step->op->flags & BT_OP_STATEFUL) &&
+                     step->n_in && layout->offset[step->out[0]] != BT_DYNAMIC;
         if (!m->skipped[s] && !alias) layout->steps[layout->n_steps++] = s;
     }
 }
@@ -274,8 +285,8 @@ static berth_status make(maker *m, bt_tensor *const *feeds)
     layout->offset = bt_arena_array(&layout->arena, int64_t, n + 1);
     layout->steps = bt_arena_array(&layout->arena, int32_t, (size_t)plan->n_steps + 1);
     layout->feed_shapes = bt_arena_array(&layout->arena, bt_shape, (size_t)plan->n_feeds + 1);
-    if (!m->facts || !m->home || !m->last || !m->fetched || !m->skipped || !layout->initial || !layout->offset || !layout->steps
-        || !layout->feed_shapes)
+    if (!m->facts || !m->home || !m->last || !m->fetched || !m->skipped || !layout->initial ||
+        !layout->offset || !layout->steps || !layout->feed_shapes)
         return bt_fail_memory(m->error);
     for (size_t i = 0; i < n; i++) {
         m->facts[i] = plan->slots[i].fact;
@@ -342,7 +353,8 @@ bt_layout *bt_plan_layout(bt_plan *plan, bt_tensor *const *feeds, berth_error *e
         enter(plan, found, i);
         found->refs++;
     }
-    if (!found && !plan->layouts && !(plan->layouts = bt_calloc(MOST_LAYOUTS, sizeof *plan->layouts))) bt_fail_memory(error);
+    if (!found && !plan->layouts && !(plan->layouts = bt_calloc(MOST_LAYOUTS, sizeof *plan->layouts)))
+        bt_fail_memory(error);
     else if (!found && (found = layout_new(plan, feeds, error))) {
         int at = plan->n_layouts;
         if (at == MOST_LAYOUTS) {

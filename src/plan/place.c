@@ -10,10 +10,12 @@ typedef struct rule {
     bt_device *found;
 } rule;
 
-static berth_status parse_rule(const char *text, bt_registry *registry, bt_arena *arena, rule *r, berth_error *error)
+static berth_status parse_rule(const char *text, bt_registry *registry, bt_arena *arena, rule *r,
+                               berth_error *error)
 {
     const char *equals = strrchr(text, '=');
-    if (!equals || equals == text) return bt_fail(error, BERTH_BAD_ARGUMENT, "rule '%s': must be PATTERN=DEVICE", text);
+    if (!equals || equals == text)
+        return bt_fail(error, BERTH_BAD_ARGUMENT, "rule '%s': must be PATTERN=DEVICE", text);
     r->by_op = bt_starts(text, "op:");
     const char *start = text + (r->by_op ? 3 : 0);
     r->pattern = bt_arena_copy(arena, start, (size_t)(equals - start));
@@ -35,7 +37,8 @@ struct bt_placer {
 bool bt_device_is_open(const char *device) { return !device || !strcasecmp(device, "auto"); }
 bt_device *bt_placer_device(const bt_placer *placer) { return placer->chosen; }
 
-bt_placer *bt_placer_new(bt_registry *registry, const bt_place_options *options, bt_arena *arena, berth_error *error)
+bt_placer *bt_placer_new(bt_registry *registry, const bt_place_options *options, bt_arena *arena,
+                         berth_error *error)
 {
     bool open = bt_device_is_open(options->device);
     bt_placer *placer = bt_arena_new(arena, bt_placer);
@@ -43,7 +46,8 @@ bt_placer *bt_placer_new(bt_registry *registry, const bt_place_options *options,
     char *device = open ? NULL : bt_arena_copy(arena, options->device, strlen(options->device));
     if (!placer || !rules || (!open && !device)) return bt_fail_memory(error), NULL;
     if (open) bt_registry_count(registry); /* whatever the graph names is known from now on */
-    bt_device *chosen = open && options->chosen ? options->chosen : bt_registry_find(registry, open ? "CPU" : device, error);
+    bt_device *chosen =
+        open && options->chosen ? options->chosen : bt_registry_find(registry, open ? "CPU" : device, error);
     *placer = (bt_placer){registry, device, chosen, rules, options->n_rules};
     if (!placer->chosen) return NULL;
     for (size_t i = 0; i < options->n_rules; i++)
@@ -66,11 +70,14 @@ static bool by_graph(const bt_placer *placer, const char *asked, bt_arena *arena
     bt_device *found = *asked ? bt_registry_find(placer->registry, asked, NULL) : NULL;
     place->requested = asked;
     place->device = found ? found : placer->chosen;
-    place->reason = !*asked ? "placed" : found ? "placed as the graph asks" : bt_arena_print(arena, "moved because %s is not there", asked);
+    place->reason = !*asked ? "placed"
+                    : found ? "placed as the graph asks"
+                            : bt_arena_print(arena, "moved because %s is not there", asked);
     return place->reason != NULL;
 }
 
-bool bt_place_node(const bt_placer *placer, const char *name, const char *op, const char *asked, bt_arena *arena, bt_place *place)
+bool bt_place_node(const bt_placer *placer, const char *name, const char *op, const char *asked,
+                   bt_arena *arena, bt_place *place)
 {
     const rule *r = match(placer, name, op);
     if (r) *place = (bt_place){r->device, r->found, "placed by a rule"};

@@ -19,10 +19,11 @@ typedef struct builder {
 
 /* ---- Services for prepare functions ------------------------------------------------------------------- */
 
-static bt_packed *hold(bt_plan *plan, int place, const bt_tensor *constant, const char *layout, size_t bytes, bt_pack_fn *pack,
-                       void *user, berth_error *error)
+static bt_packed *hold(bt_plan *plan, int place, const bt_tensor *constant, const char *layout, size_t bytes,
+                       bt_pack_fn *pack, void *user, berth_error *error)
 {
-    if (!bt_grow(&plan->held, &plan->held_room, plan->n_held + 1, sizeof *plan->held)) return bt_fail_memory(error), NULL;
+    if (!bt_grow(&plan->held, &plan->held_room, plan->n_held + 1, sizeof *plan->held))
+        return bt_fail_memory(error), NULL;
     bt_packed *packed = bt_store_get(plan->env.stores[place], constant, layout, bytes, pack, user, error);
     if (!packed) return NULL;
     plan->weight_bytes[place] += (int64_t)bytes;
@@ -30,8 +31,8 @@ static bt_packed *hold(bt_plan *plan, int place, const bt_tensor *constant, cons
     return packed;
 }
 
-static const void *host_pack(const bt_prepare_host *host, const bt_tensor *constant, const char *layout, size_t bytes,
-                             bt_pack_fn *pack, void *user, berth_error *error)
+static const void *host_pack(const bt_prepare_host *host, const bt_tensor *constant, const char *layout,
+                             size_t bytes, bt_pack_fn *pack, void *user, berth_error *error)
 {
     const builder *b = (const builder *)host;
     bt_packed *packed = hold(b->plan, b->place, constant, layout, bytes, pack, user, error);
@@ -68,11 +69,18 @@ static bt_plan *plan_body(builder *b, const bt_function *f, const bt_fact *facts
     for (int i = 0; i < f->n_args; i++) {
         feeds[i] = (bt_edge){f->args[i], 0};
         feed_facts[i] = facts ? facts[i] : (bt_fact){.shape = BT_SHAPE_UNKNOWN};
-        if (!feed_facts[i].dtype) feed_facts[i].dtype = bt_attr_type(&f->graph.nodes[f->args[i]], "T", BERTH_NO_DTYPE);
+        if (!feed_facts[i].dtype)
+            feed_facts[i].dtype = bt_attr_type(&f->graph.nodes[f->args[i]], "T", BERTH_NO_DTYPE);
     }
-    bt_plan_request request = {.graph = &f->graph, .feeds = feeds, .feed_facts = feed_facts, .feed_names = f->arg_names,
-                               .n_feeds = f->n_args, .fetches = f->results, .n_fetches = f->n_results,
-                               .targets = f->controls, .n_targets = f->n_controls};
+    bt_plan_request request = {.graph = &f->graph,
+                               .feeds = feeds,
+                               .feed_facts = feed_facts,
+                               .feed_names = f->arg_names,
+                               .n_feeds = f->n_args,
+                               .fetches = f->results,
+                               .n_fetches = f->n_results,
+                               .targets = f->controls,
+                               .n_targets = f->n_controls};
     return bt_plan_new(env, &request, error);
 }
 
@@ -83,7 +91,8 @@ static struct bt_body *host_body(const bt_prepare_host *host, const char *functi
     bt_plan *plan = b->plan;
     const bt_function *f = host_function(host, function, error);
     if (!f || check_recursion(&plan->env, function, error)) return NULL;
-    if (!bt_grow(&plan->bodies, &plan->bodies_room, plan->n_bodies + 1, sizeof *plan->bodies)) return bt_fail_memory(error), NULL;
+    if (!bt_grow(&plan->bodies, &plan->bodies_room, plan->n_bodies + 1, sizeof *plan->bodies))
+        return bt_fail_memory(error), NULL;
     bt_plan *body = plan_body(b, f, facts, error);
     if (!body) return NULL;
     plan->bodies[plan->n_bodies++] = body;
@@ -130,30 +139,45 @@ static const bt_node *identity_of(builder *b, const bt_node *constant, berth_dty
     bt_attr *attr = bt_arena_new(arena, bt_attr);
     if (!node || !attr) return NULL;
     *attr = (bt_attr){.name = "T", .kind = BT_ATTR_TYPE, .value.type = dtype};
-    *node = (bt_node){.name = constant->name, .op = "Identity", .device = "", .attrs = attr, .n_attrs = 1,
-                      .controls = constant->controls, .n_controls = constant->n_controls, .origin = constant->origin,
+    *node = (bt_node){.name = constant->name,
+                      .op = "Identity",
+                      .device = "",
+                      .attrs = attr,
+                      .n_attrs = 1,
+                      .controls = constant->controls,
+                      .n_controls = constant->n_controls,
+                      .origin = constant->origin,
                       .def = bt_op_find("Identity")};
     return node->def ? node : NULL;
 }
 
-static berth_status add_step(builder *b, const bt_node *node, const int32_t *in, int n_in, int32_t first_out, int n_out)
+static berth_status add_step(builder *b, const bt_node *node, const int32_t *in, int n_in, int32_t first_out,
+                             int n_out)
 {
     bt_plan *plan = b->plan;
     bool on_gpu = bt_pass_is_gpu(&b->x, node->place);
     bt_run_fn *run = on_gpu ? node->def->gpu : node->def->cpu;
     if (!run)
-        return bt_fail(b->error, BERTH_UNSUPPORTED, "node '%s' (%s): there is no kernel for %s", node->name, node->op,
-                       on_gpu ? b->x.places[node->place]->name : "the CPU");
+        return bt_fail(b->error, BERTH_UNSUPPORTED, "node '%s' (%s): there is no kernel for %s", node->name,
+                       node->op, on_gpu ? b->x.places[node->place]->name : "the CPU");
     bt_step *step = &plan->steps[plan->n_steps];
     int32_t *slots = bt_arena_array(&plan->arena, int32_t, (size_t)n_in + (size_t)n_out + 1);
     if (!slots) return bt_fail_memory(b->error);
     if (n_in) memcpy(slots, in, (size_t)n_in * sizeof *slots);
     for (int i = 0; i < n_out; i++) slots[n_in + i] = first_out + i;
-    *step = (bt_step){.run = run, .place = node->place, .op = node->def, .node = node, .in = slots, .out = slots + n_in, .n_in = n_in, .n_out = n_out,
+    *step = (bt_step){.run = run,
+                      .place = node->place,
+                      .op = node->def,
+                      .node = node,
+                      .in = slots,
+                      .out = slots + n_in,
+                      .n_in = n_in,
+                      .n_out = n_out,
                       .first_pointer = plan->n_pointers};
     plan->n_pointers += n_in + n_out;
     for (int i = 0; i < n_out; i++) plan->slots[first_out + i].step = plan->n_steps;
-    if (node->def->flags & BT_OP_ALIAS && n_in && n_out) plan->slots[first_out].root = plan->slots[in[0]].root;
+    if (node->def->flags & BT_OP_ALIAS && n_in && n_out)
+        plan->slots[first_out].root = plan->slots[in[0]].root;
     plan->n_steps++;
     return BERTH_OK;
 }
@@ -176,7 +200,8 @@ static berth_status add_node(builder *b, const bt_node *nodes, int32_t index)
     for (int i = 0; i < n_out; i++) {
         const bt_fact *fact = &b->x.facts[b->x.first_fact[index] + i];
         int place = is_op(node, "Const") ? node->place : bt_output_place(&b->x, node, i, fact->dtype);
-        plan->slots[slot + i] = (bt_slot){.kind = BT_SLOT_STEP, .place = (int16_t)place, .root = slot + i, .fact = *fact};
+        plan->slots[slot + i] =
+            (bt_slot){.kind = BT_SLOT_STEP, .place = (int16_t)place, .root = slot + i, .fact = *fact};
     }
     if (is_op(node, "_Feed")) {
         plan->slots[slot].kind = BT_SLOT_FEED;
@@ -198,7 +223,8 @@ static berth_status add_node(builder *b, const bt_node *nodes, int32_t index)
     }
     int32_t *in = bt_arena_array(b->x.arena, int32_t, (size_t)node->n_inputs + 1);
     if (!in) return bt_fail_memory(b->error);
-    for (int i = 0; i < node->n_inputs; i++) in[i] = b->first_slot[node->inputs[i].node] + node->inputs[i].slot;
+    for (int i = 0; i < node->n_inputs; i++)
+        in[i] = b->first_slot[node->inputs[i].node] + node->inputs[i].slot;
     return add_step(b, node, in, node->n_inputs, slot, n_out);
 }
 
@@ -218,7 +244,8 @@ static berth_status add_controls(builder *b)
         int32_t *controls = bt_arena_array(&plan->arena, int32_t, (size_t)step->node->n_controls + 1);
         if (!controls) return bt_fail_memory(b->error);
         for (int i = 0; i < step->node->n_controls; i++)
-            if (step_of[step->node->controls[i]] >= 0) controls[step->n_controls++] = step_of[step->node->controls[i]];
+            if (step_of[step->node->controls[i]] >= 0)
+                controls[step->n_controls++] = step_of[step->node->controls[i]];
         step->controls = controls;
     }
     return BERTH_OK;
@@ -229,7 +256,8 @@ static berth_status add_controls(builder *b)
 static void find_lives(bt_plan *plan)
 {
     for (int32_t s = 0; s < plan->n_steps; s++)
-        for (int i = 0; i < plan->steps[s].n_in; i++) plan->slots[plan->slots[plan->steps[s].in[i]].root].last = s;
+        for (int i = 0; i < plan->steps[s].n_in; i++)
+            plan->slots[plan->slots[plan->steps[s].in[i]].root].last = s;
     for (int i = 0; i < plan->n_fetches; i++) {
         bt_slot *root = &plan->slots[plan->slots[plan->fetches[i]].root];
         root->last = plan->n_steps;
@@ -240,7 +268,8 @@ static void find_lives(bt_plan *plan)
         for (int i = 0; i < step->n_in && i < 64; i++) {
             const bt_slot *slot = &plan->slots[step->in[i]], *root = &plan->slots[slot->root];
             bool repeated = false;
-            for (int j = 0; j < step->n_in; j++) repeated |= j != i && plan->slots[step->in[j]].root == slot->root;
+            for (int j = 0; j < step->n_in; j++)
+                repeated |= j != i && plan->slots[step->in[j]].root == slot->root;
             if (root->last != s || repeated) continue;
             if (root->kind == BT_SLOT_STEP) step->last |= (uint64_t)1 << i;
             if (root->kind == BT_SLOT_FEED) step->last_feed |= (uint64_t)1 << i;
@@ -255,8 +284,14 @@ static berth_status prepare_step(builder *b, bt_step *step)
     if (!facts) return bt_fail_memory(b->error);
     for (int i = 0; i < step->n_in; i++) facts[i] = plan->slots[step->in[i]].fact;
     for (int i = 0; i < step->n_out; i++) facts[step->n_in + i] = plan->slots[step->out[i]].fact;
-    bt_prepare p = {.node = step->node, .in = facts, .n_in = step->n_in, .out = facts + step->n_in, .n_out = step->n_out,
-                    .arena = &plan->arena, .host = &b->host, .error = b->error};
+    bt_prepare p = {.node = step->node,
+                    .in = facts,
+                    .n_in = step->n_in,
+                    .out = facts + step->n_in,
+                    .n_out = step->n_out,
+                    .arena = &plan->arena,
+                    .host = &b->host,
+                    .error = b->error};
     bt_prepare_fn *prepare = bt_pass_is_gpu(&b->x, step->place) ? step->op->gpu_prepare : step->op->prepare;
     b->place = step->place;
     berth_status status = prepare ? prepare(&p) : BERTH_OK;
@@ -287,8 +322,11 @@ static berth_status settle_constant(builder *b, bt_slot *slot)
     size_t bytes = bt_tensor_bytes(value);
     bool in_file = bt_source_file_of(b->plan->env.source, value->data) != NULL;
     bool on_gpu = bt_pass_is_gpu(&b->x, slot->place);
-    if (bt_dtype_is_object(value->dtype) || (bytes == 0 && !on_gpu) || (!on_gpu && !in_file && (uintptr_t)value->data % 16 == 0)) return BERTH_OK;
-    bt_packed *packed = hold(b->plan, slot->place, value, "plain", bytes ? bytes : 1, copy_plain, (void *)value, b->error);
+    if (bt_dtype_is_object(value->dtype) || (bytes == 0 && !on_gpu) ||
+        (!on_gpu && !in_file && (uintptr_t)value->data % 16 == 0))
+        return BERTH_OK;
+    bt_packed *packed =
+        hold(b->plan, slot->place, value, "plain", bytes ? bytes : 1, copy_plain, (void *)value, b->error);
     if (!packed) return b->error->status ? b->error->status : BERTH_NO_MEMORY;
     slot->constant.data = (void *)bt_packed_data(packed);
     slot->constant.buffer = NULL;
@@ -325,7 +363,8 @@ static berth_status prepare_all(builder *b)
     for (int i = 0; i < plan->n_fetches; i++) plan->slots[plan->fetches[i]].is_read = true;
     for (int32_t i = 0; i < plan->n_slots && !status; i++) {
         bt_slot *slot = &plan->slots[i];
-        if (slot->kind == BT_SLOT_CONST) status = slot->is_read ? settle_constant(b, slot) : detach_constant(b, slot);
+        if (slot->kind == BT_SLOT_CONST)
+            status = slot->is_read ? settle_constant(b, slot) : detach_constant(b, slot);
     }
     return status;
 }
@@ -352,7 +391,8 @@ static berth_status own_functions(builder *b)
     if (b->x.functions == &b->own_functions || !has_loops(&b->x.graph)) return BERTH_OK;
     const bt_map *from = b->x.functions;
     for (size_t i = 0; i < from->capacity; i++)
-        if (from->entries[i].value && !bt_map_put(&b->own_functions, from->entries[i].key, from->entries[i].value))
+        if (from->entries[i].value &&
+            !bt_map_put(&b->own_functions, from->entries[i].key, from->entries[i].value))
             return bt_fail_memory(b->error);
     b->x.functions = &b->own_functions;
     return BERTH_OK;
@@ -390,15 +430,15 @@ static berth_status make_steps(builder *b)
 {
     bt_plan *plan = b->plan;
     const bt_graph *g = &b->x.graph;
-    for (size_t i = 0; i < g->n_nodes; i++) plan->guarded |= is_op(&g->nodes[i], "Switch") || is_op(&g->nodes[i], "Merge");
+    for (size_t i = 0; i < g->n_nodes; i++)
+        plan->guarded |= is_op(&g->nodes[i], "Switch") || is_op(&g->nodes[i], "Merge");
     berth_status status = bt_pass_order(&b->x, &b->order, &b->n_order);
     if (!status) status = make_slots(b);
     const bt_node *nodes = status ? NULL : keep_nodes(b);
     if (!status && !nodes) status = bt_fail_memory(b->error);
     for (size_t i = 0; i < b->n_order && !status; i++) status = add_node(b, nodes, b->order[i]);
     if (!status && plan->guarded) status = add_controls(b);
-    for (int i = 0; i < b->x.n_feeds && !status; i++)
-        plan->feeds[i] = feed_slot(b, b->x.feeds[i].node);
+    for (int i = 0; i < b->x.n_feeds && !status; i++) plan->feeds[i] = feed_slot(b, b->x.feeds[i].node);
     for (int i = 0; i < b->x.n_fetches && !status; i++)
         plan->fetches[i] = b->first_slot[b->x.fetches[i].node] + b->x.fetches[i].slot;
     if (status) return status;
@@ -411,7 +451,8 @@ static berth_status copy_request(builder *b, const bt_plan_request *r)
     bt_arena *arena = &b->plan->arena;
     bt_pass_context *x = &b->x;
     bt_plan *plan = b->plan;
-    x->n_feeds = plan->n_feeds = r->n_feeds, x->n_fetches = plan->n_fetches = r->n_fetches, x->n_targets = r->n_targets;
+    x->n_feeds = plan->n_feeds = r->n_feeds, x->n_fetches = plan->n_fetches = r->n_fetches,
+    x->n_targets = r->n_targets;
     x->feeds = bt_arena_array(arena, bt_edge, (size_t)r->n_feeds + 1);
     x->feed_facts = bt_arena_array(arena, bt_fact, (size_t)r->n_feeds + 1);
     x->fetches = bt_arena_array(arena, bt_edge, (size_t)r->n_fetches + 1);
@@ -419,7 +460,8 @@ static berth_status copy_request(builder *b, const bt_plan_request *r)
     plan->feeds = bt_arena_array(arena, int32_t, (size_t)r->n_feeds + 1);
     plan->fetches = bt_arena_array(arena, int32_t, (size_t)r->n_fetches + 1);
     plan->feed_names = bt_arena_array(arena, const char *, (size_t)r->n_feeds + 1);
-    if (!x->feeds || !x->feed_facts || !x->fetches || !x->targets || !plan->feeds || !plan->fetches || !plan->feed_names)
+    if (!x->feeds || !x->feed_facts || !x->fetches || !x->targets || !plan->feeds || !plan->fetches ||
+        !plan->feed_names)
         return bt_fail_memory(b->error);
     for (int i = 0; i < r->n_feeds; i++) {
         x->feeds[i] = r->feeds[i], x->feed_facts[i] = r->feed_facts[i];
@@ -452,8 +494,15 @@ bt_plan *bt_plan_new(const bt_plan_env *env, const bt_plan_request *request, ber
     pthread_mutex_init(&plan->lock, NULL);
     plan->env = *env;
     builder b = {.host = {host_pack, host_body, host_function}, .plan = plan, .error = error};
-    b.x = (bt_pass_context){.source = env->source, .functions = env->functions, .arena = &plan->arena, .written = env->written,
-                            .fates = request->fates, .pool = env->pool, .places = env->places, .n_places = env->n_places, .error = error};
+    b.x = (bt_pass_context){.source = env->source,
+                            .functions = env->functions,
+                            .arena = &plan->arena,
+                            .written = env->written,
+                            .fates = request->fates,
+                            .pool = env->pool,
+                            .places = env->places,
+                            .n_places = env->n_places,
+                            .error = error};
     bt_graph_init(&b.x.graph, &plan->arena);
     berth_status status = build(&b, request);
     bt_graph_free(&b.x.graph);
@@ -472,7 +521,8 @@ void bt_plan_free(bt_plan *plan)
     bt_free(plan->layouts);
     for (size_t i = 0; i < plan->n_bodies; i++) bt_plan_free(plan->bodies[i]);
     bt_free(plan->bodies);
-    for (size_t i = 0; i < plan->n_held; i++) bt_packed_free(plan->env.stores[plan->held[i].place], plan->held[i].packed);
+    for (size_t i = 0; i < plan->n_held; i++)
+        bt_packed_free(plan->env.stores[plan->held[i].place], plan->held[i].packed);
     bt_free(plan->held);
     pthread_mutex_destroy(&plan->lock);
     bt_arena_free(&plan->arena);
@@ -487,8 +537,11 @@ void bt_plan_dump(const bt_plan *plan, bt_text *out)
         bt_text_print(out, "%4d %s = %s(", s, step->node->name, step->node->op);
         for (int i = 0; i < step->n_in; i++) {
             const bt_slot *slot = &plan->slots[step->in[i]];
-            const char *kind = slot->kind == BT_SLOT_CONST ? "const " : slot->kind == BT_SLOT_FEED ? "feed " : "";
-            bt_text_print(out, "%s%s%d", i ? ", " : "", kind, slot->kind == BT_SLOT_CONST ? step->in[i] : slot->step);
+            const char *kind = slot->kind == BT_SLOT_CONST  ? "const "
+                               : slot->kind == BT_SLOT_FEED ? "feed "
+                                                            : "";
+            bt_text_print(out, "%s%s%d", i ? ", " : "", kind,
+                          slot->kind == BT_SLOT_CONST ? step->in[i] : slot->step);
         }
         bt_text_print(out, ")%s", step->place ? plan->env.places[step->place]->name : "");
         for (int i = 0; i < step->n_out; i++) {

@@ -79,7 +79,8 @@ void bt_profile_step(bt_profile *p, const char *name, const char *op, const bt_d
         copy = bt_arena_copy(&p->texts, name, strlen(name));
         kind = bt_arena_copy(&p->texts, op, strlen(op));
     }
-    if (copy && kind) p->events[p->n++] = (event){copy, kind, device, thread_number(p), start, end, device->in_use};
+    if (copy && kind)
+        p->events[p->n++] = (event){copy, kind, device, thread_number(p), start, end, device->in_use};
     else p->dropped++;
     pthread_mutex_unlock(&p->lock);
 }
@@ -100,8 +101,9 @@ static double us(const bt_profile *p, int64_t ns) { return (double)(ns - p->orig
 
 static void write_event(const bt_profile *p, const event *e, bt_text *out)
 {
-    bt_text_print(out, ",\n{\"ph\": \"X\", \"pid\": \"%s\", \"tid\": %d, \"ts\": %.3f, \"dur\": %.3f, \"cat\": ", e->device->name, e->thread,
-                  us(p, e->start), (double)(e->end - e->start) / 1e3);
+    bt_text_print(out,
+                  ",\n{\"ph\": \"X\", \"pid\": \"%s\", \"tid\": %d, \"ts\": %.3f, \"dur\": %.3f, \"cat\": ",
+                  e->device->name, e->thread, us(p, e->start), (double)(e->end - e->start) / 1e3);
     json_text(out, e->op);
     bt_text_print(out, ", \"name\": ");
     json_text(out, e->op);
@@ -113,14 +115,19 @@ static void write_event(const bt_profile *p, const event *e, bt_text *out)
 void bt_profile_write(bt_profile *p, bt_text *out)
 {
     pthread_mutex_lock(&p->lock);
-    bt_text_print(out, "{\"displayTimeUnit\": \"ns\", \"otherData\": {\"dropped\": %zu}, \"traceEvents\": [\n"
-                       "{\"ph\": \"M\", \"name\": \"process_name\", \"pid\": \"berth\", \"args\": {\"name\": \"berth\"}}", p->dropped);
+    bt_text_print(
+        out,
+        "{\"displayTimeUnit\": \"ns\", \"otherData\": {\"dropped\": %zu}, \"traceEvents\": [\n"
+        "{\"ph\": \"M\", \"name\": \"process_name\", \"pid\": \"berth\", \"args\": {\"name\": \"berth\"}}",
+        p->dropped);
     int64_t last = -1;
     for (size_t i = 0; i < p->n; i++) {
         const event *e = &p->events[i];
         write_event(p, e, out);
         if (e->in_use != last)
-            bt_text_print(out, ",\n{\"ph\": \"C\", \"pid\": \"%s\", \"ts\": %.3f, \"name\": \"bytes in use\", \"args\": {\"bytes\": %lld}}",
+            bt_text_print(out,
+                          ",\n{\"ph\": \"C\", \"pid\": \"%s\", \"ts\": %.3f, \"name\": \"bytes in use\", "
+                          "\"args\": {\"bytes\": %lld}}",
                           e->device->name, us(p, e->end), (long long)e->in_use);
         last = e->in_use;
     }

@@ -31,42 +31,50 @@ typedef struct kept {
 struct bt_run {
     bt_plan *plan;
     const bt_services *services;
-    bt_layout *layout;     /* that values and arena are set up for; a reference */
-    bt_tensor *values;     /* by slot */
-    bt_tensor **pointers;  /* of all steps' inputs and outputs, into values */
-    bool *dead;            /* by step; guarded plans only */
-    kept *kept;            /* by step */
+    bt_layout *layout;    /* that values and arena are set up for; a reference */
+    bt_tensor *values;    /* by slot */
+    bt_tensor **pointers; /* of all steps' inputs and outputs, into values */
+    bool *dead;           /* by step; guarded plans only */
+    kept *kept;           /* by step */
     uint8_t *arena[BT_MAX_PLACES];
     size_t arena_bytes[BT_MAX_PLACES];
     scratch scratch[BT_MAX_PLACES];
-    const bt_step *step;   /* that runs now */
+    const bt_step *step; /* that runs now */
     struct bt_run *next;
 };
 
 /* ---- Services for kernels ----------------------------------------------------------------------------- */
 
-static int64_t offset_of(const bt_call *c, const bt_tensor *t) { return c->run->layout->offset[t - c->run->values]; }
+static int64_t offset_of(const bt_call *c, const bt_tensor *t)
+{
+    return c->run->layout->offset[t - c->run->values];
+}
 
 static bool same_place(const bt_tensor *t, berth_dtype dtype, const bt_shape *shape)
 {
     return t->dtype == dtype && bt_shape_equal(&t->shape, shape);
 }
 
-static bool owns(const bt_tensor *t) { return t->buffer && atomic_load_explicit(&t->buffer->refs, memory_order_acquire) == 1; }
+static bool owns(const bt_tensor *t)
+{
+    return t->buffer && atomic_load_explicit(&t->buffer->refs, memory_order_acquire) == 1;
+}
 
 /* The buffer of an input that an elementwise step may write over, taken from it. */
-static bool take_input(bt_call *c, bt_device *device, bt_tensor *out, berth_dtype dtype, const bt_shape *shape)
+static bool take_input(bt_call *c, bt_device *device, bt_tensor *out, berth_dtype dtype,
+                       const bt_shape *shape)
 {
     if (!(c->run->step->op->flags & BT_OP_INPLACE) || bt_dtype_is_object(dtype)) return false;
     for (int i = 0; i < c->n_in && i < 64; i++) {
         bt_tensor *in = c->in[i];
-        if (!(c->run->step->last >> i & 1) || !owns(in) || !bt_shape_equal(&in->shape, shape)
-            || bt_dtype_size(in->dtype) != bt_dtype_size(dtype) || offset_of(c, in) != BT_DYNAMIC
-            || in->device != device)
+        if (!(c->run->step->last >> i & 1) || !owns(in) || !bt_shape_equal(&in->shape, shape) ||
+            bt_dtype_size(in->dtype) != bt_dtype_size(dtype) || offset_of(c, in) != BT_DYNAMIC ||
+            in->device != device)
             continue;
         bt_buffer *mine = out->buffer;
         out->buffer = in->buffer, out->data = in->data, out->device = device;
-        in->buffer = mine; /* in->data stays for the kernel to read; the buffers are swapped for the next run */
+        in->buffer =
+            mine; /* in->data stays for the kernel to read; the buffers are swapped for the next run */
         return true;
     }
     return false;
@@ -75,14 +83,17 @@ static bool take_input(bt_call *c, bt_device *device, bt_tensor *out, berth_dtyp
 /* A caller's own memory, which is not the run's to keep. */
 static bool is_wrapped(const bt_buffer *buffer) { return buffer->owner && !buffer->on_device; }
 
-static berth_status take_dynamic(bt_device *device, bt_tensor *t, berth_dtype dtype, const bt_shape *shape, berth_error *error)
+static berth_status take_dynamic(bt_device *device, bt_tensor *t, berth_dtype dtype, const bt_shape *shape,
+                                 berth_error *error)
 {
     size_t bytes;
-    if (!bt_shape_bytes(shape, bt_dtype_size(dtype), &bytes)) return bt_fail(error, BERTH_NO_MEMORY, "its result is too large");
+    if (!bt_shape_bytes(shape, bt_dtype_size(dtype), &bytes))
+        return bt_fail(error, BERTH_NO_MEMORY, "its result is too large");
     const bt_buffer *b = t->buffer;
     bool objects = bt_dtype_is_object(dtype) || bt_dtype_is_object(t->dtype);
     bool fits = objects ? t->dtype == dtype && b && b->bytes == bytes
-                        : b && t->device == device && !is_wrapped(b) && b->bytes >= bytes && b->bytes <= 2 * bytes + 4096;
+                        : b && t->device == device && !is_wrapped(b) && b->bytes >= bytes &&
+                              b->bytes <= 2 * bytes + 4096;
     if (fits && owns(t)) {
         t->dtype = dtype, t->shape = *shape, t->data = t->buffer->data;
         return BERTH_OK;
@@ -104,8 +115,8 @@ static void *run_out(bt_call *c, int i, berth_dtype dtype, const bt_shape *shape
     if (offset_of(c, t) != BT_DYNAMIC) {
         if (same_place(t, dtype, shape)) return t->data;
         char got[BT_SHAPE_TEXT], planned[BT_SHAPE_TEXT];
-        bt_fail(c->error, BERTH_INTERNAL, "gave %s%s where %s%s was planned", bt_dtype_name(dtype), bt_shape_text(shape, got),
-                bt_dtype_name(t->dtype), bt_shape_text(&t->shape, planned));
+        bt_fail(c->error, BERTH_INTERNAL, "gave %s%s where %s%s was planned", bt_dtype_name(dtype),
+                bt_shape_text(shape, got), bt_dtype_name(t->dtype), bt_shape_text(&t->shape, planned));
         return NULL;
     }
     t->dead = false;
@@ -138,7 +149,8 @@ static berth_status run_move(bt_call *c, int i, bt_tensor *from, bool swap)
     bt_tensor *t = c->out[i];
     berth_status status = BERTH_OK;
     if (offset_of(c, t) != BT_DYNAMIC) {
-        status = run_out(c, i, from->dtype, &from->shape) ? bt_tensor_transfer(t, from, c->error) : c->error->status;
+        status = run_out(c, i, from->dtype, &from->shape) ? bt_tensor_transfer(t, from, c->error)
+                                                          : c->error->status;
     } else if (from->buffer) {
         bt_tensor old = *t;
         *t = *from;
@@ -189,7 +201,10 @@ static void *take_scratch(bt_call *c, int place, size_t bytes)
     return s->data + s->used - room;
 }
 
-static void *run_scratch(bt_call *c, size_t bytes) { return take_scratch(c, scratch_place(c->run->step), bytes); }
+static void *run_scratch(bt_call *c, size_t bytes)
+{
+    return take_scratch(c, scratch_place(c->run->step), bytes);
+}
 static void *run_host_scratch(bt_call *c, size_t bytes) { return take_scratch(c, 0, bytes); }
 
 /* After a step that overflowed: one block that will do for it next time. */
@@ -209,7 +224,8 @@ static void settle_scratch(scratch *s, bt_device *device)
     s->bytes = s->data ? total : 0;
 }
 
-static berth_status run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out, uint64_t take)
+static berth_status run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out,
+                             uint64_t take)
 {
     return bt_plan_run((bt_plan *)body, c->run->services, in, out, take, c->error);
 }
@@ -219,13 +235,15 @@ static berth_status run_check(bt_call *c, int64_t iteration)
     const bt_services *s = c->run->services;
     if (s->cancel && *s->cancel) return bt_fail(c->error, BERTH_CANCELLED, "the run was cancelled");
     if (s->max_iterations > 0 && iteration > s->max_iterations)
-        return bt_fail(c->error, BERTH_CANCELLED, "passed its bound of %lld iterations", (long long)s->max_iterations);
+        return bt_fail(c->error, BERTH_CANCELLED, "passed its bound of %lld iterations",
+                       (long long)s->max_iterations);
     return BERTH_OK;
 }
 
 static struct bt_resources *run_resources(bt_call *c) { return c->run->services->resources; }
 
-static const bt_run_host run_host = {run_out, run_alias, run_move, run_kept, run_scratch, run_host_scratch, run_body, run_check, run_resources};
+static const bt_run_host run_host = {run_out,          run_alias, run_move,  run_kept,     run_scratch,
+                                     run_host_scratch, run_body,  run_check, run_resources};
 
 /* ---- States ------------------------------------------------------------------------------------------- */
 
@@ -363,8 +381,9 @@ static berth_status bind_feeds(bt_run *run, bt_tensor *const *in, berth_error *e
             return bt_fail(error, BERTH_BAD_INPUT, "input '%s': is %s, must be %s", plan->feed_names[i],
                            bt_dtype_name(in[i]->dtype), bt_dtype_name(fact->dtype));
         if (!bt_shape_compatible(&in[i]->shape, &fact->shape))
-            return bt_fail(error, BERTH_BAD_INPUT, "input '%s': has shape %s, must be %s", plan->feed_names[i],
-                           bt_shape_text(&in[i]->shape, given), bt_shape_text(&fact->shape, wanted));
+            return bt_fail(error, BERTH_BAD_INPUT, "input '%s': has shape %s, must be %s",
+                           plan->feed_names[i], bt_shape_text(&in[i]->shape, given),
+                           bt_shape_text(&fact->shape, wanted));
         run->values[slot] = *in[i];
         for (int32_t k = layout->feed_first[i]; k < layout->feed_first[i + 1]; k++)
             run->values[layout->feed_slots[k]].data = in[i]->data;
@@ -388,7 +407,8 @@ static berth_status bind_fetches(bt_run *run, bt_tensor *const *out, berth_error
         }
         if (!t) { /* not wanted, but computed: the slot needs a place all the same */
             bt_tensor *slot = &run->values[plan->fetches[i]];
-            if (!slot->buffer && bt_tensor_init_on(want->device, &none, want->dtype, &want->shape, error)) return error->status;
+            if (!slot->buffer && bt_tensor_init_on(want->device, &none, want->dtype, &want->shape, error))
+                return error->status;
             if (!slot->buffer) *slot = none;
             t = slot;
         }
@@ -421,7 +441,8 @@ static bool step_is_dead(bt_run *run, const bt_step *step, const bt_call *c)
 static berth_status fail_step(const bt_step *step, berth_error *error)
 {
     if (!error->status) bt_fail(error, BERTH_INTERNAL, "failed without saying why");
-    if (strncmp(error->message, "node '", 6)) bt_error_prefix(error, "node '%s' (%s)", step->node->name, step->node->op);
+    if (strncmp(error->message, "node '", 6))
+        bt_error_prefix(error, "node '%s' (%s)", step->node->name, step->node->op);
     return error->status;
 }
 
@@ -475,9 +496,10 @@ static berth_status deliver(bt_run *run, int i, bt_tensor *out, uint64_t take, b
     bt_tensor *t = &run->values[index];
     if (t->dead)
         return bt_fail(error, BERTH_BAD_INPUT, "a fetched tensor lies in a branch that was not taken");
-    bool fits = owns(out) && out->device == t->device && same_place(out, t->dtype, &t->shape) && !bt_dtype_is_object(t->dtype) && out->buffer != t->buffer;
-    bool mine = run->layout->offset[index] == BT_DYNAMIC && t->buffer && slot->root == index && slot->kind == BT_SLOT_STEP
-                && root->n_fetched == 1;
+    bool fits = owns(out) && out->device == t->device && same_place(out, t->dtype, &t->shape) &&
+                !bt_dtype_is_object(t->dtype) && out->buffer != t->buffer;
+    bool mine = run->layout->offset[index] == BT_DYNAMIC && t->buffer && slot->root == index &&
+                slot->kind == BT_SLOT_STEP && root->n_fetched == 1;
     if (mine) { /* the buffers change hands, so that neither side allocates next time */
         bt_tensor old = *out;
         *out = *t;
@@ -496,7 +518,8 @@ static berth_status deliver(bt_run *run, int i, bt_tensor *out, uint64_t take, b
     return BERTH_OK;
 }
 
-static berth_status run_once(bt_run *run, bt_tensor *const *in, bt_tensor *const *out, uint64_t take, berth_error *error)
+static berth_status run_once(bt_run *run, bt_tensor *const *in, bt_tensor *const *out, uint64_t take,
+                             berth_error *error)
 {
     bt_plan *plan = run->plan;
     berth_status status = bind_feeds(run, in, error);
@@ -508,12 +531,15 @@ static berth_status run_once(bt_run *run, bt_tensor *const *in, bt_tensor *const
     }
     for (int p = 1; p < plan->env.n_places && !plan->env.function; p++) {
         bt_device *device = plan->env.places[p];
-        berth_status done = device->ops->compile && run->arena_bytes[p] ? device->ops->sync(device, status ? NULL : error) : BERTH_OK;
+        berth_status done = device->ops->compile && run->arena_bytes[p]
+                                ? device->ops->sync(device, status ? NULL : error)
+                                : BERTH_OK;
         if (!status) status = done;
     }
     /* Nothing of the caller's is left behind. */
     for (int i = 0; i < plan->n_feeds; i++)
-        if (plan->feeds[i] >= 0) run->values[plan->feeds[i]].buffer = NULL, run->values[plan->feeds[i]].data = NULL;
+        if (plan->feeds[i] >= 0)
+            run->values[plan->feeds[i]].buffer = NULL, run->values[plan->feeds[i]].data = NULL;
     return status;
 }
 
@@ -529,19 +555,20 @@ static berth_status check_feeds(const bt_plan *plan, bt_tensor *const *in, berth
 static berth_status fail_with_feeds(const bt_plan *plan, bt_tensor *const *in, berth_error *error)
 {
     char shape[BT_SHAPE_TEXT];
-    if (plan->env.function || error->status == BERTH_NO_MEMORY || error->status == BERTH_DEVICE) return error->status;
+    if (plan->env.function || error->status == BERTH_NO_MEMORY || error->status == BERTH_DEVICE)
+        return error->status;
     for (int i = 0; i < plan->n_feeds; i++) {
         size_t n = strlen(error->message);
-        snprintf(error->message + n, sizeof error->message - n, "%s'%s' %s", i ? ", " : " (with input ", plan->feed_names[i],
-                 bt_shape_text(&in[i]->shape, shape));
+        snprintf(error->message + n, sizeof error->message - n, "%s'%s' %s", i ? ", " : " (with input ",
+                 plan->feed_names[i], bt_shape_text(&in[i]->shape, shape));
     }
     size_t n = strlen(error->message);
     if (plan->n_feeds && n + 1 < sizeof error->message) memcpy(error->message + n, ")", 2);
     return error->status = BERTH_BAD_INPUT;
 }
 
-berth_status bt_plan_run(bt_plan *plan, const bt_services *services, bt_tensor *const *in, bt_tensor *const *out,
-                         uint64_t take, berth_error *error)
+berth_status bt_plan_run(bt_plan *plan, const bt_services *services, bt_tensor *const *in,
+                         bt_tensor *const *out, uint64_t take, berth_error *error)
 {
     berth_status status = check_feeds(plan, in, error);
     if (status) return status;

@@ -135,7 +135,8 @@ static void entry_free(bt_store *store, bt_packed *e)
 }
 
 /* Packs in place on the host, else into host memory that goes over to the device. */
-static berth_status fill(bt_store *store, void *dst, size_t bytes, bt_pack_fn *pack, void *user, berth_error *error)
+static berth_status fill(bt_store *store, void *dst, size_t bytes, bt_pack_fn *pack, void *user,
+                         berth_error *error)
 {
     bt_device *device = store->device;
     if (!device->ops->compile) return pack(user, dst, error);
@@ -155,8 +156,8 @@ static void enter(bt_store *store, bt_packed *e)
 }
 
 /* Packs a new entry and, when it can be found again, enters it. */
-static bt_packed *make(bt_store *store, bt_file *file, const bt_tensor *constant, const char *layout, size_t bytes,
-                       bt_pack_fn *pack, void *user, berth_error *error)
+static bt_packed *make(bt_store *store, bt_file *file, const bt_tensor *constant, const char *layout,
+                       size_t bytes, bt_pack_fn *pack, void *user, berth_error *error)
 {
     if (store->is_estimate) {
         bt_packed *e = entry_new(store, file ? constant->data : NULL, layout, bytes, error);
@@ -174,8 +175,8 @@ static bt_packed *make(bt_store *store, bt_file *file, const bt_tensor *constant
     return e;
 }
 
-bt_packed *bt_store_get(bt_store *store, const bt_tensor *constant, const char *layout, size_t bytes, bt_pack_fn *pack,
-                        void *user, berth_error *error)
+bt_packed *bt_store_get(bt_store *store, const bt_tensor *constant, const char *layout, size_t bytes,
+                        bt_pack_fn *pack, void *user, berth_error *error)
 {
     /* Only bytes that stay where they are can be recognised again: those of a mapped file. */
     bt_file *file = bt_source_file_of(store->source, constant->data);

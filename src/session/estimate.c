@@ -11,14 +11,18 @@ typedef struct stand_in {
     bt_device_ops ops;
 } stand_in;
 
-static berth_status rehearsal_open(const berth_session *s, bt_rehearsal *r, stand_in *stand_ins, berth_error *error)
+static berth_status rehearsal_open(const berth_session *s, bt_rehearsal *r, stand_in *stand_ins,
+                                   berth_error *error)
 {
     for (int i = 0; i < s->model->n_places; i++) {
         const bt_device *real = s->model->places[i];
         stand_ins[i].ops = *real->ops;
         stand_ins[i].ops.alloc = bt_cpu_ops.alloc, stand_ins[i].ops.free = bt_cpu_ops.free;
-        stand_ins[i].device = (bt_device){.index = real->index, .ordinal = real->ordinal, .physical = real->physical,
-                                          .ops = &stand_ins[i].ops, .is_cpu_shaped = real->is_cpu_shaped};
+        stand_ins[i].device = (bt_device){.index = real->index,
+                                          .ordinal = real->ordinal,
+                                          .physical = real->physical,
+                                          .ops = &stand_ins[i].ops,
+                                          .is_cpu_shaped = real->is_cpu_shaped};
         memcpy(stand_ins[i].device.name, real->name, sizeof real->name);
         r->places[i] = &stand_ins[i].device;
         r->stores[i] = bt_store_new_estimate(&s->model->source, r->places[i]);
@@ -45,7 +49,8 @@ static int64_t room_on(const berth_session *s, int place)
     const bt_device *device = s->model->places[place];
     int64_t held = atomic_load(&device->in_use), room = device->limit ? device->limit - held : INT64_MAX;
     bt_device_props props;
-    if (device->ops->compile && !device->ops->info(device, &props, NULL) && props.memory_free < room) room = props.memory_free;
+    if (device->ops->compile && !device->ops->info(device, &props, NULL) && props.memory_free < room)
+        room = props.memory_free;
     return room == INT64_MAX ? room : room + bt_store_bytes(s->model->stores[place]);
 }
 
@@ -110,21 +115,25 @@ static int64_t largest_batch(bt_plan *plan, shapes *x, int place, int64_t room, 
 
 /* ---- The answer --------------------------------------------------------------------------------------- */
 
-static berth_status refuse(const berth_session *s, int place, int64_t weights, int64_t activations, int64_t room, const shapes *x,
-                           berth_error *error)
+static berth_status refuse(const berth_session *s, int place, int64_t weights, int64_t activations,
+                           int64_t room, const shapes *x, berth_error *error)
 {
     bool batch = x->is_open && weights <= room;
-    return bt_fail(error, BERTH_DEVICE, "%s: the model does not fit: %lld bytes of weights and %lld of activations, where %lld are left%s",
-                   s->model->places[place]->name, (long long)weights, (long long)activations, (long long)room,
-                   batch ? "; not even a batch of 1 does" : "");
+    return bt_fail(
+        error, BERTH_DEVICE,
+        "%s: the model does not fit: %lld bytes of weights and %lld of activations, where %lld are left%s",
+        s->model->places[place]->name, (long long)weights, (long long)activations, (long long)room,
+        batch ? "; not even a batch of 1 does" : "");
 }
 
-static berth_status measure(berth_session *s, bt_plan *plan, const bt_names *names, bt_arena *arena, berth_error *error)
+static berth_status measure(berth_session *s, bt_plan *plan, const bt_names *names, bt_arena *arena,
+                            berth_error *error)
 {
     shapes x = {0};
     bool known = shape_feeds(arena, plan, names, &x);
     for (int p = 0; p < s->model->n_places; p++) {
-        int64_t room = room_on(s, p), weights = weights_of(plan, p), activations = known ? activations_of(plan, &x, p) : 0;
+        int64_t room = room_on(s, p), weights = weights_of(plan, p),
+                activations = known ? activations_of(plan, &x, p) : 0;
         if (activations < 0) activations = 0;
         if (room != INT64_MAX && weights + activations > room && weights + activations > 0)
             return refuse(s, p, weights, activations, room, &x, error);
@@ -136,7 +145,8 @@ static berth_status measure(berth_session *s, bt_plan *plan, const bt_names *nam
 static bool is_bounded(const berth_session *s)
 {
     bool bounded = false;
-    for (int i = 0; i < s->model->n_places; i++) bounded |= s->model->places[i]->limit || s->model->places[i]->ops->compile;
+    for (int i = 0; i < s->model->n_places; i++)
+        bounded |= s->model->places[i]->limit || s->model->places[i]->ops->compile;
     return bounded;
 }
 
@@ -158,14 +168,16 @@ berth_status bt_session_estimate(berth_session *s, bt_placing *placing, berth_er
     return status;
 }
 
-void bt_session_advise(const berth_session *s, bt_plan *plan, const berth_feed *feeds, size_t n_feeds, berth_error *error)
+void bt_session_advise(const berth_session *s, bt_plan *plan, const berth_feed *feeds, size_t n_feeds,
+                       berth_error *error)
 {
     bt_arena arena;
     bt_arena_init(&arena);
     bt_names names = {.feeds = feeds, .n_feeds = n_feeds};
     shapes x = {0};
     int64_t best = INT64_MAX, given = 0;
-    bool known = strstr(error->message, "out of memory") && shape_feeds(&arena, plan, &names, &x) && x.is_open;
+    bool known =
+        strstr(error->message, "out of memory") && shape_feeds(&arena, plan, &names, &x) && x.is_open;
     for (size_t i = 0; known && i < x.n; i++)
         if (x.has_batch[i] && x.tensors[i].shape.dim[0] > given) given = x.tensors[i].shape.dim[0];
     for (int p = 0; known && p < s->model->n_places; p++) {
@@ -175,6 +187,7 @@ void bt_session_advise(const berth_session *s, bt_plan *plan, const berth_feed *
     }
     size_t n = strlen(error->message);
     if (known && best < given)
-        snprintf(error->message + n, sizeof error->message - n, "; the largest batch that fits is %lld", (long long)best);
+        snprintf(error->message + n, sizeof error->message - n, "; the largest batch that fits is %lld",
+                 (long long)best);
     bt_arena_free(&arena);
 }

@@ -33,10 +33,11 @@ berth_context *berth_context_new(const berth_context_options *options, berth_err
 
 /* A default, which gives way to what was configured; GPUs that are not there are no matter of a file that serves many
  * machines. */
-static berth_status configure(berth_context *context, const char *device, const char *visible, int count, int growth,
-                              double fraction, const char *logical, berth_error *error)
+static berth_status configure(berth_context *context, const char *device, const char *visible, int count,
+                              int growth, double fraction, const char *logical, berth_error *error)
 {
-    berth_device_options options = {sizeof options, device, visible, count, growth, -1, fraction > 0 ? fraction : -1, logical};
+    berth_device_options options = {
+        sizeof options, device, visible, count, growth, -1, fraction > 0 ? fraction : -1, logical};
     berth_error why = {0};
     berth_status status = bt_registry_configure(context->registry, &options, true, &why);
     if (!status || status == BERTH_DEVICE) return BERTH_OK;
@@ -54,7 +55,8 @@ static berth_status apply(berth_context *context, const bt_config_proto *c, bert
     for (int i = 0; !status && i < (c->fraction > 0 ? BT_MAX_HARDWARE : c->n_logical); i++) {
         const char *logical = i < c->n_logical && *c->logical[i] ? c->logical[i] : NULL;
         snprintf(name, sizeof name, "GPU:%d", i);
-        if (logical || c->fraction > 0) status = configure(context, name, NULL, -1, -1, c->fraction, logical, error);
+        if (logical || c->fraction > 0)
+            status = configure(context, name, NULL, -1, -1, c->fraction, logical, error);
     }
     return status;
 }
@@ -126,7 +128,8 @@ const bt_signature *bt_model_signature(const berth_model *model, const char *nam
 
 void bt_port_spec(const bt_port *port, berth_spec *spec)
 {
-    *spec = (berth_spec){.name = port->key, .tensor = port->tensor, .dtype = port->dtype, .rank = port->shape.rank};
+    *spec = (berth_spec){
+        .name = port->key, .tensor = port->tensor, .dtype = port->dtype, .rank = port->shape.rank};
     for (int i = 0; i < port->shape.rank; i++) spec->dims[i] = port->shape.dim[i];
 }
 
@@ -137,8 +140,12 @@ static void infer_ports(berth_model *model, const bt_edge *edges, bt_port *ports
     bt_map written = {0};
     berth_error ignored = {0};
     bt_arena_init(&arena);
-    bt_pass_context x = {.source = &model->source, .functions = &model->source.functions, .arena = &arena, .written = &written,
-                         .n_fetches = n, .error = &ignored};
+    bt_pass_context x = {.source = &model->source,
+                         .functions = &model->source.functions,
+                         .arena = &arena,
+                         .written = &written,
+                         .n_fetches = n,
+                         .error = &ignored};
     bt_graph_init(&x.graph, &arena);
     const bt_signature *inputs = &model->whole;
     x.feeds = bt_arena_array(&arena, bt_edge, (size_t)inputs->n_inputs + 1);
@@ -192,7 +199,8 @@ static berth_status make_whole(berth_model *model, berth_error *error)
             if (!add_port(arena, node, 0, port)) return bt_fail_memory(error);
             port->dtype = bt_attr_type(node, "dtype", BERTH_NO_DTYPE);
             bt_attr_shape(node, "shape", &port->shape);
-        } else if (!consumed[i] && strcmp(node->op, "Const") && strcmp(node->op, "NoOp") && !(op && op->outputs && !*op->outputs)) {
+        } else if (!consumed[i] && strcmp(node->op, "Const") && strcmp(node->op, "NoOp") &&
+                   !(op && op->outputs && !*op->outputs)) {
             if (!add_port(arena, node, 0, &whole->outputs[whole->n_outputs])) return bt_fail_memory(error);
             sinks[whole->n_outputs++] = (bt_edge){(int32_t)i, 0};
         }
@@ -223,7 +231,8 @@ berth_status bt_model_places(berth_model *model, berth_error *error)
     berth_status status = BERTH_OK;
     pthread_mutex_lock(&lock);
     bt_registry_fix(registry);
-    for (size_t i = (size_t)model->n_places; !status && i < bt_registry_known(registry) && i < BT_MAX_PLACES; i++) {
+    for (size_t i = (size_t)model->n_places; !status && i < bt_registry_known(registry) && i < BT_MAX_PLACES;
+         i++) {
         model->places[i] = bt_registry_at(registry, i);
         model->stores[i] = bt_store_new(&model->source, model->places[i]);
         if (model->stores[i]) model->n_places++;
@@ -233,7 +242,8 @@ berth_status bt_model_places(berth_model *model, berth_error *error)
     return status;
 }
 
-static berth_status load_source(berth_model *model, const char *path, const berth_load_options *options, berth_error *error)
+static berth_status load_source(berth_model *model, const char *path, const berth_load_options *options,
+                                berth_error *error)
 {
     bt_format_options format = {0};
     if (options) format = (bt_format_options){.tags = options->tags, .structure = options->structure};
@@ -289,7 +299,9 @@ static bool tally_graph(tally *t, const bt_graph *g)
         bt_str op = bt_str_of(g->nodes[i].op);
         ptrdiff_t at = bt_map_get_index(&t->index, op);
         if (at < 0) {
-            if (!bt_grow(&t->counts, &t->room, t->n + 2, sizeof *t->counts) || !bt_map_put_index(&t->index, op, t->n)) return false;
+            if (!bt_grow(&t->counts, &t->room, t->n + 2, sizeof *t->counts) ||
+                !bt_map_put_index(&t->index, op, t->n))
+                return false;
             at = (ptrdiff_t)t->n++;
             t->counts[at] = (bt_op_count){g->nodes[i].op, 0};
         }

@@ -7,7 +7,10 @@
 #include "base/log.h"
 #include "session/session.h"
 
-static const char *keep(berth_session *s, const char *text) { return bt_arena_copy(&s->arena, text, strlen(text)); }
+static const char *keep(berth_session *s, const char *text)
+{
+    return bt_arena_copy(&s->arena, text, strlen(text));
+}
 
 static bt_placing *placing_new(berth_session *s, const bt_place_options *options, berth_error *error)
 {
@@ -23,7 +26,8 @@ static bt_placing *placing_new(berth_session *s, const bt_place_options *options
 /* As the session was asked to, but on this device where one is named. */
 static bt_placing *placing_on(berth_session *s, const char *device, bt_device *chosen, berth_error *error)
 {
-    bt_place_options options = {.device = device, .chosen = chosen, .rules = s->rules, .n_rules = s->n_rules, .hard = s->hard};
+    bt_place_options options = {
+        .device = device, .chosen = chosen, .rules = s->rules, .n_rules = s->n_rules, .hard = s->hard};
     return placing_new(s, &options, error);
 }
 
@@ -75,20 +79,25 @@ static bt_placing *place_auto(berth_session *s, berth_error *error)
 
 static bt_placing *last_resort(berth_session *s, berth_error *error)
 {
-    if (!s->last_resort) s->last_resort = placing_new(s, &(bt_place_options){.device = s->fallback, .hard = s->hard}, error);
+    if (!s->last_resort)
+        s->last_resort = placing_new(s, &(bt_place_options){.device = s->fallback, .hard = s->hard}, error);
     return s->last_resort;
 }
 
 bt_placing *bt_session_fall_back(berth_session *s, bt_placing *from, berth_error *error)
 {
     berth_error ignored = {0};
-    if (!s->fallback || error->status != BERTH_DEVICE || (from && (from == s->last_resort || from->refused))) return NULL;
+    if (!s->fallback || error->status != BERTH_DEVICE || (from && (from == s->last_resort || from->refused)))
+        return NULL;
     bt_placing *to = last_resort(s, &ignored);
-    if (!to || (from && bt_placer_device(from->placer) == bt_placer_device(to->placer) && !s->n_rules)) return NULL;
-    bool is_move = from == s->placing && from; /* of the whole session, not of one run; another run may have done it */
+    if (!to || (from && bt_placer_device(from->placer) == bt_placer_device(to->placer) && !s->n_rules))
+        return NULL;
+    bool is_move =
+        from == s->placing && from; /* of the whole session, not of one run; another run may have done it */
     if (is_move) s->placing = to, bt_session_drop_plans(s);
     if (is_move || !from || from != s->placing)
-        bt_log(BERTH_LOG_WARNING, "%s: %s runs on %s now", error->message, !from || is_move ? "the model" : "the work", s->fallback);
+        bt_log(BERTH_LOG_WARNING, "%s: %s runs on %s now", error->message,
+               !from || is_move ? "the model" : "the work", s->fallback);
     bt_error_clear(error);
     return to;
 }
@@ -108,10 +117,13 @@ static berth_status keep_options(berth_session *s, const berth_session_options *
     if (!*fallback || !strcasecmp(fallback, "none")) return BERTH_OK;
     if (!(s->fallback = keep(s, fallback))) return bt_fail_memory(error);
     if (bt_device_parse(fallback, &name, error)) return bt_error_prefix(error, "fall-back"), error->status;
-    return name.is_auto ? bt_fail(error, BERTH_BAD_ARGUMENT, "fall-back: must be a device, not '%s'", fallback) : BERTH_OK;
+    return name.is_auto
+               ? bt_fail(error, BERTH_BAD_ARGUMENT, "fall-back: must be a device, not '%s'", fallback)
+               : BERTH_OK;
 }
 
-berth_status bt_session_place_first(berth_session *s, const berth_session_options *options, berth_error *error)
+berth_status bt_session_place_first(berth_session *s, const berth_session_options *options,
+                                    berth_error *error)
 {
     berth_status status = keep_options(s, options, error);
     if (status) return status;
@@ -129,7 +141,8 @@ bt_placing *bt_session_placing(berth_session *s, const char *device, berth_error
     if (!device) return s->placing;
     for (bt_placing *p = s->placings; p; p = p->next)
         if (p->device && !strcmp(p->device, device)) return p;
-    bt_placing *placing = bt_device_is_open(device) ? place_auto(s, error) : placing_on(s, device, NULL, error);
+    bt_placing *placing =
+        bt_device_is_open(device) ? place_auto(s, error) : placing_on(s, device, NULL, error);
     if (!placing) return bt_session_fall_back(s, NULL, error);
     if (!(placing->device = keep(s, device))) return bt_fail_memory(error), NULL;
     placing->next = s->placings, s->placings = placing;
@@ -166,7 +179,8 @@ berth_status berth_session_place(berth_session *s, const char *nodes, const char
     const char *old_device = s->device, **old_rules = s->rules;
     size_t n_old = s->n_rules;
     bt_placing *placing = NULL;
-    if (!ask(s, nodes, device, error)) placing = s->device ? placing_on(s, s->device, NULL, error) : place_auto(s, error);
+    if (!ask(s, nodes, device, error))
+        placing = s->device ? placing_on(s, s->device, NULL, error) : place_auto(s, error);
     if (placing) bt_session_estimate(s, placing, error);
     if (error->status) s->device = old_device, s->rules = old_rules, s->n_rules = n_old;
     else {

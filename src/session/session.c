@@ -16,8 +16,8 @@ static const bt_port *port_of(const bt_port *ports, int n, const char *name)
 }
 
 /* A key of the signature, or a tensor's name. */
-static berth_status resolve(const berth_session *s, const char *name, bool is_feed, bt_edge *edge, const bt_port **port,
-                            berth_error *error)
+static berth_status resolve(const berth_session *s, const char *name, bool is_feed, bt_edge *edge,
+                            const bt_port **port, berth_error *error)
 {
     const bt_signature *sig = s->signature;
     *port = is_feed ? port_of(sig->inputs, sig->n_inputs, name) : port_of(sig->outputs, sig->n_outputs, name);
@@ -27,11 +27,13 @@ static berth_status resolve(const berth_session *s, const char *name, bool is_fe
     if (!bt_tensor_name(bt_str_of(*port ? (*port)->tensor : name), &node, &slot) || slot < 0)
         return bt_fail(error, BERTH_NOT_FOUND, "%s '%s': is no tensor's name", kind, name);
     int32_t index = bt_graph_find(&s->model->source.graph, node);
-    if (index < 0) return bt_fail(error, BERTH_NOT_FOUND, "%s '%s': the model has no such tensor", kind, name);
+    if (index < 0)
+        return bt_fail(error, BERTH_NOT_FOUND, "%s '%s': the model has no such tensor", kind, name);
     const bt_node *found = &s->model->source.graph.nodes[index];
     if (found->def && slot >= bt_node_outputs(found))
-        return bt_fail(error, BERTH_NOT_FOUND, "%s '%s': node '%s' (%s) has %d output%s", kind, name, found->name, found->op,
-                       bt_node_outputs(found), bt_node_outputs(found) == 1 ? "" : "s");
+        return bt_fail(error, BERTH_NOT_FOUND, "%s '%s': node '%s' (%s) has %d output%s", kind, name,
+                       found->name, found->op, bt_node_outputs(found),
+                       bt_node_outputs(found) == 1 ? "" : "s");
     *edge = (bt_edge){index, slot};
     return BERTH_OK;
 }
@@ -45,7 +47,8 @@ static bt_fact feed_fact(const berth_session *s, bt_edge edge, const bt_port *po
     bool is_input = bt_starts(node->op, "Placeholder");
     if (is_input && !fact.dtype) fact.dtype = bt_attr_type(node, "dtype", BERTH_NO_DTYPE);
     /* An old graph writes an unknown shape as an empty one. */
-    if (is_input && bt_attr_shape(node, "shape", &shape) && (shape.rank > 0 || s->model->source.producer >= 24))
+    if (is_input && bt_attr_shape(node, "shape", &shape) &&
+        (shape.rank > 0 || s->model->source.producer >= 24))
         bt_shape_merge(&fact.shape, &shape);
     if (!fact.dtype && feed->tensor) fact.dtype = feed->tensor->t.dtype;
     return fact;
@@ -72,7 +75,9 @@ static const char *name_at(const bt_names *n, size_t i)
 
 static bool is_for(const bt_session_plan *p, const bt_placing *placing, const bt_names *n)
 {
-    if (p->placing != placing || p->n_feeds != n->n_feeds || p->n_fetches != n->n_fetches || p->n_targets != n->n_targets) return false;
+    if (p->placing != placing || p->n_feeds != n->n_feeds || p->n_fetches != n->n_fetches ||
+        p->n_targets != n->n_targets)
+        return false;
     for (size_t i = 0; i < n->n_feeds + n->n_fetches + n->n_targets; i++)
         if (strcmp(p->names[i], name_at(n, i))) return false;
     return true;
@@ -96,7 +101,8 @@ typedef struct request_arrays {
     int32_t *targets;
 } request_arrays;
 
-static berth_status resolve_names(const berth_session *s, const bt_names *n, request_arrays *r, berth_error *error)
+static berth_status resolve_names(const berth_session *s, const bt_names *n, request_arrays *r,
+                                  berth_error *error)
 {
     const bt_port *port;
     for (size_t i = 0; i < n->n_feeds; i++) {
@@ -117,7 +123,8 @@ static berth_status resolve_names(const berth_session *s, const bt_names *n, req
         int slot;
         bool named = bt_tensor_name(bt_str_of(n->targets[i]), &node, &slot);
         r->targets[i] = named ? bt_graph_find(&s->model->source.graph, node) : -1;
-        if (r->targets[i] < 0) return bt_fail(error, BERTH_NOT_FOUND, "target '%s': the model has no such node", n->targets[i]);
+        if (r->targets[i] < 0)
+            return bt_fail(error, BERTH_NOT_FOUND, "target '%s': the model has no such node", n->targets[i]);
     }
     return BERTH_OK;
 }
@@ -152,25 +159,42 @@ static int place_of(void *user, const bt_node *node)
 }
 
 /* A plan, or as much of it as is dumped. */
-static bt_plan *make_plan(berth_session *s, bt_placing *placing, const bt_names *n, const bt_rehearsal *rehearsal, bt_fates *fates,
-                          const char *stage, bt_text *dump, berth_error *error)
+static bt_plan *make_plan(berth_session *s, bt_placing *placing, const bt_names *n,
+                          const bt_rehearsal *rehearsal, bt_fates *fates, const char *stage, bt_text *dump,
+                          berth_error *error)
 {
     bt_arena work;
     bt_arena_init(&work);
-    request_arrays r = {bt_arena_array(&work, bt_edge, n->n_feeds + 1), bt_arena_array(&work, bt_edge, n->n_fetches + 1),
-                        bt_arena_array(&work, bt_fact, n->n_feeds + 1), bt_arena_array(&work, const char *, n->n_feeds + 1),
-                        bt_arena_array(&work, int32_t, n->n_targets + 1)};
+    request_arrays r = {
+        bt_arena_array(&work, bt_edge, n->n_feeds + 1), bt_arena_array(&work, bt_edge, n->n_fetches + 1),
+        bt_arena_array(&work, bt_fact, n->n_feeds + 1), bt_arena_array(&work, const char *, n->n_feeds + 1),
+        bt_arena_array(&work, int32_t, n->n_targets + 1)};
     bt_plan *plan = NULL;
     if (!r.feeds || !r.fetches || !r.facts || !r.names || !r.targets) bt_fail_memory(error);
     else if (!resolve_names(s, n, &r, error) && !bt_source_unchanged(&s->model->source, error)) {
-        bt_plan_request request = {.graph = &s->model->source.graph, .as_written = true, .feeds = r.feeds, .feed_facts = r.facts,
-                                   .feed_names = r.names, .n_feeds = (int)n->n_feeds, .fetches = r.fetches,
-                                   .n_fetches = (int)n->n_fetches, .targets = r.targets, .n_targets = (int)n->n_targets,
-                                   .fates = fates, .dump_stage = stage, .dump = dump};
-        bt_plan_env env = {.source = &s->model->source, .functions = &s->model->source.functions,
-                           .pool = s->model->context->pool, .places = rehearsal ? rehearsal->places : s->model->places,
-                           .stores = rehearsal ? rehearsal->stores : s->model->stores, .n_places = s->model->n_places,
-                           .place = place_of, .place_user = placing, .hard = s->hard, .refused = &placing->refused,
+        bt_plan_request request = {.graph = &s->model->source.graph,
+                                   .as_written = true,
+                                   .feeds = r.feeds,
+                                   .feed_facts = r.facts,
+                                   .feed_names = r.names,
+                                   .n_feeds = (int)n->n_feeds,
+                                   .fetches = r.fetches,
+                                   .n_fetches = (int)n->n_fetches,
+                                   .targets = r.targets,
+                                   .n_targets = (int)n->n_targets,
+                                   .fates = fates,
+                                   .dump_stage = stage,
+                                   .dump = dump};
+        bt_plan_env env = {.source = &s->model->source,
+                           .functions = &s->model->source.functions,
+                           .pool = s->model->context->pool,
+                           .places = rehearsal ? rehearsal->places : s->model->places,
+                           .stores = rehearsal ? rehearsal->stores : s->model->stores,
+                           .n_places = s->model->n_places,
+                           .place = place_of,
+                           .place_user = placing,
+                           .hard = s->hard,
+                           .refused = &placing->refused,
                            .written = &s->written};
         placing->refused = false;
         plan = bt_plan_new(&env, &request, error);
@@ -180,8 +204,8 @@ static bt_plan *make_plan(berth_session *s, bt_placing *placing, const bt_names 
     return plan;
 }
 
-bt_plan *bt_session_make_plan(berth_session *s, bt_placing *placing, const bt_names *names, const bt_rehearsal *rehearsal,
-                              berth_error *error)
+bt_plan *bt_session_make_plan(berth_session *s, bt_placing *placing, const bt_names *names,
+                              const bt_rehearsal *rehearsal, berth_error *error)
 {
     return make_plan(s, placing, names, rehearsal, NULL, NULL, NULL, error);
 }
@@ -229,12 +253,16 @@ static bool enter_nodes(const bt_graph *g, bt_fates *fates)
     if (!bt_grow(&fates->list, &fates->room, g->n_nodes + 1, sizeof *fates->list)) return false;
     for (; fates->n < g->n_nodes; fates->n++) {
         const bt_node *node = &g->nodes[fates->n];
-        fates->list[fates->n] = (bt_fate){.kind = BT_FATE_PRUNED, .name = node->name, .op = node->op, .device = node->device};
+        fates->list[fates->n] =
+            (bt_fate){.kind = BT_FATE_PRUNED, .name = node->name, .op = node->op, .device = node->device};
     }
     return true;
 }
 
-static bool does_work(const bt_fate *fate) { return fate->kind == BT_FATE_KEPT || fate->kind == BT_FATE_FUSED; }
+static bool does_work(const bt_fate *fate)
+{
+    return fate->kind == BT_FATE_KEPT || fate->kind == BT_FATE_FUSED;
+}
 
 /* A line a node that does work, as TensorFlow's log_device_placement has them. */
 static bool log_placement(berth_session *s, const bt_session_plan *p)
@@ -247,7 +275,8 @@ static bool log_placement(berth_session *s, const bt_session_plan *p)
         bt_place place;
         if (!does_work(fate)) continue;
         ok = bt_place_node(p->placing->placer, fate->name, fate->op, fate->device, &work, &place);
-        if (ok) bt_log(BERTH_LOG_INFO, "%s: (%s): %s", fate->name, fate->op, s->model->places[fate->place]->name);
+        if (ok)
+            bt_log(BERTH_LOG_INFO, "%s: (%s): %s", fate->name, fate->op, s->model->places[fate->place]->name);
     }
     bt_arena_free(&work);
     return ok;
@@ -285,11 +314,13 @@ static bt_session_plan *plan_for(berth_session *s, bt_placing *placing, const bt
 static bt_services services_of(berth_session *s, const berth_run_options *options)
 {
     bt_services services = {.resources = s->resources, .profile = s->profile};
-    if (options && options->size >= sizeof *options) services.cancel = options->cancel, services.max_iterations = options->max_iterations;
+    if (options && options->size >= sizeof *options)
+        services.cancel = options->cancel, services.max_iterations = options->max_iterations;
     return services;
 }
 
-static berth_status feed_assets(const bt_source *source, berth_tensor *tensors, berth_feed *feeds, berth_error *error)
+static berth_status feed_assets(const bt_source *source, berth_tensor *tensors, berth_feed *feeds,
+                                berth_error *error)
 {
     for (int i = 0; i < source->n_asset_feeds; i++) {
         const char *path = source->asset_feeds[i].key;
@@ -310,9 +341,13 @@ static berth_status initialise(berth_session *s, bt_placing *placing, berth_erro
     berth_tensor *tensors = bt_calloc(n + 1, sizeof *tensors);
     berth_feed *feeds = bt_calloc(n + 1, sizeof *feeds);
     bt_tensor **in = bt_calloc(n + 1, sizeof *in);
-    berth_status status = tensors && feeds && in ? feed_assets(source, tensors, feeds, error) : bt_fail_memory(error);
+    berth_status status =
+        tensors && feeds && in ? feed_assets(source, tensors, feeds, error) : bt_fail_memory(error);
     if (!status) {
-        bt_names names = {.feeds = feeds, .n_feeds = n, .targets = source->init_targets, .n_targets = (size_t)source->n_init_targets};
+        bt_names names = {.feeds = feeds,
+                          .n_feeds = n,
+                          .targets = source->init_targets,
+                          .n_targets = (size_t)source->n_init_targets};
         bt_plan *plan = make_plan(s, placing, &names, NULL, NULL, NULL, NULL, error);
         bt_services services = services_of(s, NULL);
         for (size_t i = 0; i < n; i++) in[i] = &tensors[i].t;
@@ -373,7 +408,8 @@ void berth_session_free(berth_session *s)
 /* ---- Runs ---- */
 
 /* The plan for a run; *placing: where, or NULL to be found. */
-static bt_session_plan *begin(berth_session *s, bt_placing **placing, const char *device, const bt_names *names, berth_error *error)
+static bt_session_plan *begin(berth_session *s, bt_placing **placing, const char *device,
+                              const bt_names *names, berth_error *error)
 {
     pthread_mutex_lock(&s->lock);
     if (!*placing) *placing = bt_session_placing(s, device, error);
@@ -412,18 +448,20 @@ static bt_names names_of(const berth_feed *feeds, size_t n_feeds, const berth_fe
                          const berth_run_options *options)
 {
     bt_names n = {.feeds = feeds, .n_feeds = n_feeds, .fetches = fetches, .n_fetches = n_fetches};
-    if (options && options->size >= sizeof *options) n.targets = options->targets, n.n_targets = options->n_targets;
+    if (options && options->size >= sizeof *options)
+        n.targets = options->targets, n.n_targets = options->n_targets;
     return n;
 }
 
 enum { FEW = 16 }; /* feeds and fetches whose arrays fit on the stack */
 
-static berth_status run_plan(berth_session *s, bt_plan *plan, const berth_feed *feeds, size_t n_feeds, berth_feed *fetches,
-                             size_t n_fetches, const berth_run_options *options, bt_tensor **pointers, berth_tensor **made,
-                             berth_error *error)
+static berth_status run_plan(berth_session *s, bt_plan *plan, const berth_feed *feeds, size_t n_feeds,
+                             berth_feed *fetches, size_t n_fetches, const berth_run_options *options,
+                             bt_tensor **pointers, berth_tensor **made, berth_error *error)
 {
     for (size_t i = 0; i < n_feeds; i++) {
-        if (!feeds[i].tensor) return bt_fail(error, BERTH_BAD_INPUT, "input '%s': has no tensor", feeds[i].name);
+        if (!feeds[i].tensor)
+            return bt_fail(error, BERTH_BAD_INPUT, "input '%s': has no tensor", feeds[i].name);
         pointers[i] = &feeds[i].tensor->t;
     }
     for (size_t i = 0; i < n_fetches; i++) {
@@ -444,8 +482,8 @@ static berth_status run_plan(berth_session *s, bt_plan *plan, const berth_feed *
     return status;
 }
 
-berth_status berth_session_run(berth_session *s, const berth_feed *feeds, size_t n_feeds, berth_feed *fetches, size_t n_fetches,
-                               const berth_run_options *options, berth_error *error)
+berth_status berth_session_run(berth_session *s, const berth_feed *feeds, size_t n_feeds, berth_feed *fetches,
+                               size_t n_fetches, const berth_run_options *options, berth_error *error)
 {
     berth_error own;
     if (!error) error = &own;
@@ -459,7 +497,8 @@ berth_status berth_session_run(berth_session *s, const berth_feed *feeds, size_t
     if (!pointers || !made) bt_fail_memory(error);
     for (bt_placing *placing = NULL; pointers && made;) {
         bt_session_plan *p = begin(s, &placing, device_of(options), &names, error);
-        if (p && run_plan(s, p->plan, feeds, n_feeds, fetches, n_fetches, options, pointers, made, error) == BERTH_DEVICE)
+        if (p && run_plan(s, p->plan, feeds, n_feeds, fetches, n_fetches, options, pointers, made, error) ==
+                     BERTH_DEVICE)
             bt_session_advise(s, p->plan, feeds, n_feeds, error);
         if (p) end(s, p);
         if (!error->status || !goes_on(s, &placing, error)) break;
@@ -468,8 +507,9 @@ berth_status berth_session_run(berth_session *s, const berth_feed *feeds, size_t
     return error->status;
 }
 
-berth_status berth_session_prepare(berth_session *s, const berth_feed *feeds, size_t n_feeds, const berth_feed *fetches,
-                                   size_t n_fetches, const berth_run_options *options, berth_error *error)
+berth_status berth_session_prepare(berth_session *s, const berth_feed *feeds, size_t n_feeds,
+                                   const berth_feed *fetches, size_t n_fetches,
+                                   const berth_run_options *options, berth_error *error)
 {
     berth_error own;
     if (!error) error = &own;
@@ -482,7 +522,8 @@ berth_status berth_session_prepare(berth_session *s, const berth_feed *feeds, si
     for (size_t i = 0; given && i < n_feeds; i++) in[i] = &feeds[i].tensor->t;
     for (bt_placing *placing = NULL;;) {
         bt_session_plan *p = begin(s, &placing, device_of(options), &names, error);
-        if (p && given && bt_plan_warm(p->plan, in, error) == BERTH_DEVICE) bt_session_advise(s, p->plan, feeds, n_feeds, error);
+        if (p && given && bt_plan_warm(p->plan, in, error) == BERTH_DEVICE)
+            bt_session_advise(s, p->plan, feeds, n_feeds, error);
         if (p) end(s, p);
         if (!error->status || !goes_on(s, &placing, error)) break;
     }
@@ -540,13 +581,15 @@ static berth_status list_nodes(berth_session *s, const bt_session_plan *p, berth
         bool ok = bt_place_node(p->placing->placer, fate->name, fate->op, fate->device, &s->listing, &place);
         const char *reason = ok ? reason_of(&s->listing, fate, &place) : NULL;
         if (!reason) return bt_fail_memory(error);
-        s->listed[i] = (berth_placement){fate->name, fate->op, place.requested, does_work(fate) ? s->model->places[fate->place]->name : "", reason};
+        s->listed[i] = (berth_placement){fate->name, fate->op, place.requested,
+                                         does_work(fate) ? s->model->places[fate->place]->name : "", reason};
     }
     return BERTH_OK;
 }
 
-berth_status berth_session_placement(berth_session *s, const berth_feed *feeds, size_t n_feeds, const berth_feed *fetches,
-                                     size_t n_fetches, const berth_placement **nodes, size_t *n_nodes, size_t *n_copies,
+berth_status berth_session_placement(berth_session *s, const berth_feed *feeds, size_t n_feeds,
+                                     const berth_feed *fetches, size_t n_fetches,
+                                     const berth_placement **nodes, size_t *n_nodes, size_t *n_copies,
                                      berth_error *error)
 {
     berth_error own;
@@ -574,7 +617,8 @@ static void add_memory(const bt_plan *plan, int place, berth_memory *memory)
     for (size_t i = 0; i < plan->n_bodies; i++) add_memory(plan->bodies[i], place, memory);
 }
 
-berth_status berth_session_memory(berth_session *s, const char *device, berth_memory *memory, berth_error *error)
+berth_status berth_session_memory(berth_session *s, const char *device, berth_memory *memory,
+                                  berth_error *error)
 {
     berth_error own;
     if (!error) error = &own;
@@ -603,12 +647,14 @@ static berth_status unknown_stage(const char *stage, berth_error *error)
 {
     bt_text list = {0};
     for (const bt_pass *pass = bt_passes; pass->name; pass++) bt_text_print(&list, "%s, ", pass->name);
-    bt_fail(error, BERTH_BAD_ARGUMENT, "there is no stage '%s'; there are: source, prune, %splan", stage, list.p ? list.p : "");
+    bt_fail(error, BERTH_BAD_ARGUMENT, "there is no stage '%s'; there are: source, prune, %splan", stage,
+            list.p ? list.p : "");
     bt_text_free(&list);
     return BERTH_BAD_ARGUMENT;
 }
 
-berth_status berth_session_dump(berth_session *s, const char *stage, berth_write_fn *write, void *user, berth_error *error)
+berth_status berth_session_dump(berth_session *s, const char *stage, berth_write_fn *write, void *user,
+                                berth_error *error)
 {
     berth_error own;
     if (!error) error = &own;
@@ -625,7 +671,8 @@ berth_status berth_session_dump(berth_session *s, const char *stage, berth_write
         pthread_mutex_unlock(&s->lock);
     }
     if (!error->status && text.failed) bt_fail_memory(error);
-    if (!error->status && text.n && write(user, text.p, text.n)) bt_fail(error, BERTH_CANCELLED, "the dump was stopped");
+    if (!error->status && text.n && write(user, text.p, text.n))
+        bt_fail(error, BERTH_CANCELLED, "the dump was stopped");
     bt_text_free(&text);
     bt_arena_free(&work);
     return error->status;
