@@ -7,10 +7,10 @@
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
-#if CLI_PNG
+#if BERTH_PNG
 #include <png.h>
 #endif
-#if CLI_JPEG
+#if BERTH_JPEG
 #include <jpeglib.h>
 #include <jerror.h>
 #endif
@@ -39,7 +39,7 @@ static cli_picture make(const struct source *s, uint64_t width, uint64_t height,
     return p;
 }
 
-#if CLI_PNG
+#if BERTH_PNG
 static _Noreturn void png_fault(png_structp png, png_const_charp message)
 {
     damaged(png_get_error_ptr(png), message);
@@ -81,7 +81,7 @@ static cli_picture decode_png(struct source *s)
 }
 #endif
 
-#if CLI_JPEG
+#if BERTH_JPEG
 static void jpeg_fault(j_common_ptr jpeg)
 {
     char message[JMSG_LENGTH_MAX];
@@ -137,10 +137,10 @@ cli_picture cli_decode(const char *where, const char *path, cli_bytes file)
 {
     struct source s = {where, path, file, 0};
     bool png = file.p[0] == 0x89;
-#if CLI_PNG
+#if BERTH_PNG
     if (png) return decode_png(&s);
 #endif
-#if CLI_JPEG
+#if BERTH_JPEG
     if (!png) return decode_jpeg(&s);
 #endif
     cli_fail(CLI_MODEL, "%s%s: this berth was built without %s", s.where, s.path, png ? "libpng" : "libjpeg");

@@ -128,7 +128,7 @@ static int version(void)
     packed = " (none that is compressed: built without zlib)";
 #endif
     printf("berth %s\npictures: %s\narrays: .npy, .npz%s\n", berth_version(),
-           pictures[CLI_PNG + 2 * CLI_JPEG], packed);
+           pictures[BERTH_PNG + 2 * BERTH_JPEG], packed);
     return cli_done();
 }
 
