@@ -18,22 +18,22 @@ berth_status bt_decode_bmp(bt_image *im)
     int64_t bits = (int64_t)bt_read_uint(&r, 2);
     bool is_top_down = height < 0;
     if (is_top_down) height = -height;
-    int channels = im->channels ? im->channels : (int)(bits / 8);
-    if (channels * 8 != bits || (channels != 1 && channels != 3 && channels != 4))
-        return bt_call_fail(im->c, "a BMP picture of %lld bits a pixel, asked for %d channels",
-                            (long long)bits, im->channels);
+    int inside = (int)(bits / 8), channels = im->channels ? im->channels : inside;
+    if (bits != 8 && bits != 24 && bits != 32)
+        return bt_call_unsupported(im->c, "a BMP picture of %lld bits a pixel", (long long)bits);
     if (width <= 0 || height == 0 || width > INT32_MAX / 4 / height)
         return bt_call_fail(im->c, "a BMP picture of %lld x %lld", (long long)width, (long long)height);
-    size_t row = (size_t)(width * channels), stride = bt_align(row, 4);
+    size_t row = (size_t)(width * inside), stride = bt_align(row, 4);
     if (start > im->n || (im->n - start) / stride + ((im->n - start) % stride >= row) < (size_t)height)
         return bt_call_fail(im->c, "the BMP picture is cut short");
     uint8_t *to = bt_image_room(im, 1, height, width, channels, 8);
     if (!to) return BERTH_NO_MEMORY;
     for (int64_t y = 0; y < height; y++) {
         const uint8_t *from = im->file + start + (size_t)(is_top_down ? y : height - 1 - y) * stride;
-        for (int64_t x = 0; x < width; x++, from += channels, to += channels) {
-            for (int i = 0; i < channels; i++) to[i] = from[i];
-            if (channels > 1) to[0] = from[2], to[2] = from[0]; /* blue, green, red in the file */
+        for (int64_t x = 0; x < width; x++, from += inside, to += channels) {
+            to[0] = from[inside == 1 ? 0 : 2]; /* blue, green, red in the file */
+            if (channels > 1) to[1] = from[inside == 1 ? 0 : 1], to[2] = from[0];
+            if (channels == 4) to[3] = inside == 4 ? from[3] : 255;
         }
     }
     return BERTH_OK;

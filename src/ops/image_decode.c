@@ -84,7 +84,7 @@ static berth_status check_format(const bt_image *im, kind kind)
     if ((is_bmp_op && kind != KIND_BMP) || (is_crop_op && kind != KIND_JPEG) ||
         (kind == KIND_BMP && !is_bmp_op && !is_op(node, "DecodeImage")))
         return bt_call_fail(im->c, "a %s picture, which this op does not read", names[kind]);
-    bool no_grey = kind == KIND_GIF, no_alpha = kind == KIND_JPEG || kind == KIND_GIF;
+    bool no_grey = kind == KIND_GIF || kind == KIND_BMP, no_alpha = kind == KIND_JPEG || kind == KIND_GIF;
     if ((im->channels == 1 && no_grey) || (im->channels == 4 && no_alpha))
         return bt_call_fail(im->c, "%d channels of a %s picture", im->channels, names[kind]);
     return BERTH_OK;
@@ -100,7 +100,7 @@ static berth_status run_decode(bt_call *c)
     if (c->in[0]->dtype != BERTH_STRING) return bt_call_fail(c, "contents must be a string");
     const bt_string *file = c->in[0]->data;
     bt_image im = {.c = c, .file = (const uint8_t *)file->p, .n = file->n, .dtype = fact.dtype, .rank = 3};
-    im.channels = (int)bt_attr_int(c->node, "channels", 0);
+    im.channels = (int)bt_attr_int(c->node, "channels", is_op(c->node, "DecodeGif") ? 3 : 0);
     if (!im.n) return bt_call_fail(c, "contents is empty");
     if (im.n > INT32_MAX) return bt_call_fail(c, "a file of %zu bytes is too large", im.n);
     int32_t crop[4];
