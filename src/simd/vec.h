@@ -1,5 +1,5 @@
 /* Vector maths on float rows: y and x may be the same pointer, never overlap otherwise; any n >= 0, any
- * alignment. Accuracy: within 4 ulp of the exact function for normal results (tanh and erf 5, erf-based gelu 8), NaN and
+ * alignment. Accuracy: within 4 ulp of the exact function for normal results (tanh 5, erf-based gelu 8), NaN and
  * infinity as TensorFlow's kernels have them. */
 #ifndef BT_VEC_H
 #define BT_VEC_H

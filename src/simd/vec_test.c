@@ -61,7 +61,7 @@ static double allowed(bt_vec_unary f, double x)
     if (f == BT_VEC_AFFINE || f == BT_VEC_HARD_SWISH || f == BT_VEC_HARD_SIGMOID) return x > -2.9 ? 16 : 1e9;
     if (f == BT_VEC_GELU_TANH) return x < 0 ? 8 + 3 * x * x : 8; /* e^u carries the rounding of u, up to 90 */
     if (f == BT_VEC_RSQRT && fabs(x) < 0x1p-126) return INFINITY; /* of subnormals: infinity, as in TensorFlow */
-    return f == BT_VEC_GELU ? 8 : f == BT_VEC_TANH || f == BT_VEC_ERF ? 5 : 4;
+    return f == BT_VEC_GELU ? 8 : f == BT_VEC_TANH ? 5 : 4;
 }
 
 enum { N = 1 << 16 };
