@@ -26,7 +26,7 @@ typedef struct cli_pair {
 typedef struct cli_options {
     const char *model, *signature, *tags, *structure, *device, *stage, *labels, *trace;
     const char *fallback, *config;
-    cli_list inputs, outputs, shapes, rules;
+    cli_list inputs, outputs, shapes, rules, op_libraries;
     cli_list visible, limits, fractions, counts, logical; /* of devices: NAME=VALUE */
     bool json, hard_placement, soft_placement, log_placement, growth, bgr;
     int64_t threads, top; /* 0: not given */

@@ -60,6 +60,7 @@ static const struct option {
      "tags of the MetaGraph (default: serve, or the only one)"},
     {"--structure", "ARCH.json", SESSION, TEXT, AT(structure),
      "Keras architecture for a file of weights alone"},
+    {"--op-library", "FILE.so", SESSION, LIST, AT(op_libraries), "a shared library with ops of your own; its code runs"},
     {"--device", "DEVICE", SESSION, TEXT, AT(device), "/CPU:0, GPU or auto (default)"},
     {"--rule", "PATTERN=DEVICE", SESSION, LIST, AT(rules), "nodes by name, or op:TYPE; the last match wins"},
     {"--fallback", "DEVICE", SESSION, TEXT, AT(fallback),
@@ -291,7 +292,7 @@ int main(int argc, char **argv)
         cli_fail(CLI_USAGE, "%s: which model? (berth %s --help says more)", verb->name, verb->name);
     int status = verb->run(&options);
     free(options.inputs.items), free(options.outputs.items), free(options.shapes.items),
-        free(options.rules.items), free(options.visible.items), free(options.counts.items),
+        free(options.rules.items), free(options.op_libraries.items), free(options.visible.items), free(options.counts.items),
         free(options.logical.items), free(options.limits.items), free(options.fractions.items);
     return status;
 }

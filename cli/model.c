@@ -64,6 +64,8 @@ void cli_open(cli_model *m, const cli_options *options)
     load.tags = options->tags;
     load.structure = options->structure;
     berth_set_log(log_line, options->log_placement || options->config ? BERTH_LOG_INFO : BERTH_LOG_WARNING, NULL);
+    for (size_t i = 0; i < options->op_libraries.n; i++)
+        if (berth_op_library_load(options->op_libraries.items[i], &error)) cli_fail(CLI_MODEL, "%s", error.message);
     cli_progress("loading");
     m->model = berth_model_load(strcmp(options->model, "-") ? options->model : stdin_path(), &load, &error);
     if (!m->model) cli_fail_with(&error);

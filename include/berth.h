@@ -39,11 +39,7 @@
 extern "C" {
 #endif
 
-#if defined(BERTH_BUILD)
 #define BERTH_API __attribute__((visibility("default")))
-#else
-#define BERTH_API
-#endif
 
 #define BERTH_VERSION "0.1.0"
 #define BERTH_MAX_RANK 8 /* tensors have at most this many dimensions */
@@ -239,6 +235,103 @@ BERTH_API berth_status berth_model_output(const berth_model *model, const char *
 BERTH_API bool berth_model_op(const berth_model *model, size_t index, const char **op, size_t *count);
 /* Bytes of all constants and variables. */
 BERTH_API int64_t berth_model_weight_bytes(const berth_model *model);
+
+/* ---- Ops of your own ---------------------------------------------------------------------------------- */
+
+/* An op that a graph names and this build lacks can come from the program itself (berth_op_register) or from a shared
+ * library (berth_op_library_load); examples/custom_op has one. Such ops belong to the process, and are there for the
+ * models that are loaded after them. */
+
+#define BERTH_OP_INTERFACE 1 /* the version of this part of the header */
+
+/* What an op's functions are given: a node and its tensors. It is valid during the call, in the thread of the call. */
+typedef struct berth_op_call berth_op_call;
+
+typedef struct berth_op {
+    const char *name;    /* as nodes have it: "Mish" */
+    const char *outputs; /* names of the outputs, "y,z"; NULL: one */
+    bool is_stateful;    /* has an effect, or gives different results for the same inputs: it is never computed ahead */
+    /* Says dtype and shape of every output by berth_op_set_output, as far as they can be told from what is known of the
+     * inputs. Runs for each new input shape: it must be cheap. NULL: the dtype is that of input 0, shapes are unknown. */
+    berth_status (*infer)(berth_op_call *call);
+    /* Computes every output, on the host. May run in several threads at once. */
+    berth_status (*run)(berth_op_call *call);
+    /* The same on a device with kernels, by berth_op_launch: the data of tensors are then addresses of the device, but for
+     * those of host_inputs. NULL: such a device does not have the op. */
+    berth_status (*run_on_device)(berth_op_call *call);
+    uint64_t host_inputs;  /* bit i: run_on_device reads input i on the host */
+    uint32_t device_types; /* bit 1 << dtype: those of the attribute T that run_on_device takes; 0: half, bfloat16, float, int32 */
+} berth_op;
+
+/* What a library of ops defines, under the name berth_ops:
+ *     const berth_op_library berth_ops = {BERTH_OP_INTERFACE, ops, sizeof ops / sizeof *ops}; */
+typedef struct berth_op_library {
+    int op_interface;   /* BERTH_OP_INTERFACE of the header that it was built with */
+    const berth_op *ops;
+    size_t n_ops;
+} berth_op_library;
+extern BERTH_API const berth_op_library berth_ops; /* in a library of ops; berth itself has none */
+
+/* Adds an op. The struct and its texts must stay. An op of this name that is there already is a BERTH_BAD_ARGUMENT, unless
+ * it is this very struct. */
+BERTH_API berth_status berth_op_register(const berth_op *op, berth_error *error);
+/* Opens a shared library, which stays open, and adds all its ops or, on failure, none. It runs the library's code. */
+BERTH_API berth_status berth_op_library_load(const char *path, berth_error *error);
+
+/* Of the node: attributes; `otherwise` where there is none of that name and kind. Lists: fills at most `most` and gives how
+ * many there are, -1 for no such attribute. */
+BERTH_API int64_t berth_op_int(const berth_op_call *call, const char *attribute, int64_t otherwise);
+BERTH_API float berth_op_float(const berth_op_call *call, const char *attribute, float otherwise);
+BERTH_API bool berth_op_bool(const berth_op_call *call, const char *attribute, bool otherwise);
+BERTH_API const char *berth_op_string(const berth_op_call *call, const char *attribute, const char *otherwise);
+BERTH_API berth_dtype berth_op_type(const berth_op_call *call, const char *attribute, berth_dtype otherwise);
+BERTH_API int berth_op_ints(const berth_op_call *call, const char *attribute, int64_t *values, int most);
+
+BERTH_API int berth_op_input_count(const berth_op_call *call);
+/* dtype, rank and dims of an input: in infer as far as they are known (dtype 0, rank or dims -1), else exact. The names are
+ * NULL. False, and all unknown, for an index out of range. */
+BERTH_API bool berth_op_input(const berth_op_call *call, int index, berth_spec *spec);
+/* The integers of an input, where they are known: in infer those of constants and of small tensors of shapes. Fills at most
+ * `most` and gives how many there are; -1: they are not known, no integers, or on a device. */
+BERTH_API int berth_op_input_ints(const berth_op_call *call, int index, int64_t *values, int most);
+/* The elements of an input, row-major. NULL in infer, for strings, and for an index out of range. */
+BERTH_API const void *berth_op_input_data(const berth_op_call *call, int index);
+/* Element `element` of an input of strings. NULL where there is none. */
+BERTH_API const char *berth_op_input_string(const berth_op_call *call, int index, int64_t element, size_t *n);
+
+/* In infer: what is known of an output. */
+BERTH_API berth_status berth_op_set_output(berth_op_call *call, int index, berth_dtype dtype, int rank, const int64_t *dims);
+/* When it runs: memory for an output, once each, before it is written; not the memory of any input. Strings: all empty, and
+ * set by berth_op_set_string. NULL on failure: return then what berth_op_status gives. */
+BERTH_API void *berth_op_output(berth_op_call *call, int index, berth_dtype dtype, int rank, const int64_t *dims);
+BERTH_API berth_status berth_op_set_string(berth_op_call *call, int index, int64_t element, const char *bytes, size_t n);
+/* Working memory until the call ends, on the device that it runs on; 64-byte aligned. NULL on failure. */
+BERTH_API void *berth_op_scratch(berth_op_call *call, size_t bytes);
+
+/* body(user, begin, end) over disjoint ranges that cover [0, n), each of at least `grain` elements, in several threads. */
+typedef void berth_op_range(void *user, int64_t begin, int64_t end);
+BERTH_API void berth_op_parallel(berth_op_call *call, int64_t n, int64_t grain, berth_op_range *body, void *user);
+
+typedef enum berth_op_arg_kind { BERTH_ARG_POINTER, BERTH_ARG_INT32, BERTH_ARG_INT64, BERTH_ARG_FLOAT } berth_op_arg_kind;
+typedef struct berth_op_arg {
+    berth_op_arg_kind kind;
+    union {
+        const void *pointer;
+        int32_t i;
+        int64_t l;
+        float f;
+    } value;
+} berth_op_arg;
+
+/* In run_on_device: launches kernel `kernel` of `source` over n work items. The source is text in the dialect that
+ * docs/architecture.md describes (KERNEL, GLOBAL, EACH, LOAD, STORE ...), must stay, and is compiled once for each dtype T. */
+BERTH_API berth_status berth_op_launch(berth_op_call *call, const char *source, berth_dtype T, const char *kernel, int64_t n,
+                                       const berth_op_arg *args, int n_args);
+
+/* Fails the call with a message, behind the node's name; gives the status to return. */
+BERTH_API berth_status berth_op_fail(berth_op_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Of the last failure in this call; BERTH_OK when there was none. */
+BERTH_API berth_status berth_op_status(const berth_op_call *call);
 
 /* Receives text piece by piece; a nonzero result stops the dump. */
 typedef int berth_write_fn(void *user, const char *text, size_t n);

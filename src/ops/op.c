@@ -1,7 +1,8 @@
-/* The table of all ops: looked up by name through a hash that is filled once. */
+/* The table of all ops: looked up by name through a hash that is filled once, and to which custom.c adds. */
 #include "ops/op.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define OPS(family) extern const bt_op bt_ops_##family[];
@@ -15,35 +16,55 @@ static const bt_op *const families[] = {
     NULL,
 };
 
+static const char *const family_names[] = {
+#define OPS(family) #family,
+#include "ops/ops.def"
+#undef OPS
+};
+
 /* A power of two well above the number of ops. */
 enum { TABLE_SIZE = 4096 };
-static const bt_op *table[TABLE_SIZE];
+static const bt_op *_Atomic table[TABLE_SIZE];
 static pthread_once_t table_once = PTHREAD_ONCE_INIT;
 
-static const bt_op **table_slot(const char *name)
+static const bt_op *_Atomic *table_slot(const char *name)
 {
     size_t i = bt_hash(name, strlen(name)) & (TABLE_SIZE - 1);
-    while (table[i] && strcmp(table[i]->name, name)) i = (i + 1) & (TABLE_SIZE - 1);
+    for (const bt_op *op; (op = atomic_load(&table[i])) && strcmp(op->name, name);) i = (i + 1) & (TABLE_SIZE - 1);
     return &table[i];
 }
 
 static void fill_table(void)
 {
     for (size_t f = 0; families[f]; f++)
-        for (const bt_op *op = families[f]; op->name; op++) *table_slot(op->name) = op;
+        for (const bt_op *op = families[f]; op->name; op++) atomic_store(table_slot(op->name), op);
 }
 
 const bt_op *bt_op_find(const char *name)
 {
     pthread_once(&table_once, fill_table);
-    return *table_slot(name);
+    return atomic_load(table_slot(name));
 }
 
-const bt_op *bt_op_at(size_t index)
+bool bt_op_add(const bt_op *op)
+{
+    static _Atomic int n_added;
+    const bt_op *none = NULL;
+    pthread_once(&table_once, fill_table);
+    if (atomic_fetch_add(&n_added, 1) >= TABLE_SIZE / 4) return false;
+    /* Another thread may take the slot first: then the search goes on from there. */
+    for (;; none = NULL) {
+        const bt_op *_Atomic *slot = table_slot(op->name);
+        if (atomic_compare_exchange_strong(slot, &none, op)) return true;
+        if (!strcmp(none->name, op->name)) return false;
+    }
+}
+
+const bt_op *bt_op_at(size_t index, const char **family)
 {
     for (size_t f = 0; families[f]; f++)
         for (const bt_op *op = families[f]; op->name; op++)
-            if (index-- == 0) return op;
+            if (index-- == 0) return *family = family_names[f], op;
     return NULL;
 }
 

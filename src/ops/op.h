@@ -186,7 +186,9 @@ typedef struct bt_op {
 #define BT_HOST_LAST (1ull << 63)
 
 const bt_op *bt_op_find(const char *name);      /* NULL: unknown */
-const bt_op *bt_op_at(size_t index);            /* all records, in the order of ops.def; NULL past the end */
+/* All records, in the order of ops.def, and the family, a file x.c, of each; NULL past the end. */
+const bt_op *bt_op_at(size_t index, const char **family);
+bool bt_op_add(const bt_op *op);                /* a record of the user's, which must stay (custom.c); false: the name is taken, or no room */
 int bt_node_outputs(const bt_node *node);       /* node->def must be set */
 /* Slot of output argument `arg`, element `index`; -1 when there is none. node->def must be set. */
 int bt_node_output_slot(const bt_node *node, bt_str arg, int64_t index);
