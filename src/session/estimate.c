@@ -160,7 +160,7 @@ berth_status bt_session_estimate(berth_session *s, bt_placing *placing, berth_er
     bt_names names = {0};
     berth_status status = stand_ins ? rehearsal_open(s, &r, stand_ins, error) : bt_fail_memory(error);
     if (!status) status = bt_session_names(s, &arena, &names, error);
-    bt_plan *plan = status ? NULL : bt_session_make_plan(s, placing, &names, &r, NULL);
+    bt_plan *plan = status ? NULL : bt_session_make_plan(s, placing, &names, &(bt_planning){.rehearsal = &r}, NULL);
     if (plan) status = measure(s, plan, &names, &arena, error);
     bt_plan_free(plan);
     rehearsal_close(&r);

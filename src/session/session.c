@@ -1,4 +1,4 @@
-/* Sessions: from names to plans, and runs of them. Plans are kept by their names; to read next: plan/plan.c. */
+/* Sessions: plans kept by their names, and runs of them. From names to a plan: request.c; to read next: plan/plan.c. */
 #include "session/session.h"
 
 #include <stdatomic.h>
@@ -6,57 +6,9 @@
 
 enum { MOST_PLANS = 16 };
 
-/* ---- Names -------------------------------------------------------------------------------------------- */
-
-static const bt_port *port_of(const bt_port *ports, int n, const char *name)
-{
-    for (int i = 0; i < n; i++)
-        if (!strcmp(ports[i].key, name)) return &ports[i];
-    return NULL;
-}
-
-/* A key of the signature, or a tensor's name. */
-static berth_status resolve(const berth_session *s, const char *name, bool is_feed, bt_edge *edge,
-                            const bt_port **port, berth_error *error)
-{
-    const bt_signature *sig = s->signature;
-    *port = is_feed ? port_of(sig->inputs, sig->n_inputs, name) : port_of(sig->outputs, sig->n_outputs, name);
-    bt_str node;
-    int slot;
-    const char *kind = is_feed ? "input" : "output";
-    if (!bt_tensor_name(bt_str_of(*port ? (*port)->tensor : name), &node, &slot) || slot < 0)
-        return bt_fail(error, BERTH_NOT_FOUND, "%s '%s': is no tensor's name", kind, name);
-    int32_t index = bt_graph_find(&s->model->source.graph, node);
-    if (index < 0)
-        return bt_fail(error, BERTH_NOT_FOUND, "%s '%s': the model has no such tensor", kind, name);
-    const bt_node *found = &s->model->source.graph.nodes[index];
-    if (found->def && slot >= bt_node_outputs(found))
-        return bt_fail(error, BERTH_NOT_FOUND, "%s '%s': node '%s' (%s) has %d output%s", kind, name,
-                       found->name, found->op, bt_node_outputs(found),
-                       bt_node_outputs(found) == 1 ? "" : "s");
-    *edge = (bt_edge){index, slot};
-    return BERTH_OK;
-}
-
-/* What the model says of a fed tensor; its dtype is the given tensor's where the model leaves it open. */
-static bt_fact feed_fact(const berth_session *s, bt_edge edge, const bt_port *port, const berth_feed *feed)
-{
-    const bt_node *node = &s->model->source.graph.nodes[edge.node];
-    bt_fact fact = {port ? port->dtype : BERTH_NO_DTYPE, port ? port->shape : BT_SHAPE_UNKNOWN, NULL};
-    bt_shape shape;
-    bool is_input = bt_starts(node->op, "Placeholder");
-    if (is_input && !fact.dtype) fact.dtype = bt_attr_type(node, "dtype", BERTH_NO_DTYPE);
-    /* An old graph writes an unknown shape as an empty one. */
-    if (is_input && bt_attr_shape(node, "shape", &shape) &&
-        (shape.rank > 0 || s->model->source.producer >= 24))
-        bt_shape_merge(&fact.shape, &shape);
-    if (!fact.dtype && feed->tensor) fact.dtype = feed->tensor->t.dtype;
-    return fact;
-}
-
 /* ---- Plans -------------------------------------------------------------------------------------------- */
 
-static void session_plan_drop(bt_session_plan *p)
+void bt_session_plan_drop(bt_session_plan *p)
 {
     if (!p || --p->refs) return;
     for (size_t i = 0; p->names && i < p->n_feeds + p->n_fetches + p->n_targets; i++) bt_free(p->names[i]);
@@ -94,122 +46,6 @@ static berth_status copy_names(bt_session_plan *p, const bt_names *n, berth_erro
     return BERTH_OK;
 }
 
-typedef struct request_arrays {
-    bt_edge *feeds, *fetches;
-    bt_fact *facts;
-    const char **names;
-    int32_t *targets;
-} request_arrays;
-
-static berth_status resolve_names(const berth_session *s, const bt_names *n, request_arrays *r,
-                                  berth_error *error)
-{
-    const bt_port *port;
-    for (size_t i = 0; i < n->n_feeds; i++) {
-        berth_status status = resolve(s, n->feeds[i].name, true, &r->feeds[i], &port, error);
-        if (status) return status;
-        r->facts[i] = feed_fact(s, r->feeds[i], port, &n->feeds[i]);
-        r->names[i] = n->feeds[i].name;
-        for (size_t j = 0; j < i; j++)
-            if (r->feeds[j].node == r->feeds[i].node && r->feeds[j].slot == r->feeds[i].slot)
-                return bt_fail(error, BERTH_BAD_INPUT, "input '%s': is given twice", n->feeds[i].name);
-    }
-    for (size_t i = 0; i < n->n_fetches; i++) {
-        berth_status status = resolve(s, n->fetches[i].name, false, &r->fetches[i], &port, error);
-        if (status) return status;
-    }
-    for (size_t i = 0; i < n->n_targets; i++) {
-        bt_str node;
-        int slot;
-        bool named = bt_tensor_name(bt_str_of(n->targets[i]), &node, &slot);
-        r->targets[i] = named ? bt_graph_find(&s->model->source.graph, node) : -1;
-        if (r->targets[i] < 0)
-            return bt_fail(error, BERTH_NOT_FOUND, "target '%s': the model has no such node", n->targets[i]);
-    }
-    return BERTH_OK;
-}
-
-/* A missing input is named as the signature does. */
-static void name_missing_input(const berth_session *s, berth_error *error)
-{
-    char quoted[300];
-    for (int i = 0; error && i < s->signature->n_inputs; i++) {
-        const bt_port *port = &s->signature->inputs[i];
-        snprintf(quoted, sizeof quoted, "'%s' is an input that must be given", port->tensor);
-        if (strcmp(error->message, quoted) || !strcmp(port->key, port->tensor)) continue;
-        error->status = BERTH_OK;
-        bt_fail(error, BERTH_BAD_INPUT, "input '%s' (%s) must be given", port->key, port->tensor);
-        return;
-    }
-}
-
-/* The place that the options and the graph ask for. */
-static int place_of(void *user, const bt_node *node)
-{
-    const bt_placing *placing = user;
-    const berth_session *s = placing->session;
-    bt_arena work;
-    bt_arena_init(&work);
-    bt_place place = {.device = s->model->places[0]};
-    bt_place_node(placing->placer, node->name, node->op, node->device, &work, &place);
-    bt_arena_free(&work);
-    for (int i = 0; i < s->model->n_places; i++)
-        if (s->model->places[i] == place.device) return i;
-    return 0;
-}
-
-/* A plan, or as much of it as is dumped. */
-static bt_plan *make_plan(berth_session *s, bt_placing *placing, const bt_names *n,
-                          const bt_rehearsal *rehearsal, bt_fates *fates, const char *stage, bt_text *dump,
-                          berth_error *error)
-{
-    bt_arena work;
-    bt_arena_init(&work);
-    request_arrays r = {
-        bt_arena_array(&work, bt_edge, n->n_feeds + 1), bt_arena_array(&work, bt_edge, n->n_fetches + 1),
-        bt_arena_array(&work, bt_fact, n->n_feeds + 1), bt_arena_array(&work, const char *, n->n_feeds + 1),
-        bt_arena_array(&work, int32_t, n->n_targets + 1)};
-    bt_plan *plan = NULL;
-    if (!r.feeds || !r.fetches || !r.facts || !r.names || !r.targets) bt_fail_memory(error);
-    else if (!resolve_names(s, n, &r, error) && !bt_source_unchanged(&s->model->source, error)) {
-        bt_plan_request request = {.graph = &s->model->source.graph,
-                                   .as_written = true,
-                                   .feeds = r.feeds,
-                                   .feed_facts = r.facts,
-                                   .feed_names = r.names,
-                                   .n_feeds = (int)n->n_feeds,
-                                   .fetches = r.fetches,
-                                   .n_fetches = (int)n->n_fetches,
-                                   .targets = r.targets,
-                                   .n_targets = (int)n->n_targets,
-                                   .fates = fates,
-                                   .dump_stage = stage,
-                                   .dump = dump};
-        bt_plan_env env = {.source = &s->model->source,
-                           .functions = &s->model->source.functions,
-                           .pool = s->model->context->pool,
-                           .places = rehearsal ? rehearsal->places : s->model->places,
-                           .stores = rehearsal ? rehearsal->stores : s->model->stores,
-                           .n_places = s->model->n_places,
-                           .place = place_of,
-                           .place_user = placing,
-                           .hard = s->hard,
-                           .refused = &placing->refused,
-                           .written = &s->written};
-        placing->refused = false;
-        plan = bt_plan_new(&env, &request, error);
-        if (!plan) name_missing_input(s, error);
-    }
-    bt_arena_free(&work);
-    return plan;
-}
-
-bt_plan *bt_session_make_plan(berth_session *s, bt_placing *placing, const bt_names *names,
-                              const bt_rehearsal *rehearsal, berth_error *error)
-{
-    return make_plan(s, placing, names, rehearsal, NULL, NULL, NULL, error);
-}
-
 void bt_session_retire_plans(berth_session *s)
 {
     bt_session_plan *former = s->plans;
@@ -221,7 +57,7 @@ void bt_session_retire_plans(berth_session *s)
     while (former) {
         bt_session_plan *p = former;
         former = p->next;
-        session_plan_drop(p);
+        bt_session_plan_drop(p);
     }
 }
 
@@ -231,7 +67,7 @@ void bt_session_drop_plans(berth_session *s)
     while (s->plans) {
         bt_session_plan *p = s->plans;
         s->plans = p->next;
-        session_plan_drop(p);
+        bt_session_plan_drop(p);
     }
 }
 
@@ -242,7 +78,7 @@ static void drop_oldest(berth_session *s)
         if (++n > MOST_PLANS) {
             bt_session_plan *old = *link;
             *link = NULL;
-            session_plan_drop(old);
+            bt_session_plan_drop(old);
             return;
         }
 }
@@ -259,11 +95,6 @@ static bool enter_nodes(const bt_graph *g, bt_fates *fates)
     return true;
 }
 
-static bool does_work(const bt_fate *fate)
-{
-    return fate->kind == BT_FATE_KEPT || fate->kind == BT_FATE_FUSED;
-}
-
 /* A line a node that does work, as TensorFlow's log_device_placement has them. */
 static bool log_placement(berth_session *s, const bt_session_plan *p)
 {
@@ -273,7 +104,7 @@ static bool log_placement(berth_session *s, const bt_session_plan *p)
     for (size_t i = 0; ok && i < p->fates.n; i++) {
         const bt_fate *fate = &p->fates.list[i];
         bt_place place;
-        if (!does_work(fate)) continue;
+        if (!bt_fate_works(fate)) continue;
         ok = bt_place_node(p->placing->placer, fate->name, fate->op, fate->device, &work, &place);
         if (ok)
             bt_log(BERTH_LOG_INFO, "%s: (%s): %s", fate->name, fate->op, s->model->places[fate->place]->name);
@@ -282,8 +113,8 @@ static bool log_placement(berth_session *s, const bt_session_plan *p)
     return ok;
 }
 
-/* The plan for these names, found or made; a reference. The lock is held. */
-static bt_session_plan *plan_for(berth_session *s, bt_placing *placing, const bt_names *n, berth_error *error)
+bt_session_plan *bt_session_plan_for(berth_session *s, bt_placing *placing, const bt_names *n,
+                                     berth_error *error)
 {
     for (bt_session_plan **link = &s->plans; *link; link = &(*link)->next) {
         bt_session_plan *p = *link;
@@ -299,9 +130,10 @@ static bt_session_plan *plan_for(berth_session *s, bt_placing *placing, const bt
     p->placing = placing;
     size_t written = s->written.count;
     if (!enter_nodes(&s->model->source.graph, &p->fates)) bt_fail_memory(error);
-    else if (!copy_names(p, n, error)) p->plan = make_plan(s, placing, n, NULL, &p->fates, NULL, NULL, error);
-    if (!p->plan) return session_plan_drop(p), NULL;
-    if (s->log_placement && !log_placement(s, p)) return session_plan_drop(p), bt_fail_memory(error), NULL;
+    else if (!copy_names(p, n, error))
+        p->plan = bt_session_make_plan(s, placing, n, &(bt_planning){.fates = &p->fates}, error);
+    if (!p->plan) return bt_session_plan_drop(p), NULL;
+    if (s->log_placement && !log_placement(s, p)) return bt_session_plan_drop(p), bt_fail_memory(error), NULL;
     if (s->written.count != written) bt_session_drop_plans(s);
     p->next = s->plans, s->plans = p;
     p->refs++;
@@ -348,7 +180,7 @@ static berth_status initialise(berth_session *s, bt_placing *placing, berth_erro
                           .n_feeds = n,
                           .targets = source->init_targets,
                           .n_targets = (size_t)source->n_init_targets};
-        bt_plan *plan = make_plan(s, placing, &names, NULL, NULL, NULL, NULL, error);
+        bt_plan *plan = bt_session_make_plan(s, placing, &names, &(bt_planning){0}, error);
         bt_services services = services_of(s, NULL);
         for (size_t i = 0; i < n; i++) in[i] = &tensors[i].t;
         status = plan ? bt_plan_run(plan, &services, in, NULL, 0, error) : error->status;
@@ -414,14 +246,14 @@ static bt_session_plan *begin(berth_session *s, bt_placing **placing, const char
     pthread_mutex_lock(&s->lock);
     if (!*placing) *placing = bt_session_placing(s, device, error);
     bool ready = *placing && (s->initialised || !initialise(s, *placing, error));
-    bt_session_plan *p = ready ? plan_for(s, *placing, names, error) : NULL;
+    bt_session_plan *p = ready ? bt_session_plan_for(s, *placing, names, error) : NULL;
     pthread_mutex_unlock(&s->lock);
     return p;
 }
 
 static void end(berth_session *s, bt_session_plan *p)
 {
-    session_plan_drop(p);
+    bt_session_plan_drop(p);
     if (!s->n_moving) return;
     pthread_mutex_lock(&s->lock);
     pthread_cond_broadcast(&s->moved);
@@ -539,141 +371,4 @@ berth_status berth_session_reset(berth_session *s, berth_error *error)
     s->initialised = false;
     pthread_mutex_unlock(&s->lock);
     return BERTH_OK;
-}
-
-/* ---- Looking in --------------------------------------------------------------------------------------- */
-
-/* The signature's own names where none are given. */
-berth_status bt_session_names(const berth_session *s, bt_arena *arena, bt_names *n, berth_error *error)
-{
-    if (n->n_feeds || n->n_fetches) return BERTH_OK;
-    const bt_signature *sig = s->signature;
-    berth_feed *feeds = bt_arena_array(arena, berth_feed, (size_t)sig->n_inputs + (size_t)sig->n_outputs + 1);
-    if (!feeds) return bt_fail_memory(error);
-    for (int i = 0; i < sig->n_inputs; i++) feeds[i].name = sig->inputs[i].key;
-    for (int i = 0; i < sig->n_outputs; i++) feeds[sig->n_inputs + i].name = sig->outputs[i].key;
-    n->feeds = feeds, n->n_feeds = (size_t)sig->n_inputs;
-    n->fetches = feeds + sig->n_inputs, n->n_fetches = (size_t)sig->n_outputs;
-    return BERTH_OK;
-}
-
-static const char *reason_of(bt_arena *arena, const bt_fate *fate, const bt_place *place)
-{
-    switch (fate->kind) {
-    case BT_FATE_PRUNED: return "pruned";
-    case BT_FATE_FOLDED: return "folded";
-    case BT_FATE_REMOVED: return "removed: it changes nothing";
-    case BT_FATE_INLINED: return "inlined";
-    case BT_FATE_FUSED: return bt_arena_print(arena, "fused into %s", fate->into);
-    case BT_FATE_KEPT: break;
-    }
-    return fate->why ? fate->why : place->reason;
-}
-
-static berth_status list_nodes(berth_session *s, const bt_session_plan *p, berth_error *error)
-{
-    s->n_listed = p->fates.n;
-    s->listed = bt_arena_array(&s->listing, berth_placement, p->fates.n + 1);
-    if (!s->listed) return bt_fail_memory(error);
-    for (size_t i = 0; i < p->fates.n; i++) {
-        const bt_fate *fate = &p->fates.list[i];
-        bt_place place = {0};
-        bool ok = bt_place_node(p->placing->placer, fate->name, fate->op, fate->device, &s->listing, &place);
-        const char *reason = ok ? reason_of(&s->listing, fate, &place) : NULL;
-        if (!reason) return bt_fail_memory(error);
-        s->listed[i] = (berth_placement){fate->name, fate->op, place.requested,
-                                         does_work(fate) ? s->model->places[fate->place]->name : "", reason};
-    }
-    return BERTH_OK;
-}
-
-berth_status berth_session_placement(berth_session *s, const berth_feed *feeds, size_t n_feeds,
-                                     const berth_feed *fetches, size_t n_fetches,
-                                     const berth_placement **nodes, size_t *n_nodes, size_t *n_copies,
-                                     berth_error *error)
-{
-    berth_error own;
-    if (!error) error = &own;
-    bt_error_clear(error);
-    pthread_mutex_lock(&s->lock);
-    bt_arena_free(&s->listing);
-    bt_arena_init(&s->listing);
-    bt_names names = names_of(feeds, n_feeds, fetches, n_fetches, NULL);
-    berth_status status = bt_session_names(s, &s->listing, &names, error);
-    bt_session_plan *p = status ? NULL : plan_for(s, s->placing, &names, error);
-    status = p ? list_nodes(s, p, error) : error->status;
-    int copies = p ? p->plan->n_copies : 0;
-    session_plan_drop(p);
-    if (!status) *nodes = s->listed, *n_nodes = s->n_listed, *n_copies = (size_t)copies;
-    pthread_mutex_unlock(&s->lock);
-    return status;
-}
-
-/* What a plan and the bodies in it hold on a place. */
-static void add_memory(const bt_plan *plan, int place, berth_memory *memory)
-{
-    memory->weights += plan->weight_bytes[place];
-    memory->activations += plan->arena_bytes[place];
-    for (size_t i = 0; i < plan->n_bodies; i++) add_memory(plan->bodies[i], place, memory);
-}
-
-berth_status berth_session_memory(berth_session *s, const char *device, berth_memory *memory,
-                                  berth_error *error)
-{
-    berth_error own;
-    if (!error) error = &own;
-    bt_error_clear(error);
-    bt_device *found = bt_registry_find(s->model->context->registry, device, error);
-    if (!found) return error->status;
-    *memory = (berth_memory){0};
-    int place = 0;
-    while (place < s->model->n_places && s->model->places[place] != found) place++;
-    if (place == s->model->n_places) return BERTH_OK;
-    pthread_mutex_lock(&s->lock);
-    for (const bt_session_plan *p = s->plans; p; p = p->next) add_memory(p->plan, place, memory);
-    pthread_mutex_unlock(&s->lock);
-    return BERTH_OK;
-}
-
-static bool is_stage(const char *stage)
-{
-    if (!strcmp(stage, "prune") || !strcmp(stage, "plan")) return true;
-    for (const bt_pass *pass = bt_passes; pass->name; pass++)
-        if (!strcmp(pass->name, stage)) return true;
-    return false;
-}
-
-static berth_status unknown_stage(const char *stage, berth_error *error)
-{
-    bt_text list = {0};
-    for (const bt_pass *pass = bt_passes; pass->name; pass++) bt_text_print(&list, "%s, ", pass->name);
-    bt_fail(error, BERTH_BAD_ARGUMENT, "there is no stage '%s'; there are: source, prune, %splan", stage,
-            list.p ? list.p : "");
-    bt_text_free(&list);
-    return BERTH_BAD_ARGUMENT;
-}
-
-berth_status berth_session_dump(berth_session *s, const char *stage, berth_write_fn *write, void *user,
-                                berth_error *error)
-{
-    berth_error own;
-    if (!error) error = &own;
-    bt_error_clear(error);
-    bt_text text = {0};
-    bt_arena work;
-    bt_arena_init(&work);
-    bt_names names = {0};
-    if (!strcmp(stage, "source")) bt_graph_dump(&s->model->source.graph, NULL, NULL, &text);
-    else if (!is_stage(stage)) unknown_stage(stage, error);
-    else if (!bt_session_names(s, &work, &names, error)) {
-        pthread_mutex_lock(&s->lock);
-        bt_plan_free(make_plan(s, s->placing, &names, NULL, NULL, stage, &text, error));
-        pthread_mutex_unlock(&s->lock);
-    }
-    if (!error->status && text.failed) bt_fail_memory(error);
-    if (!error->status && text.n && write(user, text.p, text.n))
-        bt_fail(error, BERTH_CANCELLED, "the dump was stopped");
-    bt_text_free(&text);
-    bt_arena_free(&work);
-    return error->status;
 }

@@ -53,6 +53,9 @@ struct berth_session {
     bt_arena listing;       /* of the last berth_session_placement */
 };
 
+/* Whether a node is left that does work. */
+static inline bool bt_fate_works(const bt_fate *fate) { return fate->kind == BT_FATE_KEPT || fate->kind == BT_FATE_FUSED; }
+
 /* Feeds, fetches and targets by name. */
 typedef struct bt_names {
     const berth_feed *feeds, *fetches;
@@ -66,16 +69,29 @@ typedef struct bt_rehearsal {
     bt_store *stores[BT_MAX_PLACES];
 } bt_rehearsal;
 
+/* What a plan is made for, beside running. */
+typedef struct bt_planning {
+    const bt_rehearsal *rehearsal; /* NULL: it will run */
+    bt_fates *fates;               /* of the graph as written; NULL: nobody asks */
+    const char *stage;             /* its text is wanted, and the plan not made further; NULL: none */
+    bt_text *dump;
+} bt_planning;
+
+/* ---- request.c ---- */
+
+/* The signature's own names where none are given. */
+berth_status bt_session_names(const berth_session *s, bt_arena *arena, bt_names *names, berth_error *error);
+bt_plan *bt_session_make_plan(berth_session *s, bt_placing *placing, const bt_names *names, const bt_planning *how,
+                              berth_error *error);
+
 /* ---- session.c ---- */
 
-/* rehearsal: NULL for a plan that will run. */
-bt_plan *bt_session_make_plan(berth_session *s, bt_placing *placing, const bt_names *names, const bt_rehearsal *rehearsal,
-                              berth_error *error);
+/* The plan for these names, found or made; a reference. The lock is held. */
+bt_session_plan *bt_session_plan_for(berth_session *s, bt_placing *placing, const bt_names *names, berth_error *error);
+void bt_session_plan_drop(bt_session_plan *plan);
 void bt_session_drop_plans(berth_session *s);
 /* Drops them, and waits for the runs on them. The lock is held. */
 void bt_session_retire_plans(berth_session *s);
-/* The signature's own names where none are given. */
-berth_status bt_session_names(const berth_session *s, bt_arena *arena, bt_names *names, berth_error *error);
 
 /* ---- placing.c ---- */
 

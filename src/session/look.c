@@ -1,0 +1,132 @@
+/* Looking into a session: where its nodes are placed, what it holds on a device, its graph at a stage. Changes nothing,
+ * though a plan that is looked at may have to be made first. */
+#include "session/session.h"
+
+/* ---- Placement ---------------------------------------------------------------------------------------- */
+
+static const char *reason_of(bt_arena *arena, const bt_fate *fate, const bt_place *place)
+{
+    switch (fate->kind) {
+    case BT_FATE_PRUNED: return "pruned";
+    case BT_FATE_FOLDED: return "folded";
+    case BT_FATE_REMOVED: return "removed: it changes nothing";
+    case BT_FATE_INLINED: return "inlined";
+    case BT_FATE_FUSED: return bt_arena_print(arena, "fused into %s", fate->into);
+    case BT_FATE_KEPT: break;
+    }
+    return fate->why ? fate->why : place->reason;
+}
+
+static berth_status list_nodes(berth_session *s, const bt_session_plan *p, berth_error *error)
+{
+    s->n_listed = p->fates.n;
+    s->listed = bt_arena_array(&s->listing, berth_placement, p->fates.n + 1);
+    if (!s->listed) return bt_fail_memory(error);
+    for (size_t i = 0; i < p->fates.n; i++) {
+        const bt_fate *fate = &p->fates.list[i];
+        bt_place place = {0};
+        bool ok = bt_place_node(p->placing->placer, fate->name, fate->op, fate->device, &s->listing, &place);
+        const char *reason = ok ? reason_of(&s->listing, fate, &place) : NULL;
+        if (!reason) return bt_fail_memory(error);
+        s->listed[i] =
+            (berth_placement){fate->name, fate->op, place.requested,
+                              bt_fate_works(fate) ? s->model->places[fate->place]->name : "", reason};
+    }
+    return BERTH_OK;
+}
+
+berth_status berth_session_placement(berth_session *s, const berth_feed *feeds, size_t n_feeds,
+                                     const berth_feed *fetches, size_t n_fetches,
+                                     const berth_placement **nodes, size_t *n_nodes, size_t *n_copies,
+                                     berth_error *error)
+{
+    berth_error own;
+    if (!error) error = &own;
+    bt_error_clear(error);
+    pthread_mutex_lock(&s->lock);
+    bt_arena_free(&s->listing);
+    bt_arena_init(&s->listing);
+    bt_names names = {.feeds = feeds, .n_feeds = n_feeds, .fetches = fetches, .n_fetches = n_fetches};
+    berth_status status = bt_session_names(s, &s->listing, &names, error);
+    bt_session_plan *p = status ? NULL : bt_session_plan_for(s, s->placing, &names, error);
+    status = p ? list_nodes(s, p, error) : error->status;
+    int copies = p ? p->plan->n_copies : 0;
+    bt_session_plan_drop(p);
+    if (!status) *nodes = s->listed, *n_nodes = s->n_listed, *n_copies = (size_t)copies;
+    pthread_mutex_unlock(&s->lock);
+    return status;
+}
+
+/* ---- Memory ------------------------------------------------------------------------------------------- */
+
+/* What a plan and the bodies in it hold on a place. */
+static void add_memory(const bt_plan *plan, int place, berth_memory *memory)
+{
+    memory->weights += plan->weight_bytes[place];
+    memory->activations += plan->arena_bytes[place];
+    for (size_t i = 0; i < plan->n_bodies; i++) add_memory(plan->bodies[i], place, memory);
+}
+
+berth_status berth_session_memory(berth_session *s, const char *device, berth_memory *memory,
+                                  berth_error *error)
+{
+    berth_error own;
+    if (!error) error = &own;
+    bt_error_clear(error);
+    bt_device *found = bt_registry_find(s->model->context->registry, device, error);
+    if (!found) return error->status;
+    *memory = (berth_memory){0};
+    int place = 0;
+    while (place < s->model->n_places && s->model->places[place] != found) place++;
+    if (place == s->model->n_places) return BERTH_OK;
+    pthread_mutex_lock(&s->lock);
+    for (const bt_session_plan *p = s->plans; p; p = p->next) add_memory(p->plan, place, memory);
+    pthread_mutex_unlock(&s->lock);
+    return BERTH_OK;
+}
+
+/* ---- Stages ------------------------------------------------------------------------------------------- */
+
+static bool is_stage(const char *stage)
+{
+    if (!strcmp(stage, "prune") || !strcmp(stage, "plan")) return true;
+    for (const bt_pass *pass = bt_passes; pass->name; pass++)
+        if (!strcmp(pass->name, stage)) return true;
+    return false;
+}
+
+static berth_status unknown_stage(const char *stage, berth_error *error)
+{
+    bt_text list = {0};
+    for (const bt_pass *pass = bt_passes; pass->name; pass++) bt_text_print(&list, "%s, ", pass->name);
+    bt_fail(error, BERTH_BAD_ARGUMENT, "there is no stage '%s'; there are: source, prune, %splan", stage,
+            list.p ? list.p : "");
+    bt_text_free(&list);
+    return BERTH_BAD_ARGUMENT;
+}
+
+berth_status berth_session_dump(berth_session *s, const char *stage, berth_write_fn *write, void *user,
+                                berth_error *error)
+{
+    berth_error own;
+    if (!error) error = &own;
+    bt_error_clear(error);
+    bt_text text = {0};
+    bt_arena work;
+    bt_arena_init(&work);
+    bt_names names = {0};
+    if (!strcmp(stage, "source")) bt_graph_dump(&s->model->source.graph, NULL, NULL, &text);
+    else if (!is_stage(stage)) unknown_stage(stage, error);
+    else if (!bt_session_names(s, &work, &names, error)) {
+        pthread_mutex_lock(&s->lock);
+        bt_plan_free(bt_session_make_plan(s, s->placing, &names,
+                                          &(bt_planning){.stage = stage, .dump = &text}, error));
+        pthread_mutex_unlock(&s->lock);
+    }
+    if (!error->status && text.failed) bt_fail_memory(error);
+    if (!error->status && text.n && write(user, text.p, text.n))
+        bt_fail(error, BERTH_CANCELLED, "the dump was stopped");
+    bt_text_free(&text);
+    bt_arena_free(&work);
+    return error->status;
+}
