@@ -78,10 +78,31 @@ static inline const void *gpu_pack(const bt_prepare_host *host, const bt_tensor 
     return p;
 }
 
+static bt_fault *gpu_record; /* of the trial, once asked for */
+
+static inline void *gpu_fault(bt_call *c)
+{
+    static const bt_fault none;
+    if (gpu_record) return gpu_record;
+    gpu_record = gpu_take(sizeof none);
+    return gpu->ops->upload(gpu, gpu_record, &none, sizeof none, c->error) ? NULL : gpu_record;
+}
+
+/* What the kernels reported. */
+static inline berth_status gpu_faulted(void)
+{
+    bt_fault said = {0};
+    if (!gpu_record) return BERTH_OK;
+    gpu->ops->download(gpu, &said, gpu_record, sizeof said, &op_error);
+    gpu->ops->sync(gpu, &op_error);
+    gpu_record = NULL;
+    return bt_fault_said(&said, &op_error);
+}
+
 /* Inputs whose bit is set in `constant` are known when the node is prepared. */
 static inline berth_status gpu_run(bt_tensor *out, int n_out, uint64_t constant)
 {
-    static const bt_run_host host = {.out = gpu_out, .alias = gpu_alias, .scratch = gpu_scratch, .host_scratch = gpu_host_scratch};
+    static const bt_run_host host = {.out = gpu_out, .alias = gpu_alias, .scratch = gpu_scratch, .host_scratch = gpu_host_scratch, .fault = gpu_fault};
     static const bt_prepare_host prepare_host = {.pack = gpu_pack};
     const bt_node *node = &op_graph.nodes[0];
     const bt_op *op = node->def;
@@ -117,7 +138,8 @@ static inline berth_status gpu_run(bt_tensor *out, int n_out, uint64_t constant)
                  .error = &op_error};
     for (int i = 0; i < op_inputs; i++)
         if (p.consumed >> i & 1) in[i].data = NULL;
-    return op->gpu(&c);
+    berth_status status = op->gpu(&c);
+    return status ? status : gpu_faulted();
 }
 
 /* Brings output i to the host and compares it with what the CPU gave. */

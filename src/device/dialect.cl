@@ -31,6 +31,7 @@ typedef char I8;
 #define M_NAN NAN
 #define LOAD_F16(p, i) vload_half(i, (GLOBAL const half *)(p))
 #define STORE_F16(p, i, v) vstore_half_rte(v, i, (GLOBAL half *)(p))
+#define CLAIM(p) (atomic_cmpxchg((volatile GLOBAL U32 *)(p), 0u, 1u) == 0)
 DEVFN float round_half(float v)
 {
     U16 h;
@@ -80,6 +81,7 @@ DEVFN U16 half_of_float(float f)
 #define LOAD_F16(p, i) float_of_half((p)[i])
 #define STORE_F16(p, i, v) ((p)[i] = half_of_float(v))
 #define round_half(v) float_of_half(half_of_float(v))
+#define CLAIM(p) (atomicCAS(p, 0u, 1u) == 0)
 
 /* ---- Plain C: the driver sets `here` before each work item, and has a `barrier` ----------------------- */
 
@@ -131,6 +133,7 @@ DEVFN U32 bits_of_float(float f)
 #define LOAD_F16(p, i) ((float)((const _Float16 *)(p))[i])
 #define STORE_F16(p, i, v) (((_Float16 *)(p))[i] = (_Float16)(v))
 #define round_half(v) ((float)(_Float16)(v))
+#define CLAIM(p) __sync_bool_compare_and_swap(p, 0u, 1u)
 #endif
 
 /* ---- Types: storage_x, wide_x, load_x, store_x, round_x for every dtype x ----------------------------- */
@@ -191,3 +194,15 @@ typedef JOIN(wide_, DT1) A1;
 #else
 #define EACH(d, i, n) for (I64 i = GID(d); i < (n); i += GSZ(d))
 #endif
+
+/* ---- Faults ------------------------------------------------------------------------------------------- */
+
+/* The first to report wins; as bt_fault in ops/gpu.h. */
+DEVFN void report_fault(GLOBAL U32 *claimed, I64 node, I64 text, I64 a, I64 b, I64 c)
+{
+    if (!CLAIM(claimed)) return;
+    GLOBAL I64 *words = (GLOBAL I64 *)claimed;
+    words[1] = node, words[2] = text, words[3] = a, words[4] = b, words[5] = c;
+}
+#define FAULT_ARGS GLOBAL U32 *fault_, I64 fault_node_, I64 fault_text_
+#define FAULT(a, b, c) report_fault(fault_, fault_node_, fault_text_, a, b, c)

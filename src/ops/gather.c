@@ -2,6 +2,8 @@
 #include "ops/gpu.h"
 #include "ops/move.h"
 
+#define BAD_INDEX "index %lld at %lld is not in [0, %lld)"
+
 /* params [batch, outer, size, row], index [batch, picks] -> out [batch, outer, picks, row] */
 typedef struct picks {
     char *out;
@@ -70,9 +72,10 @@ static berth_status pick_on_device(bt_call *c, const picks *p, int64_t row)
     if (n == 0 || row == 0) return BERTH_OK;
     bt_grid grid = bt_grid_rows(c, row, n);
     bt_gpu_defines(defines, units[bt_dtype_size(c->in[0]->dtype)], c->in[1]->dtype, "");
-    bt_arg args[] = {bt_pointer(p->params), bt_pointer(c->in[1]->data), bt_pointer(p->out), bt_long(n),
-                     bt_long(p->outer),     bt_long(p->size),           bt_long(p->picks),  bt_long(row)};
-    return bt_gpu_launch(c, BT_CL(pick), defines, "gather", &grid, args, 8);
+    bt_arg args[11] = {bt_pointer(p->params), bt_pointer(c->in[1]->data), bt_pointer(p->out), bt_long(n),
+                       bt_long(p->outer),     bt_long(p->size),           bt_long(p->picks),  bt_long(row)};
+    berth_status status = bt_gpu_fault(c, BAD_INDEX, args + 8);
+    return status ? status : bt_gpu_launch(c, BT_CL(pick), defines, "gather", &grid, args, 11);
 }
 
 /* ---- Gather, GatherV2 --------------------------------------------------------------------------------- */
@@ -145,8 +148,7 @@ static berth_status gather_along(bt_call *c, int axis, int64_t batch)
     if (!(p.index = bt_call_indices(c, indices))) return c->error->status;
     for (int64_t i = 0; i < p.batch * p.picks; i++)
         if (p.index[i] < 0 || p.index[i] >= p.size)
-            return bt_call_fail(c, "index %lld at %lld is not in [0, %lld)", (long long)p.index[i],
-                                (long long)i, (long long)p.size);
+            return bt_call_fail(c, BAD_INDEX, (long long)p.index[i], (long long)i, (long long)p.size);
     if (!(p.out = bt_out(c, 0, params->dtype, &fact.shape))) return BERTH_NO_MEMORY;
     return pick(c, &p, params->dtype, row);
 }

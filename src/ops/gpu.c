@@ -29,6 +29,26 @@ berth_status bt_gpu_launch(bt_call *c, const char *source, const char *defines, 
     return k ? c->device->ops->launch(c->device, k, grid, args, n_args, c->error) : BERTH_DEVICE;
 }
 
+berth_status bt_gpu_fault(bt_call *c, const char *text, bt_arg args[3])
+{
+    void *record = c->host->fault(c);
+    args[0] = bt_pointer(record);
+    args[1] = bt_long((int64_t)(uintptr_t)c->node);
+    args[2] = bt_long((int64_t)(uintptr_t)text);
+    return record ? BERTH_OK : BERTH_NO_MEMORY;
+}
+
+berth_status bt_fault_said(const bt_fault *fault, berth_error *error)
+{
+    const bt_node *node = (const bt_node *)(uintptr_t)fault->node;
+    if (!fault->claimed) return BERTH_OK;
+    bt_error_clear(error);
+    bt_fail(error, BERTH_BAD_INPUT, (const char *)(uintptr_t)fault->text, (long long)fault->numbers[0],
+            (long long)fault->numbers[1], (long long)fault->numbers[2]);
+    bt_error_prefix(error, "node '%s' (%s)", node->name, node->op);
+    return BERTH_BAD_INPUT;
+}
+
 enum { GROUP = 256, MOST_GROUPS = 1 << 16, CPU_ITEMS = 64, CPU_GRAIN = 4096 };
 
 static size_t clamp(int64_t n, int64_t most) { return n < 1 ? 1 : n > most ? (size_t)most : (size_t)n; }

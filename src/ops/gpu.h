@@ -32,6 +32,20 @@ static inline bt_arg bt_float(float f) { return (bt_arg){.kind = BT_ARG_FLOAT, .
 /* A struct by value; p must stay until the launch returns. */
 static inline bt_arg bt_bytes(const void *p, size_t n) { return (bt_arg){.kind = BT_ARG_BYTES, .bytes = {p, n}}; }
 
+/* What a kernel found that it cannot take (an index out of range), as the dialect's FAULT leaves it on the device. It is read
+ * when the run ends, and every 1024 rounds of a loop, so that no step waits for it. */
+typedef struct bt_fault {
+    uint32_t claimed, unused;
+    int64_t node;  /* const bt_node * */
+    int64_t text;  /* const char *, a format that takes three long longs */
+    int64_t numbers[3];
+} bt_fault;
+
+/* The arguments that FAULT_ARGS stands for. text: a constant; what FAULT is given fills its "%lld"s. */
+berth_status bt_gpu_fault(bt_call *c, const char *text, bt_arg args[3]);
+/* From a copy of the record on the host: BERTH_OK where nothing was claimed, else the error, with the node in front. */
+berth_status bt_fault_said(const bt_fault *fault, berth_error *error);
+
 /* Grids for the dialect's EACH: over n in dimension 0; over `inner` in dimension 0 and `rows` in dimension 1. On a
  * device that is CPU-shaped these are a few items with a long part each. */
 bt_grid bt_grid_of(const bt_call *c, int64_t n);

@@ -133,6 +133,7 @@ typedef struct bt_run_host {
     berth_status (*body)(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out, uint64_t take);
     berth_status (*check)(bt_call *c, int64_t iteration);
     struct bt_resources *(*resources)(bt_call *c);
+    void *(*fault)(bt_call *c); /* the bt_fault (gpu.h) of c->device; NULL with the error set. Devices with kernels only */
 } bt_run_host;
 
 /* Fails the step: BERTH_BAD_INPUT with a message; the executor puts the node's name and op in front. */

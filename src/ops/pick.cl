@@ -1,18 +1,20 @@
 /* Elements picked by index or by place: gathering, the best along an axis, images of another size. */
 
 /* params [batch, outer, size, row], index [batch, picks] -> out [batch, outer, picks, row]; T is an unsigned integer of the
- * elements' size. What no index can mean is zeros, as TensorFlow has it on devices. */
+ * elements' size. */
 #ifdef DT1
-KERNEL void gather(GLOBAL const T *params, GLOBAL const T1 *index, GLOBAL T *out, I64 n, I64 outer, I64 size, I64 picks, I64 row)
+KERNEL void gather(GLOBAL const T *params, GLOBAL const T1 *index, GLOBAL T *out, I64 n, I64 outer, I64 size, I64 picks, I64 row,
+                   FAULT_ARGS)
 {
     EACH(1, r, n)
     {
-        const I64 group = r / picks, at = (I64)LOAD1(index, group / outer * picks + r % picks);
+        const I64 group = r / picks, place = group / outer * picks + r % picks, at = (I64)LOAD1(index, place);
         GLOBAL const T *from = params + (group * size + at) * row;
         if (at >= 0 && at < size) {
             EACH(0, i, row) out[r * row + i] = from[i];
         } else {
             EACH(0, i, row) out[r * row + i] = 0;
+            FAULT(at, place, size);
         }
     }
 }

@@ -145,11 +145,25 @@ void bt_layout_free(bt_layout *layout);
 /* ---- Runs ---- */
 
 /* What a run needs from outside: the same for all bodies that it enters. */
+/* What kernels of a run and of its bodies could not take (fault.c): a record a place, on its device. */
+typedef struct bt_faults {
+    void *records[BT_MAX_PLACES]; /* bt_fault; NULL: no step has asked for it yet */
+    bool asked[BT_MAX_PLACES];    /* since they were read last */
+} bt_faults;
+
+/* NULL with the error set. */
+void *bt_faults_record(bt_faults *f, bt_device *device, int place, berth_error *error);
+/* Waits for the devices whose records were asked for and reads them. A fault came before what `status` may tell already, and
+ * takes its place; the status now. */
+berth_status bt_faults_read(bt_faults *f, bt_device *const *places, int n_places, berth_status status, berth_error *error);
+void bt_faults_free(bt_faults *f, bt_device *const *places, int n_places);
+
 typedef struct bt_services {
     struct bt_resources *resources;
     const volatile int *cancel;
     int64_t max_iterations;
     bt_profile *profile; /* NULL: none */
+    bt_faults *faults;   /* NULL: the run's own */
 } bt_services;
 
 /* Runs a plan. Contract of in, out and take: bt_run_body in ops/op.h. */

@@ -5,8 +5,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-typedef struct bt_run bt_run;
-
 /* Scratch beyond the block. */
 typedef struct overflow {
     struct overflow *next;
@@ -28,7 +26,7 @@ typedef struct kept {
     int n;
 } kept;
 
-struct bt_run {
+typedef struct bt_run {
     bt_plan *plan;
     const bt_services *services;
     bt_layout *layout;    /* that values and arena are set up for; a reference */
@@ -39,9 +37,10 @@ struct bt_run {
     uint8_t *arena[BT_MAX_PLACES];
     size_t arena_bytes[BT_MAX_PLACES];
     scratch scratch[BT_MAX_PLACES];
+    bt_faults faults; /* of a run that is no body's */
     const bt_step *step; /* that runs now */
     struct bt_run *next;
-};
+} bt_run;
 
 /* ---- Services for kernels ----------------------------------------------------------------------------- */
 
@@ -235,15 +234,19 @@ static berth_status run_check(bt_call *c, int64_t iteration)
     const bt_services *s = c->run->services;
     if (s->cancel && *s->cancel) return bt_fail(c->error, BERTH_CANCELLED, "the run was cancelled");
     if (s->max_iterations > 0 && iteration > s->max_iterations)
-        return bt_fail(c->error, BERTH_CANCELLED, "passed its bound of %lld iterations",
-                       (long long)s->max_iterations);
-    return BERTH_OK;
+        return bt_fail(c->error, BERTH_CANCELLED, "passed its bound of %lld iterations", (long long)s->max_iterations);
+    const bt_plan_env *env = &c->run->plan->env;
+    return iteration % 1024 != 1023 ? BERTH_OK : bt_faults_read(s->faults, env->places, env->n_places, BERTH_OK, c->error);
 }
 
+static void *run_fault(bt_call *c)
+{
+    return bt_faults_record(c->run->services->faults, c->device, c->run->step->place, c->error);
+}
 static struct bt_resources *run_resources(bt_call *c) { return c->run->services->resources; }
 
 static const bt_run_host run_host = {run_out,          run_alias, run_move,  run_kept,     run_scratch,
-                                     run_host_scratch, run_body,  run_check, run_resources};
+                                     run_host_scratch, run_body,  run_check, run_resources, run_fault};
 
 /* ---- States ------------------------------------------------------------------------------------------- */
 
@@ -265,6 +268,7 @@ static void state_free(bt_run *run)
         bt_device_free(device, run->arena[p], run->arena_bytes[p]);
         bt_device_free(device, run->scratch[p].data, run->scratch[p].bytes);
     }
+    bt_faults_free(&run->faults, run->plan->env.places, run->plan->env.n_places);
     bt_free(run);
 }
 
@@ -529,6 +533,7 @@ static berth_status run_once(bt_run *run, bt_tensor *const *in, bt_tensor *const
         bool bound = run->layout->fetch_first[i] < run->layout->fetch_first[i + 1];
         if (!bound && out[i]) status = deliver(run, i, out[i], take, error);
     }
+    if (!plan->env.function) status = bt_faults_read(&run->faults, plan->env.places, plan->env.n_places, status, error);
     for (int p = 1; p < plan->env.n_places && !plan->env.function; p++) {
         bt_device *device = plan->env.places[p];
         berth_status done = device->ops->compile && run->arena_bytes[p]
@@ -574,7 +579,9 @@ berth_status bt_plan_run(bt_plan *plan, const bt_services *services, bt_tensor *
     if (status) return status;
     bt_run *run = state_get(plan, in, error);
     if (!run) return fail_with_feeds(plan, in, error);
-    run->services = services;
+    bt_services mine = *services;
+    if (!mine.faults) mine.faults = &run->faults;
+    run->services = &mine;
     status = run_once(run, in, out, take, error);
     state_put(run);
     return status;
