@@ -158,6 +158,14 @@ static inline bool gpu_same(int i, bt_tensor *t, double tolerance)
     return ok;
 }
 
+static inline void gpu_drop(void)
+{
+    while (gpu_n_blocks > 0) {
+        gpu_n_blocks--;
+        bt_device_free(gpu, gpu_blocks[gpu_n_blocks].p, gpu_blocks[gpu_n_blocks].bytes);
+    }
+}
+
 static inline bool gpu_agrees_with(uint64_t constant, double tolerance)
 {
     bt_tensor out[OP_TEST_PORTS];
@@ -176,14 +184,28 @@ static inline bool gpu_agrees_with(uint64_t constant, double tolerance)
     for (int i = 0; i < op_inputs && !ok; i++)
         printf("    of %s: input %d: %s%s\n", op_graph.nodes[0].op, i, bt_dtype_name(op_in[i].dtype),
                bt_shape_text(&op_in[i].shape, text));
-    while (gpu_n_blocks > 0) {
-        gpu_n_blocks--;
-        bt_device_free(gpu, gpu_blocks[gpu_n_blocks].p, gpu_blocks[gpu_n_blocks].bytes);
-    }
+    gpu_drop();
+    return ok;
+}
+
+/* The device refuses with this message. */
+static inline bool gpu_fails(uint64_t constant, const char *message)
+{
+    bt_tensor out[OP_TEST_PORTS] = {{0}};
+    int n_out = bt_node_outputs(&op_graph.nodes[0]);
+    gpu_n_blocks = 0;
+    bool ok = CHECK(gpu_run(out, n_out, constant)) && CHECK(!strcmp(op_error.message, message));
+    if (!ok) printf("    \"%s\", not \"%s\"\n", op_error.message, message);
+    for (int i = 0; i < n_out; i++)
+        if (op_graph.nodes[0].def->host_outputs >> i & 1) bt_tensor_clear(&out[i]);
+    gpu_drop();
     return ok;
 }
 
 static inline bool gpu_agrees(double tolerance) { return gpu_agrees_with(0, tolerance); }
+
+/* An integer as element i of `size` bytes (little-endian). */
+static inline void gpu_put(char *p, size_t size, int64_t i, int64_t v) { memcpy(p + (size_t)i * size, &v, size); }
 
 /* n random elements of a dtype: floats in [low, high], integers in the same range; freed by the caller. */
 static inline void *gpu_random(berth_dtype dtype, int64_t n, double low, double high)
@@ -196,9 +218,9 @@ static inline void *gpu_random(berth_dtype dtype, int64_t n, double low, double 
         case BERTH_HALF: ((uint16_t *)(void *)p)[i] = bt_float_to_half((float)v); break;
         case BERTH_BFLOAT16: ((uint16_t *)(void *)p)[i] = bt_float_to_bf16((float)v); break;
         case BERTH_FLOAT: ((float *)(void *)p)[i] = (float)v; break;
-        case BERTH_INT32: ((int32_t *)(void *)p)[i] = (int32_t)floor(v); break;
-        case BERTH_INT64: ((int64_t *)(void *)p)[i] = (int64_t)floor(v); break;
-        default: ((uint8_t *)p)[i] = v > (low + high) / 2; break;
+        case BERTH_DOUBLE: ((double *)(void *)p)[i] = v; break;
+        case BERTH_BOOL: ((uint8_t *)p)[i] = v > (low + high) / 2; break;
+        default: gpu_put(p, bt_dtype_size(dtype), i, (int64_t)floor(v)); break;
         }
     }
     return p;
@@ -210,6 +232,7 @@ static inline double gpu_ulp(berth_dtype dtype)
     return dtype == BERTH_HALF       ? 1.0 / 1024
            : dtype == BERTH_BFLOAT16 ? 1.0 / 128
            : dtype == BERTH_FLOAT    ? 1e-6
+           : dtype == BERTH_DOUBLE   ? 1e-13
                                      : 0;
 }
 

@@ -32,6 +32,7 @@ typedef char I8;
 #define LOAD_F16(p, i) vload_half(i, (GLOBAL const half *)(p))
 #define STORE_F16(p, i, v) vstore_half_rte(v, i, (GLOBAL half *)(p))
 #define CLAIM(p) (atomic_cmpxchg((volatile GLOBAL U32 *)(p), 0u, 1u) == 0)
+#define SWAP(p, v) atomic_xchg((volatile GLOBAL U32 *)(p), v)
 DEVFN float round_half(float v)
 {
     U16 h;
@@ -82,6 +83,7 @@ DEVFN U16 half_of_float(float f)
 #define STORE_F16(p, i, v) ((p)[i] = half_of_float(v))
 #define round_half(v) float_of_half(half_of_float(v))
 #define CLAIM(p) (atomicCAS(p, 0u, 1u) == 0)
+#define SWAP(p, v) atomicExch(p, v)
 
 /* ---- Plain C: the driver sets `here` before each work item, and has a `barrier` ----------------------- */
 
@@ -134,6 +136,7 @@ DEVFN U32 bits_of_float(float f)
 #define STORE_F16(p, i, v) (((_Float16 *)(p))[i] = (_Float16)(v))
 #define round_half(v) ((float)(_Float16)(v))
 #define CLAIM(p) __sync_bool_compare_and_swap(p, 0u, 1u)
+#define SWAP(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #endif
 
 /* ---- Types: storage_x, wide_x, load_x, store_x, round_x for every dtype x ----------------------------- */

@@ -14,6 +14,7 @@
  * EACH(d, i, n) loops over this item's part of [0, n) in dimension d, whatever the grid is: items lie side by side on a GPU,
  * and each has a piece of its own where CPU_SHAPED is defined.
  * CLAIM(p): makes *p, a U32 that was 0, 1, and says whether it was this item that did.
+ * SWAP(p, v): puts v in the place of *p, a U32, and gives what stood there.
  * FAULT(a, b, c), in a kernel whose last arguments are FAULT_ARGS: the step fails, with a text of three numbers (bt_gpu_fault).
  * Integers: int has 32 bits; I64, U64, U32, U16. M_INF, M_NAN; the maths functions have their C names in all three. */
 #ifndef BT_DIALECT_H

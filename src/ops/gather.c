@@ -1,6 +1,5 @@
 /* Gather and its kin: rows of a tensor picked by index. Rows of variables: variable_scatter.c. */
-#include "ops/gpu.h"
-#include "ops/move.h"
+#include "ops/scatter.h"
 
 #define BAD_INDEX "index %lld at %lld is not in [0, %lld)"
 
@@ -65,13 +64,11 @@ BT_CL_DECLARE(pick);
 /* row: elements. */
 static berth_status pick_on_device(bt_call *c, const picks *p, int64_t row)
 {
-    static const berth_dtype units[9] = {
-        [1] = BERTH_UINT8, [2] = BERTH_UINT16, [4] = BERTH_UINT32, [8] = BERTH_UINT64};
     char defines[BT_DEFINES];
     int64_t n = p->batch * p->outer * p->picks;
     if (n == 0 || row == 0) return BERTH_OK;
     bt_grid grid = bt_grid_rows(c, row, n);
-    bt_gpu_defines(defines, units[bt_dtype_size(c->in[0]->dtype)], c->in[1]->dtype, "");
+    bt_gpu_defines(defines, bt_gpu_unit(c->in[0]->dtype), c->in[1]->dtype, "");
     bt_arg args[11] = {bt_pointer(p->params), bt_pointer(c->in[1]->data), bt_pointer(p->out), bt_long(n),
                        bt_long(p->outer),     bt_long(p->size),           bt_long(p->picks),  bt_long(row)};
     berth_status status = bt_gpu_fault(c, BAD_INDEX, args + 8);
@@ -189,6 +186,10 @@ static berth_status run_gather_nd(bt_call *c)
     bt_fact fact;
     berth_status status = bt_call_facts(c, &fact);
     if (status) return status;
+    if (bt_on_device(c)) {
+        void *out = bt_out(c, 0, params->dtype, &fact.shape);
+        return out ? bt_gather_nd_gpu(c, out, params, indices) : BERTH_NO_MEMORY;
+    }
     bool ignore = strcmp(bt_attr_string(c->node, "bad_indices_policy", ""), "IGNORE") == 0;
     int depth = (int)indices->shape.dim[indices->shape.rank - 1];
     int64_t n = bt_shape_span(&indices->shape, 0, indices->shape.rank - 1);
@@ -201,8 +202,7 @@ static berth_status run_gather_nd(bt_call *c)
             int64_t at = index[i * depth + k], size = params->shape.dim[k];
             bool inside = at >= 0 && at < size;
             if (!inside && !ignore)
-                return bt_call_fail(c, "index %lld of row %lld is not in [0, %lld)", (long long)at,
-                                    (long long)i, (long long)size);
+                return bt_call_fail(c, BT_BAD_ROW, (long long)at, (long long)i, (long long)size);
             rows[i] = inside ? rows[i] * size + at : -1;
         }
     }
@@ -227,6 +227,11 @@ const bt_op bt_ops_gather[] = {
      .gpu_types = BT_GPU_MOVES,
      .host_inputs = 4,
      .type_attr = "Tparams"},
-    {.name = "GatherNd", .infer = infer_gather_nd, .cpu = run_gather_nd, .type_attr = "Tparams"},
+    {.name = "GatherNd",
+     .infer = infer_gather_nd,
+     .cpu = run_gather_nd,
+     .gpu = run_gather_nd,
+     .gpu_types = BT_GPU_MOVES,
+     .type_attr = "Tparams"},
     {0},
 };

@@ -14,6 +14,17 @@ const char *bt_gpu_type(berth_dtype dtype)
     return (size_t)dtype < sizeof names / sizeof names[0] ? names[dtype] : NULL;
 }
 
+berth_dtype bt_gpu_unit(berth_dtype dtype)
+{
+    switch (bt_dtype_size(dtype)) {
+    case 1: return BERTH_UINT8;
+    case 2: return BERTH_UINT16;
+    case 4: return BERTH_UINT32;
+    case 8: return BERTH_UINT64;
+    default: return BERTH_NO_DTYPE;
+    }
+}
+
 const char *bt_gpu_defines(char text[BT_DEFINES], berth_dtype t, berth_dtype t1, const char *more)
 {
     const char *name = bt_gpu_type(t), *second = t1 ? bt_gpu_type(t1) : NULL;

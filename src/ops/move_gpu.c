@@ -30,14 +30,8 @@ static berth_status launch(bt_call *c, const char *kernel, const bt_move *m, voi
 {
     char defines[BT_DEFINES];
     bt_move merged;
-    berth_dtype unit;
-    switch (bt_dtype_size(m->dtype)) {
-    case 1: unit = BERTH_UINT8; break;
-    case 2: unit = BERTH_UINT16; break;
-    case 4: unit = BERTH_UINT32; break;
-    case 8: unit = BERTH_UINT64; break;
-    default: return bt_call_unsupported(c, "moving %s on %s", bt_dtype_name(m->dtype), c->device->name);
-    }
+    berth_dtype unit = bt_gpu_unit(m->dtype);
+    if (!unit) return bt_call_unsupported(c, "moving %s on %s", bt_dtype_name(m->dtype), c->device->name);
     if (!bt_move_merge(m, &merged)) return BERTH_OK;
     axes by = axes_of(&merged);
     bt_grid grid = bt_grid_rows(c, by.inner, by.rows);

@@ -1,7 +1,6 @@
 /* Scattering into a tensor by index, and sorting rows apart and together again (DynamicPartition, DynamicStitch).
  * Scattering into variables: variable_scatter.c. */
-#include "ops/move.h"
-#include "ops/variable.h"
+#include "ops/scatter.h"
 
 /* ---- ScatterNd and TensorScatter* --------------------------------------------------------------------- */
 
@@ -80,6 +79,7 @@ static int64_t row_at(const int64_t *index, int64_t depth, const bt_shape *shape
 static berth_status scatter(bt_call *c, void *out, const bt_shape *shape, const bt_tensor *indices,
                             const bt_tensor *updates, bt_combine_op op)
 {
+    if (bt_on_device(c)) return bt_scatter_gpu(c, out, shape, indices, updates, op, false);
     bool ignore = strcmp(bt_attr_string(c->node, "bad_indices_policy", ""), "IGNORE") == 0;
     int rank = indices->shape.rank;
     int64_t depth = rank > 0 ? indices->shape.dim[rank - 1] : 1;
@@ -96,8 +96,8 @@ static berth_status scatter(bt_call *c, void *out, const bt_shape *shape, const 
         int64_t row = row_at(index + i * depth, depth, shape, &bad);
         if (row < 0 && ignore) continue;
         if (row < 0)
-            return bt_call_fail(c, "index %lld of row %lld is not in [0, %lld)",
-                                (long long)index[i * depth + bad], (long long)i, (long long)shape->dim[bad]);
+            return bt_call_fail(c, BT_BAD_ROW, (long long)index[i * depth + bad], (long long)i,
+                                (long long)shape->dim[bad]);
         if (slice == 0) continue;
         void *dst = bt_at(dtype, out, row * slice);
         const void *src = bt_at_const(dtype, updates->data, i * slice);
@@ -116,9 +116,8 @@ static berth_status run_scatter_nd(bt_call *c)
     berth_dtype dtype = c->in[1]->dtype;
     void *out = status ? NULL : bt_out(c, 0, dtype, &fact.shape);
     if (!out) return status ? status : BERTH_NO_MEMORY;
-    if (!bt_dtype_is_object(dtype))
-        memset(out, 0, (size_t)bt_shape_count(&fact.shape) * bt_dtype_size(dtype));
-    return scatter(c, out, &fact.shape, c->in[0], c->in[1], BT_ADD);
+    status = bt_call_zero(c, dtype, out, bt_shape_count(&fact.shape));
+    return status ? status : scatter(c, out, &fact.shape, c->in[0], c->in[1], BT_ADD);
 }
 
 static berth_status tensor_scatter(bt_call *c, bt_combine_op op)
@@ -128,7 +127,7 @@ static berth_status tensor_scatter(bt_call *c, bt_combine_op op)
     berth_status status = bt_call_facts(c, &fact);
     void *out = status ? NULL : bt_out(c, 0, in->dtype, &in->shape);
     if (!out) return status ? status : BERTH_NO_MEMORY;
-    status = bt_move_row(in->dtype, out, in->data, bt_tensor_count(in), c->pool, c->error);
+    status = bt_call_row(c, in->dtype, out, in->data, bt_tensor_count(in));
     return status ? status : scatter(c, out, &in->shape, c->in[1], c->in[2], op);
 }
 
@@ -163,15 +162,22 @@ static berth_status change_rows(bt_call *c, bt_combine_op op)
     bt_fact fact;
     const bt_tensor *in = c->in[0], *v = c->in[2];
     berth_status status = bt_call_facts(c, &fact);
-    const int64_t *rows = status ? NULL : bt_call_indices(c, c->in[1]);
-    if (!rows) return status ? status : c->error->status;
+    if (status) return status;
     int64_t row = bt_shape_span(&in->shape, 1, in->shape.rank), n = bt_tensor_count(c->in[1]),
             dim = in->shape.dim[0];
     if (bt_tensor_count(v) != n * row) return bt_call_fail(c, "the values do not fit the rows");
     void *out = bt_out(c, 0, in->dtype, &in->shape);
     if (!out) return BERTH_NO_MEMORY;
-    status = bt_move_row(in->dtype, out, in->data, bt_tensor_count(in), c->pool, c->error);
+    status = bt_call_row(c, in->dtype, out, in->data, bt_tensor_count(in));
+    if (status) return status;
     if (dim == 0 && n > 0) return bt_call_fail(c, "a tensor without rows");
+    if (bt_on_device(c)) {
+        bt_tensor vectors = *c->in[1]; /* of one index each */
+        vectors.shape = BT_SHAPE(n, 1);
+        return row ? bt_scatter_gpu(c, out, &in->shape, &vectors, v, op, true) : BERTH_OK;
+    }
+    const int64_t *rows = bt_call_indices(c, c->in[1]);
+    if (!rows) return c->error->status;
     for (int64_t i = 0; !status && row > 0 && i < n; i++) {
         int64_t r = (rows[i] % dim + dim) % dim;
         status = bt_combine(in->dtype, op, bt_at(in->dtype, out, r * row),
@@ -315,22 +321,32 @@ static berth_status run_stitch(bt_call *c)
     return status;
 }
 
-#define TENSOR_SCATTER(op, run)                               \
-    {                                                         \
-        .name = op, .infer = infer_tensor_scatter, .cpu = run \
+#define SUMS (BT_FLOATS | BT_INTS)
+#define TENSOR_SCATTER(op, run, types)                                                               \
+    {                                                                                                \
+        .name = op, .infer = infer_tensor_scatter, .cpu = run, .gpu = run, .gpu_types = types        \
+    }
+#define INPLACE(op, run, types)                                                              \
+    {                                                                                        \
+        .name = op, .infer = infer_inplace, .cpu = run, .gpu = run, .gpu_types = types       \
     }
 
 const bt_op bt_ops_scatter[] = {
-    {.name = "ScatterNd", .infer = infer_scatter_nd, .cpu = run_scatter_nd},
-    TENSOR_SCATTER("ScatterNdNonAliasingAdd", run_scatter_add),
-    TENSOR_SCATTER("TensorScatterUpdate", run_scatter_update),
-    TENSOR_SCATTER("TensorScatterAdd", run_scatter_add),
-    TENSOR_SCATTER("TensorScatterSub", run_scatter_sub),
-    TENSOR_SCATTER("TensorScatterMin", run_scatter_min),
-    TENSOR_SCATTER("TensorScatterMax", run_scatter_max),
-    {.name = "InplaceUpdate", .infer = infer_inplace, .cpu = run_inplace_update},
-    {.name = "InplaceAdd", .infer = infer_inplace, .cpu = run_inplace_add},
-    {.name = "InplaceSub", .infer = infer_inplace, .cpu = run_inplace_sub},
+    {.name = "ScatterNd",
+     .infer = infer_scatter_nd,
+     .cpu = run_scatter_nd,
+     .gpu = run_scatter_nd,
+     .gpu_types = SUMS | BT_T(BERTH_BOOL),
+     .host_inputs = 4},
+    TENSOR_SCATTER("ScatterNdNonAliasingAdd", run_scatter_add, SUMS | BT_T(BERTH_BOOL)),
+    TENSOR_SCATTER("TensorScatterUpdate", run_scatter_update, BT_GPU_MOVES),
+    TENSOR_SCATTER("TensorScatterAdd", run_scatter_add, SUMS),
+    TENSOR_SCATTER("TensorScatterSub", run_scatter_sub, SUMS),
+    TENSOR_SCATTER("TensorScatterMin", run_scatter_min, SUMS),
+    TENSOR_SCATTER("TensorScatterMax", run_scatter_max, SUMS),
+    INPLACE("InplaceUpdate", run_inplace_update, BT_GPU_MOVES),
+    INPLACE("InplaceAdd", run_inplace_add, SUMS),
+    INPLACE("InplaceSub", run_inplace_sub, SUMS),
     {.name = "DynamicPartition",
      .infer = infer_partition,
      .cpu = run_partition,

@@ -1,0 +1,18 @@
+/* Rows of a tensor named by vectors of indices, on a device (scatter_gpu.c). The host's are in gather.c and scatter.c. */
+#ifndef BT_SCATTER_H
+#define BT_SCATTER_H
+
+#include "ops/gpu.h"
+#include "ops/move.h"
+#include "ops/variable.h"
+
+#define BT_BAD_ROW "index %lld of row %lld is not in [0, %lld)"
+
+/* out [n, slice] = the rows of params that indices [n, depth] name. */
+berth_status bt_gather_nd_gpu(bt_call *c, void *out, const bt_tensor *params, const bt_tensor *indices);
+/* out[indices[i]] op= updates[i], in the order of i; out has this shape, and an index alone is a vector. wrap: indices are
+ * taken modulo the dimension. */
+berth_status bt_scatter_gpu(bt_call *c, void *out, const bt_shape *shape, const bt_tensor *indices, const bt_tensor *updates,
+                            bt_combine_op op, bool wrap);
+
+#endif
