@@ -1,0 +1,323 @@
+#!/usr/bin/env python3
+"""usage: differential.py --berth PROGRAM [--seconds N] [--only REGEX] [--seed N] [--draw N] [--keep FOLDER]
+
+Holds berth against TensorFlow: draws a random legal use of an op (draws/*.py), runs the same GraphDef with the same
+inputs in both, and compares. Where TensorFlow fails, berth must fail too, in one line that names the node. Draw N of
+a seed is always the same; the smallest draws that differ are kept, in the layout of an acceptance case, in FOLDER.
+
+Needs TensorFlow, which runs in a process of its own (some graphs make it abort); without it, says so and exits 77.
+Ends with `N same, N differ` and exits 1 when one differs.
+"""
+import argparse
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+# TensorFlow has no CPU kernel, or none that is whole: what berth does there is its own affair.
+ABSENT = re.compile(r"No OpKernel|not supported|nimplemented|not yet support|No registered|NotImplemented|only supports? NHWC|"
+                    r"not implemented|Unsupported|unsupported|Could not find|currently only")
+USUAL = {"float16": (4e-3, 2e-3), "bfloat16": (2e-2, 1e-2), "float32": (1e-4, 1e-5), "complex64": (1e-4, 1e-5),
+         "float64": (1e-8, 1e-9), "complex128": (1e-8, 1e-9)}
+
+
+# ---- The worker: draws, runs both sides, compares ------------------------------------------------------------------
+
+
+class Fails(Exception):
+    """TensorFlow refuses the graph."""
+
+
+def reference(tf, config, draw):
+    """TensorFlow's outputs, {tensor name: (array, dtype)}."""
+    try:
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(draw.graph, name="")
+            feeds = {}
+            for name, (array, dtype) in draw.feeds.items():
+                want = tf.as_dtype(dtype).as_numpy_dtype
+                feeds[name] = array.view(want) if tf.as_dtype(dtype).is_quantized else array
+            with tf.compat.v1.Session(graph=graph, config=config) as session:
+                values = session.run(draw.fetches, feeds)
+            types = [graph.get_tensor_by_name(n).dtype.base_dtype for n in draw.fetches]
+    except tf.errors.OpError as error:
+        raise Fails(f"{type(error).__name__}: {error.message}") from error
+    except ValueError as error:
+        if "NodeDef" in str(error) and "attr" in str(error):
+            raise
+        raise Fails(f"ValueError: {error}") from error
+    out = {}
+    for name, value, dtype in zip(draw.fetches, values, types):
+        value = value if dtype == tf.string and not isinstance(value, bytes) else __import__("numpy").asarray(value)
+        out[name] = (value, dtype.name)
+    return out
+
+
+def as_npy(np, array, dtype):
+    if dtype == "string":
+        return np.asarray(array, object).astype("S") if np.size(array) else np.zeros(np.shape(array), "S1")
+    if dtype == "bfloat16":
+        return np.asarray(array).view(np.uint16)
+    return np.asarray(array)
+
+
+def berth(np, args, draw, folder):
+    """(status, stderr, {tensor name: array})."""
+    (folder / "model.pb").write_bytes(draw.graph.SerializeToString())
+    command = [args.berth, "run", str(folder / "model.pb"), "--device", args.device, *draw.berth_args]
+    for i, (name, (array, dtype)) in enumerate(draw.feeds.items()):
+        np.save(folder / f"in_{i}.npy", as_npy(np, array, dtype))
+        command += ["--input", f"{name}={folder}/in_{i}.npy"]
+    for i, name in enumerate(draw.fetches):
+        command += ["--output", f"{name}={folder}/got_{i}.npy"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=30)
+    except subprocess.TimeoutExpired:
+        return -1, "no answer in 30 s", {}
+    got = {}
+    if done.returncode == 0:
+        for i, name in enumerate(draw.fetches):
+            file = folder / f"got_{i}.npy"
+            got[name] = np.load(file) if file.exists() else None
+    return done.returncode, done.stderr.decode(errors="replace").strip(), got
+
+
+def compare(np, draw, name, got, want, dtype):
+    """A fault, or None."""
+    if got is None:
+        return f"{name}: not written"
+    if got.shape != np.shape(want):
+        return f"{name}: shape {got.shape}, wanted {np.shape(want)}"
+    if dtype == "string":
+        same = (got == as_npy(np, want, dtype)).all()
+        return None if same else f"{name}: strings {got.ravel()[:4]}, wanted {np.ravel(want)[:4]}"
+    if draw.compare:
+        return draw.compare(name, got, want)
+    want = np.asarray(want)
+    if dtype.startswith("q"):
+        want = want.view(got.dtype) if want.dtype.itemsize == got.dtype.itemsize else want
+    if dtype == "bfloat16":
+        got, want = got.view(want.dtype).astype(np.float32), want.astype(np.float32)
+    if got.dtype != want.dtype:
+        return f"{name}: dtype {got.dtype}, wanted {want.dtype}"
+    if dtype not in USUAL:
+        same = (got == want).all()
+        return None if same else f"{name}: {int((got != want).sum())} of {want.size} differ: {got[got != want][:3]}, " \
+                                 f"wanted {want[got != want][:3]}"
+    rtol, atol = draw.tolerance.get(dtype, USUAL[dtype])
+    if draw.scaled:
+        finite = np.abs(want[np.isfinite(want)]).astype(np.float64)
+        atol *= max(1.0, finite.max()) if finite.size else 1.0
+    wide = np.complex128 if np.iscomplexobj(want) else np.float64
+    with np.errstate(all="ignore"):
+        close = np.isclose(got.astype(wide), want.astype(wide), rtol=rtol, atol=atol, equal_nan=True)
+    if close.all():
+        return None
+    return f"{name}: {int((~close).sum())} of {want.size} off: {got[~close][:3]}, wanted {want[~close][:3]}"
+
+
+def judge(np, draw, want, refused, outcome):
+    """What differs, or None."""
+    status, stderr, got = outcome
+    if status < 0 or status > 125 or status == 70:
+        return f"berth ended with status {status}: {stderr[-300:]}"
+    if refused is None:
+        if status:
+            return f"berth fails: {stderr[-300:]}"
+        return "; ".join(filter(None, (compare(np, draw, n, got[n], *want[n]) for n in draw.fetches))) or None
+    if status == 0:
+        return f"berth runs, TensorFlow fails: {str(refused)[:300]}"
+    if not stderr.startswith("berth: ") or "\n" in stderr:
+        return f"stderr is not one line: {stderr[-300:]!r}"
+    if not any(node.name in stderr for node in draw.graph.node):
+        return f"no node in: {stderr[-300:]}"
+    return None
+
+
+def size_of(draw):
+    return draw.graph.ByteSize() + sum(a.nbytes for a, _ in draw.feeds.values())
+
+
+def keep(np, draw, folder, want, number, fault, where):
+    """Leaves a draw as an acceptance case."""
+    where.mkdir(parents=True, exist_ok=True)
+    shutil.copy(folder / "model.pb", where)
+    case = {"name": where.name, "model": "model.pb", "args": draw.berth_args, "inputs": {}, "outputs": {},
+            "expect": "ok" if want else "error", "fault": fault, "draw": number}
+    for i, name in enumerate(draw.feeds):
+        shutil.copy(folder / f"in_{i}.npy", where)
+        case["inputs"][name] = f"in_{i}.npy"
+    for i, name in enumerate(draw.fetches):
+        case["outputs"][name] = f"out_{i}.npy" if want else None
+        if want:
+            np.save(where / f"out_{i}.npy", as_npy(np, *want[name]))
+    (where / "case.json").write_text(json.dumps(case, indent=1))
+    (where / "model.pbtxt").write_text(str(draw.graph))
+
+
+def worker(args):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    import numpy as np
+    import tensorflow as tf
+    from tensorflow.core.protobuf import config_pb2
+
+    sys.path.insert(0, str(HERE))
+    import draws  # noqa: F401  (fills the table)
+    from draws.draw import TABLE, Draw
+
+    np.seterr(all="ignore")
+    config = config_pb2.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+    config.graph_options.optimizer_options.opt_level = -1
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+
+    ops = sorted(op for op in TABLE if re.search(args.only, op))
+    say = lambda **row: print(json.dumps(row), flush=True)
+    say(ops=ops)
+    number = args.draw if args.draw is not None else args.start
+    while True:
+        rng = np.random.default_rng([args.seed, number])
+        op = ops[int(rng.integers(len(ops)))]
+        say(draw=number, op=op)
+        draw = Draw(op, rng)
+        function = TABLE[op][int(rng.integers(len(TABLE[op])))]
+        function(draw)
+        want = refused = None
+        try:
+            want = reference(tf, config, draw)
+        except Fails as error:
+            refused = error
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = pathlib.Path(temporary)
+            outcome = berth(np, args, draw, folder)
+            absent = refused is not None and ABSENT.search(str(refused))
+            if absent and (outcome[0] == 0 or 1 <= outcome[0] <= 125 and outcome[0] != 70):
+                say(done=number, op=op, result="absent", what=str(refused)[:200])
+            else:
+                fault = judge(np, draw, want, refused, outcome)
+                where = pathlib.Path(args.keep) / f"{op}_{number}"
+                if fault and args.keep:
+                    keep(np, draw, folder, want, number, fault, where)
+                say(done=number, op=op, result="differ" if fault else "fails" if refused else "same", what=fault, size=size_of(draw),
+                    kept=str(where))
+            if args.draw is not None:
+                print(draw.graph, {k: (v[0], v[1]) for k, v in draw.feeds.items()}, "\nwant:", want or refused, "\ngot:", outcome)
+                return
+        number += 1
+
+
+# ---- The parent: counts, starts TensorFlow again when it aborts ----------------------------------------------------
+
+
+class Tally:
+    def __init__(self, args):
+        self.args, self.ops = args, []
+        self.listed = re.findall(r"^\| (\w+) \|", pathlib.Path(args.ops).read_text(), re.M) if args.ops else []
+        self.counts = {}  # op: {result: n}
+        self.faults = {}  # (op, kind of fault): [n, size, what, kept]
+
+    def take(self, row):
+        if "ops" in row:
+            self.ops = row["ops"]
+        if "done" not in row:
+            return
+        count = self.counts.setdefault(row["op"], {})
+        count[row["result"]] = count.get(row["result"], 0) + 1
+        if row["result"] == "differ":
+            self.fault(row)
+
+    def fault(self, row):
+        kind = (row["op"], re.sub(r"the_\w+|[-+]?\d[\d.e+-]*|\[.*?\]|'[^']*'", "#", row["what"])[:60])
+        if kind not in self.faults:
+            self.faults[kind] = [0, row["size"], row["what"], row["kept"]]
+            print(f"DIFFER {row['op']} (draw {row['done']}): {row['what']}", flush=True)
+        entry = self.faults[kind]
+        entry[0] += 1
+        if row["size"] < entry[1]:
+            shutil.rmtree(entry[3], ignore_errors=True)
+            entry[1:] = row["size"], row["what"], row["kept"]
+        elif row["kept"] != entry[3]:
+            shutil.rmtree(row["kept"], ignore_errors=True)
+
+    def total(self, result):
+        return sum(count.get(result, 0) for count in self.counts.values())
+
+    def close(self):
+        if self.faults:
+            print("\nthe smallest of each kind:")
+        for (op, _), (n, _, what, kept) in sorted(self.faults.items()):
+            print(f"{op} x{n} {kept}: {what[:200]}")
+        bare = [op for op in self.listed if op != "op" and re.search(self.args.only, op) and op not in self.ops]
+        never = [op for op in self.ops if op in self.counts and not self.counts[op].get("same")
+                 and sum(self.counts[op].values()) >= 5]
+        if bare:
+            print(f"{len(bare)} ops without a generator:", *bare)
+        if never:
+            print("never the same:", *never)
+        print(f"{self.total('fails')} fail on both sides, {self.total('absent')} that TensorFlow has no kernel for, "
+              f"{self.total('aborts')} that make it abort")
+        print(f"{self.total('same') + self.total('fails')} same, {self.total('differ')} differ")
+
+
+def watch(args):
+    """Runs workers until the time is over."""
+    tally, end, start = Tally(args), time.monotonic() + args.seconds, 0
+    while time.monotonic() < end:
+        command = [sys.executable, __file__, "--worker", "--start", str(start), "--berth", args.berth, "--device", args.device,
+                   "--only", args.only, "--seed", str(args.seed), "--keep", args.keep]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        last = None
+        for line in child.stdout:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            tally.take(row)
+            last = row if "draw" in row else last
+            if time.monotonic() > end:
+                child.kill()
+                break
+        child.wait()
+        if time.monotonic() > end:
+            break
+        if last is None or child.returncode > 0:
+            sys.exit(f"the worker ended with status {child.returncode} at draw {last}")
+        tally.counts.setdefault(last["op"], {})["aborts"] = tally.counts.get(last["op"], {}).get("aborts", 0) + 1
+        if args.verbose:
+            print(f"TensorFlow aborts on {last['op']} (draw {last['draw']})")
+        start = last["draw"] + 1
+    tally.close()
+    return 1 if tally.total("differ") or not tally.total("same") else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--berth", required=True, help="path of the program")
+    parser.add_argument("--device", default="/CPU:0", help="device to run on (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60, help="how long to draw (default %(default)g)")
+    parser.add_argument("--only", default="", help="regular expression on the op")
+    parser.add_argument("--ops", default="", help="a file with a row `| Op |` an op that should have a generator")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--draw", type=int, help="this draw of the seed alone, shown whole (with the same --only)")
+    parser.add_argument("--keep", default="", help="folder for the draws that differ")
+    parser.add_argument("--verbose", action="store_true", help="tell also where TensorFlow aborts")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--start", type=int, default=0, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    args.berth = os.path.abspath(args.berth)
+    if importlib.util.find_spec("tensorflow") is None:
+        print("skipped: TensorFlow is not installed")
+        return 77
+    return worker(args) if args.worker or args.draw is not None else watch(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
