@@ -3,7 +3,7 @@
 
 Holds berth against TensorFlow: draws a random legal use of an op (draws/*.py), runs the same GraphDef with the same
 inputs in both, and compares. Where TensorFlow fails, berth must fail too, in one line that names the node. Draw N of
-a seed is always the same; the smallest draws that differ are kept, in the layout of an acceptance case, in FOLDER.
+a seed is always the same; the smallest draws that differ are kept in FOLDER, as rows for answers.py.
 
 Needs TensorFlow, which runs in a process of its own (some graphs make it abort); without it, says so and exits 77.
 Ends with `N same, N differ` and exits 1 when one differs.
@@ -14,7 +14,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -145,21 +144,29 @@ def size_of(draw):
     return draw.graph.ByteSize() + sum(a.nbytes for a, _ in draw.feeds.values())
 
 
-def keep(np, draw, folder, want, number, fault, where):
-    """Leaves a draw as an acceptance case."""
-    where.mkdir(parents=True, exist_ok=True)
-    shutil.copy(folder / "model.pb", where)
-    case = {"name": where.name, "model": "model.pb", "args": draw.berth_args, "inputs": {}, "outputs": {},
-            "expect": "ok" if want else "error", "fault": fault, "draw": number}
-    for i, name in enumerate(draw.feeds):
-        shutil.copy(folder / f"in_{i}.npy", where)
-        case["inputs"][name] = f"in_{i}.npy"
-    for i, name in enumerate(draw.fetches):
-        case["outputs"][name] = f"out_{i}.npy" if want else None
-        if want:
-            np.save(where / f"out_{i}.npy", as_npy(np, *want[name]))
-    (where / "case.json").write_text(json.dumps(case, indent=1))
-    (where / "model.pbtxt").write_text(str(draw.graph))
+def as_row(np, array, dtype):
+    """A tensor as answers.py has it."""
+    array = as_npy(np, array, dtype)
+    values = array.ravel()
+    if dtype == "string":
+        values = [v.decode("latin-1") for v in values.tolist()]
+    elif np.iscomplexobj(array):
+        values = values.view(array.real.dtype).tolist()
+    elif array.dtype.names:  # quantised numbers
+        array = values = values.view(array.dtype[0])
+    return [array.dtype.str, list(np.shape(array)), values if isinstance(values, list) else values.tolist()]
+
+
+def keep(np, draw, want, number, fault, path):
+    """Leaves a draw as a row of answers.py."""
+    types = {draw.feeds[n][1] for n in draw.feeds} | {want[n][1] for n in want or ()}
+    rtol, atol = next((draw.tolerance.get(t, USUAL[t]) for t in USUAL if t in types), (0, 0))
+    row = {"op": draw.op, "fault": fault[:300], "draw": number, "graph": str(draw.graph),
+           "in": {n: as_row(np, a, t) for n, (a, t) in draw.feeds.items()},
+           "out": {n: as_row(np, *want[n]) if want else None for n in draw.fetches},
+           "close": [rtol, atol] + (["bfloat16"] if "bfloat16" in types else [])}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(row) + "\n")
 
 
 def worker(args):
@@ -203,9 +210,9 @@ def worker(args):
                 say(done=number, op=op, result="absent", what=str(refused)[:200])
             else:
                 fault = judge(np, draw, want, refused, outcome)
-                where = pathlib.Path(args.keep) / f"{op}_{number}"
+                where = pathlib.Path(args.keep) / f"{op}_{number}.json"
                 if fault and args.keep:
-                    keep(np, draw, folder, want, number, fault, where)
+                    keep(np, draw, want, number, fault, where)
                 say(done=number, op=op, result="differ" if fault else "fails" if refused else "same", what=fault, size=size_of(draw),
                     kept=str(where))
             if args.draw is not None:
@@ -242,10 +249,10 @@ class Tally:
         entry = self.faults[kind]
         entry[0] += 1
         if row["size"] < entry[1]:
-            shutil.rmtree(entry[3], ignore_errors=True)
+            pathlib.Path(entry[3]).unlink(missing_ok=True)
             entry[1:] = row["size"], row["what"], row["kept"]
         elif row["kept"] != entry[3]:
-            shutil.rmtree(row["kept"], ignore_errors=True)
+            pathlib.Path(row["kept"]).unlink(missing_ok=True)
 
     def total(self, result):
         return sum(count.get(result, 0) for count in self.counts.values())

@@ -1,4 +1,5 @@
 /* Activations and the gradients that saved training graphs hold. Float goes through the vector maths. */
+#include <complex.h>
 #include <tgmath.h>
 
 #include "ops/elementwise.h"
@@ -54,20 +55,38 @@ static berth_status gradient(bt_call *c, const bt_elementwise *op, const float *
     return bt_elementwise_run(c, op, param);
 }
 
+#define RECTIFIER_GRADIENT(name, expression)                                                           \
+    BT_FLOAT_LOOPS(BT_LOOP2, name, expression)                                                         \
+    BT_INT_LOOPS(BT_LOOP2, name, expression)                                                           \
+    static const bt_elementwise name##_op = {.n_in = 2, .of = {BT_OF_FLOATS(name), BT_OF_INTS(name)}}; \
+    static berth_status run_##name(bt_call *c) { return gradient(c, &name##_op, NULL); }
+
+/* F(what the function gave, the gradient), the former by way of `side` where it is complex. */
+#define ANALYTIC_GRADIENT(name, F, side)                                                                    \
+    BT_FLOAT_LOOPS(BT_LOOP2, name, F(x, y))                                                                 \
+    BT_COMPLEX_LOOPS(BT_LOOP2, name, F(side(x), y))                                                         \
+    static const bt_elementwise name##_op = {.n_in = 2, .of = {BT_OF_FLOATS(name), BT_OF_COMPLEXES(name)}}; \
+    static berth_status run_##name(bt_call *c) { return gradient(c, &name##_op, NULL); }
+
 /* x: the gradient, y: what the activation was given (Relu, Softplus, Softsign) or gave (Elu, Selu). */
-GRADIENT(relu_grad, y > 0 ? x : 0)
-GRADIENT(relu6_grad, y > 0 && y < 6 ? x : 0)
+RECTIFIER_GRADIENT(relu_grad, y > 0 ? x : 0)
+RECTIFIER_GRADIENT(relu6_grad, y > 0 && y < 6 ? x : 0)
 GRADIENT(elu_grad, y < 0 ? (y + 1) * x : x)
 GRADIENT(selu_grad, y < 0 ? x * (y + SCALE_ALPHA) : x * SCALE)
 GRADIENT(softplus_grad, x / (exp(-y) + 1))
 GRADIENT(softsign_grad, x / ((1 + fabs(y)) * (1 + fabs(y))))
 
-/* x: what the function gave, y: the gradient. */
-GRADIENT(sigmoid_grad, y *x *(1 - x))
-GRADIENT(tanh_grad, y *(1 - x * x))
-GRADIENT(sqrt_grad, y / (2 * x))
-GRADIENT(rsqrt_grad, y / -2 * x * x * x)
-GRADIENT(inv_grad, -y *x *x)
+/* x: what the function gave, y: the gradient. Of complex results, TensorFlow conjugates those of the last three. */
+#define SIGMOID_GRAD(out, dy) ((dy) * (out) * (1 - (out)))
+#define TANH_GRAD(out, dy) ((dy) * (1 - (out) * (out)))
+#define SQRT_GRAD(out, dy) ((dy) / (2 * (out)))
+#define RSQRT_GRAD(out, dy) ((dy) / -2 * (out) * (out) * (out))
+#define INV_GRAD(out, dy) (-(dy) * (out) * (out))
+ANALYTIC_GRADIENT(sigmoid_grad, SIGMOID_GRAD, )
+ANALYTIC_GRADIENT(tanh_grad, TANH_GRAD, )
+ANALYTIC_GRADIENT(sqrt_grad, SQRT_GRAD, conj)
+ANALYTIC_GRADIENT(rsqrt_grad, RSQRT_GRAD, conj)
+ANALYTIC_GRADIENT(inv_grad, INV_GRAD, conj)
 
 GRADIENT_TABLE(leaky_relu_grad, y > 0 ? x : x * *param_)
 
@@ -82,7 +101,7 @@ static berth_status run_leaky_gradient(bt_call *c)
 #define ROW(op, name, types)                                                                    \
     {                                                                                           \
         op, bt_infer_same, .cpu = run_##name, .flags = BT_OP_INPLACE, types, .gpu = run_##name, \
-        .gpu_types = BT_GPU_REALS & (types)                                                     \
+                           .gpu_types = BT_GPU_REALS & (types)                                  \
     }
 
 const bt_op bt_ops_activation[] = {
@@ -93,18 +112,18 @@ const bt_op bt_ops_activation[] = {
     ROW("Softplus", softplus, BT_FLOATS),
     ROW("Softsign", softsign, BT_FLOATS),
     ROW("LeakyRelu", leaky_relu, BT_FLOATS),
-    ROW("ReluGrad", relu_grad, BT_FLOATS),
-    ROW("Relu6Grad", relu6_grad, BT_FLOATS),
+    ROW("ReluGrad", relu_grad, BT_REALS),
+    ROW("Relu6Grad", relu6_grad, BT_REALS),
     ROW("EluGrad", elu_grad, BT_FLOATS),
     ROW("SeluGrad", selu_grad, BT_FLOATS),
     ROW("SoftplusGrad", softplus_grad, BT_FLOATS),
     ROW("SoftsignGrad", softsign_grad, BT_FLOATS),
     ROW("LeakyReluGrad", leaky_gradient, BT_FLOATS),
-    ROW("SigmoidGrad", sigmoid_grad, BT_FLOATS),
-    ROW("TanhGrad", tanh_grad, BT_FLOATS),
-    ROW("SqrtGrad", sqrt_grad, BT_FLOATS),
-    ROW("RsqrtGrad", rsqrt_grad, BT_FLOATS),
-    ROW("InvGrad", inv_grad, BT_FLOATS),
-    ROW("ReciprocalGrad", inv_grad, BT_FLOATS),
+    ROW("SigmoidGrad", sigmoid_grad, BT_FLOATS | BT_COMPLEXES),
+    ROW("TanhGrad", tanh_grad, BT_FLOATS | BT_COMPLEXES),
+    ROW("SqrtGrad", sqrt_grad, BT_FLOATS | BT_COMPLEXES),
+    ROW("RsqrtGrad", rsqrt_grad, BT_FLOATS | BT_COMPLEXES),
+    ROW("InvGrad", inv_grad, BT_FLOATS | BT_COMPLEXES),
+    ROW("ReciprocalGrad", inv_grad, BT_FLOATS | BT_COMPLEXES),
     {0},
 };

@@ -67,20 +67,23 @@ static inline uint64_t float_to_u64(double x)
 SOURCES(X)
 #undef X
 
+/* Quantised numbers count as the integers that store them. */
 #define ROW(S)                                                                                         \
     {                                                                                                  \
         [BERTH_INT8] = S##_to_i8, [BERTH_INT16] = S##_to_i16, [BERTH_INT32] = S##_to_i32,              \
         [BERTH_INT64] = S##_to_i64, [BERTH_UINT8] = S##_to_u8, [BERTH_UINT16] = S##_to_u16,            \
         [BERTH_UINT32] = S##_to_u32, [BERTH_UINT64] = S##_to_u64, [BERTH_FLOAT] = S##_to_f32,          \
         [BERTH_DOUBLE] = S##_to_f64, [BERTH_COMPLEX64] = S##_to_c64, [BERTH_COMPLEX128] = S##_to_c128, \
-        [BERTH_BOOL] = S##_to_b8                                                                       \
+        [BERTH_BOOL] = S##_to_b8, [BERTH_QINT8] = S##_to_i8, [BERTH_QUINT8] = S##_to_u8,               \
+        [BERTH_QINT16] = S##_to_i16, [BERTH_QUINT16] = S##_to_u16, [BERTH_QINT32] = S##_to_i32         \
     }
 static bt_loop *const loops[BT_DTYPES][BT_DTYPES] = {
     [BERTH_INT8] = ROW(i8),    [BERTH_INT16] = ROW(i16),     [BERTH_INT32] = ROW(i32),
     [BERTH_INT64] = ROW(i64),  [BERTH_UINT8] = ROW(u8),      [BERTH_UINT16] = ROW(u16),
     [BERTH_UINT32] = ROW(u32), [BERTH_UINT64] = ROW(u64),    [BERTH_FLOAT] = ROW(f32),
     [BERTH_DOUBLE] = ROW(f64), [BERTH_COMPLEX64] = ROW(c64), [BERTH_COMPLEX128] = ROW(c128),
-    [BERTH_BOOL] = ROW(b8),
+    [BERTH_BOOL] = ROW(b8),    [BERTH_QINT8] = ROW(i8),      [BERTH_QUINT8] = ROW(u8),
+    [BERTH_QINT16] = ROW(i16), [BERTH_QUINT16] = ROW(u16),   [BERTH_QINT32] = ROW(i32),
 };
 
 /* ---- Cast --------------------------------------------------------------------------------------------- */
@@ -218,7 +221,7 @@ static berth_status infer_bitcast(bt_infer *x)
 /* ---- Records ------------------------------------------------------------------------------------------ */
 
 const bt_op bt_ops_cast[] = {
-    {"Cast", infer_cast, .cpu = run_cast, .flags = BT_OP_INPLACE, .types = BT_NUMBERS | BT_T(BERTH_BOOL),
+    {"Cast", infer_cast, .cpu = run_cast, .flags = BT_OP_INPLACE, .types = BT_NUMBERS | BT_T(BERTH_BOOL) | BT_QUANTIZED,
      .type_attr = "SrcT"},
     {"Bitcast", infer_bitcast, .cpu = run_bitcast, .flags = BT_OP_ALIAS},
     {0},

@@ -72,7 +72,8 @@ OP_COMPLEX(atanh, atanh(x), atanh(x))
 OP_COMPLEX(inv, 1 / x, 1 / x)
 
 BT_VEC1(erf_f32, BT_VEC_ERF)
-BT_LOOP1(erf_f64, double, double, erf(x))
+/* TensorFlow's double kernel gives NaN for infinities. */
+BT_LOOP1(erf_f64, double, double, isinf(x) ? (double)NAN : erf(x))
 TABLE(erf, BT_OF_FLOATS(erf))
 BT_ELEMENTWISE_RUN(erf)
 OP_FLOATS(erfc, erfc(x))

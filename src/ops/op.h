@@ -161,6 +161,8 @@ enum {
 #define BT_COMPLEXES (BT_T(BERTH_COMPLEX64) | BT_T(BERTH_COMPLEX128))
 #define BT_REALS (BT_FLOATS | BT_INTS)
 #define BT_NUMBERS (BT_REALS | BT_COMPLEXES)
+#define BT_QUANTIZED                                                                                             \
+    (BT_T(BERTH_QINT8) | BT_T(BERTH_QUINT8) | BT_T(BERTH_QINT16) | BT_T(BERTH_QUINT16) | BT_T(BERTH_QINT32))
 #define BT_ANY 0u
 
 typedef struct bt_op {

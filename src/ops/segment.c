@@ -209,50 +209,6 @@ static berth_status run_unsorted_prod(bt_call *c) { return run_unsorted(c, BT_MU
 static berth_status run_unsorted_min(bt_call *c) { return run_unsorted(c, BT_MIN); }
 static berth_status run_unsorted_max(bt_call *c) { return run_unsorted(c, BT_MAX); }
 
-/* Strings of a segment one behind the other, a separator between: each is written with one in front, and the first
- * of these is left out in the end. */
-static berth_status run_unsorted_join(bt_call *c)
-{
-    const bt_tensor *in = c->in[0];
-    bt_fact fact;
-    const int64_t *ids = unsorted_ids(c, &fact);
-    if (!ids) return c->error->status;
-    if (in->dtype != BERTH_STRING) return bt_call_fail(c, "joins strings only");
-    for (int64_t i = 0; i < bt_tensor_count(c->in[1]); i++)
-        if (ids[i] < 0)
-            return bt_call_fail(c, "id %lld at %lld is negative", (long long)ids[i], (long long)i);
-    bt_str between = bt_str_of(bt_attr_string(c->node, "separator", ""));
-    int64_t n = bt_tensor_count(c->in[1]),
-            row = bt_shape_span(&in->shape, c->in[1]->shape.rank, in->shape.rank);
-    int64_t count = bt_shape_count(&fact.shape);
-    size_t *starts = bt_scratch(c, ((size_t)count + 1) * sizeof *starts), total = 0;
-    bt_string *out = starts ? bt_out(c, 0, BERTH_STRING, &fact.shape) : NULL;
-    if (!out) return BERTH_NO_MEMORY;
-    const bt_string *strings = in->data;
-    memset(starts, 0, ((size_t)count + 1) * sizeof *starts);
-    for (int64_t i = 0; i < n * row; i++) starts[ids[i / row] * row + i % row] += between.n + strings[i].n;
-    for (int64_t at = 0; at <= count; at++) {
-        size_t length = starts[at];
-        starts[at] = total;
-        total += length;
-    }
-    char *text = bt_scratch(c, total + 1);
-    if (!text) return BERTH_NO_MEMORY;
-    for (int64_t i = 0; i < n * row; i++) {
-        size_t *at = &starts[ids[i / row] * row + i % row];
-        if (between.n) memcpy(text + *at, between.p, between.n);
-        if (strings[i].n) memcpy(text + *at + between.n, strings[i].p, strings[i].n);
-        *at += between.n + strings[i].n;
-    }
-    /* Each start now stands at its end, which is where the next one began. */
-    for (int64_t at = 0; at < count; at++) {
-        size_t begin = (at ? starts[at - 1] : 0) + between.n;
-        if (starts[at] > begin && !bt_string_set(&out[at], text + begin, starts[at] - begin))
-            return bt_fail_memory(c->error);
-    }
-    return BERTH_OK;
-}
-
 /* ---- SparseSegment* ----------------------------------------------------------------------------------- */
 
 /* data, indices, segment_ids [, num_segments] */
@@ -277,8 +233,8 @@ static berth_status run_sparse_segment(bt_call *c, finish finish)
 {
     const bt_tensor *data = c->in[0], *rows = c->in[1], *ids = c->in[2];
     if (data->shape.rank < 1 || rows->shape.rank != 1 || ids->shape.rank != 1 ||
-        rows->shape.dim[0] != ids->shape.dim[0] || !bt_dtype_is_float(data->dtype))
-        return bt_call_fail(c, "takes rows of floats, and two vectors of one length");
+        rows->shape.dim[0] != ids->shape.dim[0])
+        return bt_call_fail(c, "takes rows of data, and two vectors of one length");
     segments s = {.op = BT_ADD, .finish = finish, .n = ids->shape.dim[0]};
     s.row = bt_shape_span(&data->shape, 1, data->shape.rank);
     if (!(s.rows = bt_call_indices(c, rows)) || !(s.ids = bt_call_indices(c, ids))) return c->error->status;
@@ -310,14 +266,11 @@ static berth_status run_sparse_sqrt_n(bt_call *c) { return run_sparse_segment(c,
     {                                                                                     \
         .name = "UnsortedSegment" op, .infer = infer_unsorted, .cpu = run_unsorted_##what \
     }
-#define SPARSE(op, what)                                                             \
-    {.name = "SparseSegment" op,                                                     \
-     .infer = infer_sparse_segment,                                                  \
-     .cpu = run_sparse_##what,                                                       \
-     .types = BT_FLOATS},                                                            \
-    {                                                                                \
-        .name = "SparseSegment" op "WithNumSegments", .infer = infer_sparse_segment, \
-        .cpu = run_sparse_##what, .types = BT_FLOATS                                 \
+#define SPARSE(op, what, of)                                                                            \
+    {.name = "SparseSegment" op, .infer = infer_sparse_segment, .cpu = run_sparse_##what, .types = of}, \
+    {                                                                                                   \
+        .name = "SparseSegment" op "WithNumSegments", .infer = infer_sparse_segment,                    \
+        .cpu = run_sparse_##what, .types = of                                                           \
     }
 
 const bt_op bt_ops_segment[] = {
@@ -330,9 +283,8 @@ const bt_op bt_ops_segment[] = {
     UNSORTED("Prod", prod),
     UNSORTED("Min", min),
     UNSORTED("Max", max),
-    {.name = "UnsortedSegmentJoin", .infer = infer_unsorted, .cpu = run_unsorted_join},
-    SPARSE("Sum", sum),
-    SPARSE("Mean", mean),
-    SPARSE("SqrtN", sqrt_n),
+    SPARSE("Sum", sum, BT_REALS),
+    SPARSE("Mean", mean, BT_FLOATS),
+    SPARSE("SqrtN", sqrt_n, BT_FLOATS),
     {0},
 };

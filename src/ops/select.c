@@ -198,6 +198,23 @@ CLIP(clip_u16, uint16_t)
 CLIP(clip_u32, uint32_t)
 CLIP(clip_u64, uint64_t)
 
+/* Real and imaginary parts each for themselves. */
+#define CLIP_COMPLEX(name, T)                                                                                      \
+    static bool name(void *out, const void *const *in, const int64_t *step, int64_t n, const float *param)         \
+    {                                                                                                              \
+        T *y = out;                                                                                                \
+        (void)param;                                                                                               \
+        for (int64_t i = 0; i < 2 * n; i++) {                                                                      \
+            T v[3];                                                                                                \
+            for (int k = 0; k < 3; k++) v[k] = ((const T *)in[k])[step[k] ? i : i & 1];                            \
+            v[0] = v[0] > v[2] ? v[2] : v[0];                                                                      \
+            y[i] = v[0] < v[1] ? v[1] : v[0];                                                                      \
+        }                                                                                                          \
+        return true;                                                                                               \
+    }
+CLIP_COMPLEX(clip_c64, float)
+CLIP_COMPLEX(clip_c128, double)
+
 static bool clip_f32(void *y, const void *const *in, const int64_t *step, int64_t n, const float *param)
 {
     float low = *(const float *)in[1], high = *(const float *)in[2];
@@ -205,7 +222,7 @@ static bool clip_f32(void *y, const void *const *in, const int64_t *step, int64_
     bt_simd_get()->vec.unary[BT_VEC_CLAMP](y, in[0], n, low, high);
     return true;
 }
-static const bt_elementwise clip_op = {.n_in = 3, .of = {BT_OF_FLOATS(clip), BT_OF_INTS(clip)}};
+static const bt_elementwise clip_op = {.n_in = 3, .of = {BT_OF_FLOATS(clip), BT_OF_INTS(clip), BT_OF_COMPLEXES(clip)}};
 
 static berth_status run_clip(bt_call *c)
 {
@@ -232,7 +249,7 @@ static berth_status infer_clip(bt_infer *x)
 const bt_op bt_ops_select[] = {
     {"Select", infer_select, .cpu = run_select, .gpu = run_select, .gpu_types = BT_GPU_REALS | BT_T(BERTH_BOOL)},
     {"SelectV2", infer_select_v2, .cpu = run_select_v2, .gpu = run_select_v2, .gpu_types = BT_GPU_REALS | BT_T(BERTH_BOOL)},
-    {"ClipByValue", infer_clip, .cpu = run_clip, .flags = BT_OP_INPLACE, BT_REALS, .gpu = run_clip,
+    {"ClipByValue", infer_clip, .cpu = run_clip, .flags = BT_OP_INPLACE, BT_NUMBERS, .gpu = run_clip,
      .gpu_types = BT_GPU_REALS},
     {0},
 };

@@ -11,6 +11,18 @@
 
 /* ---- Bessel functions --------------------------------------------------------------------------------- */
 
+/* The sum of Hankel's expansion in 1 / z, for |z| of 30 and more (DLMF 10.40.1 and 10.40.2). */
+static double bessel_tail(double z, int order)
+{
+    double term = 1, sum = 1;
+    for (int k = 1; k < 60 && fabs(term) > 1e-17; k++) {
+        double next = term * (4.0 * order * order - (2 * k - 1) * (2 * k - 1)) / (8 * k * z);
+        if (fabs(next) > fabs(term)) break;
+        sum += term = next;
+    }
+    return sum;
+}
+
 /* e^-|x| I_order(x): the ascending series (DLMF 10.25.2), all terms positive; beyond 30 the expansion 10.40.1. */
 static double bessel_ie(double x, int order)
 {
@@ -20,27 +32,21 @@ static double bessel_ie(double x, int order)
         for (int k = 1; term > sum * 1e-17; k++) sum += term *= z * z / 4 / k / (k + order);
         return sign * sum * exp(-z);
     }
-    term = sum = 1;
-    for (int k = 1; k < 60 && fabs(term) > 1e-17; k++) {
-        double next = -term * (4.0 * order * order - (2 * k - 1) * (2 * k - 1)) / (8 * k * z);
-        if (fabs(next) > fabs(term)) break;
-        sum += term = next;
-    }
-    return sign * sum / sqrt(2 * M_PI * z);
+    return sign * bessel_tail(-z, order) / sqrt(2 * M_PI * z);
 }
 
 static double bessel_i(double x, int order) { return exp(fabs(x)) * bessel_ie(x, order); }
 
 /* e^x K_order(x) = integral over t >= 0 of e^(-x (cosh t - 1)) cosh(order t) (DLMF 10.32.9): the trapezoidal rule
- * with steps of 0.1 is exact to double. */
+ * with steps of 0.1 is exact to double, until the bell is too narrow for them. */
 static double bessel_ke(double x, int order)
 {
     const double h = 0.1;
     double sum = 0.5;
     if (x != x) return x;
     if (x <= 0) return INFINITY;
-    if (isinf(x)) return 0;
     if (order && x < 1e-8) return 1 / x;
+    if (x > 30) return bessel_tail(x, order) * sqrt(M_PI / (2 * x));
     for (int k = 1;; k++) {
         double t = k * h, s = sinh(t / 2), term = exp(-2 * x * s * s) * (order ? cosh(t) : 1);
         sum += term;
@@ -50,8 +56,12 @@ static double bessel_ke(double x, int order)
 
 static double bessel_k(double x, int order) { return x > 0 && isinf(x) ? 0 : exp(-x) * bessel_ke(x, order); }
 
+/* All four of the first and second kind: NaN at infinity, as TensorFlow has them. */
+static double bessel_j(double x, int order) { return isinf(x) ? NAN : order ? j1(x) : j0(x); }
+
 static double bessel_y(double x, int order)
 {
+    if (x > 0 && isinf(x)) return NAN;
     return x != x ? x : x <= 0 ? -INFINITY : order ? y1(x) : y0(x);
 }
 
@@ -69,7 +79,8 @@ double bt_digamma(double x)
     double shift = 0;
     if (x <= 0) {
         if (x == floor(x)) return NAN;
-        double fraction = x - floor(x);
+        double fraction = x - floor(x); /* then in (-0.5, 0.5], where tiny ones keep their digits */
+        if (fraction > 0.5) fraction = x - (floor(x) + 1);
         return bt_digamma(1 - x) - (fraction == 0.5 ? 0 : M_PI / tan(M_PI * fraction));
     }
     for (; x < 10; x++) shift += 1 / x;
@@ -217,7 +228,7 @@ static double fresnel_sin(double x) { return cimag(fresnel(x)); }
 /* Li2(1 - x): the series where |1 - x| <= 1/2, elsewhere brought there by DLMF 25.12.4 and .6. */
 static double spence(double x)
 {
-    if (!(x >= 0)) return NAN;
+    if (!(x >= 0) || isinf(x)) return NAN; /* infinity as TensorFlow has it */
     if (x == 0) return M_PI * M_PI / 6;
     if (x > 1.5) return -0.5 * log(x) * log(x) - spence(1 / x);
     if (x < 0.5) return M_PI * M_PI / 6 - log(x) * log1p(-x) - spence(1 - x);
@@ -237,8 +248,8 @@ SPECIAL(i0, bessel_i(x, 0))
 SPECIAL(i1, bessel_i(x, 1))
 SPECIAL(i0e, bessel_ie(x, 0))
 SPECIAL(i1e, bessel_ie(x, 1))
-SPECIAL(j0, j0(x))
-SPECIAL(j1, j1(x))
+SPECIAL(j0, bessel_j(x, 0))
+SPECIAL(j1, bessel_j(x, 1))
 SPECIAL(k0, bessel_k(x, 0))
 SPECIAL(k1, bessel_k(x, 1))
 SPECIAL(k0e, bessel_ke(x, 0))

@@ -251,6 +251,7 @@ static berth_status infer_segment_join(bt_infer *x)
     if (status) return status;
     const bt_shape *in = &x->in[0].shape, *ids = &x->in[1].shape;
     x->out[0].dtype = BERTH_STRING;
+    if (ids->rank == 0) return bt_infer_fail(x, "the segments must be a vector or more");
     if (in->rank < 0 || ids->rank < 0) return BERTH_OK;
     bt_shape head = bt_shape_from(ids->rank < in->rank ? ids->rank : in->rank, in->dim);
     if (!bt_shape_compatible(&head, ids)) return bt_infer_fail(x, "the segments do not fit the strings");
@@ -292,7 +293,7 @@ static berth_status run_segment_join(bt_call *c)
     for (int64_t i = 0; i < segments * width && !status; i++) {
         for (int64_t row = first[i / width]; row >= 0; row = next[row]) {
             const bt_string *s = (const bt_string *)c->in[0]->data + row * width + i % width;
-            if (row != first[i / width]) bt_text_add(&text, gap.p, gap.n);
+            if (text.n) bt_text_add(&text, gap.p, gap.n); /* none behind empty strings, as TensorFlow has it */
             bt_text_add(&text, s->p, s->n);
         }
         if (!bt_string_from_text(&out[i], &text)) status = bt_fail_memory(c->error);

@@ -14,7 +14,7 @@ NEAR = {"Acos": (-1, 1), "Asin": (-1, 1), "Atanh": (-1, 1), "Erfinv": (-1, 1), "
 
 @draws(*UNARY)
 def unary(d):
-    dtype = d.type("T", of=KNOWN)
+    dtype = "bool" if d.op == "LogicalNot" else d.type("T", of=KNOWN)
     low, high = NEAR.get(d.op, (None, None)) if d.chance(0.8) else (-40, 40)
     d.tolerance = {"float32": (1e-4, 2e-5)}
     d.node(d.op, [d.put(d.values(dtype, d.shape(), low, high, d.op not in TAME), dtype)])
@@ -52,7 +52,7 @@ SquaredDifference Sub TruncateDiv TruncateMod Xdivy Xlog1py Xlogy Zeta""".split(
 
 @draws(*BINARY)
 def binary(d):
-    dtype = d.type("T", of=KNOWN)
+    dtype = "bool" if d.op.startswith("Logical") else d.type("T", of=KNOWN)
     out = d.shape()
     low = {"Igamma": 0.1, "Igammac": 0.1, "Zeta": 1.1, "Xlogy": 0, "LeftShift": 0, "RightShift": 0}.get(d.op)
     high = None if low is None else 8
@@ -65,6 +65,8 @@ def binary(d):
         b = np.where(b == 0, np.ones_like(b), b)
         if d.chance(0.8) and dtype.startswith("int"):
             b = np.where(b == -1, np.ones_like(b), b) if dtype in ("int32", "int64") else b
+    if dtype in COMPLEXES and d.op in ("Div", "RealDiv"):  # by zero: not the same in TensorFlow's two loops
+        b = np.where(b == 0, np.ones_like(b), b)
     if dtype in INTS and d.op == "Pow" and d.chance(0.9):
         b = np.abs(b)
     if d.chance(0.05):
@@ -108,6 +110,8 @@ def add_n(d):
     n = d.one(1, 2, 3, 5, 9, 12)
     parts = [d.values(dtype, shape if d.chance(0.98) else d.shape()) for _ in range(n)]
     attrs = {"shape": shape} if d.op == "AccumulateNV2" else {}
+    if attrs:  # in any order
+        d.scaled, d.tolerance = True, {"float16": (2e-2, 2e-2), "bfloat16": (8e-2, 8e-2)}
     d.node(d.op, [[d.put(p, exact=1 if attrs else 0.4) for p in parts]], **attrs)
 
 
@@ -115,8 +119,8 @@ def add_n(d):
 def bias(d):
     dtype = d.type("T", of=FLOATS + INTS + COMPLEXES)
     shape = d.shape(rank=d.one(2, 2, 3, 4, 5, 1 if d.chance(0.2) else 4))
-    first = d.op == "BiasAdd" and d.chance(0.4)
-    n = shape[1 if first and len(shape) > 1 else -1]
+    first = d.op == "BiasAdd" and len(shape) != 2 and d.chance(0.4)
+    n = shape[1 if first and len(shape) > 2 else -1]
     attrs = {"data_format": "NCHW" if first else "NHWC"} if first or d.op == "BiasAdd" and d.chance(0.5) else {}
     d.node(d.op, [d.put(d.values(dtype, shape)), d.put(d.values(dtype, [n if d.chance(0.95) else n + 1]))], **attrs)
 

@@ -1,0 +1,16 @@
+/* The list of all ops: a name stands in it once, and can be found. */
+#include "ops/op.h"
+
+#include "../../tests/check.h"
+
+int main(void)
+{
+    size_t n = 0;
+    for (const bt_op *op; (op = bt_op_at(n)); n++) {
+        if (!CHECK(bt_op_find(op->name) == op)) printf("    %s stands twice\n", op->name);
+        CHECK(op->infer);
+    }
+    CHECK(n > 600);
+    CHECK(!bt_op_find("NoSuchOp"));
+    return check_done();
+}
