@@ -6,7 +6,7 @@
 int main(void)
 {
     size_t n = 0;
-    for (const bt_op *op; (op = bt_op_at(n)); n++) {
+    for (const bt_op *op; (op = bt_op_at(n, NULL)); n++) {
         if (!CHECK(bt_op_find(op->name) == op)) printf("    %s stands twice\n", op->name);
         CHECK(op->infer);
     }
