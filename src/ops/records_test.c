@@ -5,8 +5,9 @@
 
 int main(void)
 {
+    const char *family;
     size_t n = 0;
-    for (const bt_op *op; (op = bt_op_at(n, NULL)); n++) {
+    for (const bt_op *op; (op = bt_op_at(n, &family)); n++) {
         if (!CHECK(bt_op_find(op->name) == op)) printf("    %s stands twice\n", op->name);
         CHECK(op->infer);
     }
