@@ -212,8 +212,14 @@ typedef struct berth_load_options {
 } berth_load_options;
 
 BERTH_API void berth_load_options_init(berth_load_options *options);
-/* Loads a SavedModel folder, a GraphDef (.pb, .pbtxt) or a Keras .h5. The files are mapped, not read. */
+/* Loads a SavedModel folder, a GraphDef (.pb, .pbtxt), a Keras file (.keras, .h5), a checkpoint (its prefix or .meta), or one
+ * of these in a zip or tar archive, gzipped or not. The files are mapped, not read. */
 BERTH_API berth_model *berth_model_load(const char *path, const berth_load_options *options, berth_error *error);
+/* The same of a file's bytes that lie in memory: they are not copied and must stay as they are until `release`, which may be
+ * NULL, is called with `user`, from any thread. On failure it is not called, and they are no longer needed. Messages call the
+ * file "memory". */
+BERTH_API berth_model *berth_model_load_memory(const void *data, size_t bytes, void (*release)(void *user), void *user,
+                                               const berth_load_options *options, berth_error *error);
 BERTH_API void berth_model_free(berth_model *model);
 /* What it was recognised as: "SavedModel", "GraphDef", "GraphDef text", "Keras HDF5". */
 BERTH_API const char *berth_model_format(const berth_model *model);

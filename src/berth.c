@@ -225,7 +225,22 @@ berth_model *berth_model_load(const char *path, const berth_load_options *option
     berth_error own;
     if (!error) error = &own;
     bt_error_clear(error);
-    return bt_model_load(path, options && options->size >= sizeof *options ? options : NULL, error);
+    return bt_model_load(path, NULL, options && options->size >= sizeof *options ? options : NULL, error);
+}
+
+berth_model *berth_model_load_memory(const void *data, size_t bytes, void (*release)(void *user), void *user,
+                                     const berth_load_options *options, berth_error *error)
+{
+    berth_error own;
+    if (!error) error = &own;
+    bt_error_clear(error);
+    bt_file *file = bt_file_memory("memory", data, bytes, NULL, NULL, error);
+    if (!file) return NULL;
+    berth_model *model =
+        bt_model_load(NULL, file, options && options->size >= sizeof *options ? options : NULL, error);
+    if (model) file->release = release, file->user = user;
+    bt_file_free(file);
+    return model;
 }
 
 void berth_model_free(berth_model *model) { bt_model_free(model); }

@@ -148,6 +148,32 @@ static void test_life(void)
     berth_session_free(second);
 }
 
+static void release(void *user) { ++*(int *)user; }
+
+/* A model in memory: it is used where it lies, and given back once. */
+static void test_memory(const trial *t)
+{
+    static char bytes[1 << 20];
+    berth_error error;
+    int n_released = 0;
+    FILE *file = fopen(t->path, "rb");
+    size_t n = file ? fread(bytes, 1, sizeof bytes, file) : 0;
+    if (file) fclose(file);
+    if (!CHECK(n > 0 && n < sizeof bytes)) return;
+    CHECK(!berth_model_load_memory(bytes, n / 2, release, &n_released, NULL, &error));
+    CHECK(error.status == BERTH_BAD_MODEL && strstr(error.message, "memory"));
+    CHECK(!berth_model_load_memory(bytes, 0, release, &n_released, NULL, &error) && error.status == BERTH_BAD_MODEL);
+    CHECK_EQ(n_released, 0);
+    berth_model *model = berth_model_load_memory(bytes, n, release, &n_released, NULL, &error);
+    if (!CHECK(model)) return;
+    berth_session *session = berth_session_new(model, NULL, &error);
+    berth_model_free(model);
+    CHECK_EQ(n_released, 0);
+    CHECK(session && run(t, session, NULL));
+    berth_session_free(session);
+    CHECK_EQ(n_released, 1);
+}
+
 int main(void)
 {
     if (!trial_make()) return check_done();
@@ -155,6 +181,7 @@ int main(void)
     test_inside();
     test_refused();
     test_life();
+    test_memory(&trial_mlp);
     for (int i = 0; i < N_TRIALS; i++) test_warm(trials[i]);
     trial_unmake();
     return check_done();

@@ -1,4 +1,4 @@
-/* Files: one mapping a file, shared by reference. A mapping of a file that is cut short later raises SIGBUS when
+/* Files: one mapping a file, parts of it, and memory that stands for one; shared by reference. A mapping of a file that is cut short later raises SIGBUS when
  * touched, so what is needed while a model runs is copied out (packed) before, and bt_file_unchanged is asked
  * first. */
 #include "base/file.h"
@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -38,17 +39,65 @@ static berth_status map_file(bt_file *file, berth_error *error)
     return BERTH_OK;
 }
 
-bt_file *bt_file_open(const char *path, berth_error *error)
+static bt_file *new_file(const char *path, berth_error *error)
 {
     bt_file *file = bt_calloc(1, sizeof *file);
     if (!file) return bt_fail_memory(error), NULL;
     file->refs = 1;
     file->fd = -1;
-    file->path = bt_strdup(path);
-    if (!file->path) bt_fail_memory(error);
-    else if (!map_file(file, error)) return file;
-    bt_file_free(file);
-    return NULL;
+    if ((file->path = bt_strdup(path))) return file;
+    bt_free(file);
+    return bt_fail_memory(error), NULL;
+}
+
+bt_file *bt_file_open(const char *path, berth_error *error)
+{
+    bt_file *file = new_file(path, error);
+    if (file && map_file(file, error)) bt_file_free(file), file = NULL;
+    return file;
+}
+
+bt_file *bt_file_part(bt_file *whole, const char *path, const void *data, size_t size, berth_error *error)
+{
+    bt_file *file = new_file(path, error);
+    if (file) file->data = data, file->size = size, file->whole = bt_file_ref(whole);
+    return file;
+}
+
+bt_file *bt_file_memory(const char *path, const void *data, size_t size, void (*release)(void *user),
+                        void *user, berth_error *error)
+{
+    bt_file *file = new_file(path, error);
+    if (file) file->data = data, file->size = size, file->release = release, file->user = user;
+    return file;
+}
+
+static bool write_all(int fd, const char *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t written = write(fd, p, n);
+        if (written < 0 && errno != EINTR) return false;
+        if (written > 0) p += written, n -= (size_t)written;
+    }
+    return true;
+}
+
+bt_file *bt_file_named(const void *data, size_t size, berth_error *error)
+{
+    char path[32];
+    struct stat s;
+    int fd = memfd_create("berth", MFD_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    bt_file *file = fd < 0 ? NULL : new_file(path, error);
+    if (file) {
+        file->fd = fd, file->size = size;
+        if (write_all(fd, data, size) && !fstat(fd, &s)) return file->modified_ns = modified_ns(&s), file;
+        bt_file_free(file);
+    } else if (fd >= 0) {
+        close(fd);
+        return NULL;
+    }
+    return bt_fail(error, BERTH_NO_MEMORY, "%s", strerror(errno)), NULL;
 }
 
 bt_file *bt_file_ref(bt_file *file)
@@ -60,8 +109,10 @@ bt_file *bt_file_ref(bt_file *file)
 void bt_file_free(bt_file *file)
 {
     if (!file || atomic_fetch_sub(&file->refs, 1) != 1) return;
-    if (file->data) munmap((void *)file->data, file->size);
+    if (file->data && file->fd >= 0) munmap((void *)file->data, file->size);
     if (file->fd >= 0) close(file->fd);
+    if (file->release) file->release(file->user);
+    bt_file_free(file->whole);
     bt_free(file->path);
     bt_free(file);
 }
@@ -69,6 +120,8 @@ void bt_file_free(bt_file *file)
 berth_status bt_file_unchanged(const bt_file *file, berth_error *error)
 {
     struct stat open_now, named_now;
+    if (file->whole) return bt_file_unchanged(file->whole, error);
+    if (file->fd < 0) return BERTH_OK;
     if (fstat(file->fd, &open_now) || (size_t)open_now.st_size != file->size ||
         modified_ns(&open_now) != file->modified_ns)
         return bt_fail(error, BERTH_BAD_MODEL, "%s: was changed while in use", file->path);
@@ -81,6 +134,9 @@ berth_status bt_file_unchanged(const bt_file *file, berth_error *error)
 
 void bt_file_release(const bt_file *file, const void *p, size_t bytes)
 {
+    if (file->whole) bt_file_release(file->whole, p, bytes);
+    /* Memory cannot be read again; a part may have been unpacked out of its whole. */
+    if (file->fd < 0 || (size_t)((uintptr_t)p - (uintptr_t)file->data) >= file->size) return;
     /* Whole pages inside the range only: their neighbours may still be wanted. */
     size_t page = (size_t)sysconf(_SC_PAGESIZE), from = (size_t)((const uint8_t *)p - file->data);
     size_t to = (from + bytes) / page * page;

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 
+#include "format/archive.h"
 #include "format/graphdef.h"
 #include "format/sstable.h"
 #include "simd/crc.h"
@@ -96,7 +97,7 @@ static berth_status read_index(bt_bundle *b)
 {
     const char *path = bt_arena_print(&b->source->arena, "%s.index", b->prefix);
     if (!path) return bt_fail_memory(b->error);
-    bt_file *file = bt_file_open(path, b->error);
+    bt_file *file = bt_files_open(b->source, path, b->error);
     if (!file) return b->error->status;
     if (bt_sstable_read((bt_str){(const char *)file->data, file->size}, visit, b, b->error) &&
         !bt_starts(b->error->message, b->name))
@@ -138,7 +139,7 @@ static const bt_file *open_shard(bt_bundle *b, uint64_t i)
     const char *path =
         bt_arena_print(&b->source->arena, "%s.data-%05d-of-%05d", b->prefix, (int)i, (int)b->n_shards);
     if (!path) return bt_fail_memory(b->error), NULL;
-    bt_file *file = bt_file_open(path, b->error);
+    bt_file *file = bt_files_open(b->source, path, b->error);
     if (!file) return NULL;
     if (!bt_source_add_file(b->source, file)) return bt_fail_memory(b->error), NULL;
     b->mapped += file->size;

@@ -1,17 +1,18 @@
 /* A checkpoint of TensorFlow 1 with its graph: PREFIX.meta is a MetaGraphDef (metagraph.c), PREFIX.index and PREFIX.data-*
  * hold its variables (bundle.c). Named by its prefix or by the .meta file. */
+#include "format/archive.h"
 #include "format/format.h"
 #include "format/graphdef.h"
 #include "format/metagraph.h"
 
-static bool sniff(const char *path, const bt_file *file)
+static bool sniff(const bt_source *source, const char *path, const bt_file *file)
 {
     if (file)
         return bt_ends(path, ".meta") &&
                bt_wire_count((bt_str){(const char *)file->data, file->size}, META_INFO) > 0;
     bt_text name = {0};
     bt_text_print(&name, "%s.meta", path);
-    bool found = !name.failed && !bt_path_is_folder(path) && bt_path_exists(name.p);
+    bool found = !name.failed && !bt_files_has_folder(source, path) && bt_files_has(source, name.p);
     bt_text_free(&name);
     return found;
 }
@@ -34,7 +35,7 @@ static berth_status load(const char *path, bt_file *file, const bt_format_option
     const char *prefix = bt_arena_copy(&source->arena, path, file ? n - strlen(".meta") : n);
     const char *meta = bt_arena_print(&source->arena, "%s.meta", prefix);
     if (!prefix || !meta) return bt_fail_memory(error);
-    bt_file *opened = bt_file_open(meta, error);
+    bt_file *opened = bt_files_open(source, meta, error);
     if (opened) read_checkpoint(opened, prefix, source, error);
     bt_file_free(opened);
     return error->status;

@@ -13,8 +13,8 @@ typedef struct bt_format_options {
 typedef struct bt_format {
     const char *name; /* "SavedModel" */
     /* True when this path (a file mapped as `file`; or, with file NULL, a folder, or what the names of several
-     * files begin with) is for this format. */
-    bool (*sniff)(const char *path, const bt_file *file);
+     * files begin with) is for this format. Further files are looked for by archive.h. */
+    bool (*sniff)(const bt_source *source, const char *path, const bt_file *file);
     /* Fills *source, which is initialised. file: as above, borrowed; a loader that keeps views takes a reference
      * (bt_source_add_file(source, bt_file_ref(file))). Messages name what is wrong inside; the path is put in front by the caller. */
     berth_status (*load)(const char *path, bt_file *file, const bt_format_options *options, bt_source *source,
@@ -27,5 +27,7 @@ extern const bt_format bt_format_graphdef, bt_format_pbtxt, bt_format_savedmodel
 /* Opens, sniffs, loads. The error names the path. */
 berth_status bt_format_load(const char *path, const bt_format_options *options, bt_source *source,
                             berth_error *error);
+/* The same of a file that is open, which is borrowed. */
+berth_status bt_format_load_file(bt_file *file, const bt_format_options *options, bt_source *source, berth_error *error);
 
 #endif

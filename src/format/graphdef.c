@@ -511,9 +511,9 @@ berth_status bt_graphdef_find_init(bt_source *source, berth_error *error)
 /* ---- Files -------------------------------------------------------------------------------------------- */
 
 /* The first bytes are the tag of a field that a GraphDef has, and its message fits. */
-static bool sniff(const char *path, const bt_file *file)
+static bool sniff(const bt_source *source, const char *path, const bt_file *file)
 {
-    (void)path;
+    (void)source, (void)path;
     if (!file || file->size == 0) return false;
     bt_wire w = bt_wire_of((bt_str){(const char *)file->data, file->size});
     return bt_wire_next(&w) &&

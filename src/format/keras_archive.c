@@ -9,9 +9,9 @@ typedef struct archive {
     btk_tree tree;
 } archive;
 
-static bool sniff(const char *path, const bt_file *file)
+static bool sniff(const bt_source *source, const char *path, const bt_file *file)
 {
-    (void)path;
+    (void)source, (void)path;
     return file && bt_zip_sniff(file->data, file->size);
 }
 

@@ -12,9 +12,9 @@ typedef struct keras_file {
     bt_arena *arena;
 } keras_file;
 
-static bool sniff(const char *path, const bt_file *file)
+static bool sniff(const bt_source *source, const char *path, const bt_file *file)
 {
-    (void)path;
+    (void)source, (void)path;
     return file && bt_hdf5_sniff(file->data, file->size);
 }
 

@@ -1,6 +1,7 @@
 /* A checkpoint of TensorFlow 2 (`model.save_weights("ckpt")`): PREFIX.index and PREFIX.data-*, without a graph: the
  * architecture comes from --structure. What lies where, the checkpoint's graph of objects says: the model leads to its
  * layers ("layer-3"), these to what they own ("cell", "kernel"), and variables to keys of the tables (bundle.c). */
+#include "format/archive.h"
 #include "format/bundle.h"
 #include "format/keras.h"
 #include "base/wire.h"
@@ -156,12 +157,12 @@ static berth_status weight(void *user, const char *path, int i, const char *name
 
 /* ---- The format --------------------------------------------------------------------------------------- */
 
-static bool sniff(const char *path, const bt_file *file)
+static bool sniff(const bt_source *source, const char *path, const bt_file *file)
 {
     bt_text name = {0};
-    if (file || bt_path_is_folder(path)) return false;
+    if (file || bt_files_has_folder(source, path)) return false;
     bt_text_print(&name, "%s.index", path);
-    bool found = !name.failed && bt_path_exists(name.p);
+    bool found = !name.failed && bt_files_has(source, name.p);
     bt_text_free(&name);
     return found;
 }

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "format/archive.h"
 #include "format/graphdef.h"
 #include "format/restore.h"
 
@@ -168,8 +169,9 @@ static berth_status read_asset(reading *r, bt_str message)
         return bt_fail(r->error, BERTH_BAD_MODEL, "asset '%s' lies outside the model's folder", name);
     port->key = bt_arena_print(&r->source->arena, "%s/assets/%s", r->folder, name);
     if (!port->key) return bt_fail_memory(r->error);
-    if (!bt_path_exists(port->key))
+    if (!bt_files_has(r->source, port->key))
         return bt_fail(r->error, BERTH_NOT_FOUND, "asset 'assets/%s' is not there", name);
+    if (!(port->key = bt_files_path(r->source, port->key, r->error))) return r->error->status;
     port->dtype = BERTH_STRING;
     r->source->n_asset_feeds++;
     return BERTH_OK;

@@ -491,9 +491,9 @@ berth_status bt_pbtxt_keep(bt_str text, bt_pbtxt_message message, bt_arena *aren
 
 static bt_str text_of(const bt_file *file) { return (bt_str){(const char *)file->data, file->size}; }
 
-static bool sniff(const char *path, const bt_file *file)
+static bool sniff(const bt_source *source, const char *path, const bt_file *file)
 {
-    (void)path;
+    (void)source, (void)path;
     return file && bt_pbtxt_sniff(text_of(file), BT_PBTXT_GRAPH);
 }
 

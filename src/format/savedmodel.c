@@ -1,6 +1,7 @@
 /* SavedModel, of TensorFlow 1 and 2: a folder with saved_model.pb (or .pbtxt), variables/ and assets/. One of its
  * MetaGraphs is taken, by its tags, and read by metagraph.c. The object graph of TensorFlow 2 is not looked at: all that
  * runs stands in graph and signatures. */
+#include "format/archive.h"
 #include "format/format.h"
 #include "format/metagraph.h"
 #include "format/pbtxt.h"
@@ -84,8 +85,8 @@ static berth_status read_variables(bt_str meta, const char *folder, bt_source *s
     const char *prefix = bt_arena_print(&source->arena, "%s/%s", folder, name);
     const char *index = bt_arena_print(&source->arena, "%s/%s.index", folder, name);
     if (!prefix || !index) return bt_fail_memory(error);
-    if (bt_path_exists(index)) return bt_metagraph_restore(meta, prefix, name, source, error);
-    if (!bt_path_exists(prefix)) return BERTH_OK;
+    if (bt_files_has(source, index)) return bt_metagraph_restore(meta, prefix, name, source, error);
+    if (!bt_files_has(source, prefix)) return BERTH_OK;
     return bt_fail(error, BERTH_UNSUPPORTED, "%s: a checkpoint of the old format (V1)", name);
 }
 
@@ -116,8 +117,8 @@ static berth_status load_folder(const char *folder, const bt_format_options *opt
     for (size_t i = 0; i < 2; i++) {
         const char *path = bt_arena_print(&source->arena, "%s/%s", folder, names[i]);
         if (!path) return bt_fail_memory(error);
-        if (!bt_path_exists(path)) continue;
-        bt_file *file = bt_file_open(path, error);
+        if (!bt_files_has(source, path)) continue;
+        bt_file *file = bt_files_open(source, path, error);
         if (file) read_model(file, folder, names[i], options, source, error);
         bt_file_free(file);
         return error->status;
@@ -145,14 +146,14 @@ static bool sniff_file(const bt_file *file)
     return bt_wire_next(&w) && w.field == 2;
 }
 
-static bool sniff(const char *path, const bt_file *file)
+static bool sniff(const bt_source *source, const char *path, const bt_file *file)
 {
     bool found = false;
     if (file) return sniff_file(file);
     for (size_t i = 0; i < 2 && !found; i++) {
         bt_text name = {0};
         bt_text_print(&name, "%s/%s", path, names[i]);
-        found = name.failed || bt_path_exists(name.p); /* without memory, load says so */
+        found = name.failed || bt_files_has(source, name.p); /* without memory, load says so */
         bt_text_free(&name);
     }
     return found;

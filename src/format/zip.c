@@ -81,8 +81,7 @@ static berth_status find_directory(const bt_zip *zip, directory *d, berth_error 
     return bt_fail(error, BERTH_BAD_MODEL, "zip: cut short or damaged: it has no directory");
 }
 
-/* No way out of the archive: no "..", no root, no drive. */
-static bool is_safe(bt_str name)
+bool bt_zip_name_is_safe(bt_str name)
 {
     if (!name.n || name.p[0] == '/' || memchr(name.p, '\\', name.n) || memchr(name.p, ':', name.n) ||
         memchr(name.p, '\0', name.n))
@@ -131,7 +130,7 @@ static berth_status read_entry(bt_zip *zip, bt_reader *r, berth_error *error)
     bt_read_bytes(r, comment);
     if (!good || r->failed || !read_wide(bt_reader_of(fields, extra), m))
         return bt_fail(error, BERTH_BAD_MODEL, "zip: a damaged directory");
-    if (!is_safe(m->name))
+    if (!bt_zip_name_is_safe(m->name))
         return bt_fail(error, BERTH_BAD_MODEL, "zip: a member whose name leads out of the archive");
     if (bt_map_get(&zip->members, m->name))
         return bt_fail(error, BERTH_BAD_MODEL, "zip: two members of one name");
@@ -209,7 +208,11 @@ berth_status bt_zip_read(const bt_zip *zip, const char *name, bt_str *out, berth
 {
     const bt_zip_member *m = bt_map_get(&zip->members, bt_str_of(name));
     *out = (bt_str){0};
-    if (!m) return BERTH_OK;
+    return m ? bt_zip_read_member(zip, m, name, out, error) : BERTH_OK;
+}
+
+berth_status bt_zip_read_member(const bt_zip *zip, const bt_zip_member *m, const char *name, bt_str *out, berth_error *error)
+{
     if (m->flags & ENCRYPTED) return bt_fail(error, BERTH_UNSUPPORTED, "zip: %s is encrypted", name);
     if (m->method != STORED && m->method != DEFLATED)
         return bt_fail(error, BERTH_UNSUPPORTED, "zip: %s: compression method %d", name, m->method);

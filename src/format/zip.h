@@ -29,6 +29,10 @@ bool bt_zip_sniff(const void *data, size_t size);
 berth_status bt_zip_open(bt_zip *zip, const void *data, size_t size, bt_arena *arena, berth_error *error);
 /* The bytes of a member, checked against its checksum. out->p is NULL when there is none of that name. */
 berth_status bt_zip_read(const bt_zip *zip, const char *name, bt_str *out, berth_error *error);
+/* The same of a member that was found; needs no `members`. */
+berth_status bt_zip_read_member(const bt_zip *zip, const bt_zip_member *m, const char *name, bt_str *out, berth_error *error);
 void bt_zip_free(bt_zip *zip);
+/* No way out of an archive: no "..", no root, no drive. */
+bool bt_zip_name_is_safe(bt_str name);
 
 #endif

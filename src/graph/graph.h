@@ -133,6 +133,7 @@ typedef struct bt_source {
     int n_asset_feeds;
     bt_file **files;           /* mapped, one reference each; views point into them */
     size_t n_files, files_capacity;
+    struct bt_archive *archive; /* in which the files lie (format/archive.h); NULL: in the file system */
     bt_map checks;             /* address of the bytes -> bt_check *; of large variables */
 } bt_source;
 

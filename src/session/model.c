@@ -242,12 +242,13 @@ berth_status bt_model_places(berth_model *model, berth_error *error)
     return status;
 }
 
-static berth_status load_source(berth_model *model, const char *path, const berth_load_options *options,
-                                berth_error *error)
+static berth_status load_source(berth_model *model, const char *path, bt_file *file,
+                                const berth_load_options *options, berth_error *error)
 {
     bt_format_options format = {0};
     if (options) format = (bt_format_options){.tags = options->tags, .structure = options->structure};
-    berth_status status = bt_format_load(path, &format, &model->source, error);
+    berth_status status = file ? bt_format_load_file(file, &format, &model->source, error)
+                               : bt_format_load(path, &format, &model->source, error);
     if (status) return status;
     if (bt_model_places(model, error)) return error->status;
     bt_ops_resolve(&model->source.graph);
@@ -255,7 +256,8 @@ static berth_status load_source(berth_model *model, const char *path, const bert
     return model->source.n_signatures ? BERTH_OK : make_whole(model, error);
 }
 
-berth_model *bt_model_load(const char *path, const berth_load_options *options, berth_error *error)
+berth_model *bt_model_load(const char *path, bt_file *file, const berth_load_options *options,
+                           berth_error *error)
 {
     berth_context *context = bt_context_of(options ? options->context : NULL, error);
     berth_model *model = context ? bt_calloc(1, sizeof *model) : NULL;
@@ -265,7 +267,7 @@ berth_model *bt_model_load(const char *path, const berth_load_options *options, 
     model->context = context;
     pthread_mutex_init(&model->lock, NULL);
     bt_source_init(&model->source);
-    if (load_source(model, path, options, error)) return bt_model_free(model), NULL;
+    if (load_source(model, path, file, options, error)) return bt_model_free(model), NULL;
     return model;
 }
 

@@ -40,7 +40,8 @@ struct berth_model {
 
 /* Takes in devices that the context has come to know. */
 berth_status bt_model_places(berth_model *model, berth_error *error);
-berth_model *bt_model_load(const char *path, const berth_load_options *options, berth_error *error);
+/* Of the path, or where it is given the file, which is borrowed. */
+berth_model *bt_model_load(const char *path, bt_file *file, const berth_load_options *options, berth_error *error);
 berth_model *bt_model_ref(berth_model *model);
 void bt_model_free(berth_model *model);
 /* By name; NULL: serving_default, the only one, or `whole`. NULL result: the error says which there are. */
