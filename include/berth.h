@@ -419,10 +419,36 @@ typedef struct berth_memory {
 /* Bytes that the session's plans hold on a device now. */
 BERTH_API berth_status berth_session_memory(berth_session *session, const char *device, berth_memory *memory, berth_error *error);
 
-/* From now on every step of every run is noted, which slows them a little; false stops and forgets. */
+/* From now on every step of every run is noted, which slows them a little; false stops and forgets. What was noted is told
+ * by berth_session_steps, in sum, and by berth_session_trace, in full. */
 BERTH_API berth_status berth_session_profile(berth_session *session, bool on, berth_error *error);
-/* What was noted, as a timeline that Perfetto and chrome://tracing open: {"traceEvents": [...]}, a row a device and
- * thread, and the bytes in use on each device. */
+
+/* What a run does, step by step: what planning left of the nodes. */
+typedef struct berth_step {
+    const char *node;     /* a node's name; of an input or an output, the name that it was asked for by */
+    const char *op;       /* "MatMul", "_FusedConv2D"; "_Copy": a tensor is brought from another device; "_Feed" and
+                             "_Fetch": an input and an output of the whole, which are no work */
+    const char *device;   /* where the work is done, or the tensor is brought */
+    const char *from;     /* of a _Copy: the device that the tensor comes from; else NULL */
+    const size_t *inputs; /* the steps whose results it reads, each once: indices below its own */
+    size_t n_inputs;
+    size_t caller;        /* the step of whose loop, branch or call it is a part; SIZE_MAX: none */
+    int64_t weight_bytes; /* of the constants that it reads, as they lie on the device; shared ones count for each */
+    int64_t runs;         /* this and what follows: while the session was profiled; a step of a loop runs once an iteration */
+    int64_t total_ns;     /* all runs together: on a device that tells its times (OpenCL), of its kernels and copies alone; else
+                             by the host's clock. Of a loop, a branch or a call: with its steps, by the host's clock */
+    int64_t bytes;        /* of its results, all runs together; of a _Copy: the bytes that were copied */
+} berth_step;
+
+/* Of the plan for the given names (0 and 0: the signature's), in the order in which they run; steps of a loop, a branch or a
+ * call follow it. Valid until the next such call on this session. */
+BERTH_API berth_status berth_session_steps(berth_session *session, const berth_feed *feeds, size_t n_feeds,
+                                           const berth_feed *fetches, size_t n_fetches, const berth_step **steps,
+                                           size_t *n_steps, berth_error *error);
+
+/* All that was noted, as a timeline that Perfetto and chrome://tracing open: {"traceEvents": [...]}. A device is a process,
+ * and in it stand: a row a thread with the steps that it ran (of a device that tells its times: their launches, on the CPU), a
+ * row with the device's kernels and one with its copies, and the bytes in use there. */
 BERTH_API berth_status berth_session_trace(berth_session *session, berth_write_fn *write, void *user, berth_error *error);
 
 /* Writes a stage of the path from file to plan as text: "source" (the graph as written), then the graph after

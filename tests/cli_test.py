@@ -548,7 +548,11 @@ class Models(Case):
             events = json.load(f)["traceEvents"]
         steps = [e for e in events if e["ph"] == "X"]
         self.assertIn("_FusedConv2D", [e["name"] for e in steps])
-        self.assertTrue(all(e["dur"] >= 0 and e["pid"] == "/CPU:0" for e in steps))
+        self.assertTrue(all(e["dur"] >= 0 and e["pid"] == 1 for e in steps))
+        names = {e["name"]: e["args"]["name"] for e in events if e["ph"] == "M" and "name" in e["args"]}
+        self.assertTrue(names["process_name"].startswith("/CPU:0: "))
+        self.assertEqual(names["thread_name"], "thread 1")
+        self.assertTrue([e for e in events if e["ph"] == "C" and e["args"]["bytes"] > 0])
         self.bad(1, "absent", "run", EXAMPLE + "/digits.pb", "--input", "image:0=" + EXAMPLE + "/pictures/3.png", "--trace",
                  "absent/trace.json")
 

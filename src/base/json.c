@@ -280,3 +280,34 @@ const char *bt_json_text(const bt_json *j, const char *otherwise)
 {
     return bt_json_is(j, BT_JSON_STRING) ? j->s.p : otherwise;
 }
+
+/* ---- Writing ------------------------------------------------------------------------------------------ */
+
+/* Bytes of the UTF-8 character at p; 0: it is none (RFC 3629: no surrogates, nothing overlong). */
+static size_t utf8_size(const char *text)
+{
+    static const unsigned least[] = {0, 0x80, 0x800, 0x10000};
+    const uint8_t *p = (const uint8_t *)text;
+    size_t tail = p[0] < 0x80 ? 0 : p[0] < 0xc0 ? 4 : p[0] < 0xe0 ? 1 : p[0] < 0xf0 ? 2 : p[0] < 0xf8 ? 3 : 4;
+    if (tail == 4) return 0;
+    unsigned code = tail ? p[0] & (0x3fu >> tail) : p[0];
+    for (size_t i = 1; i <= tail; i++) {
+        if ((p[i] & 0xc0) != 0x80) return 0;
+        code = code << 6 | (p[i] & 0x3f);
+    }
+    return code < least[tail] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : tail + 1;
+}
+
+void bt_json_write(bt_text *out, const char *text)
+{
+    bt_text_add(out, "\"", 1);
+    for (size_t size; *text; text += size ? size : 1) {
+        size = utf8_size(text);
+        uint8_t c = (uint8_t)*text;
+        if (!size) bt_text_add(out, "?", 1);
+        else if (c < 0x20 || c == 0x7f) bt_text_print(out, "\\u%04x", c);
+        else if (c == '"' || c == '\\') bt_text_print(out, "\\%c", c);
+        else bt_text_add(out, text, size);
+    }
+    bt_text_add(out, "\"", 1);
+}

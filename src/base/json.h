@@ -1,4 +1,4 @@
-/* JSON: text to a tree in an arena. What Python's json module writes is read: NaN, Infinity and -Infinity
+/* JSON: text to a tree in an arena, and single texts out. What Python's json module writes is read: NaN, Infinity and -Infinity
  * too. Knows nothing of Keras. */
 #ifndef BT_JSON_H
 #define BT_JSON_H
@@ -45,5 +45,8 @@ int64_t bt_json_int(const bt_json *j, int64_t otherwise);  /* a double that is w
 double bt_json_double(const bt_json *j, double otherwise); /* an integer counts */
 bool bt_json_bool(const bt_json *j, bool otherwise);       /* a number counts */
 const char *bt_json_text(const bt_json *j, const char *otherwise);
+
+/* Adds a text in quotes; what is no UTF-8 in it becomes '?'. */
+void bt_json_write(bt_text *out, const char *text);
 
 #endif

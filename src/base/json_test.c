@@ -51,9 +51,30 @@ static void faults(void)
     CHECK(parse(deep));
 }
 
+/* Hostile names: quotes, control characters, what is no UTF-8, overlong, surrogates. */
+static void writing(void)
+{
+    static const char *const pairs[][2] = {
+        {"", "\"\""},
+        {"a/b \"\\\n\x7f", "\"a/b \\\"\\\\\\u000a\\u007f\""},
+        {"\xc3\xa9\xf0\x9f\x98\x80", "\"\xc3\xa9\xf0\x9f\x98\x80\""},
+        {"\xff\xc3", "\"??\""},
+        {"\xc0\x80\xed\xa0\x80z\xf8", "\"?????z?\""},
+        {"\xf4\x90\x80\x80\xe2\x82", "\"??????\""},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        bt_text text = {0};
+        bt_json_write(&text, pairs[i][0]);
+        CHECK_TEXT(text.p, pairs[i][1]);
+        CHECK(parse(text.p));
+        bt_text_free(&text);
+    }
+}
+
 int main(void)
 {
     bt_arena_init(&arena);
+    writing();
     values();
     faults();
     bt_arena_free(&arena);

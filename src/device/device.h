@@ -42,6 +42,9 @@ typedef struct bt_grid {
     size_t global[3], local[3];
 } bt_grid;
 
+/* When a device took a piece of work, ns of a clock of its own. */
+enum { BT_TIME_QUEUED, BT_TIME_STARTED, BT_TIME_ENDED, BT_N_TIMES };
+
 /* When upload returns, its host memory may be used again. Other copies may be under way when they return, and the host
  * memory of a download must stay until sync, which waits for all of them. */
 typedef struct bt_device_ops {
@@ -63,6 +66,9 @@ typedef struct bt_device_ops {
     bt_kernel *(*compile)(bt_device *device, const char *source, const char *defines, const char *name, berth_error *error);
     berth_status (*launch)(bt_device *device, bt_kernel *kernel, const bt_grid *grid, const bt_arg *args, int n_args,
                            berth_error *error);
+    /* Waits for a copy or launch that left this event (bt_watch_event in device/watch.h), reads its times and drops the event.
+     * NULL: such a device leaves none. */
+    berth_status (*times)(bt_device *device, void *event, int64_t times[BT_N_TIMES]);
 } bt_device_ops;
 
 struct bt_device {

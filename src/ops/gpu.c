@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "device/watch.h"
+
 const char *bt_gpu_type(berth_dtype dtype)
 {
     static const char *const names[] = {
@@ -37,7 +39,7 @@ berth_status bt_gpu_launch(bt_call *c, const char *source, const char *defines, 
                            const bt_grid *grid, const bt_arg *args, int n_args)
 {
     bt_kernel *k = c->device->ops->compile(c->device, source, defines, kernel, c->error);
-    return k ? c->device->ops->launch(c->device, k, grid, args, n_args, c->error) : BERTH_DEVICE;
+    return k ? bt_device_launch(c->device, k, kernel, grid, args, n_args, c->error) : BERTH_DEVICE;
 }
 
 berth_status bt_gpu_fault(bt_call *c, const char *text, bt_arg args[3])

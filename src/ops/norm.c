@@ -2,6 +2,7 @@
  * or dimension 1 (NCHW, NCDHW). Per channel y = a x + b with a = scale / sqrt(variance + epsilon), b = offset - a mean. */
 #include <math.h>
 
+#include "device/watch.h"
 #include "ops/elementwise.h"
 #include "ops/gpu.h"
 #include "simd/simd.h"
@@ -187,7 +188,7 @@ static berth_status batch_norm_on_gpu(bt_call *c, int64_t channels, int64_t plan
         if (!statistic) return c->error->status;
         const void *from = c->in[i % 2 ? 3 : 4]->data;
         if (channels > 0)
-            status = c->device->ops->copy(c->device, statistic, from, (size_t)bt_shape_count(&shape) * sizeof(float), c->error);
+            status = bt_device_copy(c->device, statistic, from, (size_t)bt_shape_count(&shape) * sizeof(float), c->error);
     }
     return status;
 }

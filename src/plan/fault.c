@@ -1,5 +1,6 @@
 /* Faults of kernels: what they find in data that they cannot take. Nothing waits for them but the end of the run. What
  * writes a record: FAULT in device/dialect.cl; what asks for one: ops/gpu.c. */
+#include "device/watch.h"
 #include "ops/gpu.h"
 #include "plan/plan.h"
 
@@ -10,7 +11,7 @@ void *bt_faults_record(bt_faults *f, bt_device *device, int place, berth_error *
     if (!*record) {
         void *fresh = bt_device_alloc(device, sizeof none, error);
         if (!fresh) return NULL;
-        if (device->ops->upload(device, fresh, &none, sizeof none, error))
+        if (bt_device_upload(device, fresh, &none, sizeof none, error))
             return bt_device_free(device, fresh, sizeof none), NULL;
         *record = fresh;
     }
@@ -22,11 +23,11 @@ static berth_status read_record(bt_device *device, void *record, berth_status st
 {
     static const bt_fault none;
     bt_fault said = none;
-    berth_status done = device->ops->download(device, &said, record, sizeof said, error);
+    berth_status done = bt_device_download(device, &said, record, sizeof said, error);
     berth_status waited = device->ops->sync(device, error);
     if (!done) done = waited;
     if (done) return status ? status : done;
-    if (said.claimed) device->ops->upload(device, record, &none, sizeof none, NULL);
+    if (said.claimed) bt_device_upload(device, record, &none, sizeof none, NULL);
     done = bt_fault_said(&said, error);
     return done ? done : status;
 }

@@ -13,7 +13,7 @@ typedef struct builder {
     int32_t *first_slot;  /* by node of the working graph */
     int32_t *order;
     size_t n_order;
-    int place; /* of the step that is prepared */
+    bt_step *step; /* that is prepared */
     berth_error *error;
 } builder;
 
@@ -34,8 +34,9 @@ static bt_packed *hold(bt_plan *plan, int place, const bt_tensor *constant, cons
 static const void *host_pack(const bt_prepare_host *host, const bt_tensor *constant, const char *layout,
                              size_t bytes, bt_pack_fn *pack, void *user, berth_error *error)
 {
-    const builder *b = (const builder *)host;
-    bt_packed *packed = hold(b->plan, b->place, constant, layout, bytes, pack, user, error);
+    builder *b = (builder *)host;
+    b->step->packed_bytes += (int64_t)bytes;
+    bt_packed *packed = hold(b->plan, b->step->place, constant, layout, bytes, pack, user, error);
     return packed ? bt_packed_data(packed) : NULL;
 }
 
@@ -65,7 +66,7 @@ static bt_plan *plan_body(builder *b, const bt_function *f, const bt_fact *facts
     if (!feeds || !feed_facts || !env) return bt_fail_memory(error), NULL;
     *env = b->plan->env;
     env->functions = b->x.functions, env->function = f->name, env->outer = &b->plan->env;
-    env->body_place = b->place;
+    env->body_place = b->step->place;
     for (int i = 0; i < f->n_args; i++) {
         feeds[i] = (bt_edge){f->args[i], 0};
         feed_facts[i] = facts ? facts[i] : (bt_fact){.shape = BT_SHAPE_UNKNOWN};
@@ -95,6 +96,7 @@ static struct bt_body *host_body(const bt_prepare_host *host, const char *functi
         return bt_fail_memory(error), NULL;
     bt_plan *body = plan_body(b, f, facts, error);
     if (!body) return NULL;
+    body->caller = (int32_t)(b->step - plan->steps);
     plan->bodies[plan->n_bodies++] = body;
     for (int i = 0; results && i < body->n_fetches; i++) results[i] = body->slots[body->fetches[i]].fact;
     return (struct bt_body *)body;
@@ -127,6 +129,8 @@ static berth_status make_slots(builder *b)
     plan->slots = bt_arena_array(&plan->arena, bt_slot, (size_t)n_slots + 1);
     plan->steps = bt_arena_array(&plan->arena, bt_step, (size_t)n_steps + 1);
     if (!plan->slots || !plan->steps) return bt_fail_memory(b->error);
+    plan->counts = bt_arena_array(&plan->arena, bt_step_count, (size_t)n_steps + 1);
+    if (!plan->counts) return bt_fail_memory(b->error);
     plan->n_slots = n_slots;
     return BERTH_OK;
 }
@@ -293,7 +297,7 @@ static berth_status prepare_step(builder *b, bt_step *step)
                     .host = &b->host,
                     .error = b->error};
     bt_prepare_fn *prepare = bt_pass_is_gpu(&b->x, step->place) ? step->op->gpu_prepare : step->op->prepare;
-    b->place = step->place;
+    b->step = step;
     berth_status status = prepare ? prepare(&p) : BERTH_OK;
     if (status) {
         bool named = b->error && strncmp(b->error->message, "node '", 6) == 0;

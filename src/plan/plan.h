@@ -40,6 +40,7 @@ typedef struct bt_step {
     uint64_t last_feed;      /* bit i: the same, if the caller gives the feed away */
     const int32_t *controls; /* steps whose being dead makes this one dead; guarded plans only */
     int32_t n_controls;
+    int64_t packed_bytes;    /* of constants that were packed for it */
 } bt_step;
 
 typedef struct bt_plan_env {
@@ -72,6 +73,7 @@ typedef struct bt_plan {
     int32_t n_slots;
     bt_step *steps;
     int32_t n_steps;
+    bt_step_count *counts;    /* by step, while profiled */
     int32_t *feeds, *fetches; /* slots */
     int32_t n_feeds, n_fetches;
     const char **feed_names;
@@ -79,6 +81,7 @@ typedef struct bt_plan {
     bool guarded;             /* has Switch or Merge: steps may be dead */
     bt_held *held;          /* what it holds in the stores */
     size_t n_held, held_room;
+    int32_t caller;           /* of a body: the step that it belongs to, in the plan that owns it */
     struct bt_plan **bodies;  /* of its steps; owned */
     size_t n_bodies, bodies_room;
     pthread_mutex_t lock;     /* of what follows */
@@ -162,7 +165,7 @@ typedef struct bt_services {
     struct bt_resources *resources;
     const volatile int *cancel;
     int64_t max_iterations;
-    bt_profile *profile; /* NULL: none */
+    bt_recorder *recorder; /* NULL: nobody wants to know */
     bt_faults *faults;   /* NULL: the run's own */
 } bt_services;
 

@@ -1,36 +1,9 @@
-/* The timeline of runs, in the format of Chrome's tracer. */
+/* Taking in what runs do; see profile.h. */
 #include "plan/profile.h"
 
-#include <pthread.h>
-#include <time.h>
+#include <stdatomic.h>
 
-#include "base/arena.h"
-
-enum { MOST_EVENTS = 1000000, MOST_THREADS = 64 };
-
-typedef struct event {
-    const char *name, *op;
-    const bt_device *device;
-    int thread;
-    int64_t start, end, in_use;
-} event;
-
-struct bt_profile {
-    pthread_mutex_t lock;
-    bt_arena texts;
-    event *events;
-    size_t n, room, dropped;
-    pthread_t threads[MOST_THREADS];
-    int n_threads;
-    int64_t origin;
-};
-
-int64_t bt_profile_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
+enum { MOST_EVENTS = 1000000, MOST_WORKS = 4096 };
 
 bt_profile *bt_profile_new(void)
 {
@@ -38,13 +11,14 @@ bt_profile *bt_profile_new(void)
     if (!p) return NULL;
     pthread_mutex_init(&p->lock, NULL);
     bt_arena_init(&p->texts);
-    p->origin = bt_profile_now();
+    p->origin = bt_now();
     return p;
 }
 
 void bt_profile_free(bt_profile *p)
 {
     if (!p) return;
+    bt_map_free(&p->known);
     bt_arena_free(&p->texts);
     bt_free(p->events);
     pthread_mutex_destroy(&p->lock);
@@ -54,83 +28,127 @@ void bt_profile_free(bt_profile *p)
 void bt_profile_clear(bt_profile *p)
 {
     pthread_mutex_lock(&p->lock);
+    bt_map_free(&p->known);
     bt_arena_free(&p->texts);
     bt_arena_init(&p->texts);
     p->n = p->dropped = 0;
+    p->n_devices = 0;
     pthread_mutex_unlock(&p->lock);
 }
+
+/* ---- Events; the lock is held ------------------------------------------------------------------------- */
+
+/* A copy that lives as long as the profile, one of each text. */
+static const char *keep(bt_profile *p, const char *text)
+{
+    bt_str key = bt_str_of(text);
+    const char *known = bt_map_get(&p->known, key);
+    if (known) return known;
+    char *copy = bt_arena_copy(&p->texts, text, key.n);
+    return copy && bt_map_put(&p->known, (bt_str){copy, key.n}, copy) ? copy : NULL;
+}
+
+static void add(bt_profile *p, bt_event e)
+{
+    bool room = p->n < MOST_EVENTS && bt_grow(&p->events, &p->room, p->n + 1, sizeof *p->events);
+    if (room && (e.name = keep(p, e.name)) && (e.node = keep(p, e.node))) p->events[p->n++] = e;
+    else p->dropped++;
+}
+
+static void note_memory(bt_profile *p, const bt_device *device, int64_t in_use, int64_t now)
+{
+    int i = 0;
+    while (i < p->n_devices && p->devices[i] != device) i++;
+    if (i == BT_PROFILE_DEVICES) return;
+    if (i == p->n_devices) p->devices[p->n_devices++] = device, p->in_use[i] = -1;
+    if (in_use == p->in_use[i]) return;
+    p->in_use[i] = in_use;
+    add(p,
+        (bt_event){
+            .kind = BT_EVENT_MEMORY, .device = device, .name = "", .node = "", .end = now, .bytes = in_use});
+}
+
+/* ---- Recorders ---------------------------------------------------------------------------------------- */
 
 static int thread_number(bt_profile *p)
 {
     pthread_t self = pthread_self();
     for (int i = 0; i < p->n_threads; i++)
         if (pthread_equal(p->threads[i], self)) return i;
-    if (p->n_threads == MOST_THREADS) return MOST_THREADS;
+    if (p->n_threads == BT_PROFILE_THREADS) return BT_PROFILE_THREADS;
     p->threads[p->n_threads] = self;
     return p->n_threads++;
 }
 
-void bt_profile_step(bt_profile *p, const char *name, const char *op, const bt_device *device, int64_t start)
+bt_recorder *bt_recorder_begin(bt_recorder *r, bt_profile *p, bt_device *host)
 {
-    int64_t end = bt_profile_now();
+    if (!p) return NULL;
+    *r = (bt_recorder){.profile = p, .host = host};
     pthread_mutex_lock(&p->lock);
-    char *copy = NULL, *kind = NULL;
-    if (p->n < MOST_EVENTS && bt_grow(&p->events, &p->room, p->n + 1, sizeof *p->events)) {
-        copy = bt_arena_copy(&p->texts, name, strlen(name));
-        kind = bt_arena_copy(&p->texts, op, strlen(op));
-    }
-    if (copy && kind)
-        p->events[p->n++] = (event){copy, kind, device, thread_number(p), start, end, device->in_use};
-    else p->dropped++;
+    r->thread = thread_number(p);
+    note_memory(p, host, host->in_use, bt_now());
     pthread_mutex_unlock(&p->lock);
+    bt_watch_begin(&r->watch);
+    return r;
 }
 
-static void json_text(bt_text *out, const char *s)
+/* Kernels without a time of their own are no more than the launch of their step. */
+static void add_work(bt_recorder *r, const bt_work *w)
 {
-    bt_text_add(out, "\"", 1);
-    for (; *s; s++) {
-        if (*s == '"' || *s == '\\') bt_text_print(out, "\\%c", *s);
-        else if ((unsigned char)*s < 0x20) bt_text_print(out, "\\u%04x", *s);
-        else bt_text_add(out, s, 1);
+    if (w->owner) atomic_fetch_add(&((bt_step_count *)w->owner)->ns, w->end - w->start);
+    note_memory(r->profile, w->device, w->in_use, w->given);
+    if (w->kind == BT_WORK_KERNEL ? !w->is_own : !w->bytes) return;
+    add(r->profile, (bt_event){.kind = w->kind == BT_WORK_KERNEL ? BT_EVENT_KERNEL : BT_EVENT_COPY,
+                               .is_own = w->is_own,
+                               .thread = r->thread,
+                               .device = w->device,
+                               .name = w->name,
+                               .node = w->node ? w->node : "",
+                               .start = w->start,
+                               .end = w->end,
+                               .bytes = (int64_t)w->bytes});
+}
+
+void bt_recorder_drain(bt_recorder *r)
+{
+    bt_watch_settle(&r->watch);
+    pthread_mutex_lock(&r->profile->lock);
+    for (size_t i = 0; i < r->watch.n; i++) add_work(r, &r->watch.list[i]);
+    pthread_mutex_unlock(&r->profile->lock);
+    r->watch.n = r->n_taken = 0;
+}
+
+void bt_recorder_step(bt_recorder *r, const bt_ended *step)
+{
+    int64_t end = bt_now();
+    bool is_timed = false;
+    for (size_t i = r->n_taken; i < r->watch.n && !step->on_host; i++)
+        is_timed |= r->watch.list[i].event != NULL;
+    for (; r->n_taken < r->watch.n; r->n_taken++) {
+        bt_work *w = &r->watch.list[r->n_taken];
+        w->node = step->node, w->owner = is_timed ? step->count : NULL;
     }
-    bt_text_add(out, "\"", 1);
+    atomic_fetch_add(&step->count->runs, 1);
+    atomic_fetch_add(&step->count->bytes, step->bytes);
+    if (!is_timed) atomic_fetch_add(&step->count->ns, end - step->start);
+    pthread_mutex_lock(&r->profile->lock);
+    add(r->profile, (bt_event){.kind = is_timed ? BT_EVENT_LAUNCH : BT_EVENT_STEP,
+                               .thread = r->thread,
+                               .device = is_timed || step->on_host ? r->host : step->device,
+                               .name = step->op,
+                               .node = step->node,
+                               .start = step->start,
+                               .end = end,
+                               .bytes = step->bytes});
+    note_memory(r->profile, r->host, r->host->in_use, end);
+    note_memory(r->profile, step->device, step->device->in_use, end);
+    pthread_mutex_unlock(&r->profile->lock);
+    if (r->watch.n >= MOST_WORKS) bt_recorder_drain(r);
 }
 
-/* Microseconds since the profile began. */
-static double us(const bt_profile *p, int64_t ns) { return (double)(ns - p->origin) / 1e3; }
-
-static void write_event(const bt_profile *p, const event *e, bt_text *out)
+void bt_recorder_end(bt_recorder *r)
 {
-    bt_text_print(out,
-                  ",\n{\"ph\": \"X\", \"pid\": \"%s\", \"tid\": %d, \"ts\": %.3f, \"dur\": %.3f, \"cat\": ",
-                  e->device->name, e->thread, us(p, e->start), (double)(e->end - e->start) / 1e3);
-    json_text(out, e->op);
-    bt_text_print(out, ", \"name\": ");
-    json_text(out, e->op);
-    bt_text_print(out, ", \"args\": {\"node\": ");
-    json_text(out, e->name);
-    bt_text_print(out, "}}");
-}
-
-void bt_profile_write(bt_profile *p, bt_text *out)
-{
-    pthread_mutex_lock(&p->lock);
-    bt_text_print(
-        out,
-        "{\"displayTimeUnit\": \"ns\", \"otherData\": {\"dropped\": %zu}, \"traceEvents\": [\n"
-        "{\"ph\": \"M\", \"name\": \"process_name\", \"pid\": \"berth\", \"args\": {\"name\": \"berth\"}}",
-        p->dropped);
-    int64_t last = -1;
-    for (size_t i = 0; i < p->n; i++) {
-        const event *e = &p->events[i];
-        write_event(p, e, out);
-        if (e->in_use != last)
-            bt_text_print(out,
-                          ",\n{\"ph\": \"C\", \"pid\": \"%s\", \"ts\": %.3f, \"name\": \"bytes in use\", "
-                          "\"args\": {\"bytes\": %lld}}",
-                          e->device->name, us(p, e->end), (long long)e->in_use);
-        last = e->in_use;
-    }
-    bt_text_print(out, "\n]}\n");
-    pthread_mutex_unlock(&p->lock);
+    if (!r) return;
+    bt_recorder_drain(r);
+    bt_watch_end(&r->watch);
 }

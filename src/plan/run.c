@@ -450,11 +450,20 @@ static berth_status fail_step(const bt_step *step, berth_error *error)
     return error->status;
 }
 
-/* A profiled step of a device ends when its kernels do. */
-static void note_step(bt_profile *profile, const bt_step *step, bt_device *device, int64_t start)
+/* A step of a device that tells no times ends when its kernels do. */
+static void note_step(bt_recorder *recorder, const bt_plan *plan, const bt_step *step, const bt_call *c, int64_t start)
 {
-    if (device->ops->compile) device->ops->sync(device, NULL);
-    bt_profile_step(profile, step->node->name, step->op->name, device, start);
+    bt_device *device = plan->env.places[step->place];
+    bt_ended ended = {.node = step->node->name,
+                      .op = step->op->name,
+                      .device = device,
+                      .on_host = step->op->flags & BT_OP_BODY,
+                      .count = &plan->counts[step - plan->steps],
+                      .start = start};
+    for (int i = 0; i < c->n_out; i++)
+        if (!bt_dtype_is_object(c->out[i]->dtype)) ended.bytes += (int64_t)bt_tensor_bytes(c->out[i]);
+    if (device->ops->compile && !device->ops->times) device->ops->sync(device, NULL);
+    bt_recorder_step(recorder, &ended);
 }
 
 static berth_status run_steps(bt_run *run, uint64_t take, berth_error *error)
@@ -479,10 +488,10 @@ static berth_status run_steps(bt_run *run, uint64_t take, berth_error *error)
         scratch *s = &run->scratch[place], *on_host = &run->scratch[0];
         s->used = on_host->used = 0;
         c.device = places[step->place];
-        bt_profile *profile = run->services->profile;
-        int64_t start = profile ? bt_profile_now() : 0;
+        bt_recorder *recorder = run->services->recorder;
+        int64_t start = recorder ? bt_now() : 0;
         berth_status status = step->run(&c);
-        if (profile) note_step(profile, step, places[step->place], start);
+        if (recorder) note_step(recorder, plan, step, &c, start);
         if (s->overflow) settle_scratch(s, places[place]);
         if (on_host->overflow) settle_scratch(on_host, places[0]);
         if (status) return fail_step(step, error);
@@ -583,6 +592,7 @@ berth_status bt_plan_run(bt_plan *plan, const bt_services *services, bt_tensor *
     if (!mine.faults) mine.faults = &run->faults;
     run->services = &mine;
     status = run_once(run, in, out, take, error);
+    if (mine.recorder && !plan->env.function) bt_recorder_drain(mine.recorder);
     state_put(run);
     return status;
 }

@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 
+#include "device/watch.h"
+
 enum { BLOCK = 4 << 20, OWN_BLOCK = 1 << 20 };
 
 typedef struct block {
@@ -143,7 +145,7 @@ static berth_status fill(bt_store *store, void *dst, size_t bytes, bt_pack_fn *p
     void *staging = bt_alloc_huge(bytes ? bytes : 1);
     if (!staging) return bt_fail_memory(error);
     berth_status status = pack(user, staging, error);
-    if (!status) status = device->ops->upload(device, dst, staging, bytes, error);
+    if (!status) status = bt_device_upload(device, dst, staging, bytes, error);
     if (!status) status = device->ops->sync(device, error);
     bt_free_huge(staging, bytes ? bytes : 1);
     return status;

@@ -143,9 +143,9 @@ bt_session_plan *bt_session_plan_for(berth_session *s, bt_placing *placing, cons
 
 /* ---- Initialisation ----------------------------------------------------------------------------------- */
 
-static bt_services services_of(berth_session *s, const berth_run_options *options)
+static bt_services services_of(berth_session *s, const berth_run_options *options, bt_recorder *recorder)
 {
-    bt_services services = {.resources = s->resources, .profile = s->profile};
+    bt_services services = {.resources = s->resources, .recorder = recorder};
     if (options && options->size >= sizeof *options)
         services.cancel = options->cancel, services.max_iterations = options->max_iterations;
     return services;
@@ -165,7 +165,7 @@ static berth_status feed_assets(const bt_source *source, berth_tensor *tensors, 
 }
 
 /* The model's own initialisers (of tables), once a session. The lock is held. */
-static berth_status initialise(berth_session *s, bt_placing *placing, berth_error *error)
+static berth_status initialise(berth_session *s, bt_placing *placing, bt_recorder *recorder, berth_error *error)
 {
     const bt_source *source = &s->model->source;
     if (s->initialised || source->n_init_targets == 0) return s->initialised = true, BERTH_OK;
@@ -181,7 +181,7 @@ static berth_status initialise(berth_session *s, bt_placing *placing, berth_erro
                           .targets = source->init_targets,
                           .n_targets = (size_t)source->n_init_targets};
         bt_plan *plan = bt_session_make_plan(s, placing, &names, &(bt_planning){0}, error);
-        bt_services services = services_of(s, NULL);
+        bt_services services = services_of(s, NULL, recorder);
         for (size_t i = 0; i < n; i++) in[i] = &tensors[i].t;
         status = plan ? bt_plan_run(plan, &services, in, NULL, 0, error) : error->status;
         bt_plan_free(plan);
@@ -209,6 +209,7 @@ berth_session *berth_session_new(berth_model *model, const berth_session_options
     if (!s) return signature ? bt_fail_memory(error) : 0, NULL;
     bt_arena_init(&s->arena);
     bt_arena_init(&s->listing);
+    bt_arena_init(&s->stepping);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->moved, NULL);
     s->model = bt_model_ref(model);
@@ -231,6 +232,7 @@ void berth_session_free(berth_session *s)
     bt_map_free(&s->written);
     bt_arena_free(&s->arena);
     bt_arena_free(&s->listing);
+    bt_arena_free(&s->stepping);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->moved);
     bt_model_free(s->model);
@@ -241,11 +243,11 @@ void berth_session_free(berth_session *s)
 
 /* The plan for a run; *placing: where, or NULL to be found. */
 static bt_session_plan *begin(berth_session *s, bt_placing **placing, const char *device,
-                              const bt_names *names, berth_error *error)
+                              const bt_names *names, bt_recorder *recorder, berth_error *error)
 {
     pthread_mutex_lock(&s->lock);
     if (!*placing) *placing = bt_session_placing(s, device, error);
-    bool ready = *placing && (s->initialised || !initialise(s, *placing, error));
+    bool ready = *placing && (s->initialised || !initialise(s, *placing, recorder, error));
     bt_session_plan *p = ready ? bt_session_plan_for(s, *placing, names, error) : NULL;
     pthread_mutex_unlock(&s->lock);
     return p;
@@ -287,9 +289,8 @@ static bt_names names_of(const berth_feed *feeds, size_t n_feeds, const berth_fe
 
 enum { FEW = 16 }; /* feeds and fetches whose arrays fit on the stack */
 
-static berth_status run_plan(berth_session *s, bt_plan *plan, const berth_feed *feeds, size_t n_feeds,
-                             berth_feed *fetches, size_t n_fetches, const berth_run_options *options,
-                             bt_tensor **pointers, berth_tensor **made, berth_error *error)
+static berth_status run_plan(bt_plan *plan, const bt_services *services, const berth_feed *feeds, size_t n_feeds,
+                             berth_feed *fetches, size_t n_fetches, bt_tensor **pointers, berth_tensor **made, berth_error *error)
 {
     for (size_t i = 0; i < n_feeds; i++) {
         if (!feeds[i].tensor)
@@ -304,8 +305,7 @@ static berth_status run_plan(berth_session *s, bt_plan *plan, const berth_feed *
         }
         pointers[n_feeds + i] = fetches[i].tensor ? &fetches[i].tensor->t : &made[i]->t;
     }
-    bt_services services = services_of(s, options);
-    berth_status status = bt_plan_run(plan, &services, pointers, pointers + n_feeds, 0, error);
+    berth_status status = bt_plan_run(plan, services, pointers, pointers + n_feeds, 0, error);
     for (size_t i = 0; i < n_fetches; i++) {
         if (!made[i]) continue;
         if (status) berth_tensor_free(made[i]);
@@ -327,14 +327,16 @@ berth_status berth_session_run(berth_session *s, const berth_feed *feeds, size_t
     bt_tensor **pointers = fits ? few : bt_calloc(n_feeds + n_fetches, sizeof *pointers);
     berth_tensor **made = fits ? few_made : bt_calloc(n_fetches + 1, sizeof *made);
     if (!pointers || !made) bt_fail_memory(error);
+    bt_recorder own_recorder, *recorder = bt_recorder_begin(&own_recorder, s->profile, s->model->places[0]);
+    bt_services services = services_of(s, options, recorder);
     for (bt_placing *placing = NULL; pointers && made;) {
-        bt_session_plan *p = begin(s, &placing, device_of(options), &names, error);
-        if (p && run_plan(s, p->plan, feeds, n_feeds, fetches, n_fetches, options, pointers, made, error) ==
-                     BERTH_DEVICE)
+        bt_session_plan *p = begin(s, &placing, device_of(options), &names, recorder, error);
+        if (p && run_plan(p->plan, &services, feeds, n_feeds, fetches, n_fetches, pointers, made, error) == BERTH_DEVICE)
             bt_session_advise(s, p->plan, feeds, n_feeds, error);
         if (p) end(s, p);
         if (!error->status || !goes_on(s, &placing, error)) break;
     }
+    bt_recorder_end(recorder);
     if (!fits) bt_free((void *)pointers), bt_free((void *)made);
     return error->status;
 }
@@ -352,13 +354,15 @@ berth_status berth_session_prepare(berth_session *s, const berth_feed *feeds, si
     bt_tensor **in = bt_calloc(n_feeds + 1, sizeof *in);
     if (!in) return bt_fail_memory(error);
     for (size_t i = 0; given && i < n_feeds; i++) in[i] = &feeds[i].tensor->t;
+    bt_recorder own_recorder, *recorder = bt_recorder_begin(&own_recorder, s->profile, s->model->places[0]);
     for (bt_placing *placing = NULL;;) {
-        bt_session_plan *p = begin(s, &placing, device_of(options), &names, error);
+        bt_session_plan *p = begin(s, &placing, device_of(options), &names, recorder, error);
         if (p && given && bt_plan_warm(p->plan, in, error) == BERTH_DEVICE)
             bt_session_advise(s, p->plan, feeds, n_feeds, error);
         if (p) end(s, p);
         if (!error->status || !goes_on(s, &placing, error)) break;
     }
+    bt_recorder_end(recorder);
     bt_free((void *)in);
     return error->status;
 }

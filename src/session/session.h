@@ -51,6 +51,7 @@ struct berth_session {
     berth_placement *listed;
     size_t n_listed;
     bt_arena listing;       /* of the last berth_session_placement */
+    bt_arena stepping;      /* of the last berth_session_steps */
 };
 
 /* Whether a node is left that does work. */

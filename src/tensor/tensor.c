@@ -2,6 +2,8 @@
  * work (ops/cast.c); half floats stand in convert.c. */
 #include "tensor/tensor.h"
 
+#include "device/watch.h"
+
 /* ---- Object elements ---------------------------------------------------------------------------------- */
 
 bool bt_string_set(bt_string *s, const char *bytes, size_t n)
@@ -133,18 +135,18 @@ berth_status bt_tensor_transfer(const bt_tensor *dst, const bt_tensor *src, bert
     bt_device *to = dst->device, *from = src->device;
     if (!bytes) return BERTH_OK;
     if (!to && !from) return memcpy(dst->data, src->data, bytes), BERTH_OK;
-    if (to == from) return to->ops->copy(to, dst->data, src->data, bytes, error);
-    if (!from) return to->ops->upload(to, dst->data, src->data, bytes, error);
+    if (to == from) return bt_device_copy(to, dst->data, src->data, bytes, error);
+    if (!from) return bt_device_upload(to, dst->data, src->data, bytes, error);
     berth_status status;
     if (!to) {
-        status = from->ops->download(from, dst->data, src->data, bytes, error);
+        status = bt_device_download(from, dst->data, src->data, bytes, error);
         return status ? status : from->ops->sync(from, error);
     }
     void *staging = bt_alloc(bytes); /* from one device to another by way of the host */
     if (!staging) return bt_fail_memory(error);
-    status = from->ops->download(from, staging, src->data, bytes, error);
+    status = bt_device_download(from, staging, src->data, bytes, error);
     if (!status) status = from->ops->sync(from, error);
-    if (!status) status = to->ops->upload(to, dst->data, staging, bytes, error);
+    if (!status) status = bt_device_upload(to, dst->data, staging, bytes, error);
     if (!status) status = to->ops->sync(to, error);
     bt_free(staging);
     return status;

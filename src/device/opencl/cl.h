@@ -34,11 +34,15 @@ enum {
     CL_DEVICE_PCI_SLOT_ID_NV = 0x4009,     /* cl_uint: device << 3 | function */
     CL_DEVICE_PCI_DOMAIN_ID_NV = 0x400A,   /* cl_uint */
     CL_DEVICE_GLOBAL_FREE_MEMORY_AMD = 0x4039, /* size_t: KiB */
+    CL_QUEUE_PROPERTIES = 0x1093,
     CL_PROGRAM_BUILD_LOG = 0x1183,
+    CL_PROFILING_COMMAND_QUEUED = 0x1280, /* cl_ulong: ns of the device's clock, as the next two */
+    CL_PROFILING_COMMAND_START = 0x1282,
+    CL_PROFILING_COMMAND_END = 0x1283,
 };
 enum { CL_SUCCESS = 0, CL_BUILD_PROGRAM_FAILURE = -11, CL_INVALID_KERNEL_NAME = -46 };
 enum { CL_DEVICE_TYPE_CPU = 1 << 1, CL_DEVICE_TYPE_GPU = 1 << 2, CL_DEVICE_TYPE_ACCELERATOR = 1 << 3 };
-enum { CL_DEVICE_SVM_COARSE_GRAIN_BUFFER = 1, CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT = 1 << 7, CL_MEM_READ_WRITE = 1 };
+enum { CL_DEVICE_SVM_COARSE_GRAIN_BUFFER = 1, CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT = 1 << 7, CL_MEM_READ_WRITE = 1, CL_QUEUE_PROFILING_ENABLE = 2 };
 
 /* X(result, name, arguments) */
 #define BT_CL_FUNCTIONS(X)                                                                                                  \
@@ -64,6 +68,9 @@ enum { CL_DEVICE_SVM_COARSE_GRAIN_BUFFER = 1, CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQR
     X(cl_int, clSetKernelArg, (cl_kernel, cl_uint, size_t, const void *))                                                   \
     X(cl_int, clSetKernelArgSVMPointer, (cl_kernel, cl_uint, const void *))                                                 \
     X(cl_int, clEnqueueNDRangeKernel, (cl_queue, cl_kernel, cl_uint, const size_t *, const size_t *, const size_t *,        \
-                                       cl_uint, const cl_event *, cl_event *))
+                                       cl_uint, const cl_event *, cl_event *))                                              \
+    X(cl_int, clWaitForEvents, (cl_uint, const cl_event *))                                                                 \
+    X(cl_int, clGetEventProfilingInfo, (cl_event, cl_uint, size_t, void *, size_t *))                                       \
+    X(cl_int, clReleaseEvent, (cl_event))
 
 #endif

@@ -1,5 +1,6 @@
 /* OpenCL as a device: memory, copies, and what it says of itself. Kernels are in program.c, finding devices in library.c. */
 #include "device/opencl/opencl.h"
+#include "device/watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ static void close_device(bt_cl_device *d)
     if (d->queue) d->cl->clReleaseCommandQueue(d->queue);
     if (d->context) d->cl->clReleaseContext(d->context);
     pthread_mutex_destroy(&d->lock);
+    pthread_rwlock_destroy(&d->turn);
     bt_free(d);
 }
 
@@ -48,6 +50,7 @@ static bt_cl_device *open_device(bt_device *device, berth_error *error)
     if (!d) return bt_fail_memory(error), NULL;
     d->cl = cl, d->id = cl->devices[device->ordinal];
     pthread_mutex_init(&d->lock, NULL);
+    pthread_rwlock_init(&d->turn, NULL);
     d->context = cl->clCreateContext(NULL, 1, &d->id, NULL, NULL, &code);
     if (d->context) d->queue = cl->clCreateCommandQueueWithProperties(d->context, d->id, NULL, &code);
     if (!d->queue) return bt_cl_fail(device, "opening it", code, error), close_device(d), NULL;
@@ -63,6 +66,59 @@ bt_cl_device *bt_cl_open(bt_device *device, berth_error *error)
     pthread_mutex_unlock(&opening);
     device->is_cpu_shaped = device->physical->is_cpu_shaped;
     return device->physical->state;
+}
+
+/* Nothing that was put into the old queue can be overtaken: it is empty when the new one takes its place. */
+static void keep_times(bt_cl_device *d)
+{
+    const cl_ulong properties[] = {CL_QUEUE_PROPERTIES, CL_QUEUE_PROFILING_ENABLE, 0};
+    cl_int code;
+    pthread_rwlock_wrlock(&d->turn);
+    cl_queue timed = d->is_timed ? NULL : d->cl->clCreateCommandQueueWithProperties(d->context, d->id, properties, &code);
+    if (timed) {
+        d->cl->clFinish(d->queue);
+        d->cl->clReleaseCommandQueue(d->queue);
+        d->queue = timed, d->is_timed = true;
+    }
+    pthread_rwlock_unlock(&d->turn);
+}
+
+cl_queue bt_cl_queue(bt_cl_device *d, cl_event **event)
+{
+    *event = (cl_event *)bt_watch_event();
+    pthread_rwlock_rdlock(&d->turn);
+    if (*event && !d->is_timed) {
+        pthread_rwlock_unlock(&d->turn);
+        keep_times(d);
+        pthread_rwlock_rdlock(&d->turn);
+    }
+    if (!d->is_timed) *event = NULL;
+    return d->queue;
+}
+
+void bt_cl_queue_done(bt_cl_device *d) { pthread_rwlock_unlock(&d->turn); }
+
+static berth_status cl_times(bt_device *device, void *event, int64_t times[BT_N_TIMES])
+{
+    static const cl_uint names[BT_N_TIMES] = {CL_PROFILING_COMMAND_QUEUED, CL_PROFILING_COMMAND_START,
+                                              CL_PROFILING_COMMAND_END};
+    const bt_cl_library *cl = bt_cl_library_get();
+    cl_event it = event;
+    cl_int code = cl->clWaitForEvents(1, &it);
+    (void)device;
+    for (int i = 0; i < BT_N_TIMES && !code; i++)
+        code = cl->clGetEventProfilingInfo(it, names[i], sizeof times[i], &times[i], NULL);
+    cl->clReleaseEvent(it);
+    return code ? BERTH_DEVICE : BERTH_OK;
+}
+
+/* Waits for all that is under way. */
+static cl_int finish(bt_cl_device *d)
+{
+    cl_event *ignored;
+    cl_int code = d->cl->clFinish(bt_cl_queue(d, &ignored));
+    bt_cl_queue_done(d);
+    return code;
 }
 
 static void cl_close(bt_device *device)
@@ -104,7 +160,7 @@ static void cl_free(bt_device *device, void *p, size_t bytes)
 {
     bt_cl_device *d = device->physical->state;
     (void)bytes;
-    d->cl->clFinish(d->queue);
+    finish(d);
     d->cl->clSVMFree(d->context, p);
 }
 
@@ -114,7 +170,10 @@ static berth_status enqueue_copy(bt_device *device, bool wait, void *dst, const 
     bt_cl_device *d = bt_cl_open(device, error);
     if (!d) return BERTH_DEVICE;
     if (!bytes || dst == src) return BERTH_OK;
-    cl_int code = d->cl->clEnqueueSVMMemcpy(d->queue, wait, dst, src, bytes, 0, NULL, NULL);
+    cl_event *event;
+    cl_queue queue = bt_cl_queue(d, &event);
+    cl_int code = d->cl->clEnqueueSVMMemcpy(queue, wait, dst, src, bytes, 0, NULL, event);
+    bt_cl_queue_done(d);
     return code ? bt_cl_fail(device, "a copy", code, error) : BERTH_OK;
 }
 
@@ -132,7 +191,7 @@ static berth_status cl_upload(bt_device *device, void *dst, const void *host, si
 static berth_status cl_sync(bt_device *device, berth_error *error)
 {
     bt_cl_device *d = device->physical->state;
-    cl_int code = d ? d->cl->clFinish(d->queue) : CL_SUCCESS;
+    cl_int code = d ? finish(d) : CL_SUCCESS;
     return code ? bt_cl_fail(device, "waiting for it", code, error) : BERTH_OK;
 }
 
@@ -149,4 +208,5 @@ const bt_device_ops bt_opencl_ops = {
     .sync = cl_sync,
     .compile = bt_cl_compile,
     .launch = bt_cl_launch,
+    .times = cl_times,
 };

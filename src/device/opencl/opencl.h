@@ -26,7 +26,9 @@ typedef struct bt_cl_device {
     const bt_cl_library *cl;
     cl_device id;
     cl_context context;
-    cl_queue queue;
+    cl_queue queue;        /* changed once at most: see bt_cl_queue */
+    bool is_timed;         /* the queue keeps the times of what goes through it */
+    pthread_rwlock_t turn; /* of the two: who changes them waits for those who use the queue */
     pthread_mutex_t lock; /* of programs, and of a kernel between its arguments and its launch */
     struct bt_cl_program *programs;
     size_t max_group;
@@ -35,6 +37,11 @@ typedef struct bt_cl_device {
 
 /* Opened at its first use; NULL with the error set. */
 bt_cl_device *bt_cl_open(bt_device *device, berth_error *error);
+/* The queue, which stays what it is until bt_cl_queue_done. From the first time on that what goes through it is watched
+ * (device/watch.h) it keeps times; a queue that does costs some drivers speed. *event: where the work leaves its event, or
+ * NULL. */
+cl_queue bt_cl_queue(bt_cl_device *d, cl_event **event);
+void bt_cl_queue_done(bt_cl_device *d);
 berth_status bt_cl_fail(const bt_device *device, const char *what, cl_int code, berth_error *error);
 
 bt_kernel *bt_cl_compile(bt_device *device, const char *source, const char *defines, const char *name,

@@ -154,13 +154,16 @@ berth_status bt_cl_launch(bt_device *device, bt_kernel *kernel, const bt_grid *g
                        "%s: kernel '%s' wants groups of %zu work items, it has %zu at most", device->name,
                        kernel->name, group, d->max_group);
     cl_int code = CL_SUCCESS;
+    cl_event *event;
+    cl_queue queue = bt_cl_queue(d, &event);
     pthread_mutex_lock(&d->lock);
     for (int i = 0; i < n_args && !code; i++)
         code = set_argument(d->cl, kernel->kernel, (cl_uint)i, &args[i]);
     if (!code)
-        code = d->cl->clEnqueueNDRangeKernel(d->queue, kernel->kernel, 3, NULL, global,
-                                             grid->local[0] ? grid->local : NULL, 0, NULL, NULL);
+        code = d->cl->clEnqueueNDRangeKernel(queue, kernel->kernel, 3, NULL, global,
+                                             grid->local[0] ? grid->local : NULL, 0, NULL, event);
     pthread_mutex_unlock(&d->lock);
+    bt_cl_queue_done(d);
     if (!code) return BERTH_OK;
     return bt_fail(error, BERTH_DEVICE, "%s: kernel '%s' cannot be launched (OpenCL error %d)", device->name,
                    kernel->name, code);
