@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "format/inflate.h"
+#include "simd/crc.h"
 
 typedef struct entry {
     struct entry *next;
@@ -48,7 +49,8 @@ static void skip_text(bt_reader *r)
 bt_file *bt_gzip_open(const bt_file *file, berth_error *error)
 {
     bt_reader r = bt_reader_of(file->data, file->size - GZIP_END),
-              end = bt_reader_of(file->data + file->size - 4, 4);
+              end = bt_reader_of(file->data + file->size - GZIP_END, GZIP_END);
+    uint32_t crc = (uint32_t)bt_read_uint(&end, 4);
     size_t size = bt_read_uint(&end, 4), written = 0;
     int flags = file->data[3];
     bt_read_bytes(&r, GZIP_HEADER);
@@ -64,7 +66,7 @@ bt_file *bt_gzip_open(const bt_file *file, berth_error *error)
     bt_file *inner = NULL;
     if (status == BERTH_NO_MEMORY) bt_fail_memory(error);
     else if (status == BERTH_UNSUPPORTED) bt_fail(error, status, "gzip: this build of berth is without zlib");
-    else if (status || written != size)
+    else if (status || written != size || bt_crc32(0, bytes, size) != crc)
         bt_fail(error, BERTH_BAD_MODEL, "gzip: compressed data that is damaged");
     else inner = bt_file_memory(file->path, bytes, size, bt_free, bytes, error);
     if (!inner) bt_free(bytes);

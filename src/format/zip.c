@@ -3,6 +3,7 @@
 #include "format/zip.h"
 
 #include "format/inflate.h"
+#include "simd/crc.h"
 
 enum {
     LOCAL = 0x04034b50,
@@ -152,27 +153,6 @@ void bt_zip_free(bt_zip *zip) { bt_map_free(&zip->members); }
 
 /* ---- Members ------------------------------------------------------------------------------------------ */
 
-/* CRC-32 (0xedb88320), eight bytes a step: 1.5 to 3 GB/s. */
-static uint32_t checksum(const uint8_t *p, size_t n)
-{
-    uint32_t table[8][256], crc = UINT32_MAX;
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t c = i;
-        for (int bit = 0; bit < 8; bit++) c = c >> 1 ^ (c & 1 ? 0xedb88320u : 0);
-        table[0][i] = c;
-    }
-    for (int t = 1; t < 8; t++)
-        for (int i = 0; i < 256; i++) table[t][i] = table[t - 1][i] >> 8 ^ table[0][table[t - 1][i] & 255];
-    for (; n >= 8; p += 8, n -= 8) {
-        uint32_t a =
-            crc ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
-        crc = table[7][a & 255] ^ table[6][a >> 8 & 255] ^ table[5][a >> 16 & 255] ^ table[4][a >> 24] ^
-              table[3][p[4]] ^ table[2][p[5]] ^ table[1][p[6]] ^ table[0][p[7]];
-    }
-    for (; n; p++, n--) crc = crc >> 8 ^ table[0][(crc ^ *p) & 255];
-    return ~crc;
-}
-
 static berth_status inflate_member(const bt_zip *zip, const bt_zip_member *m, const uint8_t *p,
                                    const char *name, bt_str *out, berth_error *error)
 {
@@ -221,6 +201,6 @@ berth_status bt_zip_read_member(const bt_zip *zip, const bt_zip_member *m, const
         return bt_fail(error, BERTH_BAD_MODEL, "zip: %s does not lie in the file", name);
     *out = (bt_str){(const char *)p, m->size};
     if (m->method == DEFLATED && inflate_member(zip, m, p, name, out, error)) return error->status;
-    if (checksum((const uint8_t *)out->p, out->n) == m->crc) return BERTH_OK;
+    if (bt_crc32(0, out->p, out->n) == m->crc) return BERTH_OK;
     return bt_fail(error, BERTH_BAD_MODEL, "zip: %s: its checksum is wrong", name);
 }

@@ -1,4 +1,4 @@
-/* CRC-32C (Castagnoli), the checksum of TensorFlow's checkpoints, and of any file format around LevelDB. */
+/* Checksums of files: CRC-32C (Castagnoli), of TensorFlow's checkpoints and any file format around LevelDB; CRC-32, of zip. */
 #ifndef BT_CRC_H
 #define BT_CRC_H
 
@@ -10,7 +10,11 @@ uint32_t bt_crc32c(uint32_t crc, const void *p, size_t n);
 /* The same in plain C, by tables. */
 uint32_t bt_crc32c_c(uint32_t crc, const void *p, size_t n);
 
-/* As files store it: a checksum of data that hold checksums would be weak. */
+/* The same of zip and gzip. */
+uint32_t bt_crc32(uint32_t crc, const void *p, size_t n);
+uint32_t bt_crc32_c(uint32_t crc, const void *p, size_t n);
+
+/* CRC-32C as files store it: a checksum of data that hold checksums would be weak. */
 static inline uint32_t bt_crc32c_mask(uint32_t crc) { return (crc >> 15 | crc << 17) + 0xa282ead8u; }
 
 #endif
