@@ -2,7 +2,7 @@
  * What the files of the program share. The program stands on the public header alone.
  *
  * main.c takes the command line apart, one file a verb does the work (run.c, inspect.c, bench.c, place.c,
- * devices.c); input.c turns a SOURCE into a tensor (npy.c, zip.c, json.c, picture.c), print.c and output.c
+ * check.c, devices.c); input.c turns a SOURCE into a tensor (npy.c, zip.c, json.c, picture.c), print.c and output.c
  * let results out. A fault anywhere ends the program through cli_fail: one line, and no file left behind.
  */
 #ifndef CLI_H
@@ -39,6 +39,7 @@ int cli_run(const cli_options *options);
 int cli_inspect(const cli_options *options);
 int cli_bench(const cli_options *options);
 int cli_place(const cli_options *options);
+int cli_check(const cli_options *options);
 int cli_devices(const cli_options *options);
 
 /* ---- util.c: faults, memory, files ---- */
@@ -104,6 +105,8 @@ bool cli_find_input(const cli_model *m, const cli_options *options, const char *
 /* Feeds for every input of the signature: as given by --input, else zeros, or pseudo-random values for floating
  * types; an unknown dimension as 1. An unknown rank is a fault when there must be values, else a feed without. */
 berth_feed *cli_fill_feeds(const cli_model *m, const cli_options *options, bool values, size_t *n);
+/* What berth_model_check says for these options; to be freed. */
+berth_check *cli_model_check(const cli_model *m, const cli_options *options);
 /* Feeds of what --input gives. */
 berth_feed *cli_read_feeds(const cli_model *m, const cli_options *options, size_t *n);
 /* Fetches of --output, else of the signature. */
@@ -136,6 +139,8 @@ void cli_json_string(FILE *to, const char *bytes, size_t n);
 void cli_json_text(FILE *to, const char *text);
 /* [1,2,3]; an unknown dimension is -1. */
 void cli_json_dims(FILE *to, int rank, const int64_t *dims);
+/* "weights": ..., "activations": ..., "workspace": ... */
+void cli_json_memory(const berth_memory *memory);
 /* "dtype": ..., "shape": ..., "values": ... */
 void cli_json_tensor(FILE *to, berth_tensor *tensor);
 /* Pictures as one batch for this input; the paths are for messages. */

@@ -392,3 +392,9 @@ void cli_json_tensor(FILE *to, berth_tensor *tensor)
     if (cli_npy_can(dtype)) put_axis(to, tensor, 0, 0);
     else fputs("null", to); /* resources and variants */
 }
+
+void cli_json_memory(const berth_memory *memory)
+{
+    printf("\"weights\": %lld, \"activations\": %lld, \"workspace\": %lld", (long long)memory->weights,
+           (long long)memory->activations, (long long)memory->workspace);
+}

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INSPECT = 1, RUN = 2, BENCH = 4, PLACE = 8, DEVICES = 16, SESSION = RUN | BENCH | PLACE | INSPECT,
+enum { INSPECT = 1, RUN = 2, BENCH = 4, PLACE = 8, DEVICES = 16, CHECK = 32, SESSION = RUN | BENCH | PLACE | CHECK | INSPECT,
        ALL = SESSION | DEVICES };
 
 static const struct verb {
@@ -38,6 +38,11 @@ static const struct verb {
      "show which device does the work of each node, and why, without running",
      "Every node of the graph as written is listed. An unknown dimension is taken as 1 unless --input-shape\n"
      "says otherwise.\n"},
+    {"check", "MODEL [OPTIONS] [--json]", CHECK, cli_check,
+     "show what of a model cannot run on its device, and whether it fits there, without running",
+     "Every op, dtype and attribute that the device cannot take is listed, with the bytes that a run needs on\n"
+     "each device and the largest batch that fits. An unknown dimension is taken as 1 unless --input-shape\n"
+     "says otherwise. Exit status: 0 it can run and fits, 1 it cannot run, 3 it does not fit.\n"},
     {"devices", "[--json]", DEVICES, cli_devices, "list the devices of this machine", ""},
 };
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
@@ -53,8 +58,8 @@ static const struct option {
     const char *text;
 } options_table[] = {
     {"--input", "NAME=SOURCE", RUN | BENCH, PAIRS, AT(inputs), "what an input gets"},
-    {"--output", "NAME[=FILE.npy]", RUN, LIST, AT(outputs), "an output to save, or without a file to print"},
-    {"--input-shape", "NAME=1,224,...", RUN | BENCH | PLACE, PAIRS, AT(shapes), "fix an input's shape"},
+    {"--output", "NAME[=FILE.npy]", RUN | CHECK, LIST, AT(outputs), "an output to save, or without a file to print"},
+    {"--input-shape", "NAME=1,224,...", RUN | BENCH | PLACE | CHECK, PAIRS, AT(shapes), "fix an input's shape"},
     {"--signature", "KEY", SESSION, TEXT, AT(signature), "default: serving_default, or the only one"},
     {"--tag", "TAG[,TAG...]", SESSION, TEXT, AT(tags),
      "tags of the MetaGraph (default: serve, or the only one)"},
@@ -269,7 +274,7 @@ int main(int argc, char **argv)
     cli_options options = {.seconds = 2};
     bool literal = false;
     if (argc < 2)
-        cli_fail(CLI_USAGE, "which command? run, inspect, bench, place or devices (berth --help says more)");
+        cli_fail(CLI_USAGE, "which command? run, inspect, bench, place, check or devices (berth --help says more)");
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) return help();
     if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) return version();
     for (int i = 0; i < N_VERBS; i++)

@@ -71,11 +71,9 @@ void cli_open(cli_model *m, const cli_options *options)
     if (!m->model) cli_fail_with(&error);
 }
 
-void cli_open_session(cli_model *m, const cli_options *options)
+static berth_session_options session_options(const cli_options *options)
 {
-    berth_error error = {0};
     berth_session_options session;
-    cli_open(m, options);
     berth_session_options_init(&session);
     session.signature = options->signature;
     if (options->device) session.device = options->device;
@@ -85,6 +83,14 @@ void cli_open_session(cli_model *m, const cli_options *options)
     session.hard_placement = options->hard_placement;
     session.soft_placement = options->soft_placement;
     session.log_placement = options->log_placement;
+    return session;
+}
+
+void cli_open_session(cli_model *m, const cli_options *options)
+{
+    berth_error error = {0};
+    cli_open(m, options);
+    berth_session_options session = session_options(options);
     m->session = berth_session_new(m->model, &session, &error);
     if (!m->session) cli_fail_with(&error);
 }
@@ -168,6 +174,24 @@ static void check_shapes(const cli_model *m, const cli_options *options)
             cli_fail(CLI_MODEL, "--input-shape: the model has no input '%s'", shape.name);
         free(storage);
     }
+}
+
+berth_check *cli_model_check(const cli_model *m, const cli_options *options)
+{
+    berth_error error = {0};
+    berth_session_options session = session_options(options);
+    size_t n = berth_model_input_count(m->model, m->signature), n_outputs = options->outputs.n;
+    berth_spec *specs = cli_alloc(n + 1, sizeof *specs);
+    const char **outputs = cli_alloc(n_outputs + 1, sizeof *outputs);
+    check_shapes(m, options);
+    for (size_t i = 0; i < n; i++) input_at(m, options, i, &specs[i]);
+    for (size_t i = 0; i < n_outputs; i++) cli_split(options->outputs.items[i], (char **)&outputs[i]);
+    berth_check *check = berth_model_check(m->model, &session, specs, n, outputs, n_outputs, &error);
+    if (!check) cli_fail_with(&error);
+    for (size_t i = 0; i < n_outputs; i++) free((char *)outputs[i]);
+    free((void *)outputs);
+    free(specs);
+    return check;
 }
 
 berth_feed *cli_read_feeds(const cli_model *m, const cli_options *options, size_t *n)

@@ -7,36 +7,14 @@
 struct placed {
     const berth_placement *nodes;
     size_t n, copies;
+    berth_check *check;
 };
 
 static const char *or_empty(const char *text) { return text ? text : ""; }
 
-/* What each device holds; `put` is called for the i-th of them. */
-typedef void put_fn(size_t i, const char *device, const berth_memory *memory);
-
-static void each_memory(const cli_model *m, put_fn *put)
-{
-    for (size_t i = 0; i < berth_device_count(m->context); i++) {
-        berth_device_info info;
-        berth_memory memory = {0};
-        berth_error error = {0};
-        if (berth_device_get(m->context, i, &info, &error)) cli_fail_with(&error);
-        if (berth_session_memory(m->session, info.name, &memory, &error)) cli_fail_with(&error);
-        put(i, info.name, &memory);
-    }
-}
-
 /* ---- For programs ---- */
 
-static void json_memory(size_t i, const char *device, const berth_memory *memory)
-{
-    if (i) fputs(", ", stdout);
-    cli_json_text(stdout, device);
-    printf(": {\"weights\": %lld, \"activations\": %lld, \"workspace\": %lld}", (long long)memory->weights,
-           (long long)memory->activations, (long long)memory->workspace);
-}
-
-static void print_json(const cli_model *m, const struct placed *placed)
+static void print_json(const struct placed *placed)
 {
     fputs("{\"nodes\": [", stdout);
     for (size_t i = 0; i < placed->n; i++) {
@@ -54,7 +32,13 @@ static void print_json(const cli_model *m, const struct placed *placed)
         putchar('}');
     }
     printf("],\n \"copies\": %zu,\n \"bytes\": {", placed->copies);
-    each_memory(m, json_memory);
+    for (size_t i = 0; i < placed->check->n_needs; i++) {
+        if (i) fputs(", ", stdout);
+        cli_json_text(stdout, placed->check->needs[i].device);
+        fputs(": {", stdout);
+        cli_json_memory(&placed->check->needs[i].memory);
+        putchar('}');
+    }
     fputs("}}\n", stdout);
 }
 
@@ -67,15 +51,13 @@ static int width(int widest, const char *text, int most)
     return columns > widest ? columns : widest;
 }
 
-static void print_memory(size_t i, const char *device, const berth_memory *memory)
+static void print_memory(const char *device, const berth_memory *memory)
 {
-    (void)i;
-    if (!memory->weights && !memory->activations && !memory->workspace) return;
     printf("%s: %s of weights, %s of activations, %s of workspace\n", device, cli_size(memory->weights),
            cli_size(memory->activations), cli_size(memory->workspace));
 }
 
-static void print_text(const cli_model *m, const struct placed *placed)
+static void print_text(const struct placed *placed)
 {
     int nodes = 4, ops = 2, devices = 6;
     for (size_t i = 0; i < placed->n; i++) {
@@ -97,7 +79,8 @@ static void print_text(const cli_model *m, const struct placed *placed)
         printf("%s\n", works ? "" : CLI_PLAIN);
     }
     printf("\n%zu nodes, %zu tensors cross devices\n", placed->n, placed->copies);
-    each_memory(m, print_memory);
+    for (size_t i = 0; i < placed->check->n_needs; i++)
+        print_memory(placed->check->needs[i].device, &placed->check->needs[i].memory);
 }
 
 int cli_place(const cli_options *options)
@@ -109,14 +92,14 @@ int cli_place(const cli_options *options)
     cli_open_session(&m, options);
     berth_feed *feeds = cli_fill_feeds(&m, options, false, &n_feeds),
                *fetches = cli_fetches(&m, options, &n_fetches);
-    if (berth_session_prepare(m.session, feeds, n_feeds, fetches, n_fetches, NULL, &error))
-        cli_fail_with(&error);
     if (berth_session_placement(m.session, feeds, n_feeds, fetches, n_fetches, &placed.nodes, &placed.n,
                                 &placed.copies, &error))
         cli_fail_with(&error);
+    placed.check = cli_model_check(&m, options);
     cli_progress(NULL);
-    if (options->json) print_json(&m, &placed);
-    else print_text(&m, &placed);
+    if (options->json) print_json(&placed);
+    else print_text(&placed);
+    berth_check_free(placed.check);
     cli_free_feeds(feeds, n_feeds);
     cli_free_feeds(fetches, n_fetches);
     cli_close(&m);

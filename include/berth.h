@@ -407,7 +407,8 @@ typedef struct berth_placement {
     const char *reason;    /* placed, moved because ..., folded, fused into X, pruned */
 } berth_placement;
 
-/* Of the plan for the given names (0 and 0: the signature's). Valid until the next call on this session. */
+/* Of the plan for the given names (0 and 0: the signature's); takes nothing on a device. Valid until the next call on this
+ * session. */
 BERTH_API berth_status berth_session_placement(berth_session *session, const berth_feed *feeds, size_t n_feeds,
                                                const berth_feed *fetches, size_t n_fetches, const berth_placement **nodes,
                                                size_t *n_nodes, size_t *n_copies, berth_error *error);
@@ -418,6 +419,49 @@ typedef struct berth_memory {
 
 /* Bytes that the session's plans hold on a device now. */
 BERTH_API berth_status berth_session_memory(berth_session *session, const char *device, berth_memory *memory, berth_error *error);
+
+/* ---- Checks ------------------------------------------------------------------------------------------- */
+
+/* Why a node cannot run on its device. */
+typedef struct berth_obstacle {
+    const char *node;   /* one in a function's body: "function/node"; "" when no single one is at fault */
+    const char *op;
+    const char *device; /* that it was to run on; "": none can run it */
+    const char *reason;
+    bool is_moved;      /* another device runs it (soft placement): it keeps nothing from running */
+} berth_obstacle;
+
+/* What one run takes on a device. */
+typedef struct berth_need {
+    const char *device;
+    berth_memory memory; /* bytes; the workspace of a CPU's kernels is known after a run only, and is 0 here */
+    int64_t room;        /* bytes that can be had there now: of the limit, or of what is free; weights of this model that lie
+                            there already are shared, and counted as room */
+    bool fits;
+} berth_need;
+
+typedef struct berth_check {
+    const berth_obstacle *obstacles;
+    size_t n_obstacles;
+    const berth_need *needs; /* of each device that has a part in it */
+    size_t n_needs;
+    bool runs;             /* no obstacle but such as are moved */
+    bool fits;             /* on every device */
+    bool is_measured;      /* false: an input's rank is not known, or the model does not go together for these shapes; the
+                              needs are weights alone */
+    int64_t largest_batch; /* the largest first dimension that fits, up to 2^24; 0: none; -1: inputs have no open one */
+} berth_check;
+
+/* Whether a session of these options could run: every op, dtype and attribute that its device cannot take, all in one answer,
+ * bodies of functions included, and whether it fits, before anything is taken on a device. inputs: name, rank and dims are
+ * looked at, dtype where the model leaves it open; an unknown dimension counts as 1, and so do those of the signature's inputs
+ * that are not named. outputs: NULL and 0 for the signature's. NULL when the question cannot be: no such device, name or
+ * signature. Yours, to be freed. */
+BERTH_API berth_check *berth_model_check(berth_model *model, const berth_session_options *options, const berth_spec *inputs,
+                                         size_t n_inputs, const char *const *outputs, size_t n_outputs, berth_error *error);
+BERTH_API void berth_check_free(berth_check *check);
+
+/* ---- Seeing it ---------------------------------------------------------------------------------------- */
 
 /* From now on every step of every run is noted, which slows them a little; false stops and forgets. What was noted is told
  * by berth_session_steps, in sum, and by berth_session_trace, in full. */

@@ -34,6 +34,13 @@ static berth_status infer_const(bt_infer *x)
     return BERTH_OK;
 }
 
+/* In the place of an op that this build lacks, where a plan is only looked at. */
+static berth_status infer_missing(bt_infer *x)
+{
+    (void)x;
+    return BERTH_OK;
+}
+
 /* _Arg says its type in T, Placeholder and _Feed in dtype. Up to GraphDef version 21 a scalar stood for an
  * unknown shape in a Placeholder. */
 static berth_status infer_given(bt_infer *x)
@@ -150,6 +157,7 @@ const bt_op bt_ops_identity[] = {
     {.name = "PlaceholderV2", .infer = infer_given},
     {.name = "_Arg", .infer = infer_given},
     {.name = "_Feed", .infer = infer_given},
+    {.name = "_Missing", .infer = infer_missing, .flags = BT_OP_STATEFUL, .outputs = "output*n"},
     {.name = "NoOp", .infer = infer_nothing, .cpu = run_nothing, .outputs = ""},
     {.name = "ControlTrigger",
      .infer = infer_nothing,

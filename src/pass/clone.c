@@ -53,6 +53,7 @@ static berth_status report_unknown(bt_clone *c, const walk *w)
 {
     bt_text text = {0};
     int n = 0;
+    if (c->x->obstacles) return BERTH_OK; /* make_missing enters each */
     for (size_t i = 0; i < w->n; i++) {
         const bt_node *node = &c->from->nodes[w->nodes[i]];
         if (bt_op_find(node->op) || bt_map_get(c->x->functions, bt_str_of(node->op))) continue;
@@ -68,14 +69,34 @@ static berth_status report_unknown(bt_clone *c, const walk *w)
     return status;
 }
 
+/* An op that this build lacks stands as _Missing, with as many outputs as are used of it. */
+static berth_status make_missing(bt_clone *c, int32_t added, int32_t index)
+{
+    bt_pass_context *x = c->x;
+    bt_node *node = &x->graph.nodes[added];
+    bt_obstacle obstacle = {node->name, node->op, "", "this build does not have the op", false};
+    if (bt_obstacle_add(x->obstacles, x->function, &obstacle, x->error)) return x->error->status;
+    int32_t most = 0;
+    for (size_t i = 0; i < c->from->n_nodes; i++)
+        for (int j = 0; j < c->from->nodes[i].n_inputs; j++) {
+            bt_edge e = c->from->nodes[i].inputs[j];
+            if (e.node == index && e.slot >= most) most = e.slot + 1;
+        }
+    for (int i = 0; i < c->n_roots; i++)
+        if (c->roots[i].node == index && c->roots[i].slot >= most) most = c->roots[i].slot + 1;
+    node->op = "_Missing", node->def = bt_op_find("_Missing"), node->n_attrs = 0;
+    return bt_set_int(&x->graph, added, "n", most) ? BERTH_OK : bt_fail_memory(x->error);
+}
+
 static berth_status check_node(bt_pass_context *x, const bt_node *node)
 {
     const bt_op *op = node->def;
     if (!op->types) return BERTH_OK;
     berth_dtype type = bt_attr_type(node, op->type_attr ? op->type_attr : "T", BERTH_NO_DTYPE);
     if (type == BERTH_NO_DTYPE || op->types & BT_T(type)) return BERTH_OK;
-    return bt_fail(x->error, BERTH_UNSUPPORTED, "node '%s' (%s): dtype %s is not supported", node->name,
-                   node->op, bt_dtype_name(type));
+    bt_fail(x->error, BERTH_UNSUPPORTED, "node '%s' (%s): dtype %s is not supported", node->name, node->op,
+            bt_dtype_name(type));
+    return bt_obstacle_take(x, node, "", NULL) ? BERTH_OK : BERTH_UNSUPPORTED;
 }
 
 /* A node whose op is a function of the model is a call of it. */
@@ -110,6 +131,8 @@ static berth_status copy_node(bt_clone *c, int32_t index)
     node->origin = c->keep_origin ? index : -1;
     node->def = bt_op_find(node->op);
     c->moved[index] = added;
+    bool is_call = !node->def && bt_map_get(x->functions, bt_str_of(node->op));
+    if (!node->def && !is_call && x->obstacles) return make_missing(c, added, index);
     return node->def ? check_node(x, node) : make_call(x, added);
 }
 
@@ -146,6 +169,7 @@ static berth_status copy_edges(bt_clone *c, int32_t index)
 berth_status bt_clone_run(bt_clone *c, bt_edge *roots, int n_roots, int32_t *targets, int n_targets)
 {
     walk w = {0};
+    c->roots = roots, c->n_roots = n_roots;
     berth_status status = collect(c, &w, roots, n_roots, targets, n_targets);
     if (!status) status = report_unknown(c, &w);
     for (size_t i = 0; i < w.n && !status; i++) status = copy_node(c, w.nodes[i]);

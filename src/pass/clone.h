@@ -12,6 +12,8 @@ typedef struct bt_clone {
     const bt_edge *given;    /* edges of `from` that are replaced ... */
     const bt_edge *given_as; /* ... by these of the working graph */
     int n_given;
+    const bt_edge *roots;    /* of bt_clone_run */
+    int n_roots;
     int32_t *moved;          /* result: by node of `from`, its copy or -1 */
 } bt_clone;
 

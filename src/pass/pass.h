@@ -29,6 +29,21 @@ typedef struct bt_fates {
     size_t n, room;
 } bt_fates;
 
+/* Why a node cannot run; device: that it was to run on, "" where none can. */
+typedef struct bt_obstacle {
+    const char *node, *op, *device, *reason;
+    bool is_moved; /* it can, elsewhere, and soft placement takes it there */
+} bt_obstacle;
+
+/* Where a context has them, what keeps a node from running is entered here, and the work goes on without that node's part: so
+ * that all of it comes to light at once. Such a plan cannot be run, only measured. */
+typedef struct bt_obstacles {
+    bt_arena arena;
+    bt_obstacle *list;
+    size_t n, room;
+    bt_map seen; /* node -> index: passes come upon the same more than once */
+} bt_obstacles;
+
 typedef struct bt_pass_context {
     const bt_source *source;  /* functions, variables; borrowed */
     bt_map *functions;        /* the source's and those that passes made: name -> bt_function * */
@@ -43,6 +58,8 @@ typedef struct bt_pass_context {
     int n_targets;
     bt_map *written;          /* variables that some plan of this session writes, never frozen: name -> bt_variable *; grows */
     bt_fates *fates;          /* NULL in bodies */
+    bt_obstacles *obstacles;  /* NULL: the first is an error */
+    const char *function;     /* whose body this is; NULL: the graph itself */
     bt_pool *pool;
     bt_device *const *places; /* nodes' places; 0 is the host */
     int n_places;
@@ -107,6 +124,13 @@ static inline bool bt_pass_has_kernel(const bt_pass_context *x, int place, const
     return op && (bt_pass_is_gpu(x, place) ? op->gpu != NULL : op->cpu != NULL);
 }
 void bt_pass_fate(bt_pass_context *x, int32_t node, bt_fate_kind kind, const char *into);
+/* What a node runs into, once; `function`: where it stands, NULL in the graph itself. The texts are copied. */
+berth_status bt_obstacle_add(bt_obstacles *all, const char *function, const bt_obstacle *obstacle, berth_error *error);
+/* After a failure that is this node's: enters it among x->obstacles, clears the error and gives true; false where the first one
+ * ends the work, and for failures that are nobody's (memory). in: what is known of its inputs; a failure where a dtype is not is
+ * that of the node which it comes from. */
+bool bt_obstacle_take(bt_pass_context *x, const bt_node *node, const char *device, const bt_fact *in);
+void bt_obstacles_free(bt_obstacles *all);
 /* Enters a node as one of its own; false when out of memory. */
 bool bt_pass_add_fate(bt_pass_context *x, int32_t node);
 

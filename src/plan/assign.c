@@ -104,7 +104,11 @@ static berth_status assign_node(bt_pass_context *x, const bt_plan_env *env, int3
     const char *device = x->places[node->place]->name;
     bool no_work =
         !node->def->outputs ? false : !*node->def->outputs; /* NoOp, Assert: nothing a device could do */
-    if (env->hard && !no_work && r->text.n < 400)
+    bool is_strict = env->hard && !no_work;
+    bt_obstacle obstacle = {node->name, node->op, device, why, !is_strict};
+    bool is_new = env->obstacles && strcmp(node->op, "_Missing"); /* which was entered when it was made */
+    if (is_new && bt_obstacle_add(env->obstacles, env->function, &obstacle, x->error)) return x->error->status;
+    if (is_strict && !env->obstacles && r->text.n < 400)
         bt_text_print(&r->text, "%snode '%s' (%s) on %s: %s", r->n++ ? "; " : "", node->name, node->op,
                       device, why);
     node->place = 0;

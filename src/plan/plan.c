@@ -161,9 +161,12 @@ static berth_status add_step(builder *b, const bt_node *node, const int32_t *in,
     bt_plan *plan = b->plan;
     bool on_gpu = bt_pass_is_gpu(&b->x, node->place);
     bt_run_fn *run = on_gpu ? node->def->gpu : node->def->cpu;
-    if (!run)
-        return bt_fail(b->error, BERTH_UNSUPPORTED, "node '%s' (%s): there is no kernel for %s", node->name,
-                       node->op, on_gpu ? b->x.places[node->place]->name : "the CPU");
+    const char *device = b->x.places[node->place]->name;
+    if (!run && strcmp(node->op, "_Missing")) {
+        bt_fail(b->error, BERTH_UNSUPPORTED, "node '%s' (%s): there is no kernel for %s", node->name, node->op,
+                on_gpu ? device : "the CPU");
+        if (!bt_obstacle_take(&b->x, node, device, NULL)) return BERTH_UNSUPPORTED;
+    }
     bt_step *step = &plan->steps[plan->n_steps];
     int32_t *slots = bt_arena_array(&plan->arena, int32_t, (size_t)n_in + (size_t)n_out + 1);
     if (!slots) return bt_fail_memory(b->error);
@@ -299,6 +302,8 @@ static berth_status prepare_step(builder *b, bt_step *step)
     bt_prepare_fn *prepare = bt_pass_is_gpu(&b->x, step->place) ? step->op->gpu_prepare : step->op->prepare;
     b->step = step;
     berth_status status = prepare ? prepare(&p) : BERTH_OK;
+    if (status && bt_obstacle_take(&b->x, step->node, b->x.places[step->place]->name, facts))
+        step->run = NULL, status = BERTH_OK;
     if (status) {
         bool named = b->error && strncmp(b->error->message, "node '", 6) == 0;
         if (!named) bt_error_prefix(b->error, "node '%s' (%s)", step->node->name, step->node->op);
@@ -318,29 +323,8 @@ static berth_status copy_plain(void *user, void *dst, berth_error *error)
     return BERTH_OK;
 }
 
-/* A constant that is read at run time: where it lies, when it is aligned and no part of a file, else a copy in the store. */
-static berth_status settle_constant(builder *b, bt_slot *slot)
-{
-    const bt_tensor *value = slot->fact.value;
-    slot->constant = *value;
-    size_t bytes = bt_tensor_bytes(value);
-    bool in_file = bt_source_file_of(b->plan->env.source, value->data) != NULL;
-    bool on_gpu = bt_pass_is_gpu(&b->x, slot->place);
-    if (bt_dtype_is_object(value->dtype) || (bytes == 0 && !on_gpu) ||
-        (!on_gpu && !in_file && (uintptr_t)value->data % 16 == 0))
-        return BERTH_OK;
-    bt_packed *packed =
-        hold(b->plan, slot->place, value, "plain", bytes ? bytes : 1, copy_plain, (void *)value, b->error);
-    if (!packed) return b->error->status ? b->error->status : BERTH_NO_MEMORY;
-    slot->constant.data = (void *)bt_packed_data(packed);
-    slot->constant.buffer = NULL;
-    if (on_gpu) slot->constant.device = b->x.places[slot->place];
-    else slot->fact.value = &slot->constant;
-    return BERTH_OK;
-}
-
-/* A constant of the file that is packed: a layout may want the value of a small one (axes, sizes), when the file is no
- * longer to be touched; none wants that of a large one. */
+/* What layouts may want to know of a constant when the file is no longer to be touched: the value of a small one (axes,
+ * sizes); none wants that of a large one. */
 static berth_status detach_constant(builder *b, bt_slot *slot)
 {
     enum { SMALL = 8192 };
@@ -356,6 +340,29 @@ static berth_status detach_constant(builder *b, bt_slot *slot)
         if (!copy->data) return bt_fail_memory(b->error);
         slot->fact.value = copy;
     }
+    return BERTH_OK;
+}
+
+/* A constant that is read at run time: where it lies, when it is aligned and no part of a file, else a copy in the store. */
+static berth_status settle_constant(builder *b, bt_slot *slot)
+{
+    const bt_tensor *value = slot->fact.value;
+    bt_store *store = b->plan->env.stores[slot->place];
+    slot->constant = *value;
+    size_t bytes = bt_tensor_bytes(value);
+    bool in_file = bt_source_file_of(b->plan->env.source, value->data) != NULL;
+    bool on_gpu = bt_pass_is_gpu(&b->x, slot->place);
+    if (bt_dtype_is_object(value->dtype) || (bytes == 0 && !on_gpu) ||
+        (!on_gpu && !in_file && (uintptr_t)value->data % 16 == 0))
+        return BERTH_OK;
+    bt_packed *packed =
+        hold(b->plan, slot->place, value, "plain", bytes ? bytes : 1, copy_plain, (void *)value, b->error);
+    if (!packed) return b->error->status ? b->error->status : BERTH_NO_MEMORY;
+    slot->constant.data = (void *)bt_packed_data(packed);
+    slot->constant.buffer = NULL;
+    if (on_gpu) slot->constant.device = b->x.places[slot->place];
+    if (on_gpu || bt_store_is_estimate(store)) return detach_constant(b, slot);
+    slot->fact.value = &slot->constant;
     return BERTH_OK;
 }
 
@@ -506,6 +513,8 @@ bt_plan *bt_plan_new(const bt_plan_env *env, const bt_plan_request *request, ber
                             .pool = env->pool,
                             .places = env->places,
                             .n_places = env->n_places,
+                            .obstacles = env->obstacles,
+                            .function = env->function,
                             .error = error};
     bt_graph_init(&b.x.graph, &plan->arena);
     berth_status status = build(&b, request);

@@ -55,6 +55,7 @@ typedef struct bt_plan_env {
     bool hard;                    /* refuse what would have to be moved */
     bool *refused;                /* set when that was done; may be NULL */
     int body_place;               /* of a body: where its caller is */
+    bt_obstacles *obstacles;      /* NULL: the first is an error; see pass.h */
     bt_map *written;              /* variables that plans of the session write; see bt_pass_context */
     const char *function;         /* whose body this is; NULL: the graph itself */
     const struct bt_plan_env *outer;
@@ -89,6 +90,7 @@ typedef struct bt_plan {
     int n_layouts;
     struct bt_run *idle;      /* states of past runs, for the next ones */
     _Atomic int64_t arena_bytes[BT_MAX_PLACES]; /* of all run states */
+    _Atomic int64_t scratch_bytes[BT_MAX_PLACES];
     int64_t weight_bytes[BT_MAX_PLACES];        /* of its entries in the stores */
     int n_copies;             /* tensors that cross devices in one run */
 } bt_plan;
@@ -175,5 +177,16 @@ berth_status bt_plan_run(bt_plan *plan, const bt_services *services, bt_tensor *
 /* A run state and a layout for these shapes, made ahead. */
 berth_status bt_plan_warm(bt_plan *plan, bt_tensor *const *in, berth_error *error);
 void bt_run_states_free(bt_plan *plan); /* all idle ones */
+
+/* ---- Rehearsals (rehearse.c) ---- */
+
+/* What a run takes on a device, beside weights. */
+typedef struct bt_use {
+    int64_t activations, workspace;
+} bt_use;
+
+/* Fills uses, of BT_MAX_PLACES, for inputs of these shapes, of which nothing but dtype and shape is looked at. For a plan that
+ * stands on devices whose launches do nothing; what depends on data, and the workspace of the host's kernels, is left out. */
+berth_status bt_plan_measure(bt_plan *plan, bt_tensor *const *feeds, bt_use *uses);
 
 #endif

@@ -176,16 +176,43 @@ static bt_tensor *run_kept(bt_call *c, int n)
     return *kept;
 }
 
-static void *more_scratch(scratch *s, bt_device *device, size_t bytes, berth_error *error)
+/* Takes and gives back a run's scratch; both count what the plan has of it. */
+static void *scratch_new(bt_run *run, int place, size_t bytes, berth_error *error)
 {
+    void *p = bt_device_alloc(run->plan->env.places[place], bytes, error);
+    if (p) run->plan->scratch_bytes[place] += (int64_t)bytes;
+    return p;
+}
+
+static void scratch_free(bt_run *run, int place, void *p, size_t bytes)
+{
+    if (p) run->plan->scratch_bytes[place] -= (int64_t)bytes;
+    bt_device_free(run->plan->env.places[place], p, bytes);
+}
+
+static void *more_scratch(bt_run *run, int place, size_t bytes, berth_error *error)
+{
+    scratch *s = &run->scratch[place];
     overflow *o = bt_calloc(1, sizeof *o);
     if (!o) return bt_fail_memory(error), NULL;
     o->bytes = bytes;
-    o->data = bt_device_alloc(device, bytes, error);
+    o->data = scratch_new(run, place, bytes, error);
     if (!o->data) return bt_free(o), NULL;
     o->next = s->overflow;
     s->overflow = o;
     return o->data;
+}
+
+/* A larger block, which the step has not begun to use yet, so that the two are never held together. */
+static bool enlarge_scratch(bt_run *run, int place, size_t bytes, berth_error *error)
+{
+    scratch *s = &run->scratch[place];
+    bt_device *device = run->plan->env.places[place];
+    if (device->ops->compile && s->data) device->ops->sync(device, NULL); /* kernels may still work in it */
+    scratch_free(run, place, s->data, s->bytes);
+    s->data = scratch_new(run, place, bytes, error);
+    s->bytes = s->data ? bytes : 0;
+    return s->data;
 }
 
 /* Ops that call functions work on the host wherever their tensors lie. */
@@ -195,7 +222,9 @@ static void *take_scratch(bt_call *c, int place, size_t bytes)
 {
     scratch *s = &c->run->scratch[place];
     size_t room = bt_align(bytes ? bytes : 1, 64);
-    if (s->bytes - s->used < room) return more_scratch(s, c->run->plan->env.places[place], room, c->error);
+    bool is_fresh = !s->used && !s->overflow;
+    if (is_fresh && s->bytes < room && !enlarge_scratch(c->run, place, room, c->error)) return NULL;
+    if (s->bytes - s->used < room) return more_scratch(c->run, place, room, c->error);
     s->used += room;
     return s->data + s->used - room;
 }
@@ -207,20 +236,20 @@ static void *run_scratch(bt_call *c, size_t bytes)
 static void *run_host_scratch(bt_call *c, size_t bytes) { return take_scratch(c, 0, bytes); }
 
 /* After a step that overflowed: one block that will do for it next time. */
-static void settle_scratch(scratch *s, bt_device *device)
+static void settle_scratch(bt_run *run, int place)
 {
+    scratch *s = &run->scratch[place];
     size_t total = s->used;
-    if (device->ops->compile) device->ops->sync(device, NULL); /* kernels may still work in it */
+    bt_device *device = run->plan->env.places[place];
+    if (device->ops->compile) device->ops->sync(device, NULL);
     while (s->overflow) {
         overflow *o = s->overflow;
         s->overflow = o->next;
         total += o->bytes;
-        bt_device_free(device, o->data, o->bytes);
+        scratch_free(run, place, o->data, o->bytes);
         bt_free(o);
     }
-    bt_device_free(device, s->data, s->bytes);
-    s->data = bt_device_alloc(device, total, NULL);
-    s->bytes = s->data ? total : 0;
+    enlarge_scratch(run, place, total, NULL);
 }
 
 static berth_status run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out,
@@ -266,7 +295,7 @@ static void state_free(bt_run *run)
         bt_device *device = run->plan->env.places[p];
         run->plan->arena_bytes[p] -= (int64_t)run->arena_bytes[p];
         bt_device_free(device, run->arena[p], run->arena_bytes[p]);
-        bt_device_free(device, run->scratch[p].data, run->scratch[p].bytes);
+        scratch_free(run, p, run->scratch[p].data, run->scratch[p].bytes);
     }
     bt_faults_free(&run->faults, run->plan->env.places, run->plan->env.n_places);
     bt_free(run);
@@ -492,8 +521,8 @@ static berth_status run_steps(bt_run *run, uint64_t take, berth_error *error)
         int64_t start = recorder ? bt_now() : 0;
         berth_status status = step->run(&c);
         if (recorder) note_step(recorder, plan, step, &c, start);
-        if (s->overflow) settle_scratch(s, places[place]);
-        if (on_host->overflow) settle_scratch(on_host, places[0]);
+        if (s->overflow) settle_scratch(run, place);
+        if (on_host->overflow) settle_scratch(run, 0);
         if (status) return fail_step(step, error);
         if (cancel && *cancel) return bt_fail(error, BERTH_CANCELLED, "the run was cancelled");
     }

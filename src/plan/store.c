@@ -49,6 +49,8 @@ bt_store *bt_store_new_estimate(const bt_source *source, bt_device *device)
     return store;
 }
 
+bool bt_store_is_estimate(const bt_store *store) { return store->is_estimate; }
+
 /* The open block alone is no reason to hold memory. */
 static void block_drop(bt_store *store, block *b)
 {
@@ -84,7 +86,7 @@ static block *block_new(bt_store *store, size_t bytes, berth_error *error)
 static block *room_for(bt_store *store, size_t bytes, void **data, berth_error *error)
 {
     /* Where every byte counts none is taken ahead. */
-    if (bytes >= OWN_BLOCK || store->device->limit) {
+    if (bytes >= OWN_BLOCK || store->device->limit || store->is_estimate) {
         block *own = block_new(store, bytes, error);
         if (own) *data = own->data;
         return own;

@@ -12,6 +12,7 @@ typedef struct bt_packed bt_packed; /* one entry, counted */
 bt_store *bt_store_new(const bt_source *source, bt_device *device); /* both borrowed; NULL: out of memory */
 /* One that only counts: entries have room, but nothing is packed into it. */
 bt_store *bt_store_new_estimate(const bt_source *source, bt_device *device);
+bool bt_store_is_estimate(const bt_store *store);
 void bt_store_free(bt_store *store);             /* when no entry is left in use */
 int64_t bt_store_bytes(const bt_store *store);   /* held now */
 /* The entry for a constant and a layout, packed now if it is new; a new reference. Thread-safe. */

@@ -17,6 +17,11 @@ static const char *reason_of(bt_arena *arena, const bt_fate *fate, const bt_plac
     return fate->why ? fate->why : place->reason;
 }
 
+static const char *keep(berth_session *s, const char *text)
+{
+    return bt_arena_copy(&s->listing, text, strlen(text));
+}
+
 static berth_status list_nodes(berth_session *s, const bt_session_plan *p, berth_error *error)
 {
     s->n_listed = p->fates.n;
@@ -27,10 +32,11 @@ static berth_status list_nodes(berth_session *s, const bt_session_plan *p, berth
         bt_place place = {0};
         bool ok = bt_place_node(p->placing->placer, fate->name, fate->op, fate->device, &s->listing, &place);
         const char *reason = ok ? reason_of(&s->listing, fate, &place) : NULL;
-        if (!reason) return bt_fail_memory(error);
-        s->listed[i] =
-            (berth_placement){fate->name, fate->op, place.requested,
-                              bt_fate_works(fate) ? s->model->places[fate->place]->name : "", reason};
+        berth_placement *it = &s->listed[i]; /* the plan may go before the list does */
+        *it = (berth_placement){keep(s, fate->name), keep(s, fate->op), place.requested,
+                                bt_fate_works(fate) ? s->model->places[fate->place]->name : "",
+                                reason ? keep(s, reason) : NULL};
+        if (!it->node || !it->op || !it->reason) return bt_fail_memory(error);
     }
     return BERTH_OK;
 }
@@ -48,10 +54,13 @@ berth_status berth_session_placement(berth_session *s, const berth_feed *feeds, 
     bt_arena_init(&s->listing);
     bt_names names = {.feeds = feeds, .n_feeds = n_feeds, .fetches = fetches, .n_fetches = n_fetches};
     berth_status status = bt_session_names(s, &s->listing, &names, error);
-    bt_session_plan *p = status ? NULL : bt_session_plan_for(s, s->placing, &names, error);
+    bt_rehearsal r = {0};
+    if (!status) status = bt_rehearsal_open(&r, s, error);
+    bt_session_plan *p = status ? NULL : bt_session_plan_for(s, s->placing, &names, &r, error);
     status = p ? list_nodes(s, p, error) : error->status;
     int copies = p ? p->plan->n_copies : 0;
     bt_session_plan_drop(p);
+    bt_rehearsal_close(&r);
     if (!status) *nodes = s->listed, *n_nodes = s->n_listed, *n_copies = (size_t)copies;
     pthread_mutex_unlock(&s->lock);
     return status;
@@ -64,6 +73,7 @@ static void add_memory(const bt_plan *plan, int place, berth_memory *memory)
 {
     memory->weights += plan->weight_bytes[place];
     memory->activations += plan->arena_bytes[place];
+    memory->workspace += plan->scratch_bytes[place];
     for (size_t i = 0; i < plan->n_bodies; i++) add_memory(plan->bodies[i], place, memory);
 }
 

@@ -122,18 +122,18 @@ static berth_status keep_options(berth_session *s, const berth_session_options *
                : BERTH_OK;
 }
 
-berth_status bt_session_place_first(berth_session *s, const berth_session_options *options,
+berth_status bt_session_place_first(berth_session *s, const berth_session_options *options, bool is_measured,
                                     berth_error *error)
 {
     berth_status status = keep_options(s, options, error);
     if (status) return status;
     s->placing = s->device ? placing_on(s, s->device, NULL, error) : place_auto(s, error);
-    if (s->placing && !bt_session_estimate(s, s->placing, error)) return BERTH_OK;
+    if (s->placing && (!is_measured || !bt_session_estimate(s, s->placing, error))) return BERTH_OK;
     bt_placing *from = s->placing;
     bt_placing *to = bt_session_fall_back(s, from, error);
     if (!to) return error->status ? error->status : BERTH_NO_MEMORY;
     s->placing = to;
-    return bt_session_estimate(s, to, error);
+    return is_measured ? bt_session_estimate(s, to, error) : BERTH_OK;
 }
 
 bt_placing *bt_session_placing(berth_session *s, const char *device, berth_error *error)

@@ -167,6 +167,7 @@ bt_plan *bt_session_make_plan(berth_session *s, bt_placing *placing, const bt_na
                            .place_user = placing,
                            .hard = s->hard,
                            .refused = &placing->refused,
+                           .obstacles = how->obstacles,
                            .written = &s->written};
         placing->refused = false;
         plan = bt_plan_new(&env, &request, error);

@@ -114,7 +114,7 @@ static bool log_placement(berth_session *s, const bt_session_plan *p)
 }
 
 bt_session_plan *bt_session_plan_for(berth_session *s, bt_placing *placing, const bt_names *n,
-                                     berth_error *error)
+                                     const bt_rehearsal *rehearsal, berth_error *error)
 {
     for (bt_session_plan **link = &s->plans; *link; link = &(*link)->next) {
         bt_session_plan *p = *link;
@@ -131,10 +131,11 @@ bt_session_plan *bt_session_plan_for(berth_session *s, bt_placing *placing, cons
     size_t written = s->written.count;
     if (!enter_nodes(&s->model->source.graph, &p->fates)) bt_fail_memory(error);
     else if (!copy_names(p, n, error))
-        p->plan = bt_session_make_plan(s, placing, n, &(bt_planning){.fates = &p->fates}, error);
+        p->plan = bt_session_make_plan(s, placing, n, &(bt_planning){.rehearsal = rehearsal, .fates = &p->fates}, error);
     if (!p->plan) return bt_session_plan_drop(p), NULL;
     if (s->log_placement && !log_placement(s, p)) return bt_session_plan_drop(p), bt_fail_memory(error), NULL;
     if (s->written.count != written) bt_session_drop_plans(s);
+    if (rehearsal) return p;
     p->next = s->plans, s->plans = p;
     p->refs++;
     drop_oldest(s);
@@ -198,6 +199,11 @@ static berth_status initialise(berth_session *s, bt_placing *placing, bt_recorde
 
 berth_session *berth_session_new(berth_model *model, const berth_session_options *options, berth_error *error)
 {
+    return bt_session_open(model, options, true, error);
+}
+
+berth_session *bt_session_open(berth_model *model, const berth_session_options *options, bool is_measured, berth_error *error)
+{
     berth_error own = {0};
     if (!error) error = &own;
     bt_error_clear(error);
@@ -216,7 +222,7 @@ berth_session *berth_session_new(berth_model *model, const berth_session_options
     s->signature = signature;
     s->log_placement = options->log_placement || model->context->log > 0;
     s->hard = options->hard_placement || (model->context->soft == 0 && !options->soft_placement);
-    berth_status status = bt_session_place_first(s, options, error);
+    berth_status status = bt_session_place_first(s, options, is_measured, error);
     if (!status && !(s->resources = bt_resources_new(&model->source))) status = bt_fail_memory(error);
     if (!status) return s;
     berth_session_free(s);
@@ -248,7 +254,7 @@ static bt_session_plan *begin(berth_session *s, bt_placing **placing, const char
     pthread_mutex_lock(&s->lock);
     if (!*placing) *placing = bt_session_placing(s, device, error);
     bool ready = *placing && (s->initialised || !initialise(s, *placing, recorder, error));
-    bt_session_plan *p = ready ? bt_session_plan_for(s, *placing, names, error) : NULL;
+    bt_session_plan *p = ready ? bt_session_plan_for(s, *placing, names, NULL, error) : NULL;
     pthread_mutex_unlock(&s->lock);
     return p;
 }
@@ -332,7 +338,7 @@ berth_status berth_session_run(berth_session *s, const berth_feed *feeds, size_t
     for (bt_placing *placing = NULL; pointers && made;) {
         bt_session_plan *p = begin(s, &placing, device_of(options), &names, recorder, error);
         if (p && run_plan(p->plan, &services, feeds, n_feeds, fetches, n_fetches, pointers, made, error) == BERTH_DEVICE)
-            bt_session_advise(s, p->plan, feeds, n_feeds, error);
+            bt_session_advise(s, p, feeds, n_feeds, error);
         if (p) end(s, p);
         if (!error->status || !goes_on(s, &placing, error)) break;
     }
@@ -358,7 +364,7 @@ berth_status berth_session_prepare(berth_session *s, const berth_feed *feeds, si
     for (bt_placing *placing = NULL;;) {
         bt_session_plan *p = begin(s, &placing, device_of(options), &names, recorder, error);
         if (p && given && bt_plan_warm(p->plan, in, error) == BERTH_DEVICE)
-            bt_session_advise(s, p->plan, feeds, n_feeds, error);
+            bt_session_advise(s, p, feeds, n_feeds, error);
         if (p) end(s, p);
         if (!error->status || !goes_on(s, &placing, error)) break;
     }

@@ -64,10 +64,19 @@ typedef struct bt_names {
     size_t n_feeds, n_fetches, n_targets;
 } bt_names;
 
-/* Where a plan is made that is only to be measured: nothing is packed, nothing is taken on a device. */
+/* A plan that is only to be measured: nothing is packed for it, nothing is taken on a device (rehearsal.c). */
+typedef struct bt_stand_in bt_stand_in;
 typedef struct bt_rehearsal {
+    bt_arena arena;
     bt_device *places[BT_MAX_PLACES];
     bt_store *stores[BT_MAX_PLACES];
+    int n_places;
+    bt_plan *plan;
+    bt_tensor *feeds, **pointers; /* without data */
+    bool *has_batch;              /* of a feed: its first dimension is open */
+    size_t n_feeds;
+    int64_t batch;                /* the largest first dimension of those that are open; 0: none is */
+    bool is_shaped;               /* every feed has a shape */
 } bt_rehearsal;
 
 /* What a plan is made for, beside running. */
@@ -76,6 +85,7 @@ typedef struct bt_planning {
     bt_fates *fates;               /* of the graph as written; NULL: nobody asks */
     const char *stage;             /* its text is wanted, and the plan not made further; NULL: none */
     bt_text *dump;
+    bt_obstacles *obstacles;       /* gathers what keeps nodes from running, for a rehearsal; NULL: the first is an error */
 } bt_planning;
 
 /* ---- request.c ---- */
@@ -87,8 +97,11 @@ bt_plan *bt_session_make_plan(berth_session *s, bt_placing *placing, const bt_na
 
 /* ---- session.c ---- */
 
-/* The plan for these names, found or made; a reference. The lock is held. */
-bt_session_plan *bt_session_plan_for(berth_session *s, bt_placing *placing, const bt_names *names, berth_error *error);
+/* is_measured: what does not fit is refused, or falls back. */
+berth_session *bt_session_open(berth_model *model, const berth_session_options *options, bool is_measured, berth_error *error);
+/* The plan for these names, found or made; a reference. One that is made for a rehearsal is not kept. The lock is held. */
+bt_session_plan *bt_session_plan_for(berth_session *s, bt_placing *placing, const bt_names *names,
+                                     const bt_rehearsal *rehearsal, berth_error *error);
 void bt_session_plan_drop(bt_session_plan *plan);
 void bt_session_drop_plans(berth_session *s);
 /* Drops them, and waits for the runs on them. The lock is held. */
@@ -96,8 +109,9 @@ void bt_session_retire_plans(berth_session *s);
 
 /* ---- placing.c ---- */
 
-/* What the options ask for; an absent device is covered by the fall-back. */
-berth_status bt_session_place_first(berth_session *s, const berth_session_options *options, berth_error *error);
+/* What the options ask for; an absent device is covered by the fall-back, and, when measured, one that is too small. */
+berth_status bt_session_place_first(berth_session *s, const berth_session_options *options, bool is_measured,
+                                    berth_error *error);
 /* Of a run; device: NULL for the session's own. The lock is held. */
 bt_placing *bt_session_placing(berth_session *s, const char *device, berth_error *error);
 /* After a failure: where the work can go on, with the error cleared and the log told; NULL: nowhere. The lock is held. */
@@ -108,7 +122,27 @@ bt_placing *bt_session_fall_back(berth_session *s, bt_placing *from, berth_error
 /* Whether the signature's inputs, an unknown dimension taken as 1, fit on the devices of a placing: BERTH_DEVICE with the
  * reason when they do not. What cannot be planned is no matter of this. */
 berth_status bt_session_estimate(berth_session *s, bt_placing *placing, berth_error *error);
-/* Adds to an error of a plan that ran out of memory for these inputs how large a batch would fit. */
-void bt_session_advise(const berth_session *s, bt_plan *plan, const berth_feed *feeds, size_t n_feeds, berth_error *error);
+/* Adds to an error of a run that went out of memory for these inputs how large a batch would fit. */
+void bt_session_advise(berth_session *s, const bt_session_plan *plan, const berth_feed *feeds, size_t n_feeds,
+                       berth_error *error);
+
+/* ---- rehearsal.c ---- */
+
+/* The places alone, for a plan that someone else makes; close it after that plan's end, and after a failure too. */
+berth_status bt_rehearsal_open(bt_rehearsal *r, const berth_session *s, berth_error *error);
+/* Tensors of the names' feeds need have nothing but a shape; an open dimension is taken as 1. Close it after a failure too. */
+berth_status bt_rehearse(bt_rehearsal *r, berth_session *s, bt_placing *placing, const bt_names *names,
+                         bt_obstacles *obstacles, berth_error *error);
+void bt_rehearsal_close(bt_rehearsal *r);
+/* By place, for a batch, 0: as given. False when it cannot be told. */
+bool bt_rehearsal_use(bt_rehearsal *r, int64_t batch, bt_use *uses);
+int64_t bt_rehearsal_weights(const bt_rehearsal *r, int place);
+/* room: bytes, by place. */
+bool bt_rehearsal_fits(bt_rehearsal *r, int64_t batch, const int64_t *room);
+/* The largest batch that fits, of those up to 2^24; -1: inputs have none. */
+int64_t bt_rehearsal_largest(bt_rehearsal *r, const int64_t *room);
+/* What can be had on a place, weights of the model that lie there already included; INT64_MAX: nobody knows, and, but for
+ * `host`, on a CPU without a limit. */
+int64_t bt_session_room(const berth_session *s, int place, bool host);
 
 #endif
