@@ -17,9 +17,9 @@ static size_t count_stopped(const berth_check *check)
 
 static void print_json(const berth_check *check)
 {
-    printf("{\"runs\": %s, \"fits\": %s, \"measured\": %s, \"largest_batch\": ",
-           check->runs ? "true" : "false", check->fits ? "true" : "false",
-           check->is_measured ? "true" : "false");
+    printf(
+        "{\"runs\": %s, \"fits\": %s, \"measured\": %s, \"largest_batch\": ", check->runs ? "true" : "false",
+        check->fits ? "true" : "false", check->is_measured ? "true" : "false");
     if (check->largest_batch < 0) fputs("null", stdout);
     else printf("%lld", (long long)check->largest_batch);
     fputs(",\n \"obstacles\": [", stdout);
@@ -80,7 +80,8 @@ static void print_text(const berth_check *check)
     }
     if (check->n_needs && !check->is_measured)
         puts("the shapes of its inputs do not tell what else it needs: --input-shape does");
-    if (check->largest_batch >= 0) printf("the largest batch that fits: %lld\n", (long long)check->largest_batch);
+    if (check->largest_batch >= 0)
+        printf("the largest batch that fits: %lld\n", (long long)check->largest_batch);
 }
 
 /* ---- The verdict ---- */

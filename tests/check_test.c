@@ -8,24 +8,32 @@
 #define SHAPE(dims) "attr { key: 'shape' value { shape { " dims " } } } "
 
 /* An op that is not there (and what hangs on it), a dtype, an attribute, and an op that is not there in a loop's body. */
-static const char broken_text[] =
-    TRIAL_NODE("x", "Placeholder", "", TRIAL_TYPE("dtype", "DT_FLOAT") SHAPE(DIM(-1) DIM(4) DIM(4) DIM(1)))
-    TRIAL_NODE("lost", "Frobnicate", "input: 'x'", "")
-    TRIAL_NODE("after", "Neg", "input: 'lost:2'", TRIAL_FLOAT)
-    TRIAL_NODE("filter", "Const", "", TRIAL_TYPE("dtype", "DT_FLOAT")
-               "attr { key: 'value' value { tensor { dtype: DT_FLOAT tensor_shape { " DIM(1) DIM(1) DIM(1) DIM(1) "} float_val: 2 } } } ")
-    TRIAL_NODE("conv", "Conv2D", "input: 'x' input: 'filter'", TRIAL_FLOAT
-               "attr { key: 'strides' value { list { i: 2 i: 1 i: 1 i: 1 } } } attr { key: 'padding' value { s: 'SAME' } }")
-    TRIAL_NODE("sum", "Add", "input: 'after' input: 'conv'", TRIAL_FLOAT)
-    TRIAL_NODE("text", "Abs", "input: 'x'", TRIAL_TYPE("T", "DT_STRING"))
-    TRIAL_NODE("flag", "Const", "", TRIAL_SCALAR("DT_BOOL", "bool_val", "false"))
-    TRIAL_NODE("loop", "StatelessWhile", "input: 'flag'", "attr { key: 'T' value { list { type: DT_BOOL } } } "
-               "attr { key: 'cond' value { func { name: 'cond' } } } attr { key: 'body' value { func { name: 'body' } } }")
-    TRIAL_NODE("unasked", "Mystery", "input: 'x'", "")
-    "library { function { signature { name: 'cond' input_arg { name: 'a' type: DT_BOOL } output_arg { name: 'r' type: DT_BOOL } } "
-    "ret { key: 'r' value: 'a' } } "
-    "function { signature { name: 'body' input_arg { name: 'a' type: DT_BOOL } output_arg { name: 'r' type: DT_BOOL } } "
-    "node_def { name: 'deep' op: 'Obscure' input: 'a' } ret { key: 'r' value: 'deep:z:0' } } }\n";
+static const char broken_text[] = TRIAL_NODE("x", "Placeholder", "",
+                                             TRIAL_TYPE("dtype", "DT_FLOAT") SHAPE(DIM(-1) DIM(4) DIM(4) DIM(
+                                                 1))) TRIAL_NODE("lost", "Frobnicate", "input: 'x'", "")
+    TRIAL_NODE("after", "Neg", "input: 'lost:2'", TRIAL_FLOAT) TRIAL_NODE(
+        "filter", "Const", "",
+        TRIAL_TYPE("dtype",
+                   "DT_FLOAT") "attr { key: 'value' value { tensor { dtype: DT_FLOAT tensor_shape { " DIM(1)
+            DIM(1) DIM(1) DIM(1) "} float_val: 2 } } } ")
+        TRIAL_NODE("conv", "Conv2D", "input: 'x' input: 'filter'",
+                   TRIAL_FLOAT "attr { key: 'strides' value { list { i: 2 i: 1 i: 1 i: 1 } } } attr { key: "
+                               "'padding' value { s: 'SAME' } }")
+            TRIAL_NODE("sum", "Add", "input: 'after' input: 'conv'", TRIAL_FLOAT)
+                TRIAL_NODE("text", "Abs", "input: 'x'", TRIAL_TYPE("T", "DT_STRING"))
+                    TRIAL_NODE("flag", "Const", "", TRIAL_SCALAR("DT_BOOL", "bool_val", "false"))
+                        TRIAL_NODE("loop", "StatelessWhile", "input: 'flag'",
+                                   "attr { key: 'T' value { list { type: DT_BOOL } } } "
+                                   "attr { key: 'cond' value { func { name: 'cond' } } } attr { key: 'body' "
+                                   "value { func { name: 'body' } } }")
+                            TRIAL_NODE("unasked", "Mystery", "input: 'x'",
+                                       "") "library { function { signature { name: 'cond' input_arg { name: "
+                                           "'a' type: DT_BOOL } output_arg { name: 'r' type: DT_BOOL } } "
+                                           "ret { key: 'r' value: 'a' } } "
+                                           "function { signature { name: 'body' input_arg { name: 'a' type: "
+                                           "DT_BOOL } output_arg { name: 'r' type: DT_BOOL } } "
+                                           "node_def { name: 'deep' op: 'Obscure' input: 'a' } ret { key: "
+                                           "'r' value: 'deep:z:0' } } }\n";
 
 static const berth_obstacle *obstacle_of(const berth_check *check, const char *node)
 {
@@ -46,7 +54,8 @@ static void is_obstacle(const berth_check *check, const char *node, const char *
 static void test_obstacles(void)
 {
     static trial broken = {"broken"};
-    static const char *const all[] = {"sum:0", "text:0", "loop:0"}, *const good[] = {"filter:0"}, *const none[] = {"no:0"};
+    static const char *const all[] = {"sum:0", "text:0", "loop:0"}, *const good[] = {"filter:0"},
+                             *const none[] = {"no:0"};
     berth_error error = {0};
     if (!trial_write(&broken, broken_text)) return;
     berth_model *model = berth_model_load(broken.path, NULL, &error);
@@ -109,7 +118,8 @@ static berth_status run_rows(scene *s, int64_t rows, berth_error *error)
 {
     static float images[64][8][8];
     int64_t dims[] = {rows, 8, 8, 1};
-    berth_feed in = {"image", berth_tensor_wrap(BERTH_FLOAT, 4, dims, images, NULL, NULL, error)}, out = {"probability"};
+    berth_feed in = {"image", berth_tensor_wrap(BERTH_FLOAT, 4, dims, images, NULL, NULL, error)},
+               out = {"probability"};
     berth_status status = berth_session_run(s->session, &in, 1, &out, 1, NULL, error);
     berth_tensor_free(in.tensor), berth_tensor_free(out.tensor);
     return status;
@@ -170,7 +180,8 @@ static void test_absent(void)
     CHECK(open_scene(&s, &trial_digits, "/CPU:0", NULL, &error));
     CHECK(!berth_model_check(s.model, &options, NULL, 0, NULL, 0, &error) && error.status == BERTH_DEVICE);
     options.device = "/XPU:9";
-    CHECK(!berth_model_check(s.model, &options, NULL, 0, NULL, 0, &error) && error.status == BERTH_BAD_ARGUMENT);
+    CHECK(!berth_model_check(s.model, &options, NULL, 0, NULL, 0, &error) &&
+          error.status == BERTH_BAD_ARGUMENT);
     close_scene(&s);
     berth_context_free(s.context);
 }

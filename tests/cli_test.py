@@ -115,7 +115,7 @@ class Case(unittest.TestCase):
 class CommandLine(Case):
     def test_help(self):
         text = self.good("--help")
-        for verb in "run", "inspect", "bench", "place", "devices":
+        for verb in "run", "inspect", "bench", "place", "check", "devices":
             self.assertIn("berth " + verb, text)
             self.assertIn("berth " + verb, self.good(verb, "--help"))
         self.assertIn("--input", self.good("run", "--help"))
@@ -124,7 +124,7 @@ class CommandLine(Case):
     def test_manual_names_every_option(self):
         with open(os.path.join(ROOT, "docs", "berth.1")) as f:
             manual = f.read().replace("\\-", "-")
-        for verb in "run", "inspect", "bench", "place", "devices":
+        for verb in "run", "inspect", "bench", "place", "check", "devices":
             for line in self.good(verb, "--help").split("\n"):
                 if line.startswith("  --"):
                     self.assertIn(line.split()[0], manual)
@@ -575,7 +575,57 @@ class Models(Case):
         self.assertEqual(sorted(result["nodes"][0]), ["device", "node", "op", "reason", "requested"])
         self.assertIn("Conv2D", [node["op"] for node in result["nodes"]])
         self.assertEqual(result["copies"], 0)
-        self.assertEqual(sorted(result["bytes"]["/CPU:0"]), ["activations", "weights", "workspace"])
+        need = result["bytes"]["/CPU:0"]
+        self.assertEqual(sorted(need), ["activations", "weights", "workspace"])
+        self.assertGreater(need["weights"], 70000)  # 19 thousand floats
+        eight = json.loads(self.good("place", EXAMPLE + "/digits.pb", "--json", "--input-shape", "image=8,8,8,1"))["bytes"]["/CPU:0"]
+        self.assertEqual(eight["weights"], need["weights"])
+        self.assertGreater(eight["activations"], 4 * need["activations"])
+
+    def test_check(self):
+        def check(status, words, *args):
+            done = self.berth("check", *args)
+            self.assertEqual(done.returncode, status, done.stderr)
+            self.assertEqual(done.stderr.count(b"\n"), status != 0)
+            for word in words:
+                self.assertIn(word, done.stderr.decode())
+            return done.stdout.decode()
+
+        digits = EXAMPLE + "/digits.pb"
+        self.assertIn("it can run", check(0, [], digits))
+        good = json.loads(check(0, [], digits, "--json", "--device", "/CPU:0", "--input-shape", "image=3,8,8,1"))
+        self.assertEqual(sorted(good), ["devices", "fits", "largest_batch", "measured", "obstacles", "runs"])
+        self.assertTrue(good["runs"] and good["fits"] and good["measured"])
+        self.assertEqual(good["obstacles"], [])
+        self.assertGreater(good["largest_batch"], 1000)
+        self.assertEqual(good["devices"]["/CPU:0"]["weights"],
+                         json.loads(self.good("place", digits, "--json", "--device", "/CPU:0"))["bytes"]["/CPU:0"]["weights"])
+
+        small = digits, "--device", "/CPU:1", "--logical", "CPU:0=0,150000", "--input-shape", "image=99,8,8,1"
+        full = json.loads(check(3, ["/CPU:1", "does not fit", "150000"], *small, "--json"))
+        self.assertTrue(full["runs"] and not full["fits"])
+        self.assertEqual(full["devices"]["/CPU:1"]["room"], 150000)
+        self.assertTrue(0 < full["largest_batch"] < 99)
+        text = check(3, ["/CPU:1"], *small)
+        self.assertIn("the largest batch that fits: %d" % full["largest_batch"], text)
+        fitting = "image=%d,8,8,1" % full["largest_batch"]
+        check(0, [], *small[:-1], fitting)
+        values = self.put("x.npy", floats((full["largest_batch"], 8, 8, 1), [0] * 64 * full["largest_batch"]))
+        self.good("run", *small[:-2], "--input", "image=" + values)
+
+        node = "node { name: '%s' op: '%s' input: 'x' attr { key: 'T' value { type: %s } } }\n"
+        broken = self.put("broken.pbtxt", identity(("x", "DT_FLOAT", [2])) + node % ("a", "Frob", "DT_FLOAT") +
+                          node % ("b", "Abs", "DT_STRING") + node % ("c", "Frob", "DT_FLOAT"))
+        found = json.loads(check(1, ["3 nodes are at fault", "broken.pbtxt", "'"], broken, "--json"))
+        self.assertFalse(found["runs"])
+        self.assertEqual(sorted((o["node"], o["op"]) for o in found["obstacles"]), [("a", "Frob"), ("b", "Abs"), ("c", "Frob")])
+        self.assertEqual({o["moved"] for o in found["obstacles"]}, {False})
+        self.assertIn("a (Frob): this build does not have the op", check(1, ["cannot run"], broken))
+        check(0, [], broken, "--output", "x_out:0")
+        self.bad(1, "none", "check", broken, "--output", "none:0")
+        self.bad(1, "no input 'q'", "check", digits, "--input-shape", "q=1")
+        self.bad(3, "/GPU:7", "check", digits, "--device", "/GPU:7")
+        self.bad(2, "XPU", "check", digits, "--device", "/XPU:0")
 
     def cut(self, name, content, step):
         for n in list(range(0, min(len(content), 64), 9)) + list(range(64, len(content), step)):

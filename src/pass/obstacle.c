@@ -17,7 +17,8 @@ berth_status bt_obstacle_add(bt_obstacles *all, const char *function, const bt_o
     bt_arena *arena = &all->arena;
     const char *node =
         bt_arena_print(arena, "%s%s%s", function ? function : "", function ? "/" : "", obstacle->node);
-    if (!node || !bt_grow(&all->list, &all->room, all->n + 1, sizeof *all->list)) return bt_fail_memory(error);
+    if (!node || !bt_grow(&all->list, &all->room, all->n + 1, sizeof *all->list))
+        return bt_fail_memory(error);
     ptrdiff_t at = bt_map_get_index(&all->seen, bt_str_of(node));
     if (at >= 0 && (obstacle->is_moved || !all->list[at].is_moved)) return BERTH_OK;
     bt_obstacle it = {.node = node,

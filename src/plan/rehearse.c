@@ -10,8 +10,8 @@ typedef struct rehearsal {
     const bt_layout *layout;
     bt_tensor *values; /* by slot; data NULL: not known on the host */
     const bt_step *step;
-    bt_use *uses;        /* by place */
-    size_t used, overflow;       /* by the step: of the place's block of scratch, and beyond it */
+    bt_use *uses;          /* by place */
+    size_t used, overflow; /* by the step: of the place's block of scratch, and beyond it */
     size_t blocks[BT_MAX_PLACES], most[BT_MAX_PLACES];
     bool *has_record; /* by place; of the whole run */
 } rehearsal;
@@ -99,7 +99,8 @@ static bool is_superseded(const bt_plan *plan, size_t i)
 {
     const bt_plan *body = plan->bodies[i];
     for (size_t j = i + 1; j < plan->n_bodies; j++)
-        if (plan->bodies[j]->caller == body->caller && !strcmp(plan->bodies[j]->env.function, body->env.function))
+        if (plan->bodies[j]->caller == body->caller &&
+            !strcmp(plan->bodies[j]->env.function, body->env.function))
             return true;
     return false;
 }

@@ -49,8 +49,7 @@ static berth_status take_names(check *c, const berth_session *s, const berth_spe
         for (size_t j = 0; j < n_inputs; j++) given |= is_input(s, i, inputs[j].name);
         if (!given) feeds[names->n_feeds++].name = sig->inputs[i].key;
     }
-    for (size_t i = 0; i < n_fetches; i++)
-        fetches[i].name = n_outputs ? outputs[i] : sig->outputs[i].key;
+    for (size_t i = 0; i < n_fetches; i++) fetches[i].name = n_outputs ? outputs[i] : sig->outputs[i].key;
     names->feeds = feeds, names->fetches = fetches, names->n_fetches = n_fetches;
     return BERTH_OK;
 }

@@ -77,7 +77,8 @@ void bt_session_advise(berth_session *s, const bt_session_plan *plan, const bert
     if (fetches && !bt_rehearse(&r, s, (bt_placing *)plan->placing, &names, NULL, &ignored)) {
         int64_t room[BT_MAX_PLACES];
         for (int p = 0; p < r.n_places; p++)
-            room[p] = bt_session_room(s, p, false) + plan->plan->arena_bytes[p] + plan->plan->scratch_bytes[p];
+            room[p] =
+                bt_session_room(s, p, false) + plan->plan->arena_bytes[p] + plan->plan->scratch_bytes[p];
         int64_t given = r.batch, best = bt_rehearsal_largest(&r, room);
         size_t n = strlen(error->message);
         if (best >= 0 && best < given)

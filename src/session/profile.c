@@ -147,7 +147,7 @@ berth_status berth_session_steps(berth_session *s, const berth_feed *feeds, size
     bt_names names = {.feeds = feeds, .n_feeds = n_feeds, .fetches = fetches, .n_fetches = n_fetches};
     lister l = {.arena = &s->stepping};
     bt_session_plan *p = NULL;
-    if (!bt_session_names(s, l.arena, &names, error)) p = bt_session_plan_for(s, s->placing, &names, error);
+    if (!bt_session_names(s, l.arena, &names, error)) p = bt_session_plan_for(s, s->placing, &names, NULL, error);
     if (p && !list_steps(&l, p->plan, error)) {
         for (size_t i = 0; i < p->n_fetches; i++) {
             const char *name = p->names[p->n_feeds + i];
