@@ -15,6 +15,31 @@
         BARRIER;                                                    \
     }
 
+/* A fold of many elements one after the other: four side by side, as the CPU's, and 4096 at a time, so that the rounding error
+ * of a sum does not grow with their number. nothing: what the fold of nothing is; fold[4]: the result. */
+#define FOLD_OPEN(fold, nothing)                            \
+    A fold[5];                                              \
+    int fold##_taken = 0;                                   \
+    for (int k_ = 0; k_ < 5; k_++) fold[k_] = nothing;
+#define FOLD_INTO(to, value)            \
+    {                                   \
+        const A value_ = value;         \
+        const A a = to, x = value_;     \
+        to = COMBINE;                   \
+    }
+#define FOLD_CLOSE(fold, nothing)                                       \
+    {                                                                   \
+        for (int k_ = 1; k_ < 4; k_++) FOLD_INTO(fold[0], fold[k_])     \
+        FOLD_INTO(fold[4], fold[0])                                     \
+        for (int k_ = 0; k_ < 4; k_++) fold[k_] = nothing;              \
+    }
+#define FOLD_TAKE(fold, nothing, value)                              \
+    FOLD_INTO(fold[fold##_taken & 3], value)                         \
+    if (++fold##_taken == 4096) {                                    \
+        FOLD_CLOSE(fold, nothing)                                    \
+        fold##_taken = 0;                                            \
+    }
+
 /* ---- Reductions: compiled for one op, OP -------------------------------------------------------------- */
 
 #ifdef OP
@@ -74,26 +99,23 @@ KERNEL void reduce(GLOBAL const T *in, GLOBAL T *out, folds by, I64 first)
 #endif
     for (I64 o = WGID(0); o < by.outputs; o += NWG(0)) {
         GLOBAL const T *from = in + offset_of(by.kept, by.kept_step, o);
-        A sum = start;
+        FOLD_OPEN(sum, start)
         if (LSZ(0) == 1) {
             for (I64 row = 0; row < by.rows; row++) {
                 GLOBAL const T *p = from + offset_of(by.reduced, by.reduced_step, row);
                 for (I64 i = 0; i < by.inner; i++) {
-                    const A a = sum;
-                    A x = LOAD(p, i * by.inner_step);
-                    x = NAMED(IN_, OP);
-                    sum = COMBINE;
+                    const A x = LOAD(p, i * by.inner_step);
+                    FOLD_TAKE(sum, start, NAMED(IN_, OP))
                 }
             }
         } else {
             for (I64 i = LID(0); i < count; i += LSZ(0)) {
-                const A a = sum;
-                A x = LOAD(from, offset_of(by.reduced, by.reduced_step, i / by.inner) + i % by.inner * by.inner_step);
-                x = NAMED(IN_, OP);
-                sum = COMBINE;
+                const A x = LOAD(from, offset_of(by.reduced, by.reduced_step, i / by.inner) + i % by.inner * by.inner_step);
+                FOLD_TAKE(sum, start, NAMED(IN_, OP))
             }
         }
-        FOLD_GROUP(sum)
+        FOLD_CLOSE(sum, start)
+        FOLD_GROUP(sum[4])
         if (LID(0) == 0) {
             const A a = part[0];
             STORE(out, o, NAMED(OUT_, OP));
@@ -114,7 +136,7 @@ KERNEL void softmax(GLOBAL const T *in, GLOBAL T *out, I64 rows, I64 n, int is_l
     LOCAL A part[MOST_ITEMS];
     for (I64 row = WGID(0); row < rows; row += NWG(0)) {
         GLOBAL const T *p = in + row * n;
-        A top = -M_INF, sum = 0;
+        A top = -M_INF;
         EACH_OF_ROW(i)
         {
             const A x = LOAD(p, i);
@@ -124,11 +146,16 @@ KERNEL void softmax(GLOBAL const T *in, GLOBAL T *out, I64 rows, I64 n, int is_l
         FOLD_GROUP(top)
         top = part[0];
         BARRIER;
-        EACH_OF_ROW(i) sum += exp(LOAD(p, i) - top);
 #undef COMBINE
 #define COMBINE a + x
-        FOLD_GROUP(sum)
-        sum = part[0];
+        FOLD_OPEN(sums, 0)
+        EACH_OF_ROW(i)
+        {
+            FOLD_TAKE(sums, 0, exp(LOAD(p, i) - top))
+        }
+        FOLD_CLOSE(sums, 0)
+        FOLD_GROUP(sums[4])
+        const A sum = part[0];
         BARRIER;
         const A shift = log(sum);
         EACH_OF_ROW(i)
@@ -146,17 +173,23 @@ KERNEL void layer_norm(GLOBAL const T *in, GLOBAL const T *gamma, GLOBAL const T
     LOCAL A part[MOST_ITEMS];
     for (I64 row = WGID(0); row < rows; row += NWG(0)) {
         GLOBAL const T *p = in + row * n;
-        A sum = 0, squares = 0;
-        EACH_OF_ROW(i) sum += LOAD(p, i);
-        FOLD_GROUP(sum)
+        FOLD_OPEN(sum, 0)
+        EACH_OF_ROW(i)
+        {
+            FOLD_TAKE(sum, 0, LOAD(p, i))
+        }
+        FOLD_CLOSE(sum, 0)
+        FOLD_GROUP(sum[4])
         const A mean = part[0] / (A)n;
         BARRIER;
+        FOLD_OPEN(squares, 0)
         EACH_OF_ROW(i)
         {
             const A d = LOAD(p, i) - mean;
-            squares += d * d;
+            FOLD_TAKE(squares, 0, d * d)
         }
-        FOLD_GROUP(squares)
+        FOLD_CLOSE(squares, 0)
+        FOLD_GROUP(squares[4])
         const A scale = 1 / sqrt(part[0] / (A)n + epsilon);
         BARRIER;
         EACH_OF_ROW(i) STORE(out + row * n, i, (LOAD(p, i) - mean) * scale * LOAD(gamma, i) + LOAD(beta, i));
