@@ -24,7 +24,7 @@ typedef struct cli_pair {
 } cli_pair;
 
 typedef struct cli_options {
-    const char *model, *signature, *tags, *structure, *device, *stage, *labels, *trace;
+    const char *model, *signature, *tags, *structure, *device, *stage, *labels, *trace, *html;
     const char *fallback, *config;
     cli_list inputs, outputs, shapes, rules, op_libraries;
     cli_list visible, limits, fractions, counts, logical; /* of devices: NAME=VALUE */
@@ -113,6 +113,26 @@ berth_feed *cli_read_feeds(const cli_model *m, const cli_options *options, size_
 berth_feed *cli_fetches(const cli_model *m, const cli_options *options, size_t *n);
 void cli_free_feeds(berth_feed *feeds, size_t n);
 
+/* ---- html.c: the page of `place --html` ---- */
+
+/* A plan, and what it took. */
+struct cli_plan {
+    berth_feed *feeds, *fetches;
+    size_t n_feeds, n_fetches;
+    const berth_placement *nodes;
+    const berth_step *steps;
+    size_t n_nodes, n_steps, n_copies;
+    berth_check *check;
+    int runs;       /* that were timed; 0: none, and the note says why */
+    double run_ns;  /* one of them, on average */
+    char note[600];
+};
+
+extern const char cli_page[]; /* page/page.html, with "@DATA@" where the data go */
+/* Profiles a few runs, as far as the inputs can be filled and the model runs; and lists the steps. */
+void cli_plan_time(const cli_model *m, struct cli_plan *plan);
+void cli_html_write(const char *path, const cli_options *options, const cli_model *m, const struct cli_plan *plan);
+
 /* ---- configure.c ---- */
 
 /* Tells the context what --config and the options of devices say. */
@@ -191,6 +211,8 @@ void cli_top_json(FILE *to, berth_tensor *tensor, int64_t k, const cli_labels *l
 /* ---- output.c: files that appear only when everything went well ---- */
 
 void cli_output_check(const char *path); /* before the work: fails when the path cannot be written */
+FILE *cli_output_open(const char *path);
+void cli_output_close(FILE *file, const char *path);
 void cli_output_trace(const char *path, berth_session *session); /* the timeline of a profiled session */
 void cli_output_write(const char *path, berth_tensor *tensor, const char *name);
 void cli_output_commit(void);  /* renames all that were written */

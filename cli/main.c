@@ -34,10 +34,14 @@ static const struct verb {
      "An input that is not given is filled: floats pseudo-random in [0, 1), everything else zero, an "
      "unknown\n"
      "dimension as 1 unless --input-shape says otherwise.\n"},
-    {"place", "MODEL [OPTIONS] [--json]", PLACE, cli_place,
+    {"place", "MODEL [OPTIONS] [--json | --html FILE]", PLACE, cli_place,
      "show which device does the work of each node, and why, without running",
      "Every node of the graph as written is listed. An unknown dimension is taken as 1 unless --input-shape\n"
-     "says otherwise.\n"},
+     "says otherwise.\n\n"
+     "--html draws the plan as a page for a browser, with the time and bytes of each step. For the times, and\n"
+     "for them alone, the model runs for half a second: on the inputs given, others filled as by `bench`. Where\n"
+     "it cannot run, the page says why and has no times.\n\n"
+     "  berth place model --rule 'op:MatMul=/CPU:0' --html plan.html\n"},
     {"check", "MODEL [OPTIONS] [--json]", CHECK, cli_check,
      "show what of a model cannot run on its device, and whether it fits there, without running",
      "Every op, dtype and attribute that the device cannot take is listed, with the bytes that a run needs on\n"
@@ -57,7 +61,7 @@ static const struct option {
     size_t at;
     const char *text;
 } options_table[] = {
-    {"--input", "NAME=SOURCE", RUN | BENCH, PAIRS, AT(inputs), "what an input gets"},
+    {"--input", "NAME=SOURCE", RUN | BENCH | PLACE, PAIRS, AT(inputs), "what an input gets"},
     {"--output", "NAME[=FILE.npy]", RUN | CHECK, LIST, AT(outputs), "an output to save, or without a file to print"},
     {"--input-shape", "NAME=1,224,...", RUN | BENCH | PLACE | CHECK, PAIRS, AT(shapes), "fix an input's shape"},
     {"--signature", "KEY", SESSION, TEXT, AT(signature), "default: serving_default, or the only one"},
@@ -83,11 +87,12 @@ static const struct option {
     {"--config", "FILE", ALL, TEXT, AT(config), "a ConfigProto, binary or text; an option beats it"},
     {"--threads", "N", SESSION | DEVICES, COUNT, AT(threads),
      "threads for the CPU (default: all that it may use)"},
-    {"--image-range", "LOW,HIGH", RUN | BENCH, RANGE, AT(range), "values of black and white (default 0,1)"},
-    {"--image-order", "rgb|bgr", RUN | BENCH, ORDER, AT(bgr), "order of a picture's channels (default rgb)"},
+    {"--image-range", "LOW,HIGH", RUN | BENCH | PLACE, RANGE, AT(range), "values of black and white (default 0,1)"},
+    {"--image-order", "rgb|bgr", RUN | BENCH | PLACE, ORDER, AT(bgr), "order of a picture's channels (default rgb)"},
     {"--top", "K", RUN, COUNT, AT(top), "print the K best classes of an output"},
     {"--labels", "FILE", RUN, TEXT, AT(labels), "their names, one a line"},
     {"--trace", "FILE.json", RUN, TEXT, AT(trace), "a timeline of the run, for Perfetto or chrome://tracing"},
+    {"--html", "FILE", PLACE, TEXT, AT(html), "the plan as a page for a browser, with times"},
     {"--stage", "STAGE", INSPECT, TEXT, AT(stage), "the graph at a stage, as text"},
     {"--seconds", "S", BENCH, SECONDS, AT(seconds), "how long to measure (default 2)"},
     {"--json", NULL, SESSION | DEVICES, SET, AT(json), "for programs: one JSON object"},

@@ -60,14 +60,14 @@ static int open_temporary(const char *path)
     return fd;
 }
 
-static FILE *open_output(const char *path)
+FILE *cli_output_open(const char *path)
 {
     FILE *file = is_special(path) ? fopen(path, "we") : fdopen(open_temporary(path), "w");
     if (!file) cli_fail(CLI_MODEL, "%s: %s", path, strerror(errno));
     return file;
 }
 
-static void close_output(FILE *file, const char *path)
+void cli_output_close(FILE *file, const char *path)
 {
     bool failed = ferror(file);
     if (fclose(file) || failed) cli_fail(CLI_MODEL, "%s: %s", path, strerror(errno));
@@ -78,9 +78,9 @@ static int to_file(void *user, const char *text, size_t n) { return fwrite(text,
 void cli_output_trace(const char *path, berth_session *session)
 {
     berth_error error = {0};
-    FILE *file = open_output(path);
+    FILE *file = cli_output_open(path);
     if (berth_session_trace(session, to_file, file, &error)) cli_fail_with(&error);
-    close_output(file, path);
+    cli_output_close(file, path);
 }
 
 void cli_output_write(const char *path, berth_tensor *tensor, const char *name)
@@ -89,9 +89,9 @@ void cli_output_write(const char *path, berth_tensor *tensor, const char *name)
     if (!cli_npy_can(dtype))
         cli_fail(CLI_MODEL, "output '%s': a %s cannot be written to a .npy file", name,
                  berth_dtype_name(dtype));
-    FILE *file = open_output(path);
+    FILE *file = cli_output_open(path);
     cli_npy_write(file, tensor);
-    close_output(file, path);
+    cli_output_close(file, path);
 }
 
 void cli_output_commit(void)

@@ -1,23 +1,18 @@
-/* berth place: every node of the graph as written, the device that does its work, and why; nothing is run. */
+/* berth place: every node of the graph as written, the device that does its work, and why; nothing is run, but for the times in
+ * a page (html.c). */
 #include "cli.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct placed {
-    const berth_placement *nodes;
-    size_t n, copies;
-    berth_check *check;
-};
-
 static const char *or_empty(const char *text) { return text ? text : ""; }
 
 /* ---- For programs ---- */
 
-static void print_json(const struct placed *placed)
+static void print_json(const struct cli_plan *placed)
 {
     fputs("{\"nodes\": [", stdout);
-    for (size_t i = 0; i < placed->n; i++) {
+    for (size_t i = 0; i < placed->n_nodes; i++) {
         const berth_placement *p = &placed->nodes[i];
         const char *texts[][2] = {{"node", p->node},
                                   {"op", p->op},
@@ -31,7 +26,7 @@ static void print_json(const struct placed *placed)
         }
         putchar('}');
     }
-    printf("],\n \"copies\": %zu,\n \"bytes\": {", placed->copies);
+    printf("],\n \"copies\": %zu,\n \"bytes\": {", placed->n_copies);
     for (size_t i = 0; i < placed->check->n_needs; i++) {
         if (i) fputs(", ", stdout);
         cli_json_text(stdout, placed->check->needs[i].device);
@@ -57,17 +52,17 @@ static void print_memory(const char *device, const berth_memory *memory)
            cli_size(memory->activations), cli_size(memory->workspace));
 }
 
-static void print_text(const struct placed *placed)
+static void print_text(const struct cli_plan *placed)
 {
     int nodes = 4, ops = 2, devices = 6;
-    for (size_t i = 0; i < placed->n; i++) {
+    for (size_t i = 0; i < placed->n_nodes; i++) {
         nodes = width(nodes, placed->nodes[i].node, 60);
         ops = width(ops, placed->nodes[i].op, 32);
         devices = width(devices, placed->nodes[i].device, 16);
     }
     printf("%s%-*s  %-*s  %-*s  reason%s\n", CLI_BOLD, nodes, "node", ops, "op", devices, "device",
            CLI_PLAIN);
-    for (size_t i = 0; i < placed->n; i++) {
+    for (size_t i = 0; i < placed->n_nodes; i++) {
         const berth_placement *p = &placed->nodes[i];
         bool works = *or_empty(p->device);
         fputs(works ? "" : CLI_DIM, stdout);
@@ -78,7 +73,7 @@ static void print_text(const struct placed *placed)
         if (*or_empty(p->requested)) printf(" (asked for: %s)", p->requested);
         printf("%s\n", works ? "" : CLI_PLAIN);
     }
-    printf("\n%zu nodes, %zu tensors cross devices\n", placed->n, placed->copies);
+    printf("\n%zu nodes, %zu tensors cross devices\n", placed->n_nodes, placed->n_copies);
     for (size_t i = 0; i < placed->check->n_needs; i++)
         print_memory(placed->check->needs[i].device, &placed->check->needs[i].memory);
 }
@@ -87,21 +82,25 @@ int cli_place(const cli_options *options)
 {
     cli_model m;
     berth_error error = {0};
-    struct placed placed = {0};
-    size_t n_feeds, n_fetches;
+    struct cli_plan p = {0};
+    if (options->html) cli_output_check(options->html);
     cli_open_session(&m, options);
-    berth_feed *feeds = cli_fill_feeds(&m, options, false, &n_feeds),
-               *fetches = cli_fetches(&m, options, &n_fetches);
-    if (berth_session_placement(m.session, feeds, n_feeds, fetches, n_fetches, &placed.nodes, &placed.n,
-                                &placed.copies, &error))
+    p.feeds = cli_fill_feeds(&m, options, false, &p.n_feeds);
+    p.fetches = cli_fetches(&m, options, &p.n_fetches);
+    if (options->html) cli_plan_time(&m, &p);
+    if (berth_session_placement(m.session, p.feeds, p.n_feeds, p.fetches, p.n_fetches, &p.nodes, &p.n_nodes,
+                                &p.n_copies, &error))
         cli_fail_with(&error);
-    placed.check = cli_model_check(&m, options);
+    p.check = cli_model_check(&m, options);
     cli_progress(NULL);
-    if (options->json) print_json(&placed);
-    else print_text(&placed);
-    berth_check_free(placed.check);
-    cli_free_feeds(feeds, n_feeds);
-    cli_free_feeds(fetches, n_fetches);
+    if (options->html) cli_html_write(options->html, options, &m, &p);
+    if (options->json) print_json(&p);
+    else if (!options->html) print_text(&p);
+    berth_check_free(p.check);
+    cli_free_feeds(p.feeds, p.n_feeds);
+    cli_free_feeds(p.fetches, p.n_fetches);
     cli_close(&m);
-    return cli_done();
+    cli_done();
+    cli_output_commit();
+    return 0;
 }

@@ -186,7 +186,7 @@ BERTH_API berth_status berth_config_read(berth_context *context, const char *pat
 typedef struct berth_device_info {
     const char *name;      /* "/CPU:0" */
     const char *hardware;  /* which it lies on, by the driver's count: "CPU:0"; several logical devices share one */
-    const char *model;     /* as the hardware calls itself */
+    const char *model;     /* as the hardware calls itself; this and the next until this thread's next berth_device_get */
     const char *detail;    /* instruction set, driver */
     int64_t memory_total;  /* bytes */
     int64_t memory_free;   /* bytes, now */
@@ -407,8 +407,8 @@ typedef struct berth_placement {
     const char *reason;    /* placed, moved because ..., folded, fused into X, pruned */
 } berth_placement;
 
-/* Of the plan for the given names (0 and 0: the signature's); takes nothing on a device. Valid until the next call on this
- * session. */
+/* Of the plan for the given names (0 and 0: the signature's); takes nothing on a device. Valid until the next such call on
+ * this session. */
 BERTH_API berth_status berth_session_placement(berth_session *session, const berth_feed *feeds, size_t n_feeds,
                                                const berth_feed *fetches, size_t n_fetches, const berth_placement **nodes,
                                                size_t *n_nodes, size_t *n_copies, berth_error *error);

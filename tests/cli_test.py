@@ -556,6 +556,32 @@ class Models(Case):
         self.bad(1, "absent", "run", EXAMPLE + "/digits.pb", "--input", "image:0=" + EXAMPLE + "/pictures/3.png", "--trace",
                  "absent/trace.json")
 
+    def test_trace_of_hostile_names(self):
+        """A timeline is JSON whatever nodes are called, and names come back as they were."""
+        names = ['a"b\\\\c', "\\n\\t\\001", "\\303\\251", "\\377\\376", "</script>"]
+        text, last = identity(("x", "DT_FLOAT", (2,))), "x"
+        for name in names:
+            text += ("node { name: '%s' op: 'Neg' input: '%s' attr { key: 'T' value { type: DT_FLOAT } } }\n" % (name, last))
+            last = name
+        model, file = self.put("hostile.pbtxt", text), self.path("trace.json")
+        self.good("run", model, "--input", "x:0=[1, 2]", "--output", "</script>:0", "--trace", file)
+        with open(file, encoding="utf-8") as f:
+            nodes = [e["args"]["node"] for e in json.load(f)["traceEvents"] if e.get("name") == "Neg"]
+        self.assertEqual(nodes, ['a"b\\c', "\n\t\x01", "\u00e9", "??", "</script>"])
+
+    def test_html(self):
+        """The page's file; what it shows is page_test.py's."""
+        file = self.path("page.html")
+        self.assertEqual(self.good("place", EXAMPLE + "/digits.pb", "--html", file), "")
+        with open(file, encoding="utf-8") as f:
+            self.assertIn('"runs": ', f.read())
+        nodes = json.loads(self.good("place", EXAMPLE + "/digits.pb", "--json", "--html", file))["nodes"]
+        self.assertTrue(nodes)
+        self.bad(1, "absent", "place", EXAMPLE + "/digits.pb", "--html", "absent/page.html")
+        self.bad(2, "--html needs a value", "place", EXAMPLE + "/digits.pb", "--html")
+        self.bad(1, "nothing", "place", EXAMPLE + "/digits.pb", "--input", "nothing=1", "--html", self.path("none.html"))
+        self.assertFalse(os.path.exists(self.path("none.html")))
+
     def test_bench(self):
         result = json.loads(self.good("bench", EXAMPLE + "/digits.pb", "--seconds", "0.1", "--json"))
         self.assertEqual(sorted(result), sorted(["runs", "min_us", "median_us", "p90_us", "p99_us", "load_us",

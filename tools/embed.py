@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes a file of kernels a C string: embed.py x.cl x.c defines `const char bt_cl_x[]`. Called by the build.
+"""Makes a text file a C string: embed.py x.cl x.c HEADER PREFIX defines `const char PREFIXx[]`, which HEADER declares. Called
+by the build.
 
 A line `#include "y.cl"` is replaced by that file, which lies beside the first.
 """
@@ -7,12 +8,13 @@ import pathlib
 import re
 import sys
 
-source, target = map(pathlib.Path, sys.argv[1:])
+source, target = map(pathlib.Path, sys.argv[1:3])
+header, prefix = sys.argv[3:]
 
 
 def lines(path):
     for line in path.read_text().splitlines():
-        include = re.fullmatch(r'#include "(\w+\.cl)"', line)
+        include = re.fullmatch(r'#include "(\w+\.\w+)"', line)
         if include:
             yield from lines(path.parent / include[1])
         else:
@@ -20,7 +22,7 @@ def lines(path):
 
 
 target.write_text(
-    f'/* Made from {source.name}. */\n#include "device/dialect.h"\n\nconst char bt_cl_{source.stem}[] =\n'
+    f'/* Made from {source.name}. */\n#include "{header}"\n\nconst char {prefix}{source.stem}[] =\n'
     + ''.join(f'    "{line}\\n"\n' for line in lines(source))
     + '    "";\n'
 )

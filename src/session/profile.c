@@ -129,7 +129,7 @@ static berth_status list_steps(lister *l, const bt_plan *plan, berth_error *erro
     add_plan(l, plan, index, SIZE_MAX);
     for (int i = 0; i < plan->n_fetches && !l->failed; i++) {
         berth_step *step = add(l, plan, index, &plan->fetches[i], 1);
-        step->op = "_Fetch", step->device = device_name(plan, plan->slots[plan->fetches[i]].place);
+        step->op = "_Fetch", step->device = device_name(plan, 0);
     }
     return l->failed ? bt_fail_memory(error) : BERTH_OK;
 }
