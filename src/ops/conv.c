@@ -1,6 +1,7 @@
 /* Convolutions of 1 to 3 spatial axes: Conv2D, Conv3D, Conv, and Conv2D with fused operations. Float (and half and
  * bfloat16, summed in float) is a product of gathered rows, simd/gemm.h, or, 3 x 3, Winograd's, conv_winograd.c: prepare
  * chooses. Other dtypes: conv_plain.c. Depthwise: depthwise.c. */
+#include "ops/conv.h"
 #include "ops/conv_gpu.h"
 #include "ops/conv_plain.h"
 #include "ops/conv_winograd.h"
@@ -9,29 +10,42 @@
 
 typedef struct conv {
     bt_windowing w;
+    bool is_general;    /* Conv */
+    int64_t groups;     /* 0: as many as the input's channels make of the filter's */
+    int64_t batch_dims; /* leading dimensions of the input */
     bt_epilogue epilogue;
     bt_columns columns; /* known when the filter is packed or transformed */
     const float *packed;
     const float *transformed; /* instead of packed: for Winograd's method */
 } conv;
 
-static int spatial_of(const bt_node *node, const bt_shape *filter)
+static bool is_general(const bt_node *node) { return strcmp(node->op, "Conv") == 0; }
+
+/* Conv has as many axes as its strides say. */
+static int spatial_of(const bt_node *node)
 {
+    const bt_attr_value *list;
     if (strcmp(node->op, "Conv3D") == 0) return 3;
-    if (strcmp(node->op, "Conv")) return 2;
-    return filter->rank >= 3 && filter->rank <= 5 ? filter->rank - 2 : 0;
+    int n = is_general(node) ? bt_attr_list(node, "strides", &list) - 2 : 2;
+    return n >= 1 && n <= BT_AXES ? n : 0;
 }
 
-static berth_status parse(const bt_node *node, int n_in, const bt_shape *filter, conv *op, berth_error *error)
+static berth_status parse(const bt_node *node, int n_in, conv *op, berth_error *error)
 {
     *op = (conv){0};
     if (n_in < 2) return bt_fail(error, BERTH_BAD_MODEL, "has %d inputs, not 2", n_in);
-    int spatial = spatial_of(node, filter);
-    if (!spatial) return bt_fail(error, BERTH_UNSUPPORTED, "a filter of %d dimensions", filter->rank);
+    int spatial = spatial_of(node);
+    if (!spatial) return bt_fail(error, BERTH_BAD_MODEL, "strides must be 3 to 5 numbers");
     if (strcmp(bt_attr_string(node, "filter_format", "HWIO"), "HWIO"))
         return bt_fail(error, BERTH_UNSUPPORTED, "filter_format %s",
                        bt_attr_string(node, "filter_format", ""));
     berth_status status = bt_windowing_parse(node, spatial, false, &op->w, error);
+    op->w.centred = spatial == 3;
+    op->is_general = is_general(node);
+    op->groups = strcmp(node->op, "Conv3D") ? op->is_general ? bt_attr_int(node, "groups", 1) : 0 : 1;
+    op->batch_dims = op->is_general ? bt_attr_int(node, "batch_dims", 1) : 1;
+    if (op->groups < 0 || op->batch_dims < 0 || op->batch_dims > BT_MAX_RANK - spatial - 1)
+        return bt_fail(error, BERTH_BAD_MODEL, "groups or batch_dims are out of range");
     return status ? status : bt_epilogue_parse(node, 2, n_in, &op->epilogue, error);
 }
 
@@ -53,14 +67,47 @@ static berth_status filter_sizes(const conv *op, const bt_shape *filter, bt_size
     return BERTH_OK;
 }
 
+/* All dimensions of batch as one; false when there are not as many. */
+static bool join_batch(const conv *op, const bt_shape *in, bt_shape *joined)
+{
+    int rest = op->w.spatial + 1, n = (int)op->batch_dims;
+    *joined = *in;
+    if (in->rank < 0 || n == 1) return true;
+    if (in->rank != n + rest) return false;
+    *joined = (bt_shape){.rank = rest + 1, .dim = {1}};
+    for (int i = 0; i < n; i++)
+        joined->dim[0] = in->dim[i] < 0 || joined->dim[0] < 0 ? -1 : joined->dim[0] * in->dim[i];
+    memcpy(joined->dim + 1, in->dim + n, (size_t)rest * sizeof *in->dim);
+    return true;
+}
+
+static bt_shape out_shape(const conv *op, const bt_shape *in, const bt_sizes *s)
+{
+    bt_shape joined = bt_sizes_shape(&op->w, s->batch, s->out, s->out_c), shape = joined;
+    int n = (int)op->batch_dims;
+    if (n == 1) return joined;
+    if (in->rank < 0) return BT_SHAPE_UNKNOWN;
+    memcpy(shape.dim, in->dim, (size_t)n * sizeof *in->dim);
+    memcpy(shape.dim + n, joined.dim + 1, (size_t)(joined.rank - 1) * sizeof *in->dim);
+    shape.rank = n + joined.rank - 1;
+    return shape;
+}
+
 static berth_status all_sizes(const conv *op, const bt_shape *in, const bt_shape *filter, bt_sizes *s,
                               int64_t *groups, berth_error *error)
 {
     int64_t depth;
-    berth_status status = bt_sizes_input(&op->w, in, s, error);
+    bt_shape joined;
+    if (!join_batch(op, in, &joined))
+        return bt_fail(error, BERTH_BAD_MODEL, "input has %d dimensions, not %d", in->rank,
+                       (int)op->batch_dims + op->w.spatial + 1);
+    berth_status status = bt_sizes_input(&op->w, &joined, s, error);
     if (!status) status = filter_sizes(op, filter, s, &depth, error);
     if (status) return status;
-    *groups = s->in_c > 0 && depth > 0 ? s->in_c / depth : 1;
+    *groups = op->groups ? op->groups : s->in_c > 0 && depth > 0 ? s->in_c / depth : 1;
+    if (op->groups && s->in_c >= 0 && depth >= 0 && s->in_c != op->groups * depth)
+        return bt_fail(error, BERTH_BAD_MODEL, "input depth %lld does not fit filter depth %lld",
+                       (long long)s->in_c, (long long)depth);
     if (s->in_c >= 0 && depth >= 0 && (depth == 0 ? s->in_c != 0 : s->in_c % depth || s->in_c == 0))
         return bt_fail(error, BERTH_BAD_MODEL, "input depth %lld does not fit filter depth %lld",
                        (long long)s->in_c, (long long)depth);
@@ -76,11 +123,11 @@ static berth_status infer_conv(bt_infer *x)
     bt_sizes s;
     int64_t groups;
     x->out[0].dtype = x->n_in > 0 && x->in[0].dtype ? x->in[0].dtype : bt_attr_type(x->node, "T", 0);
-    if (x->n_in > 1 && x->in[1].shape.rank < 0 && strcmp(x->node->op, "Conv") == 0) return BERTH_OK;
-    berth_status status = parse(x->node, x->n_in, &x->in[1].shape, &op, x->error);
+    berth_status status = parse(x->node, x->n_in, &op, x->error);
+    op.w.planning = x->planning;
     if (!status) status = all_sizes(&op, &x->in[0].shape, &x->in[1].shape, &s, &groups, x->error);
     if (status) return status;
-    x->out[0].shape = bt_sizes_shape(&op.w, s.batch, s.out, s.out_c);
+    x->out[0].shape = out_shape(&op, &x->in[0].shape, &s);
     return bt_epilogue_check(&op.epilogue, x->in, s.out_c, &x->out[0].shape, x->error);
 }
 
@@ -108,7 +155,7 @@ static berth_status prepare_conv(bt_prepare *p)
     bt_sizes s;
     int64_t depth, groups;
     if (!op) return bt_fail_memory(p->error);
-    berth_status status = parse(p->node, p->n_in, &p->in[1].shape, op, p->error);
+    berth_status status = parse(p->node, p->n_in, op, p->error);
     p->state = op;
     if (status || !p->in[1].value || !is_wide(p->in[1].dtype)) return status;
     status = all_sizes(op, &p->in[0].shape, &p->in[1].shape, &s, &groups, p->error);
@@ -130,7 +177,7 @@ static berth_status prepare_gpu(bt_prepare *p)
 {
     conv *op = bt_arena_new(p->arena, conv);
     p->state = op;
-    return op ? parse(p->node, p->n_in, &p->in[1].shape, op, p->error) : bt_fail_memory(p->error);
+    return op ? parse(p->node, p->n_in, op, p->error) : bt_fail_memory(p->error);
 }
 
 /* ---- Running ------------------------------------------------------------------------------------------ */
@@ -142,6 +189,7 @@ typedef struct conv_call {
     int64_t groups;
     bt_right right;
     bt_columns columns;
+    const void *filter;
     const float *packed, *x, *add;
     float *y;
 } conv_call;
@@ -273,7 +321,7 @@ static berth_status run_floats(conv_call *p, berth_dtype dtype, const void *x, v
     if (op->transformed) return run_winograd(p);
     if (!p->packed) {
         if (bt_epilogue_call(c, &op->epilogue, p->s.out_c, &p->columns)) return BERTH_NO_MEMORY;
-        p->packed = bt_right_call(c, c->in[1]->data, &p->right, p->columns.scale);
+        p->packed = bt_right_call(c, p->filter, &p->right, p->columns.scale);
         if (!p->packed) return BERTH_NO_MEMORY;
     }
     if (op->w.spatial < 3) {
@@ -284,6 +332,18 @@ static berth_status run_floats(conv_call *p, berth_dtype dtype, const void *x, v
     }
     bt_floats_done(c, dtype, y, p->y, n_out);
     return BERTH_OK;
+}
+
+berth_status bt_conv_dense(bt_call *c, berth_dtype dtype, const bt_windowing *w, const bt_sizes *s,
+                           const void *x, const void *filter, void *y)
+{
+    conv op = {.w = *w,
+               .epilogue = {-1, -1, -1, -1, BT_VEC_COPY, -__builtin_inff(), __builtin_inff(), 0, 0, 0, NULL}};
+    conv_call p = {.c = c, .op = &op, .s = *s, .groups = 1, .filter = filter};
+    if (is_wide(dtype)) return run_floats(&p, dtype, x, y);
+    return bt_conv_plain(BT_CONV_DENSE, dtype, w, s, 1, x, filter, y, c->pool)
+               ? BERTH_OK
+               : bt_call_unsupported(c, "convolution of %s", bt_dtype_name(dtype));
 }
 
 static berth_status check_arguments(bt_call *c, const bt_epilogue *e, int64_t n, const bt_shape *out)
@@ -298,12 +358,12 @@ static berth_status check_arguments(bt_call *c, const bt_epilogue *e, int64_t n,
 
 static berth_status run_conv(bt_call *c)
 {
-    conv_call p = {.c = c, .op = c->state};
+    conv_call p = {.c = c, .op = c->state, .filter = c->in[1]->data};
     const bt_windowing *w = &p.op->w;
     berth_dtype dtype = c->in[0]->dtype;
     berth_status status = all_sizes(p.op, &c->in[0]->shape, &c->in[1]->shape, &p.s, &p.groups, c->error);
     if (status) return status;
-    bt_shape shape = bt_sizes_shape(w, p.s.batch, p.s.out, p.s.out_c);
+    bt_shape shape = out_shape(p.op, &c->in[0]->shape, &p.s);
     status = check_arguments(c, &p.op->epilogue, p.s.out_c, &shape);
     if (status) return status;
     void *out = bt_out(c, 0, dtype, &shape);

@@ -49,6 +49,7 @@ static berth_status infer_depthwise(bt_infer *x)
     bt_sizes s;
     berth_status status = parse(x->node, x->n_in, &op, x->error);
     if (status) return status;
+    op.w.planning = x->planning;
     x->out[0].dtype = x->in[0].dtype ? x->in[0].dtype : bt_attr_type(x->node, "T", 0);
     status = all_sizes(&op, &x->in[0].shape, &x->in[1].shape, &s, x->error);
     if (status) return status;

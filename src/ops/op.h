@@ -22,6 +22,8 @@ typedef struct bt_infer {
     int n_out;
     int producer; /* GraphDef version of the model */
     berth_error *error;
+    bool planning; /* facts are what the graph says, not what a run brought: TensorFlow's shape functions refuse some of
+                    * what its kernels take */
 } bt_infer;
 
 typedef berth_status bt_infer_fn(bt_infer *x);

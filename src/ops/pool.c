@@ -14,7 +14,19 @@ static berth_status parse(const bt_node *node, int n_in, bt_windowing *w, berth_
 {
     int least = strcmp(node->op, "MaxPoolV2") ? 1 : 3;
     if (n_in < least) return bt_fail(error, BERTH_BAD_MODEL, "has %d inputs, not %d", n_in, least);
-    return bt_windowing_parse(node, bt_ends(node->op, "3D") ? 3 : 2, true, w, error);
+    bool deep = bt_ends(node->op, "3D");
+    berth_status status = bt_windowing_parse(node, deep ? 3 : 2, true, w, error);
+    w->centred = deep;
+    return status;
+}
+
+/* Pooling over channels: all of them in whole groups, and nothing along the other axes. */
+static berth_status check_depth(const bt_windowing *w, const bt_sizes *s, berth_error *error)
+{
+    bool over_pixels = bt_axes_count(w->size) != 1 || bt_axes_count(w->stride) != 1;
+    if (over_pixels || w->depth_step != w->depth || (s->in_c >= 0 && s->in_c % w->depth))
+        return bt_fail(error, BERTH_BAD_MODEL, "pooling of %lld channels each", (long long)w->depth);
+    return BERTH_OK;
 }
 
 /* Sizes; MaxPoolV2's window and strides come as inputs 1 and 2. False in *known when they are not to be told yet. */
@@ -23,9 +35,11 @@ static berth_status all_sizes(bt_windowing *w, const bt_fact *in, int n_in, bt_s
 {
     berth_status status = bt_sizes_input(w, &in[0].shape, s, error);
     *known = n_in < 3 || (in[1].value && in[2].value);
-    if (!status && n_in >= 3 && *known) status = bt_windowing_read(in[1].value, w, w->size, error);
-    if (!status && n_in >= 3 && *known) status = bt_windowing_read(in[2].value, w, w->stride, error);
-    s->out_c = s->in_c;
+    if (!status && n_in >= 3 && *known) status = bt_windowing_read(in[1].value, w, w->size, &w->depth, error);
+    if (!status && n_in >= 3 && *known)
+        status = bt_windowing_read(in[2].value, w, w->stride, &w->depth_step, error);
+    if (!status && *known && w->depth > 1) status = check_depth(w, s, error);
+    s->out_c = s->in_c < 0 ? -1 : s->in_c / w->depth;
     memcpy(s->filter, w->size, sizeof s->filter);
     for (int i = 0; i < BT_AXES; i++) s->out[i] = -1;
     return status || !*known ? status : bt_sizes_output(w, s, error);
@@ -38,8 +52,11 @@ static berth_status infer_pool(bt_infer *x)
     bool known;
     berth_status status = parse(x->node, x->n_in, &w, x->error);
     if (status) return status;
+    w.planning = x->planning;
     x->out[0].dtype = x->in[0].dtype ? x->in[0].dtype : bt_attr_type(x->node, "T", BERTH_FLOAT);
     status = all_sizes(&w, x->in, x->n_in, &s, &known, x->error);
+    if (!status && w.depth > 1 && strcmp(x->node->op, "MaxPool") && strcmp(x->node->op, "MaxPoolV2"))
+        return bt_fail(x->error, BERTH_UNSUPPORTED, "pooling over channels");
     if (!status) x->out[0].shape = bt_sizes_shape(&w, s.batch, s.out, s.out_c);
     return status;
 }
@@ -276,6 +293,19 @@ static bt_range_fn *choose(const bt_call *c, const bt_sizes *s, berth_dtype dtyp
     return NULL;
 }
 
+/* Groups of channels as windows along a row of pixels of one channel each. */
+static void along_channels(bt_windowing *w, bt_sizes *s)
+{
+    int64_t n = s->batch * bt_axes_count(s->in) * s->in_c;
+    *s = (bt_sizes){.batch = 1,
+                    .in_c = 1,
+                    .out_c = 1,
+                    .in = {1, 1, n},
+                    .filter = {1, 1, w->depth},
+                    .out = {1, 1, n / w->depth}};
+    w->stride[2] = w->depth;
+}
+
 static berth_status run_pool(bt_call *c)
 {
     bt_windowing w = *(const bt_windowing *)c->state;
@@ -289,30 +319,39 @@ static berth_status run_pool(bt_call *c)
     bool narrow = dtype == BERTH_HALF || dtype == BERTH_BFLOAT16;
     bt_range_fn *run = choose(c, &s, narrow ? BERTH_FLOAT : dtype);
     if (!run) return bt_call_unsupported(c, "pooling of %s", bt_dtype_name(dtype));
+    for (int i = 0; i < BT_AXES; i++)
+        if (w.before[i] >= w.size[i] || w.after[i] >= w.size[i])
+            return bt_call_fail(c, "padding must be smaller than the window");
     bt_shape shape = bt_sizes_shape(&w, s.batch, s.out, s.out_c);
-    int64_t pixels = s.batch * bt_axes_count(s.out), count = bt_shape_count(&shape);
+    int64_t count = bt_shape_count(&shape);
     void *out = bt_out(c, 0, dtype, &shape);
     pooling p = {.s = &s,
                  .w = &w,
                  .argmax_type = bt_attr_type(c->node, "Targmax", BERTH_INT64),
                  .with_batch = bt_attr_bool(c->node, "include_batch_in_index", false)};
     if (!out || (c->n_out > 1 && !(p.argmax = bt_out(c, 1, p.argmax_type, &shape)))) return BERTH_NO_MEMORY;
+    if (c->n_out > 1 && bt_tensor_count(c->in[0]) == 0)
+        return bt_call_fail(c, "the input must have elements");
     if (count == 0) return BERTH_OK;
     const void *x = bt_channels_last(c, 0, &w, &s);
     void *y = w.channels_first ? bt_scratch(c, bt_tensor_bytes(c->out[0])) : out;
     if (!x || !y) return BERTH_NO_MEMORY;
+    const bt_sizes whole = s;
+    if (w.depth > 1) along_channels(&w, &s);
     if (bt_on_device(c)) {
         status = run_on_device(c, &w, &s, x, y);
-        return status || y == out ? status
-                                  : bt_swap_axes(c, dtype, out, y, s.batch, bt_axes_count(s.out), s.out_c);
+        return status || y == out
+                   ? status
+                   : bt_swap_axes(c, dtype, out, y, whole.batch, bt_axes_count(whole.out), whole.out_c);
     }
     p.x = narrow ? bt_floats(c, dtype, x, bt_tensor_count(c->in[0])) : x;
     p.y = narrow ? bt_floats_out(c, dtype, y, count) : y;
     if (!p.x || !p.y) return BERTH_NO_MEMORY;
     double each = (double)s.in_c * (double)s.filter[0] * (double)s.filter[1] * (double)s.filter[2];
-    bt_parallel(c->pool, pixels, 1 + (int64_t)(20000 / (each + 1)), run, &p);
+    bt_parallel(c->pool, s.batch * bt_axes_count(s.out), 1 + (int64_t)(20000 / (each + 1)), run, &p);
     if (narrow) bt_floats_done(c, dtype, y, p.y, count);
-    return y == out ? BERTH_OK : bt_swap_axes(c, dtype, out, y, s.batch, bt_axes_count(s.out), s.out_c);
+    return y == out ? BERTH_OK
+                    : bt_swap_axes(c, dtype, out, y, whole.batch, bt_axes_count(whole.out), whole.out_c);
 }
 
 const bt_op bt_ops_pool[] = {

@@ -93,10 +93,11 @@ static berth_status run_quantized_matmul(bt_call *c)
     return put_product_range(c, &a, &b);
 }
 
-static berth_status conv_sizes(const bt_node *node, const bt_shape *in, const bt_shape *filter,
+static berth_status conv_sizes(const bt_node *node, const bt_shape *in, const bt_shape *filter, bool planning,
                                bt_windowing *w, bt_sizes *s, berth_error *error)
 {
     berth_status status = bt_windowing_parse(node, 2, false, w, error);
+    w->planning = planning;
     if (!status) status = bt_sizes_input(w, in, s, error);
     if (status) return status;
     s->filter[0] = 1, s->filter[1] = s->filter[2] = s->out_c = -1;
@@ -115,7 +116,8 @@ static berth_status infer_quantized_conv(bt_infer *x)
     bt_windowing w;
     bt_sizes s;
     berth_status status = bt_infer_arity(x, 6);
-    if (!status) status = conv_sizes(x->node, &x->in[0].shape, &x->in[1].shape, &w, &s, x->error);
+    if (!status)
+        status = conv_sizes(x->node, &x->in[0].shape, &x->in[1].shape, x->planning, &w, &s, x->error);
     if (status) return status;
     put_ranges(x);
     x->out[0] = (bt_fact){out_type(x->node, "out_type", BERTH_QINT32),
@@ -160,7 +162,8 @@ static berth_status run_quantized_conv(bt_call *c)
     bt_fact facts[3];
     conv v;
     berth_status status = bt_call_facts(c, facts);
-    if (!status) status = conv_sizes(c->node, &c->in[0]->shape, &c->in[1]->shape, &v.w, &v.s, c->error);
+    if (!status)
+        status = conv_sizes(c->node, &c->in[0]->shape, &c->in[1]->shape, false, &v.w, &v.s, c->error);
     if (!status) status = open_operand(c, 0, 2, &v.x);
     if (!status) status = open_operand(c, 1, 4, &v.filter);
     if (status) return status;
@@ -313,9 +316,11 @@ static berth_status run_quantized_norm(bt_call *c)
 /* ---- Pooling ------------------------------------------------------------------------------------------ */
 
 static berth_status pool_sizes(const bt_node *node, const bt_shape *in, bt_windowing *w, bt_sizes *s,
-                               berth_error *error)
+                               bool planning, berth_error *error)
 {
     berth_status status = bt_windowing_parse(node, 2, true, w, error);
+    w->planning = planning;
+    if (!status && w->depth > 1) return bt_fail(error, BERTH_UNSUPPORTED, "pooling over channels");
     if (!status) status = bt_sizes_input(w, in, s, error);
     if (status) return status;
     s->out_c = s->in_c;
@@ -328,7 +333,7 @@ static berth_status infer_quantized_pool(bt_infer *x)
     bt_windowing w;
     bt_sizes s;
     berth_status status = bt_infer_arity(x, 3);
-    if (!status) status = pool_sizes(x->node, &x->in[0].shape, &w, &s, x->error);
+    if (!status) status = pool_sizes(x->node, &x->in[0].shape, &w, &s, x->planning, x->error);
     if (status) return status;
     put_ranges(x);
     x->out[0] = (bt_fact){bt_infer_type(x, 0), bt_sizes_shape(&w, s.batch, s.out, s.out_c), NULL};
@@ -343,7 +348,7 @@ static berth_status run_quantized_pool(bt_call *c)
     bt_sizes s;
     operand x;
     berth_status status = bt_call_facts(c, facts);
-    if (!status) status = pool_sizes(c->node, &c->in[0]->shape, &w, &s, c->error);
+    if (!status) status = pool_sizes(c->node, &c->in[0]->shape, &w, &s, false, c->error);
     if (!status) status = open_operand(c, 0, 1, &x);
     void *out = status ? NULL : bt_out(c, 0, x.t->dtype, &facts[0].shape);
     if (!out) return status ? status : BERTH_NO_MEMORY;

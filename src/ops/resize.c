@@ -2,6 +2,7 @@
  * CropAndResize. All arithmetic is TensorFlow's, in float. What a step along x or y reads is worked out once. */
 #include "ops/gpu.h"
 #include "ops/move.h"
+#include "ops/resize.h"
 
 #include <math.h>
 
@@ -17,7 +18,7 @@ typedef struct resize {
 
 /* ---- Shapes ------------------------------------------------------------------------------------------- */
 
-static berth_status infer_size(bt_infer *x, berth_dtype dtype)
+berth_status bt_infer_image_size(bt_infer *x, berth_dtype dtype)
 {
     int64_t size[2] = {-1, -1};
     int n = 2;
@@ -34,12 +35,17 @@ static berth_status infer_size(bt_infer *x, berth_dtype dtype)
         return bt_infer_fail(x, "a size of %lld by %lld", (long long)size[0], (long long)size[1]);
     if (in->rank == 4 && (in->dim[1] == 0 || in->dim[2] == 0 || in->dim[3] == 0))
         return bt_infer_fail(x, "images without pixels");
-    bool both =
-        bt_attr_bool(x->node, "align_corners", false) && bt_attr_bool(x->node, "half_pixel_centers", false);
-    if (both) return bt_infer_fail(x, "align_corners and half_pixel_centers exclude each other");
     x->out[0].shape =
         BT_SHAPE(in->rank < 0 ? -1 : in->dim[0], size[0], size[1], in->rank < 0 ? -1 : in->dim[3]);
     return BERTH_OK;
+}
+
+static berth_status infer_size(bt_infer *x, berth_dtype dtype)
+{
+    bool both =
+        bt_attr_bool(x->node, "align_corners", false) && bt_attr_bool(x->node, "half_pixel_centers", false);
+    if (both) return bt_infer_fail(x, "align_corners and half_pixel_centers exclude each other");
+    return bt_infer_image_size(x, dtype);
 }
 
 static berth_status infer_resize(bt_infer *x) { return infer_size(x, BERTH_FLOAT); }
@@ -69,10 +75,14 @@ static berth_status run_rows(bt_call *c, resize *r, bt_range_fn *rows)
 
 /* ---- Where an output pixel lies in the input ---------------------------------------------------------- */
 
+float bt_resize_scale(bool corners, int64_t in, int64_t out)
+{
+    return corners && out > 1 ? (float)(in - 1) / (float)(out - 1) : (float)in / (float)out;
+}
+
 static float scale_of(const bt_node *node, int64_t in, int64_t out)
 {
-    bool corners = bt_attr_bool(node, "align_corners", false) && in > 1 && out > 1;
-    return corners ? (float)(in - 1) / (float)(out - 1) : (float)in / (float)out;
+    return bt_resize_scale(bt_attr_bool(node, "align_corners", false), in, out);
 }
 
 static float place(bool half_pixel, int64_t i, float scale)
@@ -81,6 +91,12 @@ static float place(bool half_pixel, int64_t i, float scale)
 }
 
 static int64_t bound(int64_t i, int64_t n) { return i < 0 ? 0 : i >= n ? n - 1 : i; }
+
+bt_between bt_between_of(float at, int64_t in)
+{
+    float floor_at = floorf(at);
+    return (bt_between){bound((int64_t)floor_at, in), bound((int64_t)ceilf(at), in), at - floor_at};
+}
 
 /* ---- On a device -------------------------------------------------------------------------------------- */
 
@@ -111,38 +127,28 @@ static berth_status run_on_device(bt_call *c, const char *kernel)
 
 /* ---- Bilinear ----------------------------------------------------------------------------------------- */
 
-typedef struct linear {
-    int64_t low, high;
-    float part; /* of high */
-} linear;
-
-static linear *linear_steps(bt_call *c, int64_t in, int64_t out)
+static bt_between *linear_steps(bt_call *c, int64_t in, int64_t out)
 {
     bool half_pixel = bt_attr_bool(c->node, "half_pixel_centers", false);
     float scale = scale_of(c->node, in, out);
-    linear *steps = bt_scratch(c, (size_t)out * sizeof *steps);
-    for (int64_t i = 0; steps && i < out; i++) {
-        float at = place(half_pixel, i, scale), floor_at = floorf(at);
-        steps[i].high = bound((int64_t)ceilf(at), in);
-        steps[i].low = bound((int64_t)floor_at, in);
-        steps[i].part = at - floor_at;
-    }
+    bt_between *steps = bt_scratch(c, (size_t)out * sizeof *steps);
+    for (int64_t i = 0; steps && i < out; i++) steps[i] = bt_between_of(place(half_pixel, i, scale), in);
     return steps;
 }
 
 static void bilinear_rows(void *user, int64_t first, int64_t end, int worker)
 {
     const resize *r = user;
-    const linear *xs = r->x, *ys = r->y;
+    const bt_between *xs = r->x, *ys = r->y;
     int64_t channels = r->channels;
     (void)worker;
     for (int64_t row = first; row < end; row++) {
         const float *image = r->in + row / r->out_h * r->h * r->w * channels;
-        linear y = ys[row % r->out_h];
+        bt_between y = ys[row % r->out_h];
         const float *top = image + y.low * r->w * channels, *bottom = image + y.high * r->w * channels;
         float *out = (float *)r->out + row * r->out_w * channels;
         for (int64_t i = 0; i < r->out_w; i++, out += channels) {
-            linear x = xs[i];
+            bt_between x = xs[i];
             const float *a = top + x.low * channels, *b = top + x.high * channels;
             const float *d = bottom + x.low * channels, *e = bottom + x.high * channels;
             for (int64_t k = 0; k < channels; k++) {

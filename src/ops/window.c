@@ -3,15 +3,17 @@
 
 #include "ops/move.h"
 
-/* Four or five numbers, one an axis of the tensor: 1 for batch and channels, the rest into axes. */
+/* Four or five numbers, one an axis of the tensor: 1 for batch, that of channels into *depth (NULL: it must be 1), the rest
+ * into axes. */
 static berth_status spread(const bt_windowing *w, const char *name, const int64_t *values, int n,
-                           int64_t *axes, berth_error *error)
+                           int64_t *axes, int64_t *depth, berth_error *error)
 {
     int first = w->channels_first ? 2 : 1, channel = w->channels_first ? 1 : n - 1;
     if (n != w->spatial + 2)
         return bt_fail(error, BERTH_BAD_MODEL, "%s has %d elements, not %d", name, n, w->spatial + 2);
-    if (values[0] != 1 || values[channel] != 1)
+    if (values[0] != 1 || (values[channel] != 1 && !depth) || values[channel] < 1)
         return bt_fail(error, BERTH_UNSUPPORTED, "%s of batch and channels must be 1", name);
+    if (depth) *depth = values[channel];
     for (int i = 0; i < w->spatial; i++) {
         int64_t value = values[first + i];
         if (value < 1 || value > INT32_MAX)
@@ -22,7 +24,7 @@ static berth_status spread(const bt_windowing *w, const char *name, const int64_
 }
 
 static berth_status parse_list(const bt_node *node, const bt_windowing *w, const char *name, bool required,
-                               int64_t *axes, berth_error *error)
+                               int64_t *axes, int64_t *depth, berth_error *error)
 {
     const bt_attr_value *list;
     int64_t values[BT_AXES + 2];
@@ -33,7 +35,7 @@ static berth_status parse_list(const bt_node *node, const bt_windowing *w, const
     if (n < 0 || n > BT_AXES + 2)
         return bt_fail(error, BERTH_BAD_MODEL, "attribute %s is missing or too long", name);
     for (int i = 0; i < n; i++) values[i] = list[i].i;
-    return spread(w, name, values, n, axes, error);
+    return spread(w, name, values, n, axes, depth, error);
 }
 
 static berth_status parse_paddings(const bt_node *node, bt_windowing *w, berth_error *error)
@@ -60,7 +62,7 @@ static berth_status parse_paddings(const bt_node *node, bt_windowing *w, berth_e
 berth_status bt_windowing_parse(const bt_node *node, int spatial, bool pooling, bt_windowing *w,
                                 berth_error *error)
 {
-    *w = (bt_windowing){.spatial = spatial};
+    *w = (bt_windowing){.spatial = spatial, .depth = 1, .depth_step = 1};
     const char *format = bt_attr_string(node, "data_format", "NHWC");
     w->channels_first = bt_starts(format, "NC") || strcmp(format, "CHANNELS_FIRST") == 0;
     w->padding = bt_attr_string(node, "padding", "");
@@ -70,9 +72,10 @@ berth_status bt_windowing_parse(const bt_node *node, int spatial, bool pooling, 
         return bt_fail(error, BERTH_BAD_MODEL, "unknown padding '%s'", w->padding);
     bool has_lists = !pooling || bt_attr_find(node, "ksize");
     for (int i = 0; i < BT_AXES; i++) w->size[i] = w->stride[i] = 1;
-    berth_status status = has_lists ? parse_list(node, w, "strides", true, w->stride, error) : BERTH_OK;
-    if (!status) status = parse_list(node, w, "dilations", false, w->dilation, error);
-    if (!status && pooling && has_lists) status = parse_list(node, w, "ksize", true, w->size, error);
+    int64_t *step = pooling ? &w->depth_step : NULL, *depth = pooling ? &w->depth : NULL;
+    berth_status status = has_lists ? parse_list(node, w, "strides", true, w->stride, step, error) : BERTH_OK;
+    if (!status) status = parse_list(node, w, "dilations", false, w->dilation, NULL, error);
+    if (!status && pooling && has_lists) status = parse_list(node, w, "ksize", true, w->size, depth, error);
     return status ? status : parse_paddings(node, w, error);
 }
 
@@ -90,14 +93,15 @@ bool bt_window_list(const bt_node *node, const char *name, int rank, int64_t axe
     return true;
 }
 
-berth_status bt_windowing_read(const bt_tensor *t, const bt_windowing *w, int64_t *axes, berth_error *error)
+berth_status bt_windowing_read(const bt_tensor *t, const bt_windowing *w, int64_t *axes, int64_t *depth,
+                               berth_error *error)
 {
     int64_t values[BT_AXES + 2];
     int64_t n = bt_tensor_count(t);
     if (t->shape.rank != 1 || n > BT_AXES + 2)
         return bt_fail(error, BERTH_BAD_MODEL, "window and strides must be vectors of %d", w->spatial + 2);
     for (int i = 0; i < n; i++) values[i] = bt_tensor_int(t, i);
-    return spread(w, "window or strides", values, (int)n, axes, error);
+    return spread(w, "window or strides", values, (int)n, axes, depth, error);
 }
 
 berth_status bt_sizes_input(const bt_windowing *w, const bt_shape *shape, bt_sizes *s, berth_error *error)
@@ -127,6 +131,11 @@ berth_status bt_sizes_output(const bt_windowing *w, bt_sizes *s, berth_error *er
         if (s->filter[i] >= 0 && !bt_window_resolve(&one, w->padding))
             return bt_fail(error, BERTH_BAD_MODEL, "a window of %lld does not fit an input of %lld",
                            (long long)s->filter[i], (long long)s->in[i]);
+        int64_t reach = (one.filter - 1) * one.dilation + 1, same = !strcmp(w->padding, "SAME");
+        if (w->planning && one.in >= 0 && one.filter >= 0 && !same && one.in + one.before + one.after < reach)
+            return bt_fail(error, BERTH_BAD_MODEL, "a window of %lld does not fit an image of %lld",
+                           (long long)reach, (long long)one.in);
+        if (w->centred && same && one.out > 0) one.before = ((one.out - 1) * one.stride + reach - one.in) / 2;
         s->out[i] = one.out;
         s->before[i] = one.before;
     }

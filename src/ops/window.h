@@ -14,6 +14,9 @@ typedef struct bt_windowing {
     int64_t stride[BT_AXES], dilation[BT_AXES], before[BT_AXES],
         after[BT_AXES];    /* before, after: explicit padding */
     int64_t size[BT_AXES]; /* of a pooling's window */
+    int64_t depth, depth_step; /* of a pooling over channels: how many at a time; else 1 */
+    bool planning;         /* as in bt_infer: then a window that does not fit the image is an error, even without output */
+    bool centred;          /* SAME: windows are centred over the image even if that is larger, as Eigen has three axes */
 } bt_windowing;
 
 /* Sizes, -1 where not known. */
@@ -29,7 +32,8 @@ berth_status bt_windowing_parse(const bt_node *node, int spatial, bool pooling, 
  * the others in the last axes, 1 in those that are missing. False when it is no such list. */
 bool bt_window_list(const bt_node *node, const char *name, int rank, int64_t axes[BT_AXES]);
 /* ksize or strides, which MaxPoolV2 has as inputs. */
-berth_status bt_windowing_read(const bt_tensor *t, const bt_windowing *w, int64_t *axes, berth_error *error);
+berth_status bt_windowing_read(const bt_tensor *t, const bt_windowing *w, int64_t *axes, int64_t *depth,
+                               berth_error *error);
 /* batch, in_c and in of a tensor; unknown where its shape is. */
 berth_status bt_sizes_input(const bt_windowing *w, const bt_shape *shape, bt_sizes *s, berth_error *error);
 /* out and before, from in and filter. */

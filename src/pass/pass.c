@@ -175,10 +175,10 @@ static berth_status shape_value(bt_arena *arena, const bt_node *node, const bt_f
 }
 
 berth_status bt_facts_node(bt_arena *arena, const bt_node *node, const bt_fact *in, int n_in, bt_fact *out,
-                           int n_out, int producer, bt_pool *pool, berth_error *error)
+                           int n_out, int producer, bool planning, bt_pool *pool, berth_error *error)
 {
     for (int i = 0; i < n_out; i++) out[i] = (bt_fact){.shape = BT_SHAPE_UNKNOWN};
-    bt_infer infer = {node, in, n_in, out, n_out, producer, error};
+    bt_infer infer = {node, in, n_in, out, n_out, producer, error, planning};
     berth_status status = node->def->infer ? node->def->infer(&infer) : BERTH_OK;
     if (status) return bt_error_prefix(error, "node '%s' (%s)", node->name, node->op), status;
     if (shape_value(arena, node, in, out, n_out)) return bt_fail_memory(error);
@@ -220,7 +220,7 @@ static berth_status infer_node(bt_pass_context *x, int32_t index, bt_fact *in)
     }
     for (int i = 0; i < node->n_inputs; i++) in[i] = *bt_pass_fact(x, node->inputs[i]);
     berth_status status =
-        bt_facts_node(x->arena, node, in, node->n_inputs, out, n_out, x->source->producer, x->pool, x->error);
+        bt_facts_node(x->arena, node, in, node->n_inputs, out, n_out, x->source->producer, x->fates != NULL, x->pool, x->error);
     if (status && bt_obstacle_take(x, node, "", in)) {
         for (int i = 0; i < n_out; i++) out[i] = (bt_fact){.shape = BT_SHAPE_UNKNOWN};
         return BERTH_OK;

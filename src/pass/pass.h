@@ -90,9 +90,9 @@ extern const bt_pass bt_passes[];
 berth_status bt_pass_infer(bt_pass_context *x);
 static inline bt_fact *bt_pass_fact(bt_pass_context *x, bt_edge e) { return &x->facts[x->first_fact[e.node] + e.slot]; }
 /* What is known of one node's outputs: its shape function, values of Shape and its kin, and small values computed. The
- * values lie in the arena. For passes, and for the layout of a plan for given input shapes. */
+ * values lie in the arena. For passes (planning), and for the layout of a plan for given input shapes. */
 berth_status bt_facts_node(bt_arena *arena, const bt_node *node, const bt_fact *in, int n_in, bt_fact *out, int n_out,
-                           int producer, bt_pool *pool, berth_error *error);
+                           int producer, bool planning, bt_pool *pool, berth_error *error);
 /* Order of nodes such that inputs come first; cycles (other than through NextIteration) are an error that names a node. */
 berth_status bt_pass_order(bt_pass_context *x, int32_t **order, size_t *n);
 /* Every use of `from` (inputs and fetches) becomes `to`. One walk of the graph each: batch with bt_redirects where there are many. */

@@ -60,7 +60,7 @@ static berth_status infer_steps(maker *m)
         const bt_step *step = &plan->steps[s];
         for (int i = 0; i < step->n_in; i++) in[i] = m->facts[step->in[i]];
         berth_status status = bt_facts_node(&m->layout->arena, step->node, in, step->n_in, out, step->n_out,
-                                            plan->env.source->producer, plan->env.pool, m->error);
+                                            plan->env.source->producer, false, plan->env.pool, m->error);
         if (status) return status;
         bool known = step->n_out > 0;
         for (int i = 0; i < step->n_out; i++) {

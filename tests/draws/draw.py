@@ -197,8 +197,9 @@ class Draw:
     def fed(self, array, dtype=None):
         return self.put(array, dtype, fed=1)
 
-    def put(self, array, dtype=None, fed=0.6, exact=0.4):
-        """The name of a tensor with these elements: a constant, or an input whose shape is known in part."""
+    def put(self, array, dtype=None, fed=0.6, exact=0.4, ranked=False):
+        """The name of a tensor with these elements: a constant, or an input whose shape is known in part (ranked: at least
+        how many dimensions it has)."""
         array = np.asarray(array)
         if dtype is None:
             dtype = "string" if array.dtype == object else "bfloat16" if array.dtype == BFLOAT16 else array.dtype.name
@@ -217,7 +218,7 @@ class Draw:
         if self.chance(exact):
             for size in array.shape:
                 known.dim.add().size = size
-        elif self.chance(0.5):
+        elif ranked or self.chance(0.5):
             for size in array.shape:
                 known.dim.add().size = -1 if self.chance(0.5) else size
         else:
