@@ -42,7 +42,7 @@ static berth_status parse(const bt_node *node, int n_in, conv *op, berth_error *
     berth_status status = bt_windowing_parse(node, spatial, false, &op->w, error);
     op->w.centred = spatial == 3;
     op->is_general = is_general(node);
-    op->groups = strcmp(node->op, "Conv3D") ? op->is_general ? bt_attr_int(node, "groups", 1) : 0 : 1;
+    op->groups = op->is_general ? bt_attr_int(node, "groups", 1) : 0;
     op->batch_dims = op->is_general ? bt_attr_int(node, "batch_dims", 1) : 1;
     if (op->groups < 0 || op->batch_dims < 0 || op->batch_dims > BT_MAX_RANK - spatial - 1)
         return bt_fail(error, BERTH_BAD_MODEL, "groups or batch_dims are out of range");

@@ -219,8 +219,8 @@ static berth_status infer_node(bt_pass_context *x, int32_t index, bt_fact *in)
         return BERTH_OK;
     }
     for (int i = 0; i < node->n_inputs; i++) in[i] = *bt_pass_fact(x, node->inputs[i]);
-    berth_status status =
-        bt_facts_node(x->arena, node, in, node->n_inputs, out, n_out, x->source->producer, x->fates != NULL, x->pool, x->error);
+    berth_status status = bt_facts_node(x->arena, node, in, node->n_inputs, out, n_out, x->source->producer,
+                                        x->fates != NULL, x->pool, x->error);
     if (status && bt_obstacle_take(x, node, "", in)) {
         for (int i = 0; i < n_out; i++) out[i] = (bt_fact){.shape = BT_SHAPE_UNKNOWN};
         return BERTH_OK;

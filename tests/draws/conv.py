@@ -49,10 +49,9 @@ def conv3d(d):
     size = [d.int(1, min(3, n)) for n in image]
     loose(d)
     attrs = window(d, image, size, False, False, dilations=False)
-    groups = d.one(1, 1, 1, 1, 1, 2)  # which is an error
     depth = d.int(1, 3)
-    d.node(d.op, [d.put(d.values(dtype, [d.size(2, 0)] + image + [groups * depth], wild=False)),
-                  d.put(d.values(dtype, size + [depth, groups * d.int(1, 3)], wild=False))], **attrs)
+    d.node(d.op, [d.put(d.values(dtype, [d.size(2)] + image + [depth], wild=False)),
+                  d.put(d.values(dtype, size + [depth, d.int(1, 3)], wild=False))], **attrs)
 
 
 @draws("Conv")
