@@ -60,6 +60,14 @@ static size_t count_steps(const bt_plan *plan)
     return n;
 }
 
+/* The list may outlive the plan. */
+static const char *keep(lister *l, const char *text)
+{
+    char *copy = bt_arena_copy(l->arena, text, strlen(text));
+    if (!copy) l->failed = true;
+    return copy;
+}
+
 static const char *device_name(const bt_plan *plan, int place) { return plan->env.places[place]->name; }
 
 /* Feeds of the whole come first in the list, those of a body are not in it: SIZE_MAX. index: of the plan's steps. */
@@ -94,7 +102,7 @@ static void add_step(lister *l, const bt_plan *plan, size_t *index, int32_t i, s
     size_t mine = index[i] = l->n;
     berth_step *step = add(l, plan, index, s->in, s->n_in);
     bool is_copy = !strcmp(s->op->name, "_Copy");
-    step->node = s->node->name, step->op = s->op->name, step->device = device_name(plan, s->place);
+    step->node = keep(l, s->node->name), step->op = s->op->name, step->device = device_name(plan, s->place);
     step->from = is_copy ? device_name(plan, plan->slots[s->in[0]].place) : NULL;
     step->caller = caller;
     step->weight_bytes = s->packed_bytes;
@@ -124,7 +132,7 @@ static berth_status list_steps(lister *l, const bt_plan *plan, berth_error *erro
     if (!index || !l->list || !l->reader) return bt_fail_memory(error);
     for (int i = 0; i < plan->n_feeds; i++) {
         berth_step *step = add(l, plan, index, NULL, 0);
-        step->node = plan->feed_names[i], step->op = "_Feed", step->device = device_name(plan, 0);
+        step->node = keep(l, plan->feed_names[i]), step->op = "_Feed", step->device = device_name(plan, 0);
     }
     add_plan(l, plan, index, SIZE_MAX);
     for (int i = 0; i < plan->n_fetches && !l->failed; i++) {
@@ -148,14 +156,11 @@ berth_status berth_session_steps(berth_session *s, const berth_feed *feeds, size
     lister l = {.arena = &s->stepping};
     bt_session_plan *p = NULL;
     if (!bt_session_names(s, l.arena, &names, error)) p = bt_session_plan_for(s, s->placing, &names, NULL, error);
-    if (p && !list_steps(&l, p->plan, error)) {
-        for (size_t i = 0; i < p->n_fetches; i++) {
-            const char *name = p->names[p->n_feeds + i];
-            l.list[l.n - p->n_fetches + i].node = bt_arena_copy(l.arena, name, strlen(name));
-            if (!l.list[l.n - p->n_fetches + i].node) bt_fail_memory(error);
-        }
-        *steps = l.list, *n_steps = l.n;
-    }
+    bool ok = p && !list_steps(&l, p->plan, error);
+    for (size_t i = 0; ok && i < p->n_fetches; i++)
+        l.list[l.n - p->n_fetches + i].node = keep(&l, p->names[p->n_feeds + i]);
+    if (ok && l.failed) bt_fail_memory(error);
+    if (ok) *steps = l.list, *n_steps = l.n;
     bt_session_plan_drop(p);
     pthread_mutex_unlock(&s->lock);
     return error->status;
