@@ -24,7 +24,7 @@ struct result {
     double load_us, first_us;
     int64_t peak_bytes, device_bytes;
     int threads;
-    char device[64];
+    char device[256]; /* or several: "/GPU:0,/GPU:1" */
 };
 
 static uint64_t now_ns(void)
@@ -93,13 +93,36 @@ static int64_t peak_bytes(void)
     return kib * 1024;
 }
 
+static void add_bytes(const cli_model *m, const char *device, struct result *r)
+{
+    berth_error error = {0};
+    berth_memory memory = {0};
+    if (berth_session_memory(m->session, device, &memory, &error)) cli_fail_with(&error);
+    r->device_bytes += memory.weights + memory.activations + memory.workspace;
+}
+
+/* Those that a batch is divided over. */
+static void describe_parts(const cli_model *m, const struct job *j, struct result *r)
+{
+    berth_error error = {0};
+    berth_part parts[CLI_PARTS];
+    size_t n, used = 0;
+    if (berth_session_parts(m->session, j->feeds, j->n_feeds, j->fetches, j->n_fetches, parts, CLI_PARTS, &n, &error))
+        cli_fail_with(&error);
+    if (n) r->device_bytes = 0;
+    for (size_t i = 0; i < n && i < CLI_PARTS; i++) {
+        add_bytes(m, parts[i].device, r);
+        used += (size_t)snprintf(r->device + used, sizeof r->device - used, "%s%s", i ? "," : "", parts[i].device);
+        if (used >= sizeof r->device) used = sizeof r->device - 1;
+    }
+}
+
 /* The device that does the work of most nodes, and what it holds. */
 static void describe_device(const cli_model *m, const struct job *j, struct result *r)
 {
     berth_error error = {0};
     const berth_placement *nodes;
     size_t n, copies, most = 0;
-    berth_memory memory = {0};
     if (berth_session_placement(m->session, j->feeds, j->n_feeds, j->fetches, j->n_fetches, &nodes, &n,
                                 &copies, &error))
         cli_fail_with(&error);
@@ -112,8 +135,8 @@ static void describe_device(const cli_model *m, const struct job *j, struct resu
         for (size_t k = 0; k < n; k++) works += nodes[k].device && !strcmp(nodes[k].device, info.name);
         if (works > most) most = works, snprintf(r->device, sizeof r->device, "%s", info.name);
     }
-    if (berth_session_memory(m->session, r->device, &memory, &error)) cli_fail_with(&error);
-    r->device_bytes = memory.weights + memory.activations + memory.workspace;
+    add_bytes(m, r->device, r);
+    describe_parts(m, j, r);
 }
 
 static int by_value(const void *a, const void *b)

@@ -11,6 +11,7 @@
 #include <berth.h>
 #include <stdio.h>
 
+enum { CLI_PARTS = 16 }; /* devices that a batch can be divided over */
 enum { CLI_MODEL = 1, CLI_USAGE = 2, CLI_DEVICE = 3, CLI_FAULT = 70 }; /* whose fault: the exit statuses */
 
 typedef struct cli_list {
@@ -121,7 +122,8 @@ struct cli_plan {
     size_t n_feeds, n_fetches;
     const berth_placement *nodes;
     const berth_step *steps;
-    size_t n_nodes, n_steps, n_copies;
+    size_t n_nodes, n_steps, n_copies, n_parts;
+    berth_part parts[CLI_PARTS]; /* of the batch, where it is divided */
     berth_check *check;
     int runs;       /* that were timed; 0: none, and the note says why */
     double run_ns;  /* one of them, on average */

@@ -70,7 +70,7 @@ static const struct option {
     {"--structure", "ARCH.json", SESSION, TEXT, AT(structure),
      "Keras architecture for a file of weights alone"},
     {"--op-library", "FILE.so", SESSION, LIST, AT(op_libraries), "a shared library with ops of your own; its code runs"},
-    {"--device", "DEVICE", SESSION, TEXT, AT(device), "/CPU:0, GPU or auto (default)"},
+    {"--device", "DEVICE", SESSION, TEXT, AT(device), "/CPU:0, GPU, auto (default), or several: /GPU:0,/GPU:1"},
     {"--rule", "PATTERN=DEVICE", SESSION, LIST, AT(rules), "nodes by name, or op:TYPE; the last match wins"},
     {"--fallback", "DEVICE", SESSION, TEXT, AT(fallback),
      "where all goes when the device is absent, broken or full"},

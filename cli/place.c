@@ -26,7 +26,13 @@ static void print_json(const struct cli_plan *placed)
         }
         putchar('}');
     }
-    printf("],\n \"copies\": %zu,\n \"bytes\": {", placed->n_copies);
+    printf("],\n \"copies\": %zu,\n ", placed->n_copies);
+    for (size_t i = 0; i < placed->n_parts; i++) {
+        fputs(i ? ", {\"device\": " : "\"parts\": [{\"device\": ", stdout);
+        cli_json_text(stdout, placed->parts[i].device);
+        printf(", \"rows\": %lld}%s", (long long)placed->parts[i].rows, i + 1 < placed->n_parts ? "" : "],\n ");
+    }
+    fputs("\"bytes\": {", stdout);
     for (size_t i = 0; i < placed->check->n_needs; i++) {
         if (i) fputs(", ", stdout);
         cli_json_text(stdout, placed->check->needs[i].device);
@@ -74,6 +80,9 @@ static void print_text(const struct cli_plan *placed)
         printf("%s\n", works ? "" : CLI_PLAIN);
     }
     printf("\n%zu nodes, %zu tensors cross devices\n", placed->n_nodes, placed->n_copies);
+    for (size_t i = 0; i < placed->n_parts; i++)
+        printf("%s: %lld row%s of the batch\n", placed->parts[i].device, (long long)placed->parts[i].rows,
+               placed->parts[i].rows == 1 ? "" : "s");
     for (size_t i = 0; i < placed->check->n_needs; i++)
         print_memory(placed->check->needs[i].device, &placed->check->needs[i].memory);
 }
@@ -90,6 +99,8 @@ int cli_place(const cli_options *options)
     if (options->html) cli_plan_time(&m, &p);
     if (berth_session_placement(m.session, p.feeds, p.n_feeds, p.fetches, p.n_fetches, &p.nodes, &p.n_nodes,
                                 &p.n_copies, &error))
+        cli_fail_with(&error);
+    if (berth_session_parts(m.session, p.feeds, p.n_feeds, p.fetches, p.n_fetches, p.parts, CLI_PARTS, &p.n_parts, &error))
         cli_fail_with(&error);
     p.check = cli_model_check(&m, options);
     cli_progress(NULL);

@@ -349,7 +349,9 @@ typedef struct berth_session berth_session;
 typedef struct berth_session_options {
     size_t size;
     const char *signature;    /* whose keys name feeds and fetches; NULL as for berth_model_input */
-    const char *device;       /* "/CPU:0", "CPU", "auto" (default) */
+    const char *device;       /* "/CPU:0", "CPU", "auto" (default); of several, "/GPU:0,/GPU:1", each computes part of the
+                                 rows of a batch. A run fails with BERTH_UNSUPPORTED where not every output is shown to
+                                 carry the batch as its first dimension, each row made of the same row of the inputs */
     const char *const *rules; /* "PATTERN=DEVICE" or "op:PATTERN=DEVICE"; the last that matches wins */
     size_t n_rules;
     bool hard_placement;      /* refuse a node that its device cannot run, instead of moving it */
@@ -375,7 +377,7 @@ typedef struct berth_run_options {
     size_t n_targets;
     const volatile int *cancel; /* the run stops soon after *cancel becomes nonzero */
     int64_t max_iterations;     /* of any one loop; 0: no bound */
-    const char *device;         /* of this run; its weights and plans stay there for the next. NULL: the session's */
+    const char *device;         /* of this run, as in the session's options; its weights and plans stay there for the next. NULL: the session's */
 } berth_run_options;
 
 BERTH_API void berth_run_options_init(berth_run_options *options);
@@ -412,6 +414,19 @@ typedef struct berth_placement {
 BERTH_API berth_status berth_session_placement(berth_session *session, const berth_feed *feeds, size_t n_feeds,
                                                const berth_feed *fetches, size_t n_fetches, const berth_placement **nodes,
                                                size_t *n_nodes, size_t *n_copies, berth_error *error);
+
+/* A part of a batch that is divided over several devices (berth_session_options.device). */
+typedef struct berth_part {
+    const char *device;
+    int64_t rows; /* of the batch; -1: not all feeds are given */
+    double speed; /* rows a second that it was seen to do; 0: it has not run yet, or only once */
+} berth_part;
+
+/* How a run on these feeds would be divided now, in the order of the devices: fills at most `room` of the *n_parts parts. 0
+ * parts: the session is on one device. Names as above; `device` lives as long as the session. */
+BERTH_API berth_status berth_session_parts(berth_session *session, const berth_feed *feeds, size_t n_feeds,
+                                           const berth_feed *fetches, size_t n_fetches, berth_part *parts, size_t room,
+                                           size_t *n_parts, berth_error *error);
 
 typedef struct berth_memory {
     int64_t weights, activations, workspace; /* bytes on the device */
@@ -485,7 +500,8 @@ typedef struct berth_step {
 } berth_step;
 
 /* Of the plan for the given names (0 and 0: the signature's), in the order in which they run; steps of a loop, a branch or a
- * call follow it. Valid until the next such call on this session. */
+ * call follow it; of a batch that is divided, the steps of each part follow one another. Valid until the next such call on
+ * this session. */
 BERTH_API berth_status berth_session_steps(berth_session *session, const berth_feed *feeds, size_t n_feeds,
                                            const berth_feed *fetches, size_t n_fetches, const berth_step **steps,
                                            size_t *n_steps, berth_error *error);

@@ -217,6 +217,37 @@ class CommandLine(Case):
         self.assertEqual(copies("--device", "/CPU:1"), 2)  # one in, one out
         self.assertEqual(copies("--device", "/CPU:1", "--rule", "op:MatMul=/CPU:0"), 4)
 
+    def test_batch_over_several_devices(self):
+        model, two = EXAMPLE + "/digits", ["--logical", "CPU:0=0,0", "--device", "/CPU:0,/CPU:1"]
+        images = "image=" + json.dumps([[[[i / 5 + x / 9] for x in range(8)] for _ in range(8)] for i in range(5)])
+        want = json.loads(self.good("run", model, "--json", "--input", images))["probability"]
+        done = self.berth("run", model, "--json", "--input", images, "--log-placement", *two)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        got = json.loads(done.stdout)["probability"]
+        self.assertEqual(got["shape"], [5, 10])
+        flat = lambda rows: [value for row in rows for value in row]
+        for a, b in zip(flat(got["values"]), flat(want["values"])):
+            self.assertAlmostEqual(a, b, delta=1e-5)
+        log = done.stderr.decode()
+        self.assertIn("(MaxPool): /CPU:0,/CPU:1\n", log)
+        self.assertIn("/CPU:0: (part of a batch): 3 of 5 rows\n/CPU:1: (part of a batch): 2 of 5 rows\n", log)
+        placed = json.loads(self.good("place", model, "--json", "--input-shape", "image=5,8,8,1", *two))
+        self.assertEqual(placed["parts"], [{"device": "/CPU:0", "rows": 3}, {"device": "/CPU:1", "rows": 2}])
+        self.assertEqual(placed["copies"], 2)
+        self.assertEqual([n["device"] for n in placed["nodes"] if n["op"] == "MaxPool"], ["/CPU:0,/CPU:1"])
+        self.assertGreater(placed["bytes"]["/CPU:1"]["weights"], 0)
+        self.assertIn("/CPU:1: 2 rows of the batch", self.good("place", model, "--input-shape", "image=5,8,8,1", *two))
+        self.assertEqual(json.loads(self.good("bench", model, "--json", "--seconds", "0.05", *two))["device"], "/CPU:0,/CPU:1")
+        one = self.put("sum.pbtxt", """
+            node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } }
+                   attr { key: "shape" value { shape { dim { size: -1 } } } } }
+            node { name: "to" op: "Const" attr { key: "dtype" value { type: DT_INT32 } }
+                   attr { key: "value" value { tensor { dtype: DT_INT32 tensor_shape { } int_val: 0 } } } }
+            node { name: "y" op: "Sum" input: "x" input: "to" attr { key: "T" value { type: DT_FLOAT } } }""")
+        self.bad(1, ["/CPU:0,/CPU:1", "'y' (Sum)", "mixes rows"], "run", one, "--input", "x=[1,2]", *two)
+        self.bad(2, "twice", "run", model, "--device", "/CPU:0,/CPU:0", "--input", images)
+        self.bad(3, "/GPU:7", "run", model, "--device", "/CPU:0,/GPU:7", "--input", images)
+
     def test_fall_back(self):
         model = EXAMPLE + "/digits"
         args = ["run", model, "--input", "image=" + json.dumps([[[[0.0]] * 8] * 8]), "--json"]

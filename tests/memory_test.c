@@ -2,17 +2,6 @@
  * one device goes on on another. The second device is a logical CPU, and an OpenCL one where BERTH_OPENCL finds it. */
 #include "scene.h"
 
-static int n_warnings;
-static char warning[600];
-
-static void note(void *user, berth_log_level level, const char *line)
-{
-    (void)user;
-    if (level != BERTH_LOG_WARNING) return;
-    n_warnings++;
-    snprintf(warning, sizeof warning, "%s", line);
-}
-
 /* ---- It comes back ---- */
 
 static void test_back(scene *s, const char *device)

@@ -11,6 +11,17 @@ typedef struct scene {
     berth_session *session;
 } scene;
 
+static int n_warnings;    /* in the log since it was set to 0 */
+static char warning[600]; /* the last one */
+
+static inline void note(void *user, berth_log_level level, const char *line)
+{
+    (void)user;
+    if (level != BERTH_LOG_WARNING) return;
+    n_warnings++;
+    snprintf(warning, sizeof warning, "%s", line);
+}
+
 static inline void close_scene(scene *s)
 {
     berth_session_free(s->session);
@@ -19,7 +30,8 @@ static inline void close_scene(scene *s)
 }
 
 /* A model and a session of their own on a device; false with the error set. */
-static inline bool open_scene(scene *s, const trial *t, const char *device, const char *fallback, berth_error *error)
+static inline bool open_scene(scene *s, const trial *t, const char *device, const char *fallback,
+                              berth_error *error)
 {
     berth_load_options load;
     berth_session_options options;
@@ -39,7 +51,8 @@ static inline berth_context *two_cpus(const char *logical)
     berth_device_options_init(&options);
     options.device = "CPU:0", options.logical = logical;
     berth_context *context = berth_context_new(NULL, &error);
-    if (!CHECK(context && !berth_device_configure(context, &options, &error))) printf("    %s\n", error.message);
+    if (!CHECK(context && !berth_device_configure(context, &options, &error)))
+        printf("    %s\n", error.message);
     return context;
 }
 
@@ -53,7 +66,8 @@ static inline berth_device_info info_of(const scene *s, const char *name)
 
 static inline int64_t held(const scene *s, const char *name) { return info_of(s, name).memory_in_use; }
 
-static inline berth_status run_on(scene *s, const trial *t, const char *device, berth_feed *out, berth_error *error)
+static inline berth_status run_on(scene *s, const trial *t, const char *device, berth_feed *out,
+                                  berth_error *error)
 {
     berth_feed in[TRIAL_PORTS] = {{0}};
     berth_run_options options;
@@ -61,7 +75,8 @@ static inline berth_status run_on(scene *s, const trial *t, const char *device, 
     options.device = device;
     for (int i = 0; i < t->n_in; i++) in[i] = (berth_feed){t->in[i].name, trial_wrap(&t->in[i], error)};
     for (int i = 0; i < t->n_out; i++) out[i].name = t->out[i].name;
-    berth_status status = berth_session_run(s->session, in, (size_t)t->n_in, out, (size_t)t->n_out, &options, error);
+    berth_status status =
+        berth_session_run(s->session, in, (size_t)t->n_in, out, (size_t)t->n_out, &options, error);
     for (int i = 0; i < t->n_out && !status; i++) CHECK(trial_same(t->name, &t->out[i], out[i].tensor));
     for (int i = 0; i < t->n_in; i++) berth_tensor_free(in[i].tensor);
     return status;

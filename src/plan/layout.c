@@ -46,37 +46,50 @@ static bt_device *device_of(const maker *m, int32_t slot)
 
 /* ---- Shapes ------------------------------------------------------------------------------------------- */
 
-static berth_status infer_steps(maker *m)
+static berth_status infer_step(bt_plan *plan, const bt_step *step, bt_arena *arena, const bt_fact *in,
+                               bt_fact *out, bt_fact *facts, bool *is_known, berth_error *error)
 {
-    bt_plan *plan = m->plan;
+    berth_status status = bt_facts_node(arena, step->node, in, step->n_in, out, step->n_out,
+                                        plan->env.source->producer, false, plan->env.pool, error);
+    if (status) return status;
+    bool known = step->n_out > 0;
+    for (int i = 0; i < step->n_out; i++) {
+        bt_fact *fact = &facts[step->out[i]];
+        const bt_slot *slot = &plan->slots[step->out[i]];
+        /* What prepare found out (a loop's results) holds for all shapes. */
+        *fact = slot->fact;
+        if (!fact->dtype) fact->dtype = out[i].dtype;
+        if (!bt_shape_known(&fact->shape)) bt_shape_merge(&fact->shape, &out[i].shape);
+        /* A value that is known is known on the host. */
+        fact->value = plan->guarded || plan->env.places[slot->place]->ops->compile ? NULL : out[i].value;
+        known = known && fact->value;
+    }
+    *is_known = known && !(step->op->flags & BT_OP_STATEFUL);
+    for (int i = 0; i < step->n_out && !*is_known; i++) facts[step->out[i]].value = NULL;
+    return BERTH_OK;
+}
+
+berth_status bt_plan_infer(bt_plan *plan, const bt_shape *feeds, bt_arena *work, bt_arena *values,
+                           bt_fact *facts, bool *known, berth_error *error)
+{
     int most = 1;
     for (int32_t s = 0; s < plan->n_steps; s++)
         if (plan->steps[s].n_in + plan->steps[s].n_out > most)
             most = plan->steps[s].n_in + plan->steps[s].n_out;
-    bt_fact *in = bt_arena_array(&m->work, bt_fact, (size_t)most);
-    bt_fact *out = bt_arena_array(&m->work, bt_fact, (size_t)most);
-    if (!in || !out) return bt_fail_memory(m->error);
-    for (int32_t s = 0; s < plan->n_steps; s++) {
-        const bt_step *step = &plan->steps[s];
-        for (int i = 0; i < step->n_in; i++) in[i] = m->facts[step->in[i]];
-        berth_status status = bt_facts_node(&m->layout->arena, step->node, in, step->n_in, out, step->n_out,
-                                            plan->env.source->producer, false, plan->env.pool, m->error);
-        if (status) return status;
-        bool known = step->n_out > 0;
-        for (int i = 0; i < step->n_out; i++) {
-            bt_fact *fact = &m->facts[step->out[i]];
-            /* What prepare found out (a loop's results) holds for all shapes. */
-            *fact = slot_of(m, step->out[i])->fact;
-            if (!fact->dtype) fact->dtype = out[i].dtype;
-            if (!bt_shape_known(&fact->shape)) bt_shape_merge(&fact->shape, &out[i].shape);
-            /* A value that is known is known on the host. */
-            fact->value = plan->guarded || device_of(m, step->out[i]) ? NULL : out[i].value;
-            known = known && fact->value;
-        }
-        m->skipped[s] = known && !(step->op->flags & BT_OP_STATEFUL);
-        for (int i = 0; i < step->n_out && !m->skipped[s]; i++) m->facts[step->out[i]].value = NULL;
+    bt_fact *in = bt_arena_array(work, bt_fact, (size_t)most);
+    bt_fact *out = bt_arena_array(work, bt_fact, (size_t)most);
+    if (!in || !out) return bt_fail_memory(error);
+    for (int32_t i = 0; i < plan->n_slots; i++) {
+        facts[i] = plan->slots[i].fact;
+        if (plan->slots[i].kind == BT_SLOT_FEED) facts[i].shape = feeds[plan->slots[i].step];
     }
-    return BERTH_OK;
+    berth_status status = BERTH_OK;
+    for (int32_t s = 0; s < plan->n_steps && !status; s++) {
+        const bt_step *step = &plan->steps[s];
+        for (int i = 0; i < step->n_in; i++) in[i] = facts[step->in[i]];
+        status = infer_step(plan, step, values, in, out, facts, &known[s], error);
+    }
+    return status;
 }
 
 /* ---- Homes -------------------------------------------------------------------------------------------- */
@@ -288,12 +301,9 @@ static berth_status make(maker *m, bt_tensor *const *feeds)
     if (!m->facts || !m->home || !m->last || !m->fetched || !m->skipped || !layout->initial ||
         !layout->offset || !layout->steps || !layout->feed_shapes)
         return bt_fail_memory(m->error);
-    for (size_t i = 0; i < n; i++) {
-        m->facts[i] = plan->slots[i].fact;
-        if (plan->slots[i].kind == BT_SLOT_FEED) m->facts[i].shape = feeds[plan->slots[i].step]->shape;
-    }
     for (int i = 0; i < plan->n_feeds; i++) layout->feed_shapes[i] = feeds[i]->shape;
-    berth_status status = infer_steps(m);
+    berth_status status =
+        bt_plan_infer(plan, layout->feed_shapes, &m->work, &layout->arena, m->facts, m->skipped, m->error);
     if (status) return status;
     choose_homes(m);
     bind_fetches(m);

@@ -142,6 +142,10 @@ typedef struct bt_layout {
     int refs;                /* run states that are set up for it; under the plan's lock */
 } bt_layout;
 
+/* What is known of every slot for feeds of these shapes, n_slots results, whose values lie in `values`; and of every step
+ * whether all that it gives is known without a run. */
+berth_status bt_plan_infer(bt_plan *plan, const bt_shape *feeds, bt_arena *work, bt_arena *values, bt_fact *facts, bool *known,
+                           berth_error *error);
 /* The layout for these feeds' shapes, found or made; a reference. */
 bt_layout *bt_plan_layout(bt_plan *plan, bt_tensor *const *feeds, berth_error *error);
 void bt_layout_release(bt_plan *plan, bt_layout *layout);
@@ -171,6 +175,8 @@ typedef struct bt_services {
     bt_faults *faults;   /* NULL: the run's own */
 } bt_services;
 
+/* Whether all feeds are there, of the dtypes and shapes that the plan is for: BERTH_BAD_INPUT with the name of one that is not. */
+berth_status bt_plan_check_feeds(const bt_plan *plan, bt_tensor *const *in, berth_error *error);
 /* Runs a plan. Contract of in, out and take: bt_run_body in ops/op.h. */
 berth_status bt_plan_run(bt_plan *plan, const bt_services *services, bt_tensor *const *in, bt_tensor *const *out,
                          uint64_t take, berth_error *error);

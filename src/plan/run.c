@@ -401,27 +401,17 @@ static void state_put(bt_run *run)
 
 /* ---- The run ------------------------------------------------------------------------------------------ */
 
-static berth_status bind_feeds(bt_run *run, bt_tensor *const *in, berth_error *error)
+static void bind_feeds(bt_run *run, bt_tensor *const *in)
 {
     bt_plan *plan = run->plan;
     const bt_layout *layout = run->layout;
-    char given[BT_SHAPE_TEXT], wanted[BT_SHAPE_TEXT];
     for (int i = 0; i < plan->n_feeds; i++) {
         int32_t slot = plan->feeds[i];
         if (slot < 0) continue;
-        const bt_fact *fact = &plan->slots[slot].fact;
-        if (fact->dtype && in[i]->dtype != fact->dtype)
-            return bt_fail(error, BERTH_BAD_INPUT, "input '%s': is %s, must be %s", plan->feed_names[i],
-                           bt_dtype_name(in[i]->dtype), bt_dtype_name(fact->dtype));
-        if (!bt_shape_compatible(&in[i]->shape, &fact->shape))
-            return bt_fail(error, BERTH_BAD_INPUT, "input '%s': has shape %s, must be %s",
-                           plan->feed_names[i], bt_shape_text(&in[i]->shape, given),
-                           bt_shape_text(&fact->shape, wanted));
         run->values[slot] = *in[i];
         for (int32_t k = layout->feed_first[i]; k < layout->feed_first[i + 1]; k++)
             run->values[layout->feed_slots[k]].data = in[i]->data;
     }
-    return BERTH_OK;
 }
 
 /* Points the slots of fetches that have a place of their own into the caller's tensors. */
@@ -564,8 +554,8 @@ static berth_status run_once(bt_run *run, bt_tensor *const *in, bt_tensor *const
                              berth_error *error)
 {
     bt_plan *plan = run->plan;
-    berth_status status = bind_feeds(run, in, error);
-    if (!status) status = bind_fetches(run, out, error);
+    bind_feeds(run, in);
+    berth_status status = bind_fetches(run, out, error);
     if (!status) status = run_steps(run, take, error);
     for (int i = 0; i < plan->n_fetches && !status; i++) {
         bool bound = run->layout->fetch_first[i] < run->layout->fetch_first[i + 1];
@@ -586,11 +576,23 @@ static berth_status run_once(bt_run *run, bt_tensor *const *in, bt_tensor *const
     return status;
 }
 
-static berth_status check_feeds(const bt_plan *plan, bt_tensor *const *in, berth_error *error)
+berth_status bt_plan_check_feeds(const bt_plan *plan, bt_tensor *const *in, berth_error *error)
 {
-    for (int i = 0; i < plan->n_feeds; i++)
-        if (plan->feeds[i] >= 0 && (!in[i] || !bt_shape_known(&in[i]->shape)))
+    char given[BT_SHAPE_TEXT], wanted[BT_SHAPE_TEXT];
+    for (int i = 0; i < plan->n_feeds; i++) {
+        int32_t slot = plan->feeds[i];
+        if (slot < 0) continue;
+        if (!in[i] || !bt_shape_known(&in[i]->shape))
             return bt_fail(error, BERTH_BAD_INPUT, "input '%s' is not given", plan->feed_names[i]);
+        const bt_fact *fact = &plan->slots[slot].fact;
+        if (fact->dtype && in[i]->dtype != fact->dtype)
+            return bt_fail(error, BERTH_BAD_INPUT, "input '%s': is %s, must be %s", plan->feed_names[i],
+                           bt_dtype_name(in[i]->dtype), bt_dtype_name(fact->dtype));
+        if (!bt_shape_compatible(&in[i]->shape, &fact->shape))
+            return bt_fail(error, BERTH_BAD_INPUT, "input '%s': has shape %s, must be %s",
+                           plan->feed_names[i], bt_shape_text(&in[i]->shape, given),
+                           bt_shape_text(&fact->shape, wanted));
+    }
     return BERTH_OK;
 }
 
@@ -613,7 +615,7 @@ static berth_status fail_with_feeds(const bt_plan *plan, bt_tensor *const *in, b
 berth_status bt_plan_run(bt_plan *plan, const bt_services *services, bt_tensor *const *in,
                          bt_tensor *const *out, uint64_t take, berth_error *error)
 {
-    berth_status status = check_feeds(plan, in, error);
+    berth_status status = bt_plan_check_feeds(plan, in, error);
     if (status) return status;
     bt_run *run = state_get(plan, in, error);
     if (!run) return fail_with_feeds(plan, in, error);
@@ -628,7 +630,7 @@ berth_status bt_plan_run(bt_plan *plan, const bt_services *services, bt_tensor *
 
 berth_status bt_plan_warm(bt_plan *plan, bt_tensor *const *in, berth_error *error)
 {
-    berth_status status = check_feeds(plan, in, error);
+    berth_status status = bt_plan_check_feeds(plan, in, error);
     if (status) return status;
     bt_run *run = state_get(plan, in, error);
     if (!run) return fail_with_feeds(plan, in, error);

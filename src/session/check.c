@@ -1,5 +1,6 @@
 /* berth_model_check: what of a model cannot run where it is to run, and whether it fits there; nothing is taken for the
  * answer. How it is found: rehearsal.c. */
+#include "plan/batch.h"
 #include "session/session.h"
 
 typedef struct check {
@@ -89,39 +90,101 @@ static berth_status list_obstacles(check *c, berth_error *error)
     return BERTH_OK;
 }
 
-static berth_status list_needs(check *c, const berth_session *s, bt_rehearsal *r, berth_error *error)
+/* What all parts of a batch take together, by place. */
+typedef struct sums {
+    berth_memory of[BT_MAX_PLACES];
+    int64_t room[BT_MAX_PLACES];
+    int64_t largest; /* batch that fits in every part, were they even; -1: there is none to divide */
+    bool is_measured;
+} sums;
+
+/* rows: of the batch, for this part; 0: all that was given. */
+static void add_part(sums *sum, bt_rehearsal *r, int64_t rows, bool is_idle)
 {
     bt_use uses[BT_MAX_PLACES] = {{0}};
-    int64_t room[BT_MAX_PLACES];
-    berth_need *needs = bt_arena_array(&c->arena, berth_need, (size_t)r->n_places + 1);
-    if (!needs) return bt_fail_memory(error);
-    for (int p = 0; p < r->n_places; p++) room[p] = bt_session_room(s, p, true);
-    c->is.is_measured = bt_rehearsal_use(r, 0, uses);
-    c->is.fits = true;
+    if (!is_idle) sum->is_measured &= bt_rehearsal_use(r, rows, uses);
+    int64_t largest = bt_rehearsal_largest(r, sum->room);
+    if (largest < sum->largest) sum->largest = largest;
     for (int p = 0; p < r->n_places; p++) {
-        berth_need need = {.device = s->model->places[p]->name,
-                           .memory = {bt_rehearsal_weights(r, p), uses[p].activations, uses[p].workspace},
-                           .room = room[p]};
-        int64_t sum = need.memory.weights + need.memory.activations + need.memory.workspace;
-        need.fits = sum <= room[p];
-        if (sum == 0 && s->model->places[p] != bt_placer_device(s->placing->placer)) continue;
+        sum->of[p].weights += bt_rehearsal_weights(r, p);
+        sum->of[p].activations += uses[p].activations, sum->of[p].workspace += uses[p].workspace;
+    }
+}
+
+static bool is_chosen(const berth_session *s, const bt_device *device)
+{
+    for (int k = 0; k < s->placing->n_parts; k++)
+        if (bt_placer_device(s->placing->parts[k]->placer) == device) return true;
+    return false;
+}
+
+static berth_status list_needs(check *c, const berth_session *s, const sums *sum, berth_error *error)
+{
+    int n_places = s->model->n_places, n_parts = s->placing->n_parts;
+    berth_need *needs = bt_arena_array(&c->arena, berth_need, (size_t)n_places + 1);
+    if (!needs) return bt_fail_memory(error);
+    c->is.is_measured = sum->is_measured;
+    c->is.fits = true;
+    for (int p = 0; p < n_places; p++) {
+        berth_need need = {.device = s->model->places[p]->name, .memory = sum->of[p], .room = sum->room[p]};
+        int64_t total = need.memory.weights + need.memory.activations + need.memory.workspace;
+        need.fits = total <= need.room;
+        if (total == 0 && !is_chosen(s, s->model->places[p])) continue;
         c->is.fits &= need.fits;
         needs[c->is.n_needs++] = need;
     }
     c->is.needs = needs;
-    c->is.largest_batch = bt_rehearsal_largest(r, room);
+    c->is.largest_batch = sum->largest > 0 ? sum->largest * n_parts : sum->largest;
     return BERTH_OK;
+}
+
+/* Where the batch is to be divided: whether it can be, by the plan of a part for the whole batch. */
+static berth_status check_division(const berth_session *s, bt_rehearsal *r, const bt_names *names,
+                                   bt_arena *arena, berth_error *error)
+{
+    if (s->placing->n_parts == 1 || !r->is_shaped) return BERTH_OK;
+    if (!r->batch)
+        return bt_fail(error, BERTH_UNSUPPORTED,
+                       "no input has an open first dimension, so that there is no batch to divide");
+    bt_shape *shapes = bt_arena_array(arena, bt_shape, r->n_feeds + 1);
+    bt_fact *results = bt_arena_array(arena, bt_fact, names->n_fetches + 1);
+    const char **fetches = bt_arena_array(arena, const char *, names->n_fetches + 1);
+    if (!shapes || !results || !fetches) return bt_fail_memory(error);
+    int64_t rows = r->batch < 2 ? 2 : r->batch;
+    for (size_t i = 0; i < names->n_fetches; i++) fetches[i] = names->fetches[i].name;
+    for (size_t i = 0; i < r->n_feeds; i++) {
+        shapes[i] = r->feeds[i].shape;
+        if (r->has_batch[i]) shapes[i].dim[0] = rows;
+    }
+    return bt_batch_check(r->plan, shapes, r->has_batch, rows, rows - 1, 1, fetches, results, error);
+}
+
+static berth_status run_part(check *c, berth_session *s, int part, const bt_names *names, sums *sum,
+                             berth_error *error)
+{
+    bt_rehearsal r;
+    int n = s->placing->n_parts;
+    berth_status status = bt_rehearse(&r, s, s->placing->parts[part], names, &c->obstacles, error);
+    for (int p = 0; p < r.n_places && !status; p++) sum->room[p] = bt_session_room(s, p, true);
+    if (!status && !part && check_division(s, &r, names, &c->arena, error)) status = take_failure(c, error);
+    else if (status && !r.plan) status = take_failure(c, error), sum->is_measured = false;
+    int64_t rows = n > 1 ? r.batch / n + (part < r.batch % n) : 0;
+    if (!status && r.plan) add_part(sum, &r, rows, n > 1 && r.batch && !rows);
+    bt_rehearsal_close(&r);
+    return status;
 }
 
 static berth_status run(check *c, berth_session *s, const bt_names *names, berth_error *error)
 {
-    bt_rehearsal r;
-    berth_status status = bt_rehearse(&r, s, s->placing, names, &c->obstacles, error);
-    if (status && !r.plan) status = take_failure(c, error);
-    else if (!status) status = list_needs(c, s, &r, error);
-    if (!status) status = list_obstacles(c, error);
-    bt_rehearsal_close(&r);
-    return status;
+    sums sum = {.largest = INT64_MAX, .is_measured = true};
+    berth_status status = BERTH_OK;
+    bool planned = true;
+    for (int k = 0; k < s->placing->n_parts && !status && planned; k++) {
+        status = run_part(c, s, k, names, &sum, error);
+        planned = sum.largest != INT64_MAX;
+    }
+    if (!status && planned) status = list_needs(c, s, &sum, error);
+    return status ? status : list_obstacles(c, error);
 }
 
 berth_check *berth_model_check(berth_model *model, const berth_session_options *options,

@@ -60,7 +60,7 @@ berth_status bt_session_estimate(berth_session *s, bt_placing *placing, berth_er
 void bt_session_advise(berth_session *s, const bt_session_plan *plan, const berth_feed *feeds, size_t n_feeds,
                        berth_error *error)
 {
-    if (!strstr(error->message, "out of memory")) return;
+    if (plan->split || !strstr(error->message, "out of memory")) return; /* a part had not the batch that was given */
     bt_names names = {.feeds = feeds,
                       .n_feeds = n_feeds,
                       .targets = (const char *const *)plan->names + plan->n_feeds + plan->n_fetches,
@@ -78,7 +78,7 @@ void bt_session_advise(berth_session *s, const bt_session_plan *plan, const bert
         int64_t room[BT_MAX_PLACES];
         for (int p = 0; p < r.n_places; p++)
             room[p] =
-                bt_session_room(s, p, false) + plan->plan->arena_bytes[p] + plan->plan->scratch_bytes[p];
+                bt_session_room(s, p, false) + plan->parts[0].plan->arena_bytes[p] + plan->parts[0].plan->scratch_bytes[p];
         int64_t given = r.batch, best = bt_rehearsal_largest(&r, room);
         size_t n = strlen(error->message);
         if (best >= 0 && best < given)

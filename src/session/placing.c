@@ -17,18 +17,88 @@ static bt_placing *placing_new(berth_session *s, const bt_place_options *options
     bt_placing *placing = bt_arena_new(&s->arena, bt_placing);
     if (!placing) return bt_fail_memory(error), NULL;
     const char *device = bt_device_is_open(options->device) ? NULL : keep(s, options->device);
-    *placing = (bt_placing){.session = s, .device = device};
+    *placing = (bt_placing){
+        .session = s, .device = device, .parts = bt_arena_new(&s->arena, bt_placing *), .n_parts = 1};
+    if (!placing->parts) return bt_fail_memory(error), NULL;
+    placing->parts[0] = placing;
     placing->placer = bt_placer_new(s->model->context->registry, options, &s->arena, error);
     if (!placing->placer || bt_model_places(s->model, error)) return NULL;
     return placing;
 }
 
-/* As the session was asked to, but on this device where one is named. */
+static bool is_several(const char *devices) { return devices && strchr(devices, ','); }
+
+/* One after the other out of "/GPU:0,/GPU:1", in the arena; *at starts at the text, and is NULL after the last. NULL: out of
+ * memory. */
+static const char *next_device(berth_session *s, const char **at)
+{
+    size_t n = strcspn(*at, ",");
+    const char *device = bt_arena_copy(&s->arena, *at, n);
+    *at = (*at)[n] ? *at + n + 1 : NULL;
+    return device;
+}
+
+/* What a device, or each of several, may be called. */
+static berth_status check_devices(berth_session *s, const char *devices, berth_error *error)
+{
+    bt_device_name name;
+    for (const char *at = devices; at;) {
+        const char *device = next_device(s, &at);
+        if (!device) return bt_fail_memory(error);
+        if (bt_device_parse(device, &name, error)) return error->status;
+        if (name.is_auto && is_several(devices))
+            return bt_fail(error, BERTH_BAD_ARGUMENT, "device '%s': each of several must be named, not '%s'",
+                           devices, device);
+    }
+    return BERTH_OK;
+}
+
+static berth_status add_part(berth_session *s, bt_placing *whole, const char *device, berth_error *error)
+{
+    bt_place_options options = {.device = device, .rules = s->rules, .n_rules = s->n_rules, .hard = s->hard};
+    if (whole->n_parts == BT_MAX_PLACES)
+        return bt_fail(error, BERTH_BAD_ARGUMENT, "device '%s': more than %d devices", whole->device,
+                       BT_MAX_PLACES);
+    bt_placing *part = device ? placing_new(s, &options, error) : NULL;
+    if (!part) return device ? error->status : bt_fail_memory(error);
+    for (int i = 0; i < whole->n_parts; i++)
+        if (bt_placer_device(whole->parts[i]->placer) == bt_placer_device(part->placer))
+            return bt_fail(error, BERTH_BAD_ARGUMENT, "device '%s': %s is named twice", whole->device,
+                           bt_placer_device(part->placer)->name);
+    whole->parts[whole->n_parts++] = part;
+    return BERTH_OK;
+}
+
+/* A part a device. */
+static bt_placing *placing_over(berth_session *s, const char *devices, berth_error *error)
+{
+    bt_placing *whole = bt_arena_new(&s->arena, bt_placing);
+    bt_placing **parts = bt_arena_array(&s->arena, bt_placing *, BT_MAX_PLACES);
+    if (!whole || !parts) return bt_fail_memory(error), NULL;
+    *whole = (bt_placing){.session = s, .device = keep(s, devices), .parts = parts};
+    if (!whole->device) return bt_fail_memory(error), NULL;
+    if (check_devices(s, devices, error)) return NULL;
+    for (const char *at = devices; at;)
+        if (add_part(s, whole, next_device(s, &at), error)) return NULL;
+    whole->placer = parts[0]->placer;
+    return whole;
+}
+
+/* As the session was asked to, but on this device, or over these, where one is named. */
 static bt_placing *placing_on(berth_session *s, const char *device, bt_device *chosen, berth_error *error)
 {
+    if (is_several(device)) return placing_over(s, device, error);
     bt_place_options options = {
         .device = device, .chosen = chosen, .rules = s->rules, .n_rules = s->n_rules, .hard = s->hard};
     return placing_new(s, &options, error);
+}
+
+static berth_status estimate(berth_session *s, bt_placing *placing, berth_error *error)
+{
+    berth_status status = BERTH_OK;
+    for (int i = 0; i < placing->n_parts && !status; i++)
+        status = bt_session_estimate(s, placing->parts[i], error);
+    return status;
 }
 
 /* ---- auto --------------------------------------------------------------------------------------------- */
@@ -90,7 +160,8 @@ bt_placing *bt_session_fall_back(berth_session *s, bt_placing *from, berth_error
     if (!s->fallback || error->status != BERTH_DEVICE || (from && (from == s->last_resort || from->refused)))
         return NULL;
     bt_placing *to = last_resort(s, &ignored);
-    if (!to || (from && bt_placer_device(from->placer) == bt_placer_device(to->placer) && !s->n_rules))
+    if (!to || (from && from->n_parts == 1 &&
+                bt_placer_device(from->placer) == bt_placer_device(to->placer) && !s->n_rules))
         return NULL;
     bool is_move =
         from == s->placing && from; /* of the whole session, not of one run; another run may have done it */
@@ -128,12 +199,12 @@ berth_status bt_session_place_first(berth_session *s, const berth_session_option
     berth_status status = keep_options(s, options, error);
     if (status) return status;
     s->placing = s->device ? placing_on(s, s->device, NULL, error) : place_auto(s, error);
-    if (s->placing && (!is_measured || !bt_session_estimate(s, s->placing, error))) return BERTH_OK;
+    if (s->placing && (!is_measured || !estimate(s, s->placing, error))) return BERTH_OK;
     bt_placing *from = s->placing;
     bt_placing *to = bt_session_fall_back(s, from, error);
     if (!to) return error->status ? error->status : BERTH_NO_MEMORY;
     s->placing = to;
-    return is_measured ? bt_session_estimate(s, to, error) : BERTH_OK;
+    return is_measured ? estimate(s, to, error) : BERTH_OK;
 }
 
 bt_placing *bt_session_placing(berth_session *s, const char *device, berth_error *error)
@@ -172,16 +243,18 @@ berth_status berth_session_place(berth_session *s, const char *nodes, const char
     berth_error own;
     if (!error) error = &own;
     bt_error_clear(error);
-    bt_device_name name;
     if (!device) return bt_fail(error, BERTH_BAD_ARGUMENT, "a device must be named");
-    if (bt_device_parse(device, &name, error)) return error->status;
+    if (nodes && is_several(device))
+        return bt_fail(error, BERTH_BAD_ARGUMENT,
+                       "device '%s': nodes go to one device; only a whole session is divided", device);
     pthread_mutex_lock(&s->lock);
+    if (check_devices(s, device, error)) return pthread_mutex_unlock(&s->lock), error->status;
     const char *old_device = s->device, **old_rules = s->rules;
     size_t n_old = s->n_rules;
     bt_placing *placing = NULL;
     if (!ask(s, nodes, device, error))
         placing = s->device ? placing_on(s, s->device, NULL, error) : place_auto(s, error);
-    if (placing) bt_session_estimate(s, placing, error);
+    if (placing) estimate(s, placing, error);
     if (error->status) s->device = old_device, s->rules = old_rules, s->n_rules = n_old;
     else {
         s->placing = placing, s->placings = NULL; /* those of single runs followed the former rules */

@@ -20,7 +20,8 @@ berth_status berth_session_profile(berth_session *s, bool on, berth_error *error
     if (on && !s->profiled) s->profiled = bt_profile_new();
     berth_status status = on && !s->profiled ? bt_fail_memory(error) : BERTH_OK;
     if (!on && s->profiled) bt_profile_clear(s->profiled);
-    for (bt_session_plan *p = s->plans; p && !on; p = p->next) forget(p->plan);
+    for (bt_session_plan *p = s->plans; p && !on; p = p->next)
+        for (int k = 0; k < p->n_parts; k++) forget(p->parts[k].plan);
     s->profile = on ? s->profiled : NULL;
     pthread_mutex_unlock(&s->lock);
     return status;
@@ -123,22 +124,42 @@ static void add_plan(lister *l, const bt_plan *plan, size_t *index, size_t calle
     for (int32_t i = 0; i < plan->n_steps && !l->failed; i++) add_step(l, plan, index, i, caller);
 }
 
-static berth_status list_steps(lister *l, const bt_plan *plan, berth_error *error)
+/* What each part of a batch gives of it, joined. */
+static void add_fetch(lister *l, const bt_session_plan *p, size_t *const *index, int fetch)
 {
-    size_t most = count_steps(plan) + (size_t)plan->n_feeds + (size_t)plan->n_fetches + 1;
-    size_t *index = bt_arena_array(l->arena, size_t, (size_t)plan->n_steps + 1);
+    const bt_plan *first = p->parts[0].plan;
+    const char *name = p->names[p->n_feeds + (size_t)fetch];
+    size_t *inputs = bt_arena_array(l->arena, size_t, (size_t)p->n_parts);
+    berth_step *step = add(l, first, index[0], NULL, 0);
+    step->node = keep(l, name);
+    step->op = "_Fetch", step->device = device_name(first, 0);
+    if (!inputs || !step->node) return (void)(l->failed = true);
+    step->inputs = inputs;
+    for (int k = 0; k < p->n_parts; k++) {
+        const bt_plan *plan = p->parts[k].plan;
+        size_t source = source_of(plan, index[k], plan->fetches[fetch]);
+        if (source != SIZE_MAX && (!k || source != inputs[0])) inputs[step->n_inputs++] = source;
+    }
+}
+
+static berth_status list_steps(lister *l, const bt_session_plan *p, berth_error *error)
+{
+    const bt_plan *first = p->parts[0].plan;
+    size_t most = (size_t)first->n_feeds + (size_t)first->n_fetches + 1, *index[BT_MAX_PLACES];
+    for (int k = 0; k < p->n_parts; k++) {
+        most += count_steps(p->parts[k].plan);
+        index[k] = bt_arena_array(l->arena, size_t, (size_t)p->parts[k].plan->n_steps + 1);
+        if (!index[k]) return bt_fail_memory(error);
+    }
     l->list = bt_arena_array(l->arena, berth_step, most);
     l->reader = bt_arena_array(l->arena, size_t, most);
-    if (!index || !l->list || !l->reader) return bt_fail_memory(error);
-    for (int i = 0; i < plan->n_feeds; i++) {
-        berth_step *step = add(l, plan, index, NULL, 0);
-        step->node = keep(l, plan->feed_names[i]), step->op = "_Feed", step->device = device_name(plan, 0);
+    if (!l->list || !l->reader) return bt_fail_memory(error);
+    for (int i = 0; i < first->n_feeds; i++) {
+        berth_step *step = add(l, first, index[0], NULL, 0);
+        step->node = keep(l, first->feed_names[i]), step->op = "_Feed", step->device = device_name(first, 0);
     }
-    add_plan(l, plan, index, SIZE_MAX);
-    for (int i = 0; i < plan->n_fetches && !l->failed; i++) {
-        berth_step *step = add(l, plan, index, &plan->fetches[i], 1);
-        step->op = "_Fetch", step->device = device_name(plan, 0);
-    }
+    for (int k = 0; k < p->n_parts; k++) add_plan(l, p->parts[k].plan, index[k], SIZE_MAX);
+    for (int i = 0; i < first->n_fetches && !l->failed; i++) add_fetch(l, p, index, i);
     return l->failed ? bt_fail_memory(error) : BERTH_OK;
 }
 
@@ -156,11 +177,7 @@ berth_status berth_session_steps(berth_session *s, const berth_feed *feeds, size
     lister l = {.arena = &s->stepping};
     bt_session_plan *p = NULL;
     if (!bt_session_names(s, l.arena, &names, error)) p = bt_session_plan_for(s, s->placing, &names, NULL, error);
-    bool ok = p && !list_steps(&l, p->plan, error);
-    for (size_t i = 0; ok && i < p->n_fetches; i++)
-        l.list[l.n - p->n_fetches + i].node = keep(&l, p->names[p->n_feeds + i]);
-    if (ok && l.failed) bt_fail_memory(error);
-    if (ok) *steps = l.list, *n_steps = l.n;
+    if (p && !list_steps(&l, p, error)) *steps = l.list, *n_steps = l.n;
     bt_session_plan_drop(p);
     pthread_mutex_unlock(&s->lock);
     return error->status;

@@ -13,8 +13,9 @@ void bt_session_plan_drop(bt_session_plan *p)
     if (!p || --p->refs) return;
     for (size_t i = 0; p->names && i < p->n_feeds + p->n_fetches + p->n_targets; i++) bt_free(p->names[i]);
     bt_free((void *)p->names);
-    bt_plan_free(p->plan);
-    bt_free(p->fates.list);
+    bt_split_free(p->split);
+    for (int i = 0; i < p->n_parts; i++) bt_plan_free(p->parts[i].plan), bt_free(p->parts[i].fates.list);
+    bt_free(p->parts);
     bt_free(p);
 }
 
@@ -101,16 +102,34 @@ static bool log_placement(berth_session *s, const bt_session_plan *p)
     bt_arena work;
     bt_arena_init(&work);
     bool ok = true;
-    for (size_t i = 0; ok && i < p->fates.n; i++) {
-        const bt_fate *fate = &p->fates.list[i];
-        bt_place place;
-        if (!bt_fate_works(fate)) continue;
-        ok = bt_place_node(p->placing->placer, fate->name, fate->op, fate->device, &work, &place);
-        if (ok)
-            bt_log(BERTH_LOG_INFO, "%s: (%s): %s", fate->name, fate->op, s->model->places[fate->place]->name);
+    const bt_fates *fates = &p->parts[0].fates;
+    for (size_t i = 0; ok && i < fates->n; i++) {
+        const char *device = bt_session_device_of(s, p, i, &work);
+        ok = device != NULL;
+        if (ok && *device)
+            bt_log(BERTH_LOG_INFO, "%s: (%s): %s", fates->list[i].name, fates->list[i].op, device);
     }
     bt_arena_free(&work);
     return ok;
+}
+
+static berth_status make_parts(berth_session *s, bt_session_plan *p, const bt_names *n, const bt_rehearsal *rehearsal,
+                               berth_error *error)
+{
+    p->parts = bt_calloc((size_t)p->placing->n_parts, sizeof *p->parts);
+    if (!p->parts) return bt_fail_memory(error);
+    for (; p->n_parts < p->placing->n_parts; p->n_parts++) {
+        bt_session_part *part = &p->parts[p->n_parts];
+        bt_placing *placing = p->placing->parts[p->n_parts];
+        if (!enter_nodes(&s->model->source.graph, &part->fates)) return bt_fail_memory(error);
+        part->plan = bt_session_make_plan(s, placing, n, &(bt_planning){.rehearsal = rehearsal, .fates = &part->fates}, error);
+        p->placing->refused = placing->refused;
+        if (part->plan) continue;
+        bt_free(part->fates.list);
+        return error->status;
+    }
+    p->split = p->n_parts > 1 ? bt_split_new(p, s->log_placement, error) : NULL;
+    return p->n_parts > 1 && !p->split ? error->status : BERTH_OK;
 }
 
 bt_session_plan *bt_session_plan_for(berth_session *s, bt_placing *placing, const bt_names *n,
@@ -129,10 +148,7 @@ bt_session_plan *bt_session_plan_for(berth_session *s, bt_placing *placing, cons
     p->refs = 1;
     p->placing = placing;
     size_t written = s->written.count;
-    if (!enter_nodes(&s->model->source.graph, &p->fates)) bt_fail_memory(error);
-    else if (!copy_names(p, n, error))
-        p->plan = bt_session_make_plan(s, placing, n, &(bt_planning){.rehearsal = rehearsal, .fates = &p->fates}, error);
-    if (!p->plan) return bt_session_plan_drop(p), NULL;
+    if (copy_names(p, n, error) || make_parts(s, p, n, rehearsal, error)) return bt_session_plan_drop(p), NULL;
     if (s->log_placement && !log_placement(s, p)) return bt_session_plan_drop(p), bt_fail_memory(error), NULL;
     if (s->written.count != written) bt_session_drop_plans(s);
     if (rehearsal) return p;
@@ -181,7 +197,7 @@ static berth_status initialise(berth_session *s, bt_placing *placing, bt_recorde
                           .n_feeds = n,
                           .targets = source->init_targets,
                           .n_targets = (size_t)source->n_init_targets};
-        bt_plan *plan = bt_session_make_plan(s, placing, &names, &(bt_planning){0}, error);
+        bt_plan *plan = bt_session_make_plan(s, placing->parts[0], &names, &(bt_planning){0}, error);
         bt_services services = services_of(s, NULL, recorder);
         for (size_t i = 0; i < n; i++) in[i] = &tensors[i].t;
         status = plan ? bt_plan_run(plan, &services, in, NULL, 0, error) : error->status;
@@ -295,8 +311,9 @@ static bt_names names_of(const berth_feed *feeds, size_t n_feeds, const berth_fe
 
 enum { FEW = 16 }; /* feeds and fetches whose arrays fit on the stack */
 
-static berth_status run_plan(bt_plan *plan, const bt_services *services, const berth_feed *feeds, size_t n_feeds,
-                             berth_feed *fetches, size_t n_fetches, bt_tensor **pointers, berth_tensor **made, berth_error *error)
+static berth_status run_plan(const bt_session_plan *p, const bt_services *services, const berth_feed *feeds,
+                             size_t n_feeds, berth_feed *fetches, size_t n_fetches, bt_tensor **pointers,
+                             berth_tensor **made, berth_error *error)
 {
     for (size_t i = 0; i < n_feeds; i++) {
         if (!feeds[i].tensor)
@@ -311,13 +328,20 @@ static berth_status run_plan(bt_plan *plan, const bt_services *services, const b
         }
         pointers[n_feeds + i] = fetches[i].tensor ? &fetches[i].tensor->t : &made[i]->t;
     }
-    berth_status status = bt_plan_run(plan, services, pointers, pointers + n_feeds, 0, error);
+    berth_status status =
+        p->split ? bt_split_run(p->split, services, pointers, pointers + n_feeds, error)
+                 : bt_plan_run(p->parts[0].plan, services, pointers, pointers + n_feeds, 0, error);
     for (size_t i = 0; i < n_fetches; i++) {
         if (!made[i]) continue;
         if (status) berth_tensor_free(made[i]);
         else fetches[i].tensor = made[i];
     }
     return status;
+}
+
+static berth_status warm_plan(const bt_session_plan *p, bt_tensor *const *in, berth_error *error)
+{
+    return p->split ? bt_split_warm(p->split, in, error) : bt_plan_warm(p->parts[0].plan, in, error);
 }
 
 berth_status berth_session_run(berth_session *s, const berth_feed *feeds, size_t n_feeds, berth_feed *fetches,
@@ -337,7 +361,7 @@ berth_status berth_session_run(berth_session *s, const berth_feed *feeds, size_t
     bt_services services = services_of(s, options, recorder);
     for (bt_placing *placing = NULL; pointers && made;) {
         bt_session_plan *p = begin(s, &placing, device_of(options), &names, recorder, error);
-        if (p && run_plan(p->plan, &services, feeds, n_feeds, fetches, n_fetches, pointers, made, error) == BERTH_DEVICE)
+        if (p && run_plan(p, &services, feeds, n_feeds, fetches, n_fetches, pointers, made, error) == BERTH_DEVICE)
             bt_session_advise(s, p, feeds, n_feeds, error);
         if (p) end(s, p);
         if (!error->status || !goes_on(s, &placing, error)) break;
@@ -363,7 +387,7 @@ berth_status berth_session_prepare(berth_session *s, const berth_feed *feeds, si
     bt_recorder own_recorder, *recorder = bt_recorder_begin(&own_recorder, s->profile, s->model->places[0]);
     for (bt_placing *placing = NULL;;) {
         bt_session_plan *p = begin(s, &placing, device_of(options), &names, recorder, error);
-        if (p && given && bt_plan_warm(p->plan, in, error) == BERTH_DEVICE)
+        if (p && given && warm_plan(p, in, error) == BERTH_DEVICE)
             bt_session_advise(s, p, feeds, n_feeds, error);
         if (p) end(s, p);
         if (!error->status || !goes_on(s, &placing, error)) break;

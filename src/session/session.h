@@ -9,20 +9,31 @@
 /* A way to place nodes: the session's own, one of a run that asks for a device, the fall-back. Lives as long as the session. */
 typedef struct bt_placing {
     berth_session *session;
-    bt_placer *placer;
+    bt_placer *placer; /* of the first part, where there are several */
+    struct bt_placing **parts; /* of a batch that is divided over devices: itself, or one a device */
+    int n_parts;
     const char *device; /* as asked for; NULL: open */
     bool refused;       /* a node was, by hard placement: no device is at fault */
     struct bt_placing *next;
 } bt_placing;
 
-/* A plan, its placing and the names that it is for. */
+typedef struct bt_split bt_split;
+
+/* A plan and what became in it of the graph as written. */
+typedef struct bt_session_part {
+    bt_plan *plan;
+    bt_fates fates;
+} bt_session_part;
+
+/* A plan a part of the batch, their placing and the names that they are for. */
 typedef struct bt_session_plan {
     _Atomic int refs;
-    const bt_placing *placing;
+    bt_placing *placing;
     char **names; /* feeds, then fetches, then targets */
     size_t n_feeds, n_fetches, n_targets;
-    bt_plan *plan;
-    bt_fates fates; /* of the graph as written */
+    bt_session_part *parts;
+    int n_parts;
+    bt_split *split; /* NULL: the batch is not divided */
     struct bt_session_plan *next;
 } bt_session_plan;
 
@@ -106,6 +117,23 @@ void bt_session_plan_drop(bt_session_plan *plan);
 void bt_session_drop_plans(berth_session *s);
 /* Drops them, and waits for the runs on them. The lock is held. */
 void bt_session_retire_plans(berth_session *s);
+
+/* ---- look.c ---- */
+
+/* The devices that do the work of a node, "/GPU:0,/GPU:1" in the parts of a batch, "" where there is none; NULL: out of memory. */
+const char *bt_session_device_of(const berth_session *s, const bt_session_plan *plan, size_t node, bt_arena *arena);
+
+/* ---- split.c ---- */
+
+/* Of a plan of several parts, and with it; logs: a line a part whenever a batch is divided anew. All of these may be called from several threads. */
+bt_split *bt_split_new(const bt_session_plan *plan, bool logs, berth_error *error);
+void bt_split_free(bt_split *split); /* NULL is legal */
+/* As bt_plan_run on the whole batch. BERTH_UNSUPPORTED: it cannot be divided, with the node that stands in the way. */
+berth_status bt_split_run(bt_split *split, const bt_services *services, bt_tensor *const *in, bt_tensor *const *out,
+                          berth_error *error);
+berth_status bt_split_warm(bt_split *split, bt_tensor *const *in, berth_error *error); /* as bt_plan_warm */
+/* How the batch would be divided now, and what each part was seen to do, in rows a second (0: nothing yet). */
+berth_status bt_split_rows(bt_split *split, bt_tensor *const *in, int64_t *rows, double *speed, berth_error *error);
 
 /* ---- placing.c ---- */
 
