@@ -44,7 +44,7 @@ static berth_status count_alias(bt_call *c, int i, int j, berth_dtype dtype, con
     return BERTH_OK;
 }
 
-/* As take_scratch in run.c does. */
+/* As workspace.c does. */
 static void *count_scratch(bt_call *c, size_t bytes)
 {
     rehearsal *r = of(c);

@@ -1,24 +1,10 @@
 /* Runs: one loop over the steps of a layout. The state of a run (values, arena, scratch) is kept for the next one, so
  * that a warm run of a known shape allocates nothing. */
 #include "plan/plan.h"
+#include "plan/workspace.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
-
-/* Scratch beyond the block. */
-typedef struct overflow {
-    struct overflow *next;
-    void *data;
-    size_t bytes;
-} overflow;
-
-/* Working memory of steps on one place: a block; a step that needs more gets further ones, and the next step a block that
- * holds all. */
-typedef struct scratch {
-    uint8_t *data;
-    size_t bytes, used;
-    overflow *overflow;
-} scratch;
 
 /* Tensors that a step turns over (bt_kept). */
 typedef struct kept {
@@ -36,7 +22,7 @@ typedef struct bt_run {
     kept *kept;           /* by step */
     uint8_t *arena[BT_MAX_PLACES];
     size_t arena_bytes[BT_MAX_PLACES];
-    scratch scratch[BT_MAX_PLACES];
+    bt_workspace workspace[BT_MAX_PLACES];
     bt_faults faults; /* of a run that is no body's */
     const bt_step *step; /* that runs now */
     struct bt_run *next;
@@ -176,80 +162,16 @@ static bt_tensor *run_kept(bt_call *c, int n)
     return *kept;
 }
 
-/* Takes and gives back a run's scratch; both count what the plan has of it. */
-static void *scratch_new(bt_run *run, int place, size_t bytes, berth_error *error)
-{
-    void *p = bt_device_alloc(run->plan->env.places[place], bytes, error);
-    if (p) run->plan->scratch_bytes[place] += (int64_t)bytes;
-    return p;
-}
-
-static void scratch_free(bt_run *run, int place, void *p, size_t bytes)
-{
-    if (p) run->plan->scratch_bytes[place] -= (int64_t)bytes;
-    bt_device_free(run->plan->env.places[place], p, bytes);
-}
-
-static void *more_scratch(bt_run *run, int place, size_t bytes, berth_error *error)
-{
-    scratch *s = &run->scratch[place];
-    overflow *o = bt_calloc(1, sizeof *o);
-    if (!o) return bt_fail_memory(error), NULL;
-    o->bytes = bytes;
-    o->data = scratch_new(run, place, bytes, error);
-    if (!o->data) return bt_free(o), NULL;
-    o->next = s->overflow;
-    s->overflow = o;
-    return o->data;
-}
-
-/* A larger block, which the step has not begun to use yet, so that the two are never held together. */
-static bool enlarge_scratch(bt_run *run, int place, size_t bytes, berth_error *error)
-{
-    scratch *s = &run->scratch[place];
-    bt_device *device = run->plan->env.places[place];
-    if (device->ops->compile && s->data) device->ops->sync(device, NULL); /* kernels may still work in it */
-    scratch_free(run, place, s->data, s->bytes);
-    s->data = scratch_new(run, place, bytes, error);
-    s->bytes = s->data ? bytes : 0;
-    return s->data;
-}
-
 /* Ops that call functions work on the host wherever their tensors lie. */
 static int scratch_place(const bt_step *step) { return step->op->flags & BT_OP_BODY ? 0 : step->place; }
 
-static void *take_scratch(bt_call *c, int place, size_t bytes)
-{
-    scratch *s = &c->run->scratch[place];
-    size_t room = bt_align(bytes ? bytes : 1, 64);
-    bool is_fresh = !s->used && !s->overflow;
-    if (is_fresh && s->bytes < room && !enlarge_scratch(c->run, place, room, c->error)) return NULL;
-    if (s->bytes - s->used < room) return more_scratch(c->run, place, room, c->error);
-    s->used += room;
-    return s->data + s->used - room;
-}
-
 static void *run_scratch(bt_call *c, size_t bytes)
 {
-    return take_scratch(c, scratch_place(c->run->step), bytes);
+    return bt_workspace_take(&c->run->workspace[scratch_place(c->run->step)], bytes, c->error);
 }
-static void *run_host_scratch(bt_call *c, size_t bytes) { return take_scratch(c, 0, bytes); }
-
-/* After a step that overflowed: one block that will do for it next time. */
-static void settle_scratch(bt_run *run, int place)
+static void *run_host_scratch(bt_call *c, size_t bytes)
 {
-    scratch *s = &run->scratch[place];
-    size_t total = s->used;
-    bt_device *device = run->plan->env.places[place];
-    if (device->ops->compile) device->ops->sync(device, NULL);
-    while (s->overflow) {
-        overflow *o = s->overflow;
-        s->overflow = o->next;
-        total += o->bytes;
-        scratch_free(run, place, o->data, o->bytes);
-        bt_free(o);
-    }
-    enlarge_scratch(run, place, total, NULL);
+    return bt_workspace_take(&c->run->workspace[0], bytes, c->error);
 }
 
 static berth_status run_body(bt_call *c, struct bt_body *body, bt_tensor *const *in, bt_tensor *const *out,
@@ -295,7 +217,7 @@ static void state_free(bt_run *run)
         bt_device *device = run->plan->env.places[p];
         run->plan->arena_bytes[p] -= (int64_t)run->arena_bytes[p];
         bt_device_free(device, run->arena[p], run->arena_bytes[p]);
-        scratch_free(run, p, run->scratch[p].data, run->scratch[p].bytes);
+        bt_workspace_free(&run->workspace[p]);
     }
     bt_faults_free(&run->faults, run->plan->env.places, run->plan->env.n_places);
     bt_free(run);
@@ -306,6 +228,8 @@ static bt_run *state_new(bt_plan *plan, berth_error *error)
     bt_run *run = bt_calloc(1, sizeof *run);
     if (!run) return bt_fail_memory(error), NULL;
     run->plan = plan;
+    for (int p = 0; p < plan->env.n_places; p++)
+        run->workspace[p] = (bt_workspace){.device = plan->env.places[p], .counted = &plan->scratch_bytes[p]};
     run->values = bt_calloc((size_t)plan->n_slots + 1, sizeof *run->values);
     run->pointers = bt_calloc((size_t)plan->n_pointers + 1, sizeof *run->pointers);
     run->dead = bt_calloc((size_t)plan->n_steps + 1, sizeof *run->dead);
@@ -503,16 +427,13 @@ static berth_status run_steps(bt_run *run, uint64_t take, berth_error *error)
         c.last = step->last_feed && take ? given_away(plan, step, take) : step->last;
         run->step = step;
         if (plan->guarded && step_is_dead(run, step, &c)) continue;
-        int place = scratch_place(step);
-        scratch *s = &run->scratch[place], *on_host = &run->scratch[0];
-        s->used = on_host->used = 0;
         c.device = places[step->place];
         bt_recorder *recorder = run->services->recorder;
         int64_t start = recorder ? bt_now() : 0;
         berth_status status = step->run(&c);
         if (recorder) note_step(recorder, plan, step, &c, start);
-        if (s->overflow) settle_scratch(run, place);
-        if (on_host->overflow) settle_scratch(run, 0);
+        bt_workspace_settle(&run->workspace[scratch_place(step)]);
+        bt_workspace_settle(&run->workspace[0]);
         if (status) return fail_step(step, error);
         if (cancel && *cancel) return bt_fail(error, BERTH_CANCELLED, "the run was cancelled");
     }
