@@ -23,9 +23,10 @@ static void print_json(berth_context *context, size_t n)
             cli_json_text(stdout, texts[t][1] ? texts[t][1] : "");
         }
         printf(", \"threads\": %d, \"memory_total\": %lld, \"memory_free\": %lld, \"memory_in_use\": %lld,"
-               " \"memory_limit\": %lld}",
+               " \"memory_others\": %lld, \"memory_context\": %lld, \"memory_limit\": %lld}",
                info.threads, (long long)info.memory_total, (long long)info.memory_free,
-               (long long)info.memory_in_use, (long long)info.memory_limit);
+               (long long)info.memory_in_use, (long long)info.memory_others, (long long)info.memory_context,
+               (long long)info.memory_limit);
     }
     fputs("]}\n", stdout);
 }
@@ -39,6 +40,7 @@ static void print_text(berth_context *context, size_t n)
                cli_size(info.memory_free));
         if (info.memory_limit) printf(", limit %s", cli_size(info.memory_limit));
         if (info.memory_in_use) printf(", %s in use here", cli_size(info.memory_in_use));
+        if (info.memory_others > 0) printf(", %s in use by others", cli_size(info.memory_others));
         putchar('\n');
         if (strcmp(info.hardware, info.name + 1)) printf("  %son     %s %s\n", CLI_DIM, CLI_PLAIN, info.hardware);
         if (info.threads) printf("  %sthreads%s %d\n", CLI_DIM, CLI_PLAIN, info.threads);

@@ -189,11 +189,15 @@ typedef struct berth_device_info {
     const char *model;     /* as the hardware calls itself; this and the next until this thread's next berth_device_get */
     const char *detail;    /* instruction set, driver */
     int64_t memory_total;  /* bytes */
-    int64_t memory_free;   /* bytes, now */
+    int64_t memory_free;   /* bytes that can be had now: on the device, and within the limit */
     int64_t memory_in_use; /* bytes that this context holds there */
     int64_t memory_peak;   /* the most that it ever held */
     int64_t memory_taken;  /* all that it ever took, whether given back or not: it stands still when nothing is allocated */
     int64_t memory_limit;  /* that it may hold; 0: no limit but the device's own */
+    int64_t memory_others; /* that is held on the hardware beside what this context holds there: by the driver's word, or, where
+                              it tells nothing (OpenCL), what other processes of this user have by berth; -1: not known */
+    int64_t memory_context; /* that the driver took for itself when the device was opened, which no limit counts; 0: not opened
+                               yet, or the driver does not tell */
     int threads;           /* of the CPU; 0 elsewhere */
 } berth_device_info;
 

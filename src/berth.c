@@ -200,7 +200,8 @@ berth_status berth_device_get(berth_context *context, size_t index, berth_device
     bt_device *device = bt_registry_at(context->registry, index);
     if (!device) return bt_fail(error, BERTH_BAD_ARGUMENT, "there is no device %zu", index);
     static _Thread_local bt_device_props props;
-    berth_status status = device->ops->info(device, &props, error);
+    int64_t others;
+    berth_status status = bt_device_info(device, &props, &others, error);
     if (status) return status;
     int64_t held = atomic_load(&device->in_use), left = device->limit ? device->limit - held : INT64_MAX;
     *info = (berth_device_info){.name = device->name,
@@ -213,6 +214,8 @@ berth_status berth_device_get(berth_context *context, size_t index, berth_device
                                 .memory_peak = atomic_load(&device->peak),
                                 .memory_taken = atomic_load(&device->taken),
                                 .memory_limit = device->limit,
+                                .memory_others = others,
+                                .memory_context = props.memory_context,
                                 .threads = !strcmp(device->ops->kind, "CPU") ? context->threads : 0};
     if (!*props.detail && info->threads) info->detail = bt_simd_get()->name;
     return BERTH_OK;

@@ -188,6 +188,7 @@ static void test_absent(void)
 
 int main(void)
 {
+    setenv("BERTH_OPENCL", "cpu", 0);
     if (!trial_make()) return 1;
     test_obstacles();
     test_absent();

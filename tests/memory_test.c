@@ -153,6 +153,7 @@ static void test_alternating(scene *s, const char *there)
 
 int main(void)
 {
+    setenv("BERTH_OPENCL", "cpu", 0);
     if (!trial_make()) return 1;
     berth_set_log(note, BERTH_LOG_WARNING, NULL);
     test_limit();

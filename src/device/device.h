@@ -13,7 +13,9 @@ typedef struct bt_device_props {
     char model[96];       /* as the hardware calls itself */
     char detail[96];      /* instruction set, driver */
     int64_t memory_total; /* bytes */
-    int64_t memory_free;
+    int64_t memory_free;    /* as far as the driver tells before its first use */
+    int64_t memory_context; /* that its driver took when it was opened, beside what is counted here; 0: nothing yet, or not known */
+    bool is_free_unknown;   /* the driver does not tell what is free: memory_free is what there is in all */
 } bt_device_props;
 
 /* A compiled kernel of a device; lives as long as the device. */
@@ -75,6 +77,7 @@ struct bt_device {
     char name[16]; /* "/CPU:0" */
     int index;     /* of its kind */
     int ordinal;   /* of its ops: a kind can have several */
+    uint64_t key;  /* of hardware of which the driver does not tell what processes hold: the same in all of them (ledger.h); else 0 */
     bt_device *physical; /* the hardware behind a logical device, whose state they share; itself when it is such */
     const bt_device_ops *ops;
     bool is_fixed; /* a model holds it */
@@ -87,6 +90,10 @@ struct bt_device {
 /* NULL with the error set when the device is full, or its limit would be passed. */
 void *bt_device_alloc(bt_device *device, size_t bytes, berth_error *error);
 void bt_device_free(bt_device *device, void *p, size_t bytes); /* NULL is legal; bytes as asked for */
+
+/* What ops->info says, where the driver does not tell what is free by the ledger of processes. others: what is held there beside
+ * what this registry's devices hold; -1: not known. */
+berth_status bt_device_info(const bt_device *device, bt_device_props *props, int64_t *others, berth_error *error);
 
 /* ---- Names -------------------------------------------------------------------------------------------- */
 

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/map.h"
+#include "device/ledger.h"
+
 static const bt_device_ops *const kinds[] = {
     &bt_cpu_ops,
     &bt_opencl_ops,
@@ -203,6 +206,16 @@ static berth_status list_anew(bt_registry *registry, const bt_config *config, in
     return status;
 }
 
+/* What tells this hardware from other in all processes; 0 where the driver tells what is free. */
+static uint64_t key_of(const bt_device *device)
+{
+    bt_device_props props;
+    char text[200];
+    if (!device->ops->compile || device->ops->info(device, &props, NULL) || !props.is_free_unknown) return 0;
+    snprintf(text, sizeof text, "%s %d %s", device->ops->kind, device->ordinal, props.model);
+    return bt_hash(text, strlen(text)) | 1;
+}
+
 static void add_hardware(bt_registry *registry, const bt_device_ops *ops)
 {
     int count = ops->count(), index = 0;
@@ -210,6 +223,7 @@ static void add_hardware(bt_registry *registry, const bt_device_ops *ops)
     for (int i = 0; i < count && registry->n_physical < BT_MAX_HARDWARE; i++, index++) {
         bt_device *device = &registry->physical[registry->n_physical++];
         device->index = index, device->ordinal = i, device->ops = ops, device->physical = device;
+        device->key = key_of(device);
         snprintf(device->name, sizeof device->name, "/%s:%d", ops->kind, index);
     }
 }
@@ -315,6 +329,15 @@ static berth_status over_limit(const bt_device *device, size_t bytes, int64_t in
                    device->name, bytes, (long long)in_use, (long long)device->limit);
 }
 
+/* What lies on the hardware of a device, counted on the hardware itself beside each logical device. */
+static void count(bt_device *device, int64_t bytes)
+{
+    bt_device *physical = device->physical;
+    if (!physical) return;
+    if (physical != device) atomic_fetch_add(&physical->in_use, bytes);
+    if (physical->key) bt_ledger_add(physical->key, bytes);
+}
+
 /* Bytes are counted before they are taken, so that two threads never pass the limit together. */
 void *bt_device_alloc(bt_device *device, size_t bytes, berth_error *error)
 {
@@ -330,6 +353,7 @@ void *bt_device_alloc(bt_device *device, size_t bytes, berth_error *error)
                 "%s: out of memory: no %zu bytes more beside the %lld in use", device->name, bytes, (long long)now);
         return NULL;
     }
+    count(device, (int64_t)bytes);
     atomic_fetch_add(&device->taken, (int64_t)bytes);
     now += (int64_t)bytes, peak = atomic_load(&device->peak);
     while (now > peak && !atomic_compare_exchange_weak(&device->peak, &peak, now)) continue;
@@ -341,4 +365,24 @@ void bt_device_free(bt_device *device, void *p, size_t bytes)
     if (!p) return;
     device->ops->free(device, p, bytes);
     atomic_fetch_sub(&device->in_use, (int64_t)bytes);
+    count(device, -(int64_t)bytes);
+}
+
+berth_status bt_device_info(const bt_device *device, bt_device_props *props, int64_t *others, berth_error *error)
+{
+    const bt_device *physical = device->physical;
+    berth_status status = device->ops->info(device, props, error);
+    if (status) return status;
+    int64_t held = atomic_load(&physical->in_use);
+    if (!props->is_free_unknown) {
+        *others = props->memory_total - props->memory_free - props->memory_context - held;
+    } else {
+        int64_t total = bt_ledger_total(physical->key);
+        *others = total < 0 ? -1 : total > held ? total - held : 0;
+        props->memory_free -= held + (*others > 0 ? *others : 0);
+        if (props->memory_free < 0) props->memory_free = 0;
+        return BERTH_OK;
+    }
+    if (*others < 0) *others = 0; /* the two were not asked at the same time */
+    return BERTH_OK;
 }

@@ -118,7 +118,8 @@ static int most_free(const void *a, const void *b)
 static int64_t free_bytes(const bt_device *device)
 {
     bt_device_props props;
-    if (device->ops->info(device, &props, NULL)) return -1;
+    int64_t others;
+    if (bt_device_info(device, &props, &others, NULL)) return -1;
     int64_t left = device->limit ? device->limit - atomic_load(&device->in_use) : INT64_MAX;
     return left < props.memory_free ? left : props.memory_free;
 }

@@ -143,7 +143,8 @@ int64_t bt_session_room(const berth_session *s, int place, bool host)
     const bt_device *device = s->model->places[place];
     int64_t held = atomic_load(&device->in_use), room = device->limit ? device->limit - held : INT64_MAX;
     bt_device_props props;
-    if ((host || device->ops->compile) && !device->ops->info(device, &props, NULL) &&
+    int64_t others;
+    if ((host || device->ops->compile) && !bt_device_info(device, &props, &others, NULL) &&
         props.memory_free < room)
         room = props.memory_free;
     return room == INT64_MAX ? room : room + bt_store_bytes(s->model->stores[place]);

@@ -2,8 +2,12 @@
 #include "device/opencl/opencl.h"
 #include "device/watch.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#include "base/cgroup.h"
 
 berth_status bt_cl_fail(const bt_device *device, const char *what, cl_int code, berth_error *error)
 {
@@ -18,6 +22,22 @@ static cl_ulong number_of(const bt_cl_library *cl, cl_device id, cl_uint what)
 {
     cl_ulong value = 0; /* little-endian: narrower answers fill the low bytes */
     return cl->clGetDeviceInfo(id, what, sizeof value, &value, NULL) ? 0 : value;
+}
+
+/* 0: the driver does not tell. */
+static int64_t free_bytes(const bt_cl_library *cl, cl_device id)
+{
+    return (int64_t)number_of(cl, id, CL_DEVICE_GLOBAL_FREE_MEMORY_AMD) * 1024;
+}
+
+/* What a context takes shows in what is left on the device; on a CPU, in what the process has. */
+static int64_t left_for_context(const bt_cl_library *cl, cl_device id)
+{
+    char text[64];
+    int64_t pages = 0;
+    if (number_of(cl, id, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU && bt_read_text("/proc/self/statm", text, sizeof text) > 0)
+        sscanf(text, "%*s %" SCNd64, &pages);
+    return pages ? -pages * sysconf(_SC_PAGESIZE) : free_bytes(cl, id);
 }
 
 static void set_options(bt_device *device, bt_cl_device *d)
@@ -51,9 +71,12 @@ static bt_cl_device *open_device(bt_device *device, berth_error *error)
     d->cl = cl, d->id = cl->devices[device->ordinal];
     pthread_mutex_init(&d->lock, NULL);
     pthread_rwlock_init(&d->turn, NULL);
+    int64_t before = left_for_context(cl, d->id);
     d->context = cl->clCreateContext(NULL, 1, &d->id, NULL, NULL, &code);
     if (d->context) d->queue = cl->clCreateCommandQueueWithProperties(d->context, d->id, NULL, &code);
     if (!d->queue) return bt_cl_fail(device, "opening it", code, error), close_device(d), NULL;
+    d->context_bytes = before - left_for_context(cl, d->id);
+    if (d->context_bytes < 0) d->context_bytes = 0;
     set_options(device, d);
     return d;
 }
@@ -144,8 +167,11 @@ static berth_status cl_info(const bt_device *device, bt_device_props *props, ber
                           ? strlen("OpenCL ") + strcspn(version + strlen("OpenCL "), " ")
                           : 0;
     snprintf(props->detail, sizeof props->detail, "%.*s, driver %.40s", (int)standard, version, driver);
-    int64_t free_kib = (int64_t)number_of(cl, id, CL_DEVICE_GLOBAL_FREE_MEMORY_AMD);
-    props->memory_free = free_kib ? free_kib * 1024 : props->memory_total - device->in_use;
+    const bt_cl_device *d = device->physical->state;
+    int64_t free = free_bytes(cl, id);
+    props->is_free_unknown = !free;
+    props->memory_free = free ? free : props->memory_total;
+    if (d) props->memory_context = d->context_bytes;
     return BERTH_OK;
 }
 

@@ -32,6 +32,7 @@ typedef struct bt_cl_device {
     pthread_mutex_t lock; /* of programs, and of a kernel between its arguments and its launch */
     struct bt_cl_program *programs;
     size_t max_group;
+    int64_t context_bytes; /* that opening it took */
     char options[96]; /* for every program */
 } bt_cl_device;
 
