@@ -351,9 +351,9 @@ static berth_status settle_constant(builder *b, bt_slot *slot)
     slot->constant = *value;
     size_t bytes = bt_tensor_bytes(value);
     bool in_file = bt_source_file_of(b->plan->env.source, value->data) != NULL;
-    bool on_gpu = bt_pass_is_gpu(&b->x, slot->place);
+    bool on_gpu = bt_pass_is_gpu(&b->x, slot->place), counted = b->x.places[slot->place]->limit;
     if (bt_dtype_is_object(value->dtype) || (bytes == 0 && !on_gpu) ||
-        (!on_gpu && !in_file && (uintptr_t)value->data % 16 == 0))
+        (!on_gpu && !in_file && !counted && (uintptr_t)value->data % 16 == 0))
         return BERTH_OK;
     bt_packed *packed =
         hold(b->plan, slot->place, value, "plain", bytes ? bytes : 1, copy_plain, (void *)value, b->error);
@@ -503,6 +503,7 @@ bt_plan *bt_plan_new(const bt_plan_env *env, const bt_plan_request *request, ber
     if (!plan) return bt_fail_memory(error), NULL;
     bt_arena_init(&plan->arena);
     pthread_mutex_init(&plan->lock, NULL);
+    pthread_cond_init(&plan->ended, NULL);
     plan->env = *env;
     builder b = {.host = {host_pack, host_body, host_function}, .plan = plan, .error = error};
     b.x = (bt_pass_context){.source = env->source,
@@ -529,7 +530,7 @@ bt_plan *bt_plan_new(const bt_plan_env *env, const bt_plan_request *request, ber
 void bt_plan_free(bt_plan *plan)
 {
     if (!plan) return;
-    bt_run_states_free(plan);
+    bt_plan_trim(plan);
     for (int i = 0; i < plan->n_layouts; i++) bt_layout_free(plan->layouts[i]);
     bt_free(plan->layouts);
     for (size_t i = 0; i < plan->n_bodies; i++) bt_plan_free(plan->bodies[i]);
@@ -538,6 +539,7 @@ void bt_plan_free(bt_plan *plan)
         bt_packed_free(plan->env.stores[plan->held[i].place], plan->held[i].packed);
     bt_free(plan->held);
     pthread_mutex_destroy(&plan->lock);
+    pthread_cond_destroy(&plan->ended);
     bt_arena_free(&plan->arena);
     bt_free(plan);
 }

@@ -89,6 +89,9 @@ typedef struct bt_plan {
     struct bt_layout **layouts; /* most recent first */
     int n_layouts;
     struct bt_run *idle;      /* states of past runs, for the next ones */
+    int n_running;
+    uint64_t n_ended;
+    pthread_cond_t ended;     /* such a run did */
     _Atomic int64_t arena_bytes[BT_MAX_PLACES]; /* of all run states */
     _Atomic int64_t scratch_bytes[BT_MAX_PLACES];
     int64_t weight_bytes[BT_MAX_PLACES];        /* of its entries in the stores */
@@ -173,6 +176,8 @@ typedef struct bt_services {
     int64_t max_iterations;
     bt_recorder *recorder; /* NULL: nobody wants to know */
     bt_faults *faults;   /* NULL: the run's own */
+    bool (*make_room)(void *user); /* memory is short: gives some back that nobody needs; false: there is none. May be NULL */
+    void *user;
 } bt_services;
 
 /* Whether all feeds are there, of the dtypes and shapes that the plan is for: BERTH_BAD_INPUT with the name of one that is not. */
@@ -182,7 +187,8 @@ berth_status bt_plan_run(bt_plan *plan, const bt_services *services, bt_tensor *
                          uint64_t take, berth_error *error);
 /* A run state and a layout for these shapes, made ahead. */
 berth_status bt_plan_warm(bt_plan *plan, bt_tensor *const *in, berth_error *error);
-void bt_run_states_free(bt_plan *plan); /* all idle ones */
+/* Gives back what idle run states hold, those of its bodies too; false when there were none. */
+bool bt_plan_trim(bt_plan *plan);
 
 /* ---- Rehearsals (rehearse.c) ---- */
 

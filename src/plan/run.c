@@ -1,32 +1,8 @@
-/* Runs: one loop over the steps of a layout. The state of a run (values, arena, scratch) is kept for the next one, so
- * that a warm run of a known shape allocates nothing. */
-#include "plan/plan.h"
-#include "plan/workspace.h"
-
+/* Runs: one loop over the steps of a layout, and what kernels ask for meanwhile. What a run works on: state.c. */
 #include <stdatomic.h>
 #include <stdio.h>
 
-/* Tensors that a step turns over (bt_kept). */
-typedef struct kept {
-    bt_tensor *tensors;
-    int n;
-} kept;
-
-typedef struct bt_run {
-    bt_plan *plan;
-    const bt_services *services;
-    bt_layout *layout;    /* that values and arena are set up for; a reference */
-    bt_tensor *values;    /* by slot */
-    bt_tensor **pointers; /* of all steps' inputs and outputs, into values */
-    bool *dead;           /* by step; guarded plans only */
-    kept *kept;           /* by step */
-    uint8_t *arena[BT_MAX_PLACES];
-    size_t arena_bytes[BT_MAX_PLACES];
-    bt_workspace workspace[BT_MAX_PLACES];
-    bt_faults faults; /* of a run that is no body's */
-    const bt_step *step; /* that runs now */
-    struct bt_run *next;
-} bt_run;
+#include "plan/state.h"
 
 /* ---- Services for kernels ----------------------------------------------------------------------------- */
 
@@ -40,11 +16,6 @@ static bool same_place(const bt_tensor *t, berth_dtype dtype, const bt_shape *sh
     return t->dtype == dtype && bt_shape_equal(&t->shape, shape);
 }
 
-static bool owns(const bt_tensor *t)
-{
-    return t->buffer && atomic_load_explicit(&t->buffer->refs, memory_order_acquire) == 1;
-}
-
 /* The buffer of an input that an elementwise step may write over, taken from it. */
 static bool take_input(bt_call *c, bt_device *device, bt_tensor *out, berth_dtype dtype,
                        const bt_shape *shape)
@@ -52,7 +23,7 @@ static bool take_input(bt_call *c, bt_device *device, bt_tensor *out, berth_dtyp
     if (!(c->run->step->op->flags & BT_OP_INPLACE) || bt_dtype_is_object(dtype)) return false;
     for (int i = 0; i < c->n_in && i < 64; i++) {
         bt_tensor *in = c->in[i];
-        if (!(c->run->step->last >> i & 1) || !owns(in) || !bt_shape_equal(&in->shape, shape) ||
+        if (!(c->run->step->last >> i & 1) || !bt_run_owns(in) || !bt_shape_equal(&in->shape, shape) ||
             bt_dtype_size(in->dtype) != bt_dtype_size(dtype) || offset_of(c, in) != BT_DYNAMIC ||
             in->device != device)
             continue;
@@ -77,21 +48,21 @@ static berth_status take_dynamic(bt_device *device, bt_tensor *t, berth_dtype dt
     const bt_buffer *b = t->buffer;
     bool objects = bt_dtype_is_object(dtype) || bt_dtype_is_object(t->dtype);
     bool fits = objects ? t->dtype == dtype && b && b->bytes == bytes
-                        : b && t->device == device && !is_wrapped(b) && b->bytes >= bytes &&
+                        : b && t->device == (device->ops->compile ? device : NULL) && !is_wrapped(b) && b->bytes >= bytes &&
                               b->bytes <= 2 * bytes + 4096;
-    if (fits && owns(t)) {
+    if (fits && bt_run_owns(t)) {
         t->dtype = dtype, t->shape = *shape, t->data = t->buffer->data;
         return BERTH_OK;
     }
     bt_tensor_clear(t);
-    return bt_tensor_init_on(device, t, dtype, shape, error);
+    return device->ops->compile ? bt_tensor_init_on(device, t, dtype, shape, error)
+                                : bt_tensor_init_counted(device, t, dtype, shape, error);
 }
 
-/* The device that a slot's data lies on; NULL: the host. */
-static bt_device *device_of(const bt_run *run, const bt_tensor *t)
+/* The device of a slot's place. */
+static bt_device *place_of(const bt_run *run, const bt_tensor *t)
 {
-    bt_device *device = run->plan->env.places[run->plan->slots[t - run->values].place];
-    return device->ops->compile ? device : NULL;
+    return run->plan->env.places[run->plan->slots[t - run->values].place];
 }
 
 static void *run_out(bt_call *c, int i, berth_dtype dtype, const bt_shape *shape)
@@ -105,12 +76,12 @@ static void *run_out(bt_call *c, int i, berth_dtype dtype, const bt_shape *shape
         return NULL;
     }
     t->dead = false;
-    bt_device *device = device_of(c->run, t);
+    bt_device *place = place_of(c->run, t), *device = place->ops->compile ? place : NULL;
     if (take_input(c, device, t, dtype, shape)) {
         t->dtype = dtype, t->shape = *shape;
         return t->data;
     }
-    return take_dynamic(device, t, dtype, shape, c->error) ? NULL : t->data;
+    return take_dynamic(place, t, dtype, shape, c->error) ? NULL : t->data;
 }
 
 static berth_status run_alias(bt_call *c, int i, int j, berth_dtype dtype, const bt_shape *shape)
@@ -140,7 +111,7 @@ static berth_status run_move(bt_call *c, int i, bt_tensor *from, bool swap)
         bt_tensor old = *t;
         *t = *from;
         *from = old;
-        bool serves = swap && owns(from) && !is_wrapped(from->buffer) && !bt_dtype_is_object(from->dtype);
+        bool serves = swap && bt_run_owns(from) && !is_wrapped(from->buffer) && !bt_dtype_is_object(from->dtype);
         if (serves) return BERTH_OK;
     } else {
         bt_tensor_clear(t);
@@ -199,130 +170,6 @@ static struct bt_resources *run_resources(bt_call *c) { return c->run->services-
 static const bt_run_host run_host = {run_out,          run_alias, run_move,  run_kept,     run_scratch,
                                      run_host_scratch, run_body,  run_check, run_resources, run_fault};
 
-/* ---- States ------------------------------------------------------------------------------------------- */
-
-static void state_free(bt_run *run)
-{
-    for (int32_t i = 0; run->values && i < run->plan->n_slots; i++) bt_tensor_clear(&run->values[i]);
-    bt_layout_release(run->plan, run->layout);
-    bt_free(run->values);
-    bt_free((void *)run->pointers);
-    bt_free(run->dead);
-    for (int32_t s = 0; run->kept && s < run->plan->n_steps; s++) {
-        for (int i = 0; i < run->kept[s].n; i++) bt_tensor_clear(&run->kept[s].tensors[i]);
-        bt_free(run->kept[s].tensors);
-    }
-    bt_free(run->kept);
-    for (int p = 0; p < run->plan->env.n_places; p++) {
-        bt_device *device = run->plan->env.places[p];
-        run->plan->arena_bytes[p] -= (int64_t)run->arena_bytes[p];
-        bt_device_free(device, run->arena[p], run->arena_bytes[p]);
-        bt_workspace_free(&run->workspace[p]);
-    }
-    bt_faults_free(&run->faults, run->plan->env.places, run->plan->env.n_places);
-    bt_free(run);
-}
-
-static bt_run *state_new(bt_plan *plan, berth_error *error)
-{
-    bt_run *run = bt_calloc(1, sizeof *run);
-    if (!run) return bt_fail_memory(error), NULL;
-    run->plan = plan;
-    for (int p = 0; p < plan->env.n_places; p++)
-        run->workspace[p] = (bt_workspace){.device = plan->env.places[p], .counted = &plan->scratch_bytes[p]};
-    run->values = bt_calloc((size_t)plan->n_slots + 1, sizeof *run->values);
-    run->pointers = bt_calloc((size_t)plan->n_pointers + 1, sizeof *run->pointers);
-    run->dead = bt_calloc((size_t)plan->n_steps + 1, sizeof *run->dead);
-    run->kept = bt_calloc((size_t)plan->n_steps + 1, sizeof *run->kept);
-    if (!run->values || !run->pointers || !run->dead || !run->kept) {
-        state_free(run);
-        return bt_fail_memory(error), NULL;
-    }
-    for (int32_t s = 0; s < plan->n_steps; s++) {
-        const bt_step *step = &plan->steps[s];
-        bt_tensor **p = run->pointers + step->first_pointer;
-        for (int i = 0; i < step->n_in; i++) *p++ = &run->values[step->in[i]];
-        for (int i = 0; i < step->n_out; i++) *p++ = &run->values[step->out[i]];
-    }
-    return run;
-}
-
-void bt_run_states_free(bt_plan *plan)
-{
-    while (plan->idle) {
-        bt_run *run = plan->idle;
-        plan->idle = run->next;
-        state_free(run);
-    }
-}
-
-/* Sets up values and arena for a layout, whose reference it takes over. */
-static berth_status adopt(bt_run *run, bt_layout *layout, berth_error *error)
-{
-    bt_plan *plan = run->plan;
-    for (int p = 0; p < plan->env.n_places; p++) {
-        if (layout->arena_bytes[p] <= run->arena_bytes[p]) continue;
-        plan->arena_bytes[p] -= (int64_t)run->arena_bytes[p];
-        bt_device_free(plan->env.places[p], run->arena[p], run->arena_bytes[p]);
-        run->arena_bytes[p] = layout->arena_bytes[p];
-        run->arena[p] = bt_device_alloc(plan->env.places[p], run->arena_bytes[p], error);
-        if (!run->arena[p]) return run->arena_bytes[p] = 0, bt_layout_release(plan, layout), BERTH_DEVICE;
-        plan->arena_bytes[p] += (int64_t)run->arena_bytes[p];
-    }
-    for (int32_t i = 0; i < plan->n_slots; i++) {
-        bt_tensor *t = &run->values[i];
-        bool was_dynamic = run->layout && run->layout->offset[i] == BT_DYNAMIC;
-        if (layout->offset[i] == BT_DYNAMIC && was_dynamic) continue; /* its buffer may serve again */
-        bt_tensor_clear(t);
-        *t = layout->initial[i];
-        if (layout->offset[i] >= 0) t->data = run->arena[plan->slots[i].place] + layout->offset[i];
-    }
-    bt_layout_release(plan, run->layout);
-    run->layout = layout;
-    return BERTH_OK;
-}
-
-/* An idle state, best one that is set up for this layout. */
-static bt_run *state_get(bt_plan *plan, bt_tensor *const *in, berth_error *error)
-{
-    bt_layout *layout = bt_plan_layout(plan, in, error);
-    if (!layout) return NULL;
-    pthread_mutex_lock(&plan->lock);
-    bt_run **best = &plan->idle;
-    for (bt_run **r = &plan->idle; *r; r = &(*r)->next)
-        if ((*r)->layout == layout) {
-            best = r;
-            break;
-        }
-    bt_run *run = *best;
-    if (run) *best = run->next;
-    pthread_mutex_unlock(&plan->lock);
-    if (!run) run = state_new(plan, error);
-    if (!run) return bt_layout_release(plan, layout), NULL;
-    if (run->layout == layout) bt_layout_release(plan, layout);
-    else if (adopt(run, layout, error)) return state_free(run), NULL;
-    return run;
-}
-
-/* Objects are let go; buffers stay for the next run. */
-static void state_put(bt_run *run)
-{
-    bt_plan *plan = run->plan;
-    bt_layout *layout = run->layout;
-    for (int32_t i = 0; i < plan->n_slots; i++) {
-        bt_tensor *t = &run->values[i];
-        if (layout->offset[i] != BT_DYNAMIC) continue;
-        if (!t->buffer) *t = (bt_tensor){0};
-        else if (!owns(t)) bt_tensor_clear(t);
-        else if (bt_dtype_is_object(t->dtype)) bt_tensor_empty(t);
-    }
-    pthread_mutex_lock(&plan->lock);
-    run->services = NULL;
-    run->next = plan->idle;
-    plan->idle = run;
-    pthread_mutex_unlock(&plan->lock);
-}
-
 /* ---- The run ------------------------------------------------------------------------------------------ */
 
 static void bind_feeds(bt_run *run, bt_tensor *const *in)
@@ -347,7 +194,7 @@ static berth_status bind_fetches(bt_run *run, bt_tensor *const *out, berth_error
         if (layout->fetch_first[i] == layout->fetch_first[i + 1]) continue;
         const bt_tensor *want = &layout->initial[plan->fetches[i]];
         bt_tensor none = {0}, *t = out[i];
-        bool fits = t && owns(t) && t->device == want->device && same_place(t, want->dtype, &want->shape);
+        bool fits = t && bt_run_owns(t) && t->device == want->device && same_place(t, want->dtype, &want->shape);
         if (t && !fits) {
             bt_tensor_clear(t);
             if (bt_tensor_init_on(want->device, t, want->dtype, &want->shape, error)) return error->status;
@@ -449,10 +296,11 @@ static berth_status deliver(bt_run *run, int i, bt_tensor *out, uint64_t take, b
     bt_tensor *t = &run->values[index];
     if (t->dead)
         return bt_fail(error, BERTH_BAD_INPUT, "a fetched tensor lies in a branch that was not taken");
-    bool fits = owns(out) && out->device == t->device && same_place(out, t->dtype, &t->shape) &&
+    bool fits = bt_run_owns(out) && out->device == t->device && same_place(out, t->dtype, &t->shape) &&
                 !bt_dtype_is_object(t->dtype) && out->buffer != t->buffer;
+    bool counted = t->buffer && t->buffer->on_device && !t->device && !plan->env.function; /* the caller's must not be */
     bool mine = run->layout->offset[index] == BT_DYNAMIC && t->buffer && slot->root == index &&
-                slot->kind == BT_SLOT_STEP && root->n_fetched == 1;
+                slot->kind == BT_SLOT_STEP && root->n_fetched == 1 && !counted;
     if (mine) { /* the buffers change hands, so that neither side allocates next time */
         bt_tensor old = *out;
         *out = *t;
@@ -465,7 +313,7 @@ static berth_status deliver(bt_run *run, int i, bt_tensor *out, uint64_t take, b
         return bt_tensor_transfer(out, t, error);
     }
     bt_tensor kept = {0};
-    if (bt_tensor_keep(&kept, t, error)) return error->status;
+    if (counted ? bt_tensor_copy(&kept, t, error) : bt_tensor_keep(&kept, t, error)) return error->status;
     bt_tensor_clear(out);
     *out = kept;
     return BERTH_OK;
@@ -538,14 +386,14 @@ berth_status bt_plan_run(bt_plan *plan, const bt_services *services, bt_tensor *
 {
     berth_status status = bt_plan_check_feeds(plan, in, error);
     if (status) return status;
-    bt_run *run = state_get(plan, in, error);
+    bt_run *run = bt_run_begin(plan, services, in, error);
     if (!run) return fail_with_feeds(plan, in, error);
     bt_services mine = *services;
     if (!mine.faults) mine.faults = &run->faults;
     run->services = &mine;
     status = run_once(run, in, out, take, error);
     if (mine.recorder && !plan->env.function) bt_recorder_drain(mine.recorder);
-    state_put(run);
+    bt_run_end(run, status != BERTH_DEVICE);
     return status;
 }
 
@@ -553,8 +401,8 @@ berth_status bt_plan_warm(bt_plan *plan, bt_tensor *const *in, berth_error *erro
 {
     berth_status status = bt_plan_check_feeds(plan, in, error);
     if (status) return status;
-    bt_run *run = state_get(plan, in, error);
+    bt_run *run = bt_run_begin(plan, NULL, in, error);
     if (!run) return fail_with_feeds(plan, in, error);
-    state_put(run);
+    bt_run_end(run, true);
     return BERTH_OK;
 }

@@ -48,8 +48,10 @@ berth_status bt_rehearsal_open(bt_rehearsal *r, const berth_session *s, berth_er
                                .sync = bt_cpu_ops.sync,
                                .compile = real->ops->compile ? no_compile : NULL,
                                .launch = real->ops->compile ? no_launch : NULL};
-        stand_ins[i].device =
-            (bt_device){.index = real->index, .ops = ops, .is_cpu_shaped = real->is_cpu_shaped};
+        stand_ins[i].device = (bt_device){.index = real->index,
+                                          .ops = ops,
+                                          .is_cpu_shaped = real->is_cpu_shaped,
+                                          .limit = real->limit ? INT64_MAX : 0};
         memcpy(stand_ins[i].device.name, real->name, sizeof real->name);
         r->places[i] = stand_ins[i].device.physical = &stand_ins[i].device;
         r->stores[i] = bt_store_new_estimate(&s->model->source, r->places[i]);

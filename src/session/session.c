@@ -160,9 +160,20 @@ bt_session_plan *bt_session_plan_for(berth_session *s, bt_placing *placing, cons
 
 /* ---- Initialisation ----------------------------------------------------------------------------------- */
 
+/* Other plans' idle states give way to a run that has no room. */
+static bool make_room(void *user)
+{
+    berth_session *s = user;
+    bool any = false;
+    pthread_mutex_lock(&s->lock);
+    for (bt_session_plan *p = s->plans; p; p = p->next) any |= bt_plan_trim(p->plan);
+    pthread_mutex_unlock(&s->lock);
+    return any;
+}
+
 static bt_services services_of(berth_session *s, const berth_run_options *options, bt_recorder *recorder)
 {
-    bt_services services = {.resources = s->resources, .recorder = recorder};
+    bt_services services = {.resources = s->resources, .recorder = recorder, .make_room = make_room, .user = s};
     if (options && options->size >= sizeof *options)
         services.cancel = options->cancel, services.max_iterations = options->max_iterations;
     return services;
@@ -199,6 +210,7 @@ static berth_status initialise(berth_session *s, bt_placing *placing, bt_recorde
                           .n_targets = (size_t)source->n_init_targets};
         bt_plan *plan = bt_session_make_plan(s, placing->parts[0], &names, &(bt_planning){0}, error);
         bt_services services = services_of(s, NULL, recorder);
+        services.make_room = NULL; /* the lock is held */
         for (size_t i = 0; i < n; i++) in[i] = &tensors[i].t;
         status = plan ? bt_plan_run(plan, &services, in, NULL, 0, error) : error->status;
         bt_plan_free(plan);

@@ -129,6 +129,15 @@ berth_status bt_tensor_init_on(bt_device *device, bt_tensor *t, berth_dtype dtyp
     return BERTH_OK;
 }
 
+berth_status bt_tensor_init_counted(bt_device *device, bt_tensor *t, berth_dtype dtype, const bt_shape *shape,
+                                    berth_error *error)
+{
+    if (!device->limit || bt_dtype_is_object(dtype)) return bt_tensor_init(t, dtype, shape, error);
+    berth_status status = bt_tensor_init_on(device, t, dtype, shape, error);
+    t->device = NULL;
+    return status;
+}
+
 berth_status bt_tensor_transfer(const bt_tensor *dst, const bt_tensor *src, berth_error *error)
 {
     size_t bytes = bt_tensor_bytes(src);

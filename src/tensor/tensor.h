@@ -96,6 +96,10 @@ void bt_object_free(bt_object *object);      /* drops a reference; NULL is legal
 berth_status bt_tensor_init(bt_tensor *t, berth_dtype dtype, const bt_shape *shape, berth_error *error);
 /* The same in a device's memory (numbers only); NULL: as above. */
 berth_status bt_tensor_init_on(bt_device *device, bt_tensor *t, berth_dtype dtype, const bt_shape *shape, berth_error *error);
+/* The same as bt_tensor_init, for a CPU that has a limit of its own: the bytes are counted there. Such a tensor must not outlive
+ * the device's registry: its buffer has on_device, though the data is the host's. */
+berth_status bt_tensor_init_counted(bt_device *device, bt_tensor *t, berth_dtype dtype, const bt_shape *shape,
+                                    berth_error *error);
 /* Copies src's bytes to dst, of the same size, wherever the two lie; done when it returns if dst is on the host. */
 berth_status bt_tensor_transfer(const bt_tensor *dst, const bt_tensor *src, berth_error *error);
 /* Drops the buffer and leaves *t empty (dtype 0). */
