@@ -192,7 +192,7 @@ class CommandLine(Case):
 
         text = self.put("config.pbtxt", """# a ConfigProto
             device_count { key: "CPU" value: 2 } intra_op_parallelism_threads: 1 allow_soft_placement: true
-            gpu_options { allow_growth: true visible_device_list: "0" per_process_gpu_memory_fraction: 0.5
+            gpu_options { allow_growth: true visible_device_list: "0"
                           experimental { virtual_devices { memory_limit_mb: [100, 200] } } }
             graph_options { rewrite_options { disable_meta_optimizer: true } }""")
         binary = self.put("config.bin", b"\n\x07\n\x03GPU\x10\x01\n\x07\n\x03CPU\x10\x02\x10\x012\x13 \x01*\x010J\x0c\n\n\n\x08"
@@ -204,10 +204,56 @@ class CommandLine(Case):
                                ("cannot be", "device_count { key: 'GPU' value: -2 }"),
                                ("cannot be", "intra_op_parallelism_threads: -1"),
                                ("memory_limit_mb", "gpu_options { experimental { virtual_devices { memory_limit_mb: -1 } } }"),
+                               ("allow_growth is set twice", "gpu_options { allow_growth: true allow_growth: false }"),
+                               ("limits of their own", "gpu_options { per_process_gpu_memory_fraction: 0.5 experimental "
+                                                       "{ virtual_devices { memory_limit_mb: 100 } } }"),
                                ("line 1", "allow_soft_placement: maybe"), ("ConfigProto", b"\x08\xff")]:
             path = self.put("bad.pbtxt", content)
             self.bad(1, ["bad.pbtxt", words], "devices", "--config", path)
         self.bad(1, "none.pbtxt", "devices", "--config", "none.pbtxt")
+
+    def gpus(self, *args, **env):
+        """Name and limit of each, where OpenCL's CPU counts as one."""
+        text = self.good("devices", "--json", *args, env={**os.environ, "BERTH_OPENCL": "cpu", **env})
+        return [(d["name"], d["memory_limit"]) for d in json.loads(text)["devices"] if "GPU" in d["name"]]
+
+    def test_gpus_are_configured(self):
+        if not self.gpus():
+            self.skipTest("no OpenCL device")
+        total = json.loads(self.good("devices", "--json", env={**os.environ, "BERTH_OPENCL": "cpu"}))["devices"][-1]["memory_total"]
+        one, split = [("/GPU:0", 0)], [("/GPU:0", 100 << 20), ("/GPU:1", 200 << 20)]
+        self.assertEqual(self.gpus("--visible-devices", "GPU=0"), one)
+        self.assertEqual(self.gpus("--visible-devices", "GPU=-1"), [])
+        self.assertEqual(self.gpus("--device-count", "GPU=0"), [])
+        self.assertEqual(self.gpus("--device-count", "GPU=1", "--memory-growth"), one)
+        self.assertEqual(self.gpus("--memory-limit", "GPU:0=64MiB"), [("/GPU:0", 64 << 20)])
+        self.assertEqual(self.gpus("--memory-fraction", "GPU:0=0.25"), [("/GPU:0", total // 4)])
+        self.assertEqual(self.gpus("--logical", "GPU:0=100MiB,200MiB"), split)
+        for visible, found in ("", []), ("-1", []), ("0", one), ("0,-1", one), ("7", []), ("none", []):
+            self.assertEqual(self.gpus(CUDA_VISIBLE_DEVICES=visible), found)
+        for growth in "true", "false":
+            self.assertEqual(self.gpus(TF_FORCE_GPU_ALLOW_GROWTH=growth), one)
+
+        def config(text, *args):
+            return self.gpus("--config", self.put("config.pbtxt", text), *args)
+
+        self.assertEqual(config("gpu_options { per_process_gpu_memory_fraction: 0.25 }"), [("/GPU:0", total // 4)])
+        self.assertEqual(config("gpu_options { per_process_gpu_memory_fraction: 0.25 }", "--memory-limit", "GPU:0=1MiB"),
+                         [("/GPU:0", 1 << 20)])
+        self.assertEqual(config("device_count { key: 'GPU' value: 0 }"), [])
+        self.assertEqual(config("gpu_options { visible_device_list: '0' allow_growth: true experimental "
+                                "{ virtual_devices { memory_limit_mb: [100, 200] } } }"), split)
+        self.assertEqual(config(b"2\x13 \x01*\x010J\x0c\n\n\n\x08\x00\x00\xc8B\x00\x00HC"), split)
+        bad = {**os.environ, "BERTH_OPENCL": "cpu"}
+        for status, words, *args in [
+                (2, "overlap", "--logical", "GPU:0=9TiB,1MiB"), (2, "overlap", "--logical", "GPU:0=%d,1" % total),
+                (2, "leaves nothing", "--memory-limit", "GPU:0=0"), (2, "1.5", "--memory-fraction", "GPU:0=1.5"),
+                (2, "of 0 is", "--memory-fraction", "GPU:0=0"), (2, "set already", "--memory-limit", "GPU:0=1", "--memory-limit", "/GPU:0=2"),
+                (2, "of their own", "--logical", "GPU:0=1MiB", "--memory-limit", "GPU:0=1MiB"),
+                (3, ["GPU 4", "there are 1"], "--visible-devices", "GPU=4"), (2, "twice", "--visible-devices", "GPU=0,0"),
+                (3, ["GPU:1", "not there"], "--memory-limit", "GPU:1=1MiB"),
+                (3, ["GPU 3", "visible"], "--config", self.put("list.pbtxt", "gpu_options { visible_device_list: '3' }"))]:
+            self.bad(status, words, "devices", *args, env=bad)
 
     def test_copies_between_logical_devices(self):
         def copies(*args):

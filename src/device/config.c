@@ -41,7 +41,7 @@ static bool parse_bytes(bt_str text, int64_t *bytes)
         const char *unit;
         int64_t factor;
     } units[] = {{"", 1},           {"B", 1},          {"kB", 1000},       {"MB", 1000000},      {"GB", 1000000000},
-                 {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}};
+                 {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {"TB", 1000000000000}, {"TiB", 1ll << 40}, {"T", 1ll << 40}};
     size_t digits = 0;
     while (digits < text.n && text.p[digits] >= '0' && text.p[digits] <= '9') digits++;
     bt_str unit = {text.p + digits, text.n - digits};

@@ -67,12 +67,24 @@ static berth_status read_virtual(reader *r, bt_str message)
     return r->error->status;
 }
 
+/* What can be said once: said twice it is a slip, whichever of the two would hold. */
+static berth_status check_once(reader *r, uint32_t field, uint32_t *seen)
+{
+    static const char *const names[] = {[1] = "per_process_gpu_memory_fraction", [4] = "allow_growth", [5] = "visible_device_list"};
+    const char *name = field < sizeof names / sizeof *names ? names[field] : NULL;
+    if (name && *seen >> field & 1) return bt_fail(r->error, BERTH_BAD_MODEL, "%s is set twice", name);
+    if (name) *seen |= 1u << field;
+    return BERTH_OK;
+}
+
 static berth_status read_gpu(reader *r, bt_str message)
 {
     bt_wire w = bt_wire_of(message);
+    uint32_t seen = 0;
     berth_status status = BERTH_OK;
     bt_config_proto *c = r->config;
     while (!status && bt_wire_next(&w)) {
+        status = check_once(r, w.field, &seen);
         if (w.field == 1) c->fraction = double_of(&w);
         if (w.field == 4) c->growth = bt_wire_uint(&w) != 0;
         if (w.field == 5) {
@@ -89,6 +101,9 @@ static berth_status read_gpu(reader *r, bt_str message)
     r->failed |= w.failed;
     if (!status && !(c->fraction >= 0 && c->fraction <= 1))
         status = bt_fail(r->error, BERTH_BAD_MODEL, "per_process_gpu_memory_fraction: %g is not from 0 to 1", c->fraction);
+    if (!status && c->fraction > 0 && c->n_logical)
+        status = bt_fail(r->error, BERTH_BAD_MODEL,
+                         "per_process_gpu_memory_fraction: virtual_devices have limits of their own");
     return status;
 }
 

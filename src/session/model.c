@@ -31,8 +31,8 @@ berth_context *berth_context_new(const berth_context_options *options, berth_err
     return context;
 }
 
-/* A default, which gives way to what was configured; GPUs that are not there are no matter of a file that serves many
- * machines. */
+/* A default, which gives way to what was configured. GPUs that are not there are no matter of a file that serves many machines,
+ * but for a list that names some where there are others. */
 static berth_status configure(berth_context *context, const char *device, const char *visible, int count,
                               int growth, double fraction, const char *logical, berth_error *error)
 {
@@ -40,7 +40,8 @@ static berth_status configure(berth_context *context, const char *device, const 
         sizeof options, device, visible, count, growth, -1, fraction > 0 ? fraction : -1, logical};
     berth_error why = {0};
     berth_status status = bt_registry_configure(context->registry, &options, true, &why);
-    if (!status || status == BERTH_DEVICE) return BERTH_OK;
+    bool is_absent = status == BERTH_DEVICE && !(visible && bt_registry_find(context->registry, "GPU", NULL));
+    if (!status || is_absent) return BERTH_OK;
     return bt_fail(error, status, "%s", why.message);
 }
 
