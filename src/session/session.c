@@ -166,7 +166,8 @@ static bool make_room(void *user)
     berth_session *s = user;
     bool any = false;
     pthread_mutex_lock(&s->lock);
-    for (bt_session_plan *p = s->plans; p; p = p->next) any |= bt_plan_trim(p->plan);
+    for (bt_session_plan *p = s->plans; p; p = p->next)
+        for (int k = 0; k < p->n_parts; k++) any |= bt_plan_trim(p->parts[k].plan);
     pthread_mutex_unlock(&s->lock);
     return any;
 }
