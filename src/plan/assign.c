@@ -47,6 +47,13 @@ static const char *refusal(bt_pass_context *x, const bt_node *node, const bt_fac
     return op->gpu_refuses ? op->gpu_refuses(node, in, node->n_inputs) : NULL;
 }
 
+/* Of its inputs it wants to know the shape alone, wherever they lie. */
+static bool reads_shape(const bt_node *node)
+{
+    return !strcmp(node->op, "Shape") || !strcmp(node->op, "ShapeN") || !strcmp(node->op, "Size") ||
+           !strcmp(node->op, "Rank");
+}
+
 /* Integers that only describe shapes, made of such: they stay on the host, where shapes are needed. */
 static bool is_metadata(bt_pass_context *x, const bt_node *node, const bool *on_host, const bt_fact *out,
                         int n_out)
@@ -55,9 +62,7 @@ static bool is_metadata(bt_pass_context *x, const bt_node *node, const bool *on_
     for (int i = 0; i < n_out; i++)
         if (out[i].dtype != BERTH_INT32 && out[i].dtype != BERTH_INT64 && out[i].dtype != BERTH_BOOL)
             return false;
-    if (!strcmp(node->op, "Shape") || !strcmp(node->op, "ShapeN") || !strcmp(node->op, "Size") ||
-        !strcmp(node->op, "Rank"))
-        return true;
+    if (reads_shape(node)) return true;
     for (int i = 0; i < node->n_inputs; i++) {
         const bt_node *from = &x->graph.nodes[node->inputs[i].node];
         if (strcmp(from->op, "Const") && !on_host[node->inputs[i].node]) return false;
@@ -214,7 +219,7 @@ berth_status bt_plan_add_copies(bt_pass_context *x, const bt_plan_env *env, int 
     if (!c.made) return bt_fail_memory(x->error);
     berth_status status = BERTH_OK;
     for (size_t i = 0; i < count; i++)
-        for (int j = 0; j < x->graph.nodes[i].n_inputs && !status; j++) {
+        for (int j = 0; j < x->graph.nodes[i].n_inputs && !status && !reads_shape(&x->graph.nodes[i]); j++) {
             bt_edge edge = x->graph.nodes[i].inputs[j];
             int to = input_place(&x->graph.nodes[i], j, bt_pass_fact(x, edge)->dtype);
             count_crossing(&c, edge, x->graph.nodes[i].place);

@@ -1,10 +1,11 @@
 /* The batch through a plan: small graphs whose rows can be computed apart, and are then the same over three devices as on
  * one; and such whose rows cannot, which are refused with the node that stands in the way. */
+#include "compact.h"
 #include "scene.h"
 
 enum { ROWS = 7, MOST = 4096 };
 
-/* Nodes "name Op input... {attribute:value ...};", T is float where nothing is said. There are: placeholders x [?,3,4],
+/* Nodes as compact.h has them. There are: placeholders x [?,3,4],
  * image [?,4,4,2], v [?], of floats, and i [?,2] of numbers 0..2; constants of floats w [4,5], k [3,3,2,2], t [3,4],
  * b4 [4], b2 [2], s []; and of integers n0 n1 n2 m1 []. y is fetched. why NULL: it is divided. */
 typedef struct row {
@@ -143,81 +144,6 @@ enum { N_ROWS = sizeof rows / sizeof *rows };
 
 /* ---- From rows to graphs ------------------------------------------------------------------------------ */
 
-static void add_number_list(bt_text *text, const char *field, const char *list)
-{
-    for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',')
-        bt_text_print(text, "%s: %.*s ", field, (int)strcspn(p, ","), p);
-}
-
-static void add_shape(bt_text *text, const char *list)
-{
-    bt_text_print(text, "{ ");
-    for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',')
-        bt_text_print(text, "dim { size: %.*s } ", (int)strcspn(p, ","), p);
-    bt_text_print(text, "} ");
-}
-
-/* Of a constant: {dtype:DT_INT32 shape:2,2 ints:...}; without a shape it is a vector. */
-static void add_value(bt_text *text, const char *type, const char *shape, const char *field, const char *list)
-{
-    char count[12];
-    int n = *list != 0;
-    for (const char *p = list; *p; p++) n += *p == ',';
-    snprintf(count, sizeof count, "%d", n);
-    bt_text_print(text, "attr { key: 'value' value { tensor { dtype: %s tensor_shape ", type);
-    add_shape(text, shape ? shape : count);
-    add_number_list(text, field, list);
-    bt_text_print(text, "} } } ");
-}
-
-static void add_attr(bt_text *text, const char *key, const char *value)
-{
-    bt_text_print(text, "attr { key: '%s' value { ", key);
-    bool is_list = strchr(value, ',') && value[strspn(value, "0123456789,-")] == 0;
-    if (!strncmp(value, "DT_", 3)) bt_text_print(text, "type: %s", value);
-    else if (!strcmp(value, "true") || !strcmp(value, "false")) bt_text_print(text, "b: %s", value);
-    else if (is_list)
-        bt_text_print(text, "list { "), add_number_list(text, "i", value), bt_text_print(text, "}");
-    else if (value[strspn(value, "0123456789-")] == 0) bt_text_print(text, "i: %s", value);
-    else bt_text_print(text, "s: '%s'", value);
-    bt_text_print(text, " } } ");
-}
-
-static void add_attrs(bt_text *text, char *p, bool is_const)
-{
-    const char *type = NULL, *shape = NULL;
-    bool has_type = is_const;
-    for (char *pair = strtok(p, " "); pair; pair = strtok(NULL, " ")) {
-        char *value = strchr(pair, ':');
-        *value++ = 0;
-        has_type |= !strcmp(pair, "T");
-        if (is_const && !strcmp(pair, "dtype")) type = value;
-        if (is_const && !strcmp(pair, "shape")) shape = value;
-        else if (!strcmp(pair, "ints")) add_value(text, type, shape, "int_val", value);
-        else if (!strcmp(pair, "floats")) add_value(text, type, shape, "float_val", value);
-        else add_attr(text, pair, value);
-    }
-    if (!has_type) bt_text_print(text, "%s", TRIAL_FLOAT);
-}
-
-static void add_nodes(bt_text *text, const char *nodes)
-{
-    char line[MOST];
-    for (const char *p = nodes; *p; p += strcspn(p, ";"), p += *p == ';') {
-        snprintf(line, sizeof line, "%.*s", (int)strcspn(p, ";"), p);
-        char name[32], op[48], *attrs = strchr(line, '{'), *words = line;
-        int used;
-        if (attrs) *attrs++ = 0, attrs[strcspn(attrs, "}")] = 0;
-        if (sscanf(words, " %31s %47s%n", name, op, &used) != 2) continue;
-        bt_text_print(text, "node { name: '%s' op: '%s' ", name, op);
-        for (words += used; sscanf(words, " %47s%n", name, &used) == 1; words += used)
-            bt_text_print(text, "input: '%s' ", name);
-        char none[1] = "";
-        add_attrs(text, attrs ? attrs : none, !strcmp(op, "Const"));
-        bt_text_print(text, "}\n");
-    }
-}
-
 static const struct {
     const char *name, *shape;
     berth_dtype dtype;
@@ -238,17 +164,17 @@ static bool write_row(trial *t, const row *r)
                       "node { name: '%s' op: 'Placeholder' attr { key: 'dtype' value { type: %s } } attr { "
                       "key: 'shape' value { shape ",
                       inputs[i].name, inputs[i].dtype == BERTH_FLOAT ? "DT_FLOAT" : "DT_INT32");
-        add_shape(&text, inputs[i].shape);
+        compact_shape(&text, inputs[i].shape);
         bt_text_print(&text, "} } }\n");
     }
     trial_const(&text, "w", 4, 5, values), trial_const(&text, "t", 3, 4, values);
     trial_const(&text, "b4", 0, 4, values), trial_const(&text, "b2", 0, 2, values);
     trial_const(&text, "k36", 0, 36, values);
-    add_nodes(&text, "kp Const {dtype:DT_INT32 ints:3,3,2,2}; k Reshape k36 kp; s Const {dtype:DT_FLOAT "
-                     "shape: floats:0.25}; "
-                     "n0 Const {dtype:DT_INT32 shape: ints:0}; n1 Const {dtype:DT_INT32 shape: ints:1}; "
-                     "n2 Const {dtype:DT_INT32 shape: ints:2}; m1 Const {dtype:DT_INT32 shape: ints:-1}");
-    add_nodes(&text, r->nodes);
+    compact_nodes(&text, "kp Const {dtype:DT_INT32 ints:3,3,2,2}; k Reshape k36 kp; s Const {dtype:DT_FLOAT "
+                         "shape: floats:0.25}; "
+                         "n0 Const {dtype:DT_INT32 shape: ints:0}; n1 Const {dtype:DT_INT32 shape: ints:1}; "
+                         "n2 Const {dtype:DT_INT32 shape: ints:2}; m1 Const {dtype:DT_INT32 shape: ints:-1}");
+    compact_nodes(&text, r->nodes);
     bool ok = trial_write(t, text.p);
     bt_text_free(&text);
     return ok;
