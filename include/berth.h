@@ -246,6 +246,42 @@ BERTH_API bool berth_model_op(const berth_model *model, size_t index, const char
 /* Bytes of all constants and variables. */
 BERTH_API int64_t berth_model_weight_bytes(const berth_model *model);
 
+/* What berth_model_transform does. Nothing but what is asked for, and this: what no output needs is left out, and calls of
+ * functions are replaced by their nodes where that changes nothing. */
+typedef struct berth_transform_options {
+    size_t size;
+    const char *signature;      /* the one to keep; NULL: all, or with `outputs` as for berth_model_input */
+    const char *const *outputs; /* tensors to keep as the only outputs: names in the graph ("scope/y:0") */
+    size_t n_outputs;
+    const berth_spec *shapes;   /* shapes to give inputs: name, rank and dims are read; each must fit what the model says */
+    size_t n_shapes;
+    bool clear_devices;  /* no device strings and no colocation */
+    bool strip_training; /* no dropout, no assertions and checks of numbers, no summaries and printing; an unused placeholder
+                            with a default, and a placeholder that says whether this is training, is a constant */
+    bool freeze;         /* variables that nothing writes are constants */
+    bool cpu;            /* ops that TensorFlow has for a GPU alone are replaced: images in NHWC, cuDNN's recurrent networks as
+                            plain ops, fused ops as what they are made of */
+} berth_transform_options;
+
+BERTH_API void berth_transform_options_init(berth_transform_options *options);
+/* A changed copy of the model, which is left as it is and kept alive by the copy. The copy can be run, transformed and saved.
+ * Its weights are those of the model: they are not copied. BERTH_NOT_FOUND: no such signature, tensor or input.
+ * BERTH_BAD_ARGUMENT: a shape that does not fit. BERTH_UNSUPPORTED: the graph has an op that berth lacks, or one that
+ * `cpu` cannot replace. */
+BERTH_API berth_model *berth_model_transform(berth_model *model, const berth_transform_options *options, berth_error *error);
+/* What the transformation changed, counted, in the order in which it happened: "variables made constants", 12. Index from 0;
+ * false past the end, and for a model that was loaded. The text is constant. */
+BERTH_API bool berth_model_change(const berth_model *model, size_t index, const char **what, size_t *count);
+
+/* Writes the model: "graphdef" a frozen GraphDef, "pbtxt" the same as text, "savedmodel" a SavedModel folder with its
+ * signatures, variables and assets; NULL: as the path ends, .pb, .pbtxt, or anything else.
+ * A GraphDef has the inputs and outputs of one signature (serving_default, or the only one) as a Placeholder and an Identity
+ * each, named by their keys; of a model without signatures, under their own names. Its variables are made constants.
+ * The path has the new content, or what was there before: a file is replaced, a folder must be new or empty.
+ * BERTH_BAD_ARGUMENT: the path cannot be written, or the format is none. BERTH_UNSUPPORTED: what the format cannot hold (more
+ * than 2 GiB in a message; a GraphDef with variables that are written). */
+BERTH_API berth_status berth_model_save(berth_model *model, const char *path, const char *format, berth_error *error);
+
 /* ---- Ops of your own ---------------------------------------------------------------------------------- */
 
 /* An op that a graph names and this build lacks can come from the program itself (berth_op_register) or from a shared

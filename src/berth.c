@@ -3,7 +3,8 @@
 #include <stdatomic.h>
 
 #include "base/log.h"
-#include "session/model.h"
+#include "pass/portable.h"
+#include "session/transform.h"
 
 #include "simd/simd.h"
 
@@ -39,6 +40,10 @@ void berth_session_options_init(berth_session_options *options)
 void berth_run_options_init(berth_run_options *options)
 {
     *options = (berth_run_options){.size = sizeof *options};
+}
+void berth_transform_options_init(berth_transform_options *options)
+{
+    *options = (berth_transform_options){.size = sizeof *options};
 }
 
 void berth_device_options_init(berth_device_options *options)
@@ -303,4 +308,26 @@ bool berth_model_op(const berth_model *model, size_t index, const char **op, siz
     for (size_t i = 0; counts && counts[i].op; i++)
         if (i == index) return *op = counts[i].op, *count = counts[i].count, true;
     return false;
+}
+
+berth_model *berth_model_transform(berth_model *model, const berth_transform_options *options, berth_error *error)
+{
+    berth_error own;
+    if (!error) error = &own;
+    bt_error_clear(error);
+    return bt_model_transform(model, options && options->size >= sizeof *options ? options : NULL, false, error);
+}
+
+bool berth_model_change(const berth_model *model, size_t index, const char **what, size_t *count)
+{
+    if (index >= model->n_changes) return false;
+    return *what = model->changes[index].what, *count = model->changes[index].n, true;
+}
+
+berth_status berth_model_save(berth_model *model, const char *path, const char *format, berth_error *error)
+{
+    berth_error own;
+    if (!error) error = &own;
+    bt_error_clear(error);
+    return bt_model_save(model, path, format, error);
 }

@@ -125,7 +125,7 @@ bt_str bt_wire_field(bt_str message, uint32_t field, bool *failed)
 
 /* ---- Writing ---- */
 
-static void put_varint(bt_text *out, uint64_t value)
+void bt_wire_put_varint(bt_text *out, uint64_t value)
 {
     char bytes[10];
     size_t n = 0;
@@ -134,7 +134,7 @@ static void put_varint(bt_text *out, uint64_t value)
     bt_text_add(out, bytes, n);
 }
 
-static void put_fixed(bt_text *out, uint64_t value, size_t n)
+void bt_wire_put_number(bt_text *out, uint64_t value, size_t n)
 {
     char bytes[8];
     for (size_t i = 0; i < n; i++) bytes[i] = (char)(value >> (8 * i));
@@ -143,31 +143,36 @@ static void put_fixed(bt_text *out, uint64_t value, size_t n)
 
 static void put_tag(bt_text *out, uint32_t field, bt_wire_type type)
 {
-    put_varint(out, (uint64_t)field << 3 | type);
+    bt_wire_put_varint(out, (uint64_t)field << 3 | type);
 }
 
 void bt_wire_put_uint(bt_text *out, uint32_t field, uint64_t value)
 {
     put_tag(out, field, BT_WIRE_VARINT);
-    put_varint(out, value);
+    bt_wire_put_varint(out, value);
 }
 
 void bt_wire_put_fixed32(bt_text *out, uint32_t field, uint32_t value)
 {
     put_tag(out, field, BT_WIRE_FIXED32);
-    put_fixed(out, value, 4);
+    bt_wire_put_number(out, value, 4);
 }
 
 void bt_wire_put_fixed64(bt_text *out, uint32_t field, uint64_t value)
 {
     put_tag(out, field, BT_WIRE_FIXED64);
-    put_fixed(out, value, 8);
+    bt_wire_put_number(out, value, 8);
+}
+
+void bt_wire_put_length(bt_text *out, uint32_t field, size_t n)
+{
+    put_tag(out, field, BT_WIRE_BYTES);
+    bt_wire_put_varint(out, n);
 }
 
 void bt_wire_put_bytes(bt_text *out, uint32_t field, bt_str bytes)
 {
-    put_tag(out, field, BT_WIRE_BYTES);
-    put_varint(out, bytes.n);
+    bt_wire_put_length(out, field, bytes.n);
     bt_text_add(out, bytes.p, bytes.n);
 }
 
@@ -181,10 +186,10 @@ size_t bt_wire_begin(bt_text *out, uint32_t field)
     return out->n;
 }
 
-void bt_wire_end(bt_text *out, size_t begin)
+void bt_wire_end_before(bt_text *out, size_t begin, size_t behind)
 {
     if (out->failed) return;
-    size_t n = out->n - begin;
+    size_t n = out->n - begin + behind;
     char *length = out->p + begin - LENGTH_BYTES;
     if (n >> 35) out->failed = true;
     for (int i = 0; i < LENGTH_BYTES; i++, n >>= 7)

@@ -1,6 +1,6 @@
 /* Protobuf's wire encoding: a bounded reader that copies nothing, and a small writer. Knows no message: those who
  * read one loop over its fields. To read next: ../format/graphdef.c (messages read), ../format/pbtxt.c (messages
- * written). */
+ * written by a table), ../format/graphdef_write.c (by hand). */
 #ifndef BT_WIRE_H
 #define BT_WIRE_H
 
@@ -53,7 +53,14 @@ void bt_wire_put_uint(bt_text *out, uint32_t field, uint64_t value);
 void bt_wire_put_fixed32(bt_text *out, uint32_t field, uint32_t value);
 void bt_wire_put_fixed64(bt_text *out, uint32_t field, uint64_t value);
 void bt_wire_put_bytes(bt_text *out, uint32_t field, bt_str bytes);
+/* The head of a field of bytes, n of which are added behind it by other means. */
+void bt_wire_put_length(bt_text *out, uint32_t field, size_t n);
 size_t bt_wire_begin(bt_text *out, uint32_t field);
-void bt_wire_end(bt_text *out, size_t begin);
+/* behind: bytes of the message that will be added behind all that *out holds, by other means. */
+void bt_wire_end_before(bt_text *out, size_t begin, size_t behind);
+static inline void bt_wire_end(bt_text *out, size_t begin) { bt_wire_end_before(out, begin, 0); }
+/* Bare numbers, as packed fields have them: a varint; n bytes, little-endian. */
+void bt_wire_put_varint(bt_text *out, uint64_t value);
+void bt_wire_put_number(bt_text *out, uint64_t value, size_t n);
 
 #endif

@@ -66,13 +66,16 @@ static berth_status read_signature(bt_loader *l, bt_function *f, bt_str message)
     f->arg_names = bt_arena_array(arena_of(l), const char *, n_args);
     f->results = bt_arena_array(arena_of(l), bt_edge, n_results);
     f->result_names = bt_arena_array(arena_of(l), const char *, n_results);
-    if (!f->args || !f->arg_names || !f->results || !f->result_names) return bt_fail_memory(l->error);
+    f->result_types = bt_arena_array(arena_of(l), berth_dtype, n_results);
+    if (!f->args || !f->arg_names || !f->results || !f->result_names || !f->result_types)
+        return bt_fail_memory(l->error);
     bt_wire w = bt_wire_of(message);
     while (bt_wire_next(&w)) {
-        berth_dtype type;
         if (w.field == 2 && add_arg(l, f, bt_wire_bytes(&w))) return l->error->status;
-        if (w.field == 3 && read_arg(l, bt_wire_bytes(&w), &f->result_names[f->n_results++], &type))
-            return l->error->status;
+        if (w.field == 3) {
+            int i = f->n_results++;
+            if (read_arg(l, bt_wire_bytes(&w), &f->result_names[i], &f->result_types[i])) return l->error->status;
+        }
         if (w.field == 17) f->is_stateful = bt_wire_uint(&w) != 0;
     }
     return w.failed ? DAMAGED(l->error, "damaged signature") : BERTH_OK;

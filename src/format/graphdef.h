@@ -32,6 +32,15 @@ berth_status bt_graphdef_read(bt_str message, bt_source *source, berth_error *er
 /* Adds the nodes that fill tables to source->init_targets: for graphs that name no initialiser themselves. */
 berth_status bt_graphdef_find_init(bt_source *source, berth_error *error);
 
+/* TensorProto has a field for each kind of number beside tensor_content: where the values of a dtype stand. */
+typedef struct bt_number_field {
+    uint32_t types; /* that use it */
+    uint32_t field;
+    bt_wire_type wire;
+} bt_number_field;
+
+const bt_number_field *bt_number_field_of(berth_dtype dtype); /* NULL: none */
+
 /* AttrValue into *attr, whose name is set already. */
 berth_status bt_attr_read(bt_loader *loader, bt_str message, bt_attr *attr);
 /* Which attribute must be of which kind, by its name; false when out of memory. */

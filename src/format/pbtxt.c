@@ -9,153 +9,11 @@
 
 #include "format/format.h"
 #include "format/graphdef.h"
+#include "format/pbtxt_schema.h"
 
-/* ---- What the messages hold --------------------------------------------------------------------------- */
-
-typedef enum kind {
-    SKIP, /* anything */
-    TEXT,
-    INT,
-    BOOL,
-    FLOAT,
-    DOUBLE,
-    TYPE,  /* DataType */
-    GRAPH, /* from here on: a message */
-    LIBRARY,
-    FUNCTION,
-    SIGNATURE,
-    ARG,
-    CALL, /* NameAttrList */
-    TEXT_ENTRY,
-    ATTR_ENTRY,
-    ARG_ATTRS_ENTRY,
-    ARG_ATTRS,
-    VERSIONS,
-    NODE,
-    ATTR,
-    LIST,
-    SHAPE,
-    DIM,
-    TENSOR,
-    SAVED_MODEL,
-    META_GRAPH,
-    META_INFO,
-    SAVER,
-    COLLECTION_ENTRY,
-    COLLECTION,
-    VALUES,
-    SIGNATURE_ENTRY,
-    SIGNATURE_DEF,
-    INFO_ENTRY,
-    INFO,
-    ASSET,
-    CONFIG,
-    COUNT_ENTRY,
-    GPU_OPTIONS,
-    GPU_EXPERIMENTAL,
-    VIRTUAL_DEVICES,
-} kind;
-
-typedef struct field {
-    const char *name;
-    uint8_t number;
-    uint8_t kind;
-} field;
-
-#define FIELDS(...)        \
-    (const field[])        \
-    {                      \
-        __VA_ARGS__, { 0 } \
-    }
-
-static const field *const messages[] = {
-    [GRAPH] = FIELDS({"node", 1, NODE}, {"library", 2, LIBRARY}, {"version", 3, INT},
-                     {"versions", 4, VERSIONS}, {"debug_info", 5, SKIP}),
-    [LIBRARY] = FIELDS({"function", 1, FUNCTION}, {"gradient", 2, SKIP}, {"registered_gradients", 3, SKIP}),
-    [FUNCTION] = FIELDS({"signature", 1, SIGNATURE}, {"node_def", 3, NODE}, {"ret", 4, TEXT_ENTRY},
-                        {"attr", 5, ATTR_ENTRY}, {"control_ret", 6, TEXT_ENTRY},
-                        {"arg_attr", 7, ARG_ATTRS_ENTRY}, {"resource_arg_unique_id", 8, SKIP}),
-    [SIGNATURE] = FIELDS({"name", 1, TEXT}, {"input_arg", 2, ARG}, {"output_arg", 3, ARG}, {"attr", 4, SKIP},
-                         {"summary", 5, TEXT}, {"description", 6, TEXT}, {"deprecation", 8, SKIP},
-                         {"is_aggregate", 16, BOOL}, {"is_stateful", 17, BOOL}, {"is_commutative", 18, BOOL},
-                         {"allows_uninitialized_input", 19, BOOL}, {"control_output", 20, TEXT},
-                         {"is_distributed_communication", 21, BOOL}),
-    [ARG] = FIELDS({"name", 1, TEXT}, {"description", 2, TEXT}, {"type", 3, TYPE}, {"type_attr", 4, TEXT},
-                   {"number_attr", 5, TEXT}, {"type_list_attr", 6, TEXT}, {"handle_data", 7, SKIP},
-                   {"is_ref", 16, BOOL}, {"experimental_full_type", 17, SKIP}),
-    [CALL] = FIELDS({"name", 1, TEXT}, {"attr", 2, ATTR_ENTRY}),
-    [TEXT_ENTRY] = FIELDS({"key", 1, TEXT}, {"value", 2, TEXT}),
-    [ATTR_ENTRY] = FIELDS({"key", 1, TEXT}, {"value", 2, ATTR}),
-    [ARG_ATTRS_ENTRY] = FIELDS({"key", 1, INT}, {"value", 2, ARG_ATTRS}),
-    [ARG_ATTRS] = FIELDS({"attr", 1, ATTR_ENTRY}),
-    [VERSIONS] = FIELDS({"producer", 1, INT}, {"min_consumer", 2, INT}, {"bad_consumers", 3, INT}),
-    [NODE] =
-        FIELDS({"name", 1, TEXT}, {"op", 2, TEXT}, {"input", 3, TEXT}, {"device", 4, TEXT},
-               {"attr", 5, ATTR_ENTRY}, {"experimental_debug_info", 6, SKIP}, {"experimental_type", 7, SKIP}),
-    [ATTR] = FIELDS({"list", 1, LIST}, {"s", 2, TEXT}, {"i", 3, INT}, {"f", 4, FLOAT}, {"b", 5, BOOL},
-                    {"type", 6, TYPE}, {"shape", 7, SHAPE}, {"tensor", 8, TENSOR}, {"placeholder", 9, TEXT},
-                    {"func", 10, CALL}),
-    [LIST] = FIELDS({"s", 2, TEXT}, {"i", 3, INT}, {"f", 4, FLOAT}, {"b", 5, BOOL}, {"type", 6, TYPE},
-                    {"shape", 7, SHAPE}, {"tensor", 8, TENSOR}, {"func", 9, CALL}),
-    [SHAPE] = FIELDS({"dim", 2, DIM}, {"unknown_rank", 3, BOOL}),
-    [DIM] = FIELDS({"size", 1, INT}, {"name", 2, TEXT}),
-    [TENSOR] = FIELDS({"dtype", 1, TYPE}, {"tensor_shape", 2, SHAPE}, {"version_number", 3, INT},
-                      {"tensor_content", 4, TEXT}, {"float_val", 5, FLOAT}, {"double_val", 6, DOUBLE},
-                      {"int_val", 7, INT}, {"string_val", 8, TEXT}, {"scomplex_val", 9, FLOAT},
-                      {"int64_val", 10, INT}, {"bool_val", 11, BOOL}, {"dcomplex_val", 12, DOUBLE},
-                      {"half_val", 13, INT}, {"resource_handle_val", 14, SKIP}, {"variant_val", 15, SKIP},
-                      {"uint32_val", 16, INT}, {"uint64_val", 17, INT}, {"float8_val", 18, TEXT}),
-    [SAVED_MODEL] = FIELDS({"saved_model_schema_version", 1, INT}, {"meta_graphs", 2, META_GRAPH}),
-    [META_GRAPH] = FIELDS({"meta_info_def", 1, META_INFO}, {"graph_def", 2, GRAPH}, {"saver_def", 3, SAVER},
-                          {"collection_def", 4, COLLECTION_ENTRY}, {"signature_def", 5, SIGNATURE_ENTRY},
-                          {"asset_file_def", 6, ASSET}, {"object_graph_def", 7, SKIP}),
-    [META_INFO] =
-        FIELDS({"meta_graph_version", 1, TEXT}, {"stripped_op_list", 2, SKIP}, {"any_info", 3, SKIP},
-               {"tags", 4, TEXT}, {"tensorflow_version", 5, TEXT}, {"tensorflow_git_version", 6, TEXT},
-               {"stripped_default_attrs", 7, BOOL}, {"function_aliases", 8, SKIP}),
-    [SAVER] = FIELDS({"filename_tensor_name", 1, TEXT}, {"save_tensor_name", 2, TEXT},
-                     {"restore_op_name", 3, TEXT}, {"max_to_keep", 4, INT}, {"sharded", 5, BOOL},
-                     {"keep_checkpoint_every_n_hours", 6, FLOAT}, {"version", 7, SKIP}),
-    [COLLECTION_ENTRY] = FIELDS({"key", 1, TEXT}, {"value", 2, COLLECTION}),
-    [COLLECTION] = FIELDS({"node_list", 1, VALUES}, {"bytes_list", 2, VALUES}, {"int64_list", 3, SKIP},
-                          {"float_list", 4, SKIP}, {"any_list", 5, SKIP}),
-    [VALUES] = FIELDS({"value", 1, TEXT}),
-    [SIGNATURE_ENTRY] = FIELDS({"key", 1, TEXT}, {"value", 2, SIGNATURE_DEF}),
-    [SIGNATURE_DEF] = FIELDS({"inputs", 1, INFO_ENTRY}, {"outputs", 2, INFO_ENTRY}, {"method_name", 3, TEXT},
-                             {"defaults", 4, SKIP}),
-    [INFO_ENTRY] = FIELDS({"key", 1, TEXT}, {"value", 2, INFO}),
-    [INFO] = FIELDS({"name", 1, TEXT}, {"dtype", 2, TYPE}, {"tensor_shape", 3, SHAPE},
-                    {"coo_sparse", 4, SKIP}, {"composite_tensor", 5, SKIP}),
-    [ASSET] = FIELDS({"tensor_info", 1, INFO}, {"filename", 2, TEXT}),
-    [CONFIG] = FIELDS({"device_count", 1, COUNT_ENTRY}, {"intra_op_parallelism_threads", 2, INT},
-                      {"placement_period", 3, INT}, {"device_filters", 4, TEXT},
-                      {"inter_op_parallelism_threads", 5, INT}, {"gpu_options", 6, GPU_OPTIONS},
-                      {"allow_soft_placement", 7, BOOL}, {"log_device_placement", 8, BOOL},
-                      {"use_per_session_threads", 9, BOOL}, {"graph_options", 10, SKIP},
-                      {"operation_timeout_in_ms", 11, INT}, {"session_inter_op_thread_pool", 12, SKIP},
-                      {"rpc_options", 13, SKIP}, {"cluster_def", 14, SKIP}, {"isolate_session_state", 15, BOOL},
-                      {"experimental", 16, SKIP}, {"share_cluster_devices_in_session", 17, BOOL},
-                      {"pluggable_device_options", 18, SKIP}),
-    [COUNT_ENTRY] = FIELDS({"key", 1, TEXT}, {"value", 2, INT}),
-    [GPU_OPTIONS] = FIELDS({"per_process_gpu_memory_fraction", 1, DOUBLE}, {"allocator_type", 2, TEXT},
-                           {"deferred_deletion_bytes", 3, INT}, {"allow_growth", 4, BOOL},
-                           {"visible_device_list", 5, TEXT}, {"polling_active_delay_usecs", 6, INT},
-                           {"polling_inactive_delay_msecs", 7, INT}, {"force_gpu_compatible", 8, BOOL},
-                           {"experimental", 9, GPU_EXPERIMENTAL}),
-    [GPU_EXPERIMENTAL] =
-        FIELDS({"virtual_devices", 1, VIRTUAL_DEVICES}, {"use_unified_memory", 2, BOOL},
-               {"num_dev_to_dev_copy_streams", 3, INT}, {"collective_ring_order", 4, TEXT},
-               {"timestamped_allocator", 5, BOOL}, {"kernel_tracker_max_interval", 7, INT},
-               {"kernel_tracker_max_bytes", 8, INT}, {"kernel_tracker_max_pending", 9, INT},
-               {"internal_fragmentation_fraction", 10, DOUBLE}, {"use_cuda_malloc_async", 11, BOOL},
-               {"disallow_retry_on_allocation_failure", 12, BOOL}, {"gpu_host_mem_limit_in_mb", 13, FLOAT}),
-    [VIRTUAL_DEVICES] =
-        FIELDS({"memory_limit_mb", 1, FLOAT}, {"priority", 2, INT}, {"device_ordinal", 3, INT}),
-};
-
-static kind root_of(bt_pbtxt_message message)
+static bt_txt_kind root_of(bt_pbtxt_message message)
 {
-    static const kind roots[] = {[BT_PBTXT_GRAPH] = GRAPH, [BT_PBTXT_SAVED_MODEL] = SAVED_MODEL, [BT_PBTXT_CONFIG] = CONFIG};
+    static const bt_txt_kind roots[] = {[BT_PBTXT_GRAPH] = TXT_GRAPH, [BT_PBTXT_SAVED_MODEL] = TXT_SAVED_MODEL, [BT_PBTXT_CONFIG] = TXT_CONFIG};
     return roots[message];
 }
 
@@ -353,30 +211,30 @@ static bool word_type(bt_str word, uint64_t *out)
     return *out || bt_str_is(word, "DT_INVALID");
 }
 
-static berth_status parse_number(parser *x, const field *f)
+static berth_status parse_number(parser *x, const bt_txt_field *f)
 {
     double d;
     float narrow;
     uint64_t bits = 0;
     uint32_t word_bits;
     bt_str word = take_word(x);
-    switch ((kind)f->kind) {
-    case SKIP: return word.n ? BERTH_OK : wrong(x, "a value should stand here");
-    case FLOAT:
+    switch ((bt_txt_kind)f->kind) {
+    case TXT_SKIP: return word.n ? BERTH_OK : wrong(x, "a value should stand here");
+    case TXT_FLOAT:
         if (!word_double(x, word, &d)) return wrong(x, "a number should stand here");
         narrow = (float)d;
         memcpy(&word_bits, &narrow, 4);
         bt_wire_put_fixed32(x->out, f->number, word_bits);
         return BERTH_OK;
-    case DOUBLE:
+    case TXT_DOUBLE:
         if (!word_double(x, word, &d)) return wrong(x, "a number should stand here");
         memcpy(&bits, &d, 8);
         bt_wire_put_fixed64(x->out, f->number, bits);
         return BERTH_OK;
-    case BOOL:
+    case TXT_BOOL:
         if (!word_bool(word, &bits)) return wrong(x, "true or false should stand here");
         break;
-    case TYPE:
+    case TXT_TYPE:
         if (!word_type(word, &bits)) return wrong(x, "the name of a type (DT_FLOAT, ...) should stand here");
         break;
     default:
@@ -388,40 +246,40 @@ static berth_status parse_number(parser *x, const field *f)
 
 /* ---- Messages ----------------------------------------------------------------------------------------- */
 
-static berth_status parse_fields(parser *x, kind message, char closing);
+static berth_status parse_fields(parser *x, bt_txt_kind message, char closing);
 
-static berth_status parse_value(parser *x, const field *f)
+static berth_status parse_value(parser *x, const bt_txt_field *f)
 {
     bool braces = take(x, '{');
     if (braces || take(x, '<')) {
-        bool keep = f->kind >= GRAPH;
-        if (!keep && f->kind != SKIP) return wrong(x, "a plain value should stand here");
+        bool keep = f->kind >= TXT_GRAPH;
+        if (!keep && f->kind != TXT_SKIP) return wrong(x, "a plain value should stand here");
         if (x->depth == DEPTH_LIMIT) return wrong(x, "messages are nested too deep");
         x->depth++;
         size_t begin = keep ? bt_wire_begin(x->out, f->number) : 0;
-        if (parse_fields(x, (kind)f->kind, braces ? '}' : '>')) return x->error->status;
+        if (parse_fields(x, (bt_txt_kind)f->kind, braces ? '}' : '>')) return x->error->status;
         if (keep) bt_wire_end(x->out, begin);
         x->depth--;
         return BERTH_OK;
     }
-    if (f->kind >= GRAPH) return wrong(x, "a message in braces should stand here");
-    if (f->kind == TEXT || (f->kind == SKIP && at_quote(x))) return parse_text(x, f->number, f->kind == TEXT);
+    if (f->kind >= TXT_GRAPH) return wrong(x, "a message in braces should stand here");
+    if (f->kind == TXT_TEXT || (f->kind == TXT_SKIP && at_quote(x))) return parse_text(x, f->number, f->kind == TXT_TEXT);
     return parse_number(x, f);
 }
 
 /* The name of a field, or of an extension in brackets, which only skipped parts may hold. */
-static const field *parse_name(parser *x, kind message)
+static const bt_txt_field *parse_name(parser *x, bt_txt_kind message)
 {
-    static const field skipped = {"", 0, SKIP};
-    if (message == SKIP && take(x, '[')) {
+    static const bt_txt_field skipped = {"", 0, TXT_SKIP};
+    if (message == TXT_SKIP && take(x, '[')) {
         while (x->p < x->end && *x->p != ']' && *x->p != '\n') x->p++;
         if (!take(x, ']')) return wrong(x, "a name in brackets without its end"), NULL;
         return &skipped;
     }
     bt_str word = take_word(x);
     if (word.n == 0) return wrong(x, "the name of a field should stand here"), NULL;
-    if (message == SKIP) return &skipped;
-    for (const field *f = messages[message]; f->name; f++)
+    if (message == TXT_SKIP) return &skipped;
+    for (const bt_txt_field *f = bt_txt_messages[message]; f->name; f++)
         if (bt_str_is(word, f->name)) return f;
     char text[100];
     snprintf(text, sizeof text, "unknown field '%.*s'", (int)(word.n < 64 ? word.n : 64), word.p);
@@ -429,16 +287,16 @@ static const field *parse_name(parser *x, kind message)
 }
 
 /* name: value, name { ... }, name: [value, ...] up to the closing character; 0 is the end of the text. */
-static berth_status parse_fields(parser *x, kind message, char closing)
+static berth_status parse_fields(parser *x, bt_txt_kind message, char closing)
 {
     for (;;) {
         skip_space(x);
         if (x->p == x->end) return closing ? wrong(x, "the text ends inside a message") : BERTH_OK;
         if (closing && take(x, closing)) return BERTH_OK;
-        const field *f = parse_name(x, message);
+        const bt_txt_field *f = parse_name(x, message);
         if (!f) return x->error->status;
         bool colon = take(x, ':');
-        if (!colon && f->kind != SKIP && f->kind < GRAPH) return wrong(x, "a colon should stand here");
+        if (!colon && f->kind != TXT_SKIP && f->kind < TXT_GRAPH) return wrong(x, "a colon should stand here");
         if (take(x, '[')) {
             while (!take(x, ']')) {
                 if (parse_value(x, f)) return x->error->status;
@@ -459,7 +317,7 @@ bool bt_pbtxt_sniff(bt_str text, bt_pbtxt_message message)
     bt_str word = take_word(&x);
     skip_space(&x);
     if (x.p == x.end || !strchr(":{<", *x.p) || !*x.p) return false;
-    for (const field *f = messages[root_of(message)]; f->name; f++)
+    for (const bt_txt_field *f = bt_txt_messages[root_of(message)]; f->name; f++)
         if (bt_str_is(word, f->name)) return true;
     return false;
 }

@@ -66,13 +66,7 @@ bool bt_shape_read(bt_str message, bt_shape *out, int *rank)
 /* ---- Tensors ------------------------------------------------------------------------------------------ */
 
 /* TensorProto: dtype = 1, tensor_shape = 2, tensor_content = 4, strings = 8, and a field for each kind of number. */
-typedef struct number_field {
-    uint32_t types; /* that use it */
-    uint32_t field;
-    bt_wire_type wire;
-} number_field;
-
-static const number_field number_fields[] = {
+static const bt_number_field number_fields[] = {
     {BT_T(BERTH_FLOAT), 5, BT_WIRE_FIXED32},
     {BT_T(BERTH_DOUBLE), 6, BT_WIRE_FIXED64},
     {BT_T(BERTH_INT32) | BT_T(BERTH_INT16) | BT_T(BERTH_INT8) | BT_T(BERTH_UINT16) | BT_T(BERTH_UINT8) |
@@ -88,7 +82,7 @@ static const number_field number_fields[] = {
     {BT_T(BERTH_UINT64), 17, BT_WIRE_VARINT},
 };
 
-static const number_field *number_field_of(berth_dtype dtype)
+const bt_number_field *bt_number_field_of(berth_dtype dtype)
 {
     for (size_t i = 0; i < sizeof number_fields / sizeof number_fields[0]; i++)
         if (number_fields[i].types & BT_T(dtype)) return &number_fields[i];
@@ -99,7 +93,7 @@ static const number_field *number_field_of(berth_dtype dtype)
  * complex number is two of its parts. */
 static berth_status read_numbers(bt_loader *l, bt_str message, bt_tensor *t, size_t bytes)
 {
-    const number_field *kind = number_field_of(t->dtype);
+    const bt_number_field *kind = bt_number_field_of(t->dtype);
     if (!kind) return bt_fail(l->error, BERTH_UNSUPPORTED, "a constant of type %s", bt_dtype_name(t->dtype));
     size_t element = bt_dtype_size(t->dtype), part = bt_dtype_is_complex(t->dtype) ? element / 2 : element;
     if (bytes > message.n * 8 && expand(l, bytes, "a constant")) return l->error->status;

@@ -81,6 +81,7 @@ typedef struct bt_function {
     const char **arg_names;
     bt_edge *results;          /* in order */
     const char **result_names;
+    berth_dtype *result_types; /* as the file says, 0: it does not; NULL: no file says any */
     int32_t *controls;         /* nodes that must run even if no result needs them */
     int n_controls;
     bool is_stateful;

@@ -115,6 +115,21 @@ int bt_node_output_slot(const bt_node *node, bt_str arg, int64_t index)
     return index >= 0 && index < count ? slot + (int)index : -1;
 }
 
+bool bt_node_output_arg(const bt_node *node, int slot, bt_str *arg, int *index)
+{
+    const char *p = node->def->outputs;
+    *index = slot;
+    if (!p) return *arg = bt_str_of(bt_op_only_output(node->op)), slot == 0;
+    while (*p && *index >= 0) {
+        size_t n = strcspn(p, ",");
+        int count = argument_count(node, (bt_str){p, n}, arg);
+        if (*index < count) return true;
+        *index -= count;
+        p += n + (p[n] == ',');
+    }
+    return false;
+}
+
 void bt_ops_resolve(bt_graph *graph)
 {
     for (size_t i = 0; i < graph->n_nodes; i++)

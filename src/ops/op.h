@@ -197,6 +197,9 @@ bool bt_op_add(const bt_op *op);                /* a record of the user's, which
 int bt_node_outputs(const bt_node *node);       /* node->def must be set */
 /* Slot of output argument `arg`, element `index`; -1 when there is none. node->def must be set. */
 int bt_node_output_slot(const bt_node *node, bt_str arg, int64_t index);
+/* The reverse: which element of which output argument a slot is. False when there is none. */
+bool bt_node_output_arg(const bt_node *node, int slot, bt_str *arg, int *index);
+const char *bt_op_only_output(const char *op); /* the name of the output of an op that has one (output_name.c) */
 /* Sets node->def where the op is known and leaves NULL where it is not. */
 void bt_ops_resolve(bt_graph *graph);
 

@@ -80,6 +80,12 @@ static berth_status fail_cycle(const order_walk *w, int32_t node, size_t depth)
     return status;
 }
 
+static bool is_back_edge(const bt_pass_context *x, int32_t input)
+{
+    const char *op = x->graph.nodes[input].op;
+    return x->has_loops && (!strcmp(op, "NextIteration") || !strcmp(op, "RefNextIteration"));
+}
+
 static berth_status order_from(order_walk *w, int32_t root)
 {
     enum { UNSEEN = 0, DONE = -1 };
@@ -97,7 +103,7 @@ static berth_status order_from(order_walk *w, int32_t root)
             continue;
         }
         w->next[node]++;
-        if (w->next[input] == DONE) continue;
+        if (w->next[input] == DONE || is_back_edge(w->x, input)) continue;
         if (w->next[input] != UNSEEN) return fail_cycle(w, input, depth);
         w->next[input] = 1;
         w->stack[depth++] = input;
@@ -252,6 +258,7 @@ berth_status bt_pass_infer(bt_pass_context *x)
     x->facts = bt_arena_array(x->arena, bt_fact, (size_t)total + 1);
     bt_fact *in = bt_arena_array(x->arena, bt_fact, (size_t)most + 1);
     if (!x->facts || !in) return bt_fail_memory(x->error);
+    for (int32_t i = 0; i < total; i++) x->facts[i].shape = BT_SHAPE_UNKNOWN; /* of a back edge, and known no better */
     for (size_t i = 0; i < n && !status; i++) status = infer_node(x, order[i], in);
     return status;
 }

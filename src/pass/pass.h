@@ -63,6 +63,8 @@ typedef struct bt_pass_context {
     bt_pool *pool;
     bt_device *const *places; /* nodes' places; 0 is the host */
     int n_places;
+    struct bt_changes *changes; /* of a model that is to be written out (portable.h); NULL in a plan */
+    bool has_loops;           /* TensorFlow 1's loops may still be there: their back edges make no cycle */
     /* Facts of every output: facts[first_fact[node] + slot]; made by bt_pass_infer, stale after a rewrite. */
     bt_fact *facts;
     int32_t *first_fact;

@@ -243,6 +243,14 @@ berth_status bt_model_places(berth_model *model, berth_error *error)
     return status;
 }
 
+berth_status bt_model_finish(berth_model *model, berth_error *error)
+{
+    if (bt_model_places(model, error)) return error->status;
+    bt_ops_resolve(&model->source.graph);
+    count_weights(model);
+    return BERTH_OK;
+}
+
 static berth_status load_source(berth_model *model, const char *path, bt_file *file,
                                 const berth_load_options *options, berth_error *error)
 {
@@ -250,24 +258,27 @@ static berth_status load_source(berth_model *model, const char *path, bt_file *f
     if (options) format = (bt_format_options){.tags = options->tags, .structure = options->structure};
     berth_status status = file ? bt_format_load_file(file, &format, &model->source, error)
                                : bt_format_load(path, &format, &model->source, error);
-    if (status) return status;
-    if (bt_model_places(model, error)) return error->status;
-    bt_ops_resolve(&model->source.graph);
-    count_weights(model);
+    if (status || bt_model_finish(model, error)) return error->status;
     return model->source.n_signatures ? BERTH_OK : make_whole(model, error);
+}
+
+berth_model *bt_model_new(berth_context *context, berth_error *error)
+{
+    berth_model *model = bt_calloc(1, sizeof *model);
+    if (!model) return bt_fail_memory(error), NULL;
+    model->refs = 1;
+    model->context = context;
+    pthread_mutex_init(&model->lock, NULL);
+    bt_source_init(&model->source);
+    return model;
 }
 
 berth_model *bt_model_load(const char *path, bt_file *file, const berth_load_options *options,
                            berth_error *error)
 {
     berth_context *context = bt_context_of(options ? options->context : NULL, error);
-    berth_model *model = context ? bt_calloc(1, sizeof *model) : NULL;
-    if (!context) return NULL;
-    if (!model) return bt_fail_memory(error), NULL;
-    model->refs = 1;
-    model->context = context;
-    pthread_mutex_init(&model->lock, NULL);
-    bt_source_init(&model->source);
+    berth_model *model = context ? bt_model_new(context, error) : NULL;
+    if (!model) return NULL;
     if (load_source(model, path, file, options, error)) return bt_model_free(model), NULL;
     return model;
 }
@@ -285,6 +296,7 @@ void bt_model_free(berth_model *model)
     bt_source_free(&model->source);
     bt_free(model->op_counts);
     pthread_mutex_destroy(&model->lock);
+    bt_model_free(model->from);
     bt_free(model);
 }
 

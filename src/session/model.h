@@ -36,12 +36,18 @@ struct berth_model {
     int64_t weight_bytes;
     pthread_mutex_t lock;
     bt_op_count *op_counts; /* made when first asked for; ended by a NULL op */
+    berth_model *from;      /* of a transformed one: what it borrows from; else NULL */
+    struct bt_change *changes; /* in the source's arena */
+    size_t n_changes;
 };
 
 /* Takes in devices that the context has come to know. */
 berth_status bt_model_places(berth_model *model, berth_error *error);
 /* Of the path, or where it is given the file, which is borrowed. */
 berth_model *bt_model_load(const char *path, bt_file *file, const berth_load_options *options, berth_error *error);
+/* A model without a source; and what is told of it once it has one. */
+berth_model *bt_model_new(berth_context *context, berth_error *error);
+berth_status bt_model_finish(berth_model *model, berth_error *error);
 berth_model *bt_model_ref(berth_model *model);
 void bt_model_free(berth_model *model);
 /* By name; NULL: serving_default, the only one, or `whole`. NULL result: the error says which there are. */

@@ -1,0 +1,57 @@
+/* A model that is to be written out again: its graph and every function that the graph reaches, each a working graph that
+ * passes change, and then a bt_source of its own. To read next: portable.c, ../session/transform.c (who runs which pass). */
+#ifndef BT_PORTABLE_H
+#define BT_PORTABLE_H
+
+#include "pass/pass.h"
+
+/* What was changed, counted: "devices cleared", 12. */
+typedef struct bt_change {
+    const char *what; /* a constant text */
+    size_t n;
+} bt_change;
+
+enum { BT_MAX_CHANGES = 32 };
+typedef struct bt_changes {
+    bt_change list[BT_MAX_CHANGES];
+    size_t n;
+} bt_changes;
+
+/* Counts n more changes of a kind; nothing in a plan. */
+void bt_pass_change(bt_pass_context *x, const char *what, size_t n);
+
+/* The graph (from NULL), or a function. */
+typedef struct bt_unit {
+    bt_pass_context x;
+    const bt_function *from;
+    bool is_needed;
+} bt_unit;
+
+typedef struct bt_portable {
+    const bt_source *source;
+    bt_arena *arena;  /* of what will be the new source: owns all */
+    bt_map functions; /* the source's and those that passes made */
+    bt_map written;   /* of the units' contexts */
+    bt_map unit_of;   /* name of a function -> index of its unit */
+    bt_unit **units;  /* 0: the graph */
+    size_t n_units, room;
+    size_t *needed, n_needed; /* at the end */
+    bt_changes changes;
+    bt_pool *pool;
+    berth_error *error;
+} bt_portable;
+
+/* The graph as far as the fetches and targets need it: nodes `_Feed` stand for the feeds, as in a plan, until the end. The
+ * arrays are copied. */
+berth_status bt_portable_begin(bt_portable *p, const bt_edge *feeds, const bt_fact *facts, int n_feeds,
+                               const bt_edge *fetches, int n_fetches, const int32_t *targets, int n_targets);
+/* Units for the functions that the units so far call, and for those that these call. */
+berth_status bt_portable_reach(bt_portable *p);
+/* Runs a pass on every unit, those included that it brings. */
+berth_status bt_portable_each(bt_portable *p, bt_pass_fn *pass);
+/* Functions of the new source from the units that the graph still reaches; feeds become what they are in files:
+ * placeholders of the graph, arguments of a function. */
+berth_status bt_portable_end(bt_portable *p, bt_source *made);
+void bt_portable_free(bt_portable *p); /* all but what lies in the arena */
+
+#endif
