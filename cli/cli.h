@@ -25,11 +25,12 @@ typedef struct cli_pair {
 } cli_pair;
 
 typedef struct cli_options {
-    const char *model, *signature, *tags, *structure, *device, *stage, *labels, *trace, *html;
+    const char *model, *out, *to, *signature, *tags, *structure, *device, *stage, *labels, *trace, *html;
     const char *fallback, *config;
     cli_list inputs, outputs, shapes, rules, op_libraries;
     cli_list visible, limits, fractions, counts, logical; /* of devices: NAME=VALUE */
     bool json, hard_placement, soft_placement, log_placement, growth, bgr;
+    bool clear_devices, strip_training, freeze, cpu; /* of convert */
     int64_t threads, top; /* 0: not given */
     double seconds;
     double range[2]; /* of --image-range; both 0: not given */
@@ -41,6 +42,7 @@ int cli_inspect(const cli_options *options);
 int cli_bench(const cli_options *options);
 int cli_place(const cli_options *options);
 int cli_check(const cli_options *options);
+int cli_convert(const cli_options *options);
 int cli_devices(const cli_options *options);
 
 /* ---- util.c: faults, memory, files ---- */

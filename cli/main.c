@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INSPECT = 1, RUN = 2, BENCH = 4, PLACE = 8, DEVICES = 16, CHECK = 32, SESSION = RUN | BENCH | PLACE | CHECK | INSPECT,
+enum { INSPECT = 1, RUN = 2, BENCH = 4, PLACE = 8, DEVICES = 16, CHECK = 32, CONVERT = 64,
+       SESSION = RUN | BENCH | PLACE | CHECK | INSPECT, MODEL = SESSION | CONVERT,
        ALL = SESSION | DEVICES };
 
 static const struct verb {
@@ -47,6 +48,13 @@ static const struct verb {
      "Every op, dtype and attribute that the device cannot take is listed, with the bytes that a run needs on\n"
      "each device and the largest batch that fits. An unknown dimension is taken as 1 unless --input-shape\n"
      "says otherwise. Exit status: 0 it can run and fits, 1 it cannot run, 3 it does not fit.\n"},
+    {"convert", "MODEL OUT [--to FORMAT] [--output NAME]... [OPTIONS]", CONVERT, cli_convert,
+     "write the model again, as a clean one that runs anywhere, and say what was changed",
+     "OUT is a file for graphdef and pbtxt, a new folder for savedmodel. NAME is a tensor's name (logits:0);\n"
+     "without --output the signature's outputs are kept, or else those that nothing consumes. A graphdef has a\n"
+     "Placeholder an input and an Identity an output, named by the keys of one signature.\n\n"
+     "  berth convert model.h5 model\n"
+     "  berth convert trained.pb clean.pb --output logits:0 --clear-devices\n"},
     {"devices", "[--json]", DEVICES, cli_devices, "list the devices of this machine", ""},
 };
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
@@ -63,13 +71,17 @@ static const struct option {
 } options_table[] = {
     {"--input", "NAME=SOURCE", RUN | BENCH | PLACE, PAIRS, AT(inputs), "what an input gets"},
     {"--output", "NAME[=FILE.npy]", RUN | CHECK, LIST, AT(outputs), "an output to save, or without a file to print"},
-    {"--input-shape", "NAME=1,224,...", RUN | BENCH | PLACE | CHECK, PAIRS, AT(shapes), "fix an input's shape"},
-    {"--signature", "KEY", SESSION, TEXT, AT(signature), "default: serving_default, or the only one"},
-    {"--tag", "TAG[,TAG...]", SESSION, TEXT, AT(tags),
+    {"--to", "FORMAT", CONVERT, TEXT, AT(to), "graphdef, pbtxt or savedmodel (default: as OUT ends)"},
+    {"--output", "NAME", CONVERT, LIST, AT(outputs), "a tensor to keep as an output"},
+    {"--clear-devices", NULL, CONVERT, SET, AT(clear_devices), "no device strings and no colocation"},
+    {"--freeze", NULL, CONVERT, SET, AT(freeze), "variables become constants (always so in a graphdef)"},
+    {"--input-shape", "NAME=1,224,...", RUN | BENCH | PLACE | CHECK | CONVERT, PAIRS, AT(shapes), "fix an input's shape"},
+    {"--signature", "KEY", MODEL, TEXT, AT(signature), "default: serving_default, or the only one"},
+    {"--tag", "TAG[,TAG...]", MODEL, TEXT, AT(tags),
      "tags of the MetaGraph (default: serve, or the only one)"},
-    {"--structure", "ARCH.json", SESSION, TEXT, AT(structure),
+    {"--structure", "ARCH.json", MODEL, TEXT, AT(structure),
      "Keras architecture for a file of weights alone"},
-    {"--op-library", "FILE.so", SESSION, LIST, AT(op_libraries), "a shared library with ops of your own; its code runs"},
+    {"--op-library", "FILE.so", MODEL, LIST, AT(op_libraries), "a shared library with ops of your own; its code runs"},
     {"--device", "DEVICE", SESSION, TEXT, AT(device), "/CPU:0, GPU, auto (default), or several: /GPU:0,/GPU:1"},
     {"--rule", "PATTERN=DEVICE", SESSION, LIST, AT(rules), "nodes by name, or op:TYPE; the last match wins"},
     {"--fallback", "DEVICE", SESSION, TEXT, AT(fallback),
@@ -180,7 +192,7 @@ static _Noreturn void unknown_verb(const char *word)
     int least = slip(word);
     for (int i = 0; i < N_VERBS; i++) nearer(word, verbs[i].name, &nearest, &least);
     if (nearest) cli_fail(CLI_USAGE, "unknown command '%s': did you mean '%s'?", word, nearest);
-    cli_fail(CLI_USAGE, "unknown command '%s' (run, inspect, bench, place, devices; see berth --help)", word);
+    cli_fail(CLI_USAGE, "unknown command '%s' (run, inspect, bench, place, check, convert, devices; see berth --help)", word);
 }
 
 static _Noreturn void unknown_option(const struct verb *verb, const char *word)
@@ -279,7 +291,7 @@ int main(int argc, char **argv)
     cli_options options = {.seconds = 2};
     bool literal = false;
     if (argc < 2)
-        cli_fail(CLI_USAGE, "which command? run, inspect, bench, place, check or devices (berth --help says more)");
+        cli_fail(CLI_USAGE, "which command? run, inspect, bench, place, check, convert or devices (berth --help says more)");
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) return help();
     if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) return version();
     for (int i = 0; i < N_VERBS; i++)
@@ -292,6 +304,8 @@ int main(int argc, char **argv)
             return help_verb(verb);
         } else if (!literal && argv[i][0] == '-' && argv[i][1]) {
             i += take(&options, verb, argv + i, argc - i);
+        } else if (options.model && verb->bit == CONVERT && !options.out) {
+            options.out = argv[i];
         } else if (options.model || verb->bit == DEVICES) {
             cli_fail(CLI_USAGE, "%s: unexpected argument '%s'", verb->name, argv[i]);
         } else {
@@ -300,6 +314,7 @@ int main(int argc, char **argv)
     }
     if (!options.model && verb->bit != DEVICES)
         cli_fail(CLI_USAGE, "%s: which model? (berth %s --help says more)", verb->name, verb->name);
+    if (!options.out && verb->bit == CONVERT) cli_fail(CLI_USAGE, "convert: to which file? (berth convert --help says more)");
     int status = verb->run(&options);
     free(options.inputs.items), free(options.outputs.items), free(options.shapes.items),
         free(options.rules.items), free(options.op_libraries.items), free(options.visible.items), free(options.counts.items),

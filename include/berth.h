@@ -251,7 +251,7 @@ BERTH_API int64_t berth_model_weight_bytes(const berth_model *model);
 typedef struct berth_transform_options {
     size_t size;
     const char *signature;      /* the one to keep; NULL: all, or with `outputs` as for berth_model_input */
-    const char *const *outputs; /* tensors to keep as the only outputs: names in the graph ("scope/y:0") */
+    const char *const *outputs; /* tensors to keep as the only outputs: names in the graph ("scope/y:0"), or keys */
     size_t n_outputs;
     const berth_spec *shapes;   /* shapes to give inputs: name, rank and dims are read; each must fit what the model says */
     size_t n_shapes;

@@ -153,7 +153,25 @@ class CommandLine(Case):
     def test_options_that_are_not_there_are_refused(self):
         for option in ("--precision=f16",):
             self.bad(2, option.split("=")[0], "run", EXAMPLE + "/digits.pb", option)
-        self.bad(2, "convert", "convert", "m", "out")
+
+    def test_convert(self):
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        pb, text, model = (os.path.join(folder, name) for name in ("d.pb", "d.pbtxt", "d"))
+        self.assertIn("variables made constants", self.good("convert", EXAMPLE + "/digits", pb))
+        self.good("convert", pb, text, "--output", "probability:0", "--clear-devices")
+        self.good("convert", EXAMPLE + "/digits", model, "--input-shape", "image=3,8,8,1")
+        answers = [self.good("run", m, "--input", "image=" + EXAMPLE + "/pictures/0.png", "--output", "probability:0", "--json")
+                   for m in (pb, text)]
+        self.assertEqual(answers[0], answers[1])
+        inputs = json.loads(self.good("inspect", model, "--json"))["signatures"]["serving_default"]["inputs"]
+        self.assertEqual([(i["name"], i["shape"]) for i in inputs], [("image", [3, 8, 8, 1])])
+        self.bad(2, "to which file", "convert", pb)
+        self.bad(2, "onnx", "convert", pb, "x", "--to", "onnx")
+        self.bad(2, "is there already", "convert", pb, model)
+        self.bad(1, "nothing:0", "convert", pb, os.path.join(folder, "x.pb"), "--output", "nothing:0")
+        self.bad(1, "--input-shape", "convert", pb, os.path.join(folder, "x.pb"), "--input-shape", "image=3,9,8,1")
+        self.assertEqual(sorted(os.listdir(folder)), ["d", "d.pb", "d.pbtxt"])
 
     def test_devices_are_configured(self):
         def devices(*args, **env):

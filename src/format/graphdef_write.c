@@ -199,6 +199,19 @@ berth_status bt_graphdef_write(const bt_source *source, bt_graphdef_put *put, vo
 
 /* ---- Files -------------------------------------------------------------------------------------------- */
 
+berth_status bt_graphdef_check(const bt_source *source, berth_error *error)
+{
+    for (size_t i = 0; i < source->graph.n_nodes; i++) {
+        const bt_node *node = &source->graph.nodes[i];
+        if (bt_source_variable(source, node))
+            return bt_fail(
+                error, BERTH_UNSUPPORTED,
+                "variable '%s': is written by the graph, and a GraphDef holds none; a SavedModel does",
+                node->name);
+    }
+    return BERTH_OK;
+}
+
 static void put_binary(void *user, bt_str head, bt_str behind)
 {
     bt_save_add(user, head.p, head.n);
@@ -208,7 +221,7 @@ static void put_binary(void *user, bt_str head, bt_str behind)
 berth_status bt_graphdef_save(const bt_source *source, const char *path, berth_error *error)
 {
     bt_save file;
-    if (bt_save_open(&file, path, error)) return error->status;
+    if (bt_graphdef_check(source, error) || bt_save_open(&file, path, error)) return error->status;
     berth_status status = bt_graphdef_write(source, put_binary, &file, error);
     if (status) bt_error_prefix(error, "%s", path);
     berth_status closed = bt_save_close(&file, !status, error);

@@ -119,7 +119,7 @@ static void print_field(void *user, bt_str head, bt_str behind)
 berth_status bt_pbtxt_save(const bt_source *source, const char *path, berth_error *error)
 {
     printing p = {0};
-    if (bt_save_open(&p.file, path, error)) return error->status;
+    if (bt_graphdef_check(source, error) || bt_save_open(&p.file, path, error)) return error->status;
     berth_status status = bt_graphdef_write(source, print_field, &p, error);
     if (!status && (p.text.failed || p.whole.failed)) status = bt_fail_memory(error);
     if (status) bt_error_prefix(error, "%s", path);

@@ -107,16 +107,6 @@ static berth_status add_init(writing *w)
 
 /* ---- Variables ---------------------------------------------------------------------------------------- */
 
-/* The variable that a node is; NULL when it is none, or has no value. */
-static const bt_variable *variable_of(const bt_source *s, const bt_node *node)
-{
-    const char *shared = bt_attr_string(node, "shared_name", "");
-    if (!strcmp(node->op, "VarHandleOp"))
-        return bt_map_get(&s->variables, bt_str_of(*shared ? shared : node->name));
-    bool ref = !strcmp(node->op, "VariableV2") || !strcmp(node->op, "Variable");
-    return ref ? bt_map_get(&s->variables, bt_str_of(node->name)) : NULL;
-}
-
 /* Keys, and by each the node: two nodes of one variable restore it twice, from the same tensor. */
 static berth_status find_variables(writing *w)
 {
@@ -125,7 +115,7 @@ static berth_status find_variables(writing *w)
     w->handles = bt_arena_array(&w->arena, int32_t, s->graph.n_nodes + 1);
     if (!w->items || !w->handles) return bt_fail_memory(w->error);
     for (size_t i = 0; i < s->graph.n_nodes; i++) {
-        const bt_variable *v = variable_of(s, &s->graph.nodes[i]);
+        const bt_variable *v = bt_source_variable(s, &s->graph.nodes[i]);
         if (!v) continue;
         w->items[w->n_items] = (bt_bundle_item){v->name, &v->value};
         w->handles[w->n_items++] = (int32_t)i;

@@ -23,6 +23,7 @@ berth_status bt_graphdef_write(const bt_source *source, bt_graphdef_put *put, vo
 
 /* Files, which have their names only when they are whole. A GraphDef has neither signatures nor variables: the graph's own
  * names are all there is, and variables that it has are an error. */
+berth_status bt_graphdef_check(const bt_source *source, berth_error *error);
 berth_status bt_graphdef_save(const bt_source *source, const char *path, berth_error *error);
 berth_status bt_pbtxt_save(const bt_source *source, const char *path, berth_error *error);
 /* A folder, with the values of the variables that the graph has, and the assets. */

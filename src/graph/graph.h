@@ -152,6 +152,10 @@ berth_status bt_source_unchanged(const bt_source *source, berth_error *error);
 /* The mapped file that holds these bytes, or NULL. */
 bt_file *bt_source_file_of(const bt_source *source, const void *p);
 
+/* The value that the files give the variable that a node is: a VarHandleOp or a variable of TensorFlow 1. NULL: it is none, or
+ * has none. */
+const bt_variable *bt_source_variable(const bt_source *source, const bt_node *node);
+
 void bt_graph_init(bt_graph *graph, bt_arena *arena);
 void bt_graph_free(bt_graph *graph); /* the tables, not what lies in the arena */
 /* Adds a node with no attributes and no inputs, and returns its index; -1 when out of memory. Name and op are

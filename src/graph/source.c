@@ -69,3 +69,10 @@ bt_file *bt_source_file_of(const bt_source *source, const void *p)
             return source->files[i];
     return NULL;
 }
+
+const bt_variable *bt_source_variable(const bt_source *source, const bt_node *node)
+{
+    bool handle = !strcmp(node->op, "VarHandleOp"), ref = !strcmp(node->op, "VariableV2") || !strcmp(node->op, "Variable");
+    const char *shared = handle ? bt_attr_string(node, "shared_name", "") : "";
+    return handle || ref ? bt_map_get(&source->variables, bt_str_of(*shared ? shared : node->name)) : NULL;
+}

@@ -36,4 +36,10 @@ berth_status bt_table_put(bt_table *t, const void *key, const void *value, berth
 /* Whether an initialiser that runs again may: it must bring as many keys as there are. */
 berth_status bt_table_fill_again(const bt_table *t, int64_t n, berth_error *error);
 
+/* The keys and values of a text file, as an InitializeTableFromTextFile node has them: calls `each`, where it is given, for a
+ * line, with a bt_string or an int64_t for each; *count is the number of lines. */
+typedef berth_status bt_table_line(void *user, const void *key, const void *value, berth_error *error);
+berth_status bt_table_lines(const bt_node *node, const char *path, berth_dtype key, berth_dtype value,
+                            bt_table_line *each, void *user, int64_t *count, berth_error *error);
+
 #endif

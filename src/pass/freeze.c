@@ -3,11 +3,10 @@
  * that had frozen one of them. */
 #include "pass/pass.h"
 
+/* Of a handle; TensorFlow 1's variables have become such (refs.c). */
 static const bt_variable *variable_of(const bt_pass_context *x, const bt_node *handle)
 {
-    if (strcmp(handle->op, "VarHandleOp")) return NULL;
-    const char *shared = bt_attr_string(handle, "shared_name", "");
-    return bt_map_get(&x->source->variables, bt_str_of(*shared ? shared : handle->name));
+    return strcmp(handle->op, "VarHandleOp") ? NULL : bt_source_variable(x->source, handle);
 }
 
 static bool only_reads(const char *op)

@@ -55,7 +55,7 @@ static berth_status settle_controls(inliner *l, int32_t call, size_t first_new, 
     node->controls = joined(l->x->arena, node->controls, node->n_controls, effects, n_effects);
     if (!node->controls) return bt_fail_memory(l->x->error);
     node->n_controls += n_effects;
-    node->n_inputs = 0;
+    node->n_inputs = node->n_attrs = 0;
     node->op = "NoOp", node->def = bt_op_find("NoOp");
     return BERTH_OK;
 }

@@ -23,7 +23,7 @@ static bt_unit *add_unit(bt_portable *p, const bt_function *from, int n_feeds, i
     bt_unit *unit = bt_arena_new(arena, bt_unit);
     if (!unit || !bt_grow(&p->units, &p->room, p->n_units + 1, sizeof *p->units))
         return bt_fail_memory(p->error), NULL;
-    *unit = (bt_unit){.from = from};
+    *unit = (bt_unit){.from = from, .index = p->n_units};
     unit->x = (bt_pass_context){.source = p->source,
                                 .functions = &p->functions,
                                 .arena = arena,
@@ -78,62 +78,85 @@ static berth_status add_function(bt_portable *p, const bt_function *f)
     return status;
 }
 
+/* Puts a function's unit, which is made if there is none yet, in the queue. */
 static berth_status reach_function(bt_portable *p, const bt_node *node, bt_str name)
 {
     const bt_function *f = bt_map_get(&p->functions, name);
     if (!f)
         return bt_fail(p->error, BERTH_BAD_MODEL, "node '%s' (%s): there is no function '%.*s'", node->name,
                        node->op, (int)name.n, name.p);
-    return bt_map_get_index(&p->unit_of, name) >= 0 ? BERTH_OK : add_function(p, f);
+    ptrdiff_t index = bt_map_get_index(&p->unit_of, name);
+    if (index < 0 && add_function(p, f)) return p->error->status;
+    bt_unit *unit = p->units[index < 0 ? p->n_units - 1 : (size_t)index];
+    if (unit->is_reached) return BERTH_OK;
+    if (!bt_grow(&p->reached, &p->reached_room, p->n_reached + 1, sizeof *p->reached))
+        return bt_fail_memory(p->error);
+    unit->is_reached = true;
+    p->reached[p->n_reached++] = unit;
+    return BERTH_OK;
 }
 
-/* Calls f for each function that the node names. */
-typedef berth_status function_fn(bt_portable *p, const bt_node *node, bt_str name);
-
-static berth_status each_function(bt_portable *p, const bt_node *node, function_fn *f)
+static berth_status reach_functions(bt_portable *p, const bt_graph *g)
 {
     berth_status status = BERTH_OK;
-    for (int a = 0; a < node->n_attrs; a++) {
-        const bt_attr *attr = &node->attrs[a];
-        if (attr->kind != BT_ATTR_FUNC) continue;
-        for (int i = 0; i < (attr->is_list ? attr->n : 1) && !status; i++)
-            status = f(p, node, attr->is_list ? attr->list[i].s : attr->value.s);
-    }
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int a = 0; a < g->nodes[i].n_attrs; a++) {
+            const bt_attr *attr = &g->nodes[i].attrs[a];
+            if (attr->kind != BT_ATTR_FUNC) continue;
+            for (int k = 0; k < (attr->is_list ? attr->n : 1) && !status; k++)
+                status = reach_function(p, &g->nodes[i], attr->is_list ? attr->list[k].s : attr->value.s);
+        }
     return status;
 }
 
-berth_status bt_portable_reach(bt_portable *p)
-{
-    berth_status status = BERTH_OK;
-    for (size_t u = 0; u < p->n_units && !status; u++) {
-        const bt_graph *g = &p->units[u]->x.graph;
-        for (size_t i = 0; i < g->n_nodes && !status; i++)
-            status = each_function(p, &g->nodes[i], reach_function);
-    }
-    return status;
-}
-
+/* A unit's functions are looked for when the pass has run on it. */
 berth_status bt_portable_each(bt_portable *p, bt_pass_fn *pass)
 {
-    berth_status status = bt_portable_reach(p);
-    for (size_t u = 0; u < p->n_units && !status; u++) {
-        status = pass(&p->units[u]->x);
-        if (status && p->units[u]->from) bt_error_prefix(p->error, "function '%s'", p->units[u]->from->name);
-        if (!status) status = bt_portable_reach(p);
+    berth_status status = BERTH_OK;
+    for (size_t u = 0; u < p->n_units; u++) p->units[u]->is_reached = false;
+    if (!bt_grow(&p->reached, &p->reached_room, 1, sizeof *p->reached)) return bt_fail_memory(p->error);
+    p->reached[0] = p->units[0], p->n_reached = 1;
+    for (size_t k = 0; k < p->n_reached && !status; k++) {
+        bt_unit *unit = p->reached[k];
+        if (pass) status = pass(&unit->x);
+        if (status && unit->from) bt_error_prefix(p->error, "function '%s'", unit->from->name);
+        if (!status) status = reach_functions(p, &unit->x.graph);
     }
     return status;
 }
 
 /* ---- The end ------------------------------------------------------------------------------------------ */
 
-/* What TensorFlow would check against a graph that is another by now. */
-static void drop_stale_attrs(bt_node *node)
+/* What TensorFlow would check against a graph that is another by now, or does not know in older versions. */
+static bool is_stale(const char *attr)
+{
+    static const char *const names[] = {"_output_shapes", "_read_only_resource_inputs", "debug_name", NULL};
+    for (int i = 0; names[i]; i++)
+        if (!strcmp(attr, names[i])) return true;
+    return false;
+}
+
+/* Colocation with a node that is not there any more: "loc:@node". */
+static bool is_lost(const bt_graph *g, const bt_attr *attr)
+{
+    if (strcmp(attr->name, "_class") || !attr->is_list || attr->kind != BT_ATTR_STRING) return false;
+    for (int i = 0; i < attr->n; i++) {
+        bt_str s = attr->list[i].s;
+        if (s.n > 5 && !memcmp(s.p, "loc:@", 5) && bt_graph_find(g, (bt_str){s.p + 5, s.n - 5}) < 0)
+            return true;
+    }
+    return false;
+}
+
+static bool drop_stale_attrs(bt_graph *g, bt_node *node)
 {
     int kept = 0;
-    for (int a = 0; a < node->n_attrs; a++)
-        if (strcmp(node->attrs[a].name, "_output_shapes") && strcmp(node->attrs[a].name, "debug_name"))
-            node->attrs[kept++] = node->attrs[a];
-    node->n_attrs = kept;
+    bt_attr *attrs =
+        bt_arena_array(g->arena, bt_attr, (size_t)node->n_attrs + 1); /* nodes may share theirs */
+    for (int a = 0; attrs && a < node->n_attrs; a++)
+        if (!is_stale(node->attrs[a].name) && !is_lost(g, &node->attrs[a])) attrs[kept++] = node->attrs[a];
+    node->attrs = attrs, node->n_attrs = kept;
+    return attrs != NULL;
 }
 
 /* A `_Feed` node becomes what it stands for. */
@@ -148,10 +171,38 @@ static bool settle_feed(bt_unit *unit, int32_t node, int i)
     return bt_set_type(g, node, "dtype", fact->dtype) && bt_set_shape(g, node, "shape", &fact->shape);
 }
 
+/* Inputs before what they are for, as people and some readers like it. */
+static berth_status sort(bt_pass_context *x)
+{
+    bt_graph *g = &x->graph;
+    int32_t *order, *place = bt_arena_array(x->arena, int32_t, g->n_nodes + 1);
+    bt_node *nodes = bt_arena_array(x->arena, bt_node, g->n_nodes + 1);
+    size_t n;
+    if (!place || !nodes) return bt_fail_memory(x->error);
+    berth_status status = bt_pass_order(x, &order, &n);
+    if (status) return status;
+    memcpy(nodes, g->nodes, g->n_nodes * sizeof *nodes);
+    for (size_t i = 0; i < n; i++) place[order[i]] = (int32_t)i;
+    for (size_t i = 0; i < n; i++) {
+        bt_node *node = &g->nodes[i];
+        *node = nodes[order[i]];
+        for (int j = 0; j < node->n_inputs; j++) node->inputs[j].node = place[node->inputs[j].node];
+        for (int j = 0; j < node->n_controls; j++) node->controls[j] = place[node->controls[j]];
+        if (!bt_map_put_index(&g->by_name, bt_str_of(node->name), i)) return bt_fail_memory(x->error);
+    }
+    for (int i = 0; i < x->n_feeds; i++)
+        if (x->feeds[i].node >= 0) x->feeds[i].node = place[x->feeds[i].node];
+    for (int i = 0; i < x->n_fetches; i++) x->fetches[i].node = place[x->fetches[i].node];
+    for (int i = 0; i < x->n_targets; i++) x->targets[i] = place[x->targets[i]];
+    return BERTH_OK;
+}
+
 static berth_status settle_unit(bt_unit *unit)
 {
     bt_pass_context *x = &unit->x;
-    for (size_t i = 0; i < x->graph.n_nodes; i++) drop_stale_attrs(&x->graph.nodes[i]);
+    if (sort(x)) return x->error->status;
+    for (size_t i = 0; i < x->graph.n_nodes; i++)
+        if (!drop_stale_attrs(&x->graph, &x->graph.nodes[i])) return bt_fail_memory(x->error);
     for (int i = 0; i < x->n_feeds; i++)
         if (x->feeds[i].node < 0 || !settle_feed(unit, x->feeds[i].node, i)) return bt_fail_memory(x->error);
     return BERTH_OK;
@@ -161,7 +212,7 @@ static berth_status settle_unit(bt_unit *unit)
 static berth_status result_types(bt_unit *unit, berth_dtype *types)
 {
     bt_pass_context *x = &unit->x;
-    bool known = unit->from->result_types != NULL;
+    bool known = unit->from->result_types && !unit->is_retyped;
     for (int i = 0; i < x->n_fetches && known; i++) known = (types[i] = unit->from->result_types[i]);
     if (known) return BERTH_OK;
     berth_status status = bt_pass_infer(x);
@@ -204,30 +255,10 @@ static berth_status settle_function(bt_portable *p, bt_unit *unit, bt_source *ma
     return bt_fail_memory(p->error);
 }
 
-static berth_status keep_function(bt_portable *p, const bt_node *node, bt_str name)
-{
-    (void)node;
-    ptrdiff_t unit = bt_map_get_index(&p->unit_of, name);
-    if (unit >= 0 && !p->units[unit]->is_needed) {
-        p->units[unit]->is_needed = true;
-        p->needed[p->n_needed++] = (size_t)unit;
-    }
-    return BERTH_OK;
-}
-
 berth_status bt_portable_end(bt_portable *p, bt_source *made)
 {
-    berth_status status = bt_portable_reach(p);
-    p->needed = bt_arena_array(p->arena, size_t, p->n_units + 1);
-    if (status || !p->needed) return status ? status : bt_fail_memory(p->error);
-    p->needed[p->n_needed++] = 0;
-    for (size_t k = 0; k < p->n_needed && !status; k++) {
-        const bt_graph *g = &p->units[p->needed[k]]->x.graph;
-        for (size_t i = 0; i < g->n_nodes && !status; i++)
-            status = each_function(p, &g->nodes[i], keep_function);
-    }
-    for (size_t k = 1; k < p->n_needed && !status; k++)
-        status = settle_function(p, p->units[p->needed[k]], made);
+    berth_status status = bt_portable_each(p, NULL);
+    for (size_t k = 1; k < p->n_reached && !status; k++) status = settle_function(p, p->reached[k], made);
     if (!status) status = settle_unit(p->units[0]);
     if (status) return status;
     bt_graph_free(&made->graph);
@@ -240,6 +271,7 @@ void bt_portable_free(bt_portable *p)
 {
     for (size_t u = 0; u < p->n_units; u++) bt_graph_free(&p->units[u]->x.graph);
     bt_free(p->units);
+    bt_free(p->reached);
     bt_map_free(&p->functions);
     bt_map_free(&p->written);
     bt_map_free(&p->unit_of);

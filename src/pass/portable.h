@@ -24,7 +24,8 @@ void bt_pass_change(bt_pass_context *x, const char *what, size_t n);
 typedef struct bt_unit {
     bt_pass_context x;
     const bt_function *from;
-    bool is_needed;
+    size_t index; /* in the list of all */
+    bool is_reached, is_retyped; /* retyped: results are not of the types that the file says */
 } bt_unit;
 
 typedef struct bt_portable {
@@ -35,7 +36,8 @@ typedef struct bt_portable {
     bt_map unit_of;   /* name of a function -> index of its unit */
     bt_unit **units;  /* 0: the graph */
     size_t n_units, room;
-    size_t *needed, n_needed; /* at the end */
+    bt_unit **reached; /* those that the graph calls, itself first, as the last bt_portable_each found them */
+    size_t n_reached, reached_room;
     bt_changes changes;
     bt_pool *pool;
     berth_error *error;
@@ -45,13 +47,19 @@ typedef struct bt_portable {
  * arrays are copied. */
 berth_status bt_portable_begin(bt_portable *p, const bt_edge *feeds, const bt_fact *facts, int n_feeds,
                                const bt_edge *fetches, int n_fetches, const int32_t *targets, int n_targets);
-/* Units for the functions that the units so far call, and for those that these call. */
-berth_status bt_portable_reach(bt_portable *p);
-/* Runs a pass on every unit, those included that it brings. */
+/* Runs a pass (NULL: none) on the graph and every function that it still calls, callers first. */
 berth_status bt_portable_each(bt_portable *p, bt_pass_fn *pass);
-/* Functions of the new source from the units that the graph still reaches; feeds become what they are in files:
+/* Functions of the new source from the units that the graph still calls; feeds become what they are in files:
  * placeholders of the graph, arguments of a function. */
 berth_status bt_portable_end(bt_portable *p, bt_source *made);
 void bt_portable_free(bt_portable *p); /* all but what lies in the arena */
+
+/* ---- Passes for models that are written out ----------------------------------------------------------- */
+
+bt_pass_fn bt_pass_clear_devices;
+/* Variables that nothing writes become constants (portable_freeze.c). */
+berth_status bt_portable_freeze(bt_portable *p);
+/* Tables are filled from constants, and their initialisers become the graph's only targets (tables.c). */
+berth_status bt_portable_tables(bt_portable *p);
 
 #endif

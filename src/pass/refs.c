@@ -169,6 +169,21 @@ static bool settle_source(bt_pass_context *x, int32_t index)
     return bt_set_string(&x->graph, index, "shared_name", saved || !*shared ? node->name : shared);
 }
 
+/* The resource ops call the type `dtype`, but for those that slice, and know no locks. */
+static bool settle_attrs(bt_pass_context *x, int32_t index, const char *becomes)
+{
+    if (strstr(becomes, "Nd") || strstr(becomes, "Slice")) return true;
+    bt_node *node = &x->graph.nodes[index];
+    berth_dtype dtype = dtype_of(node);
+    bt_attr *attrs = bt_arena_array(x->arena, bt_attr, (size_t)node->n_attrs + 1); /* nodes may share theirs */
+    if (!attrs) return false;
+    int kept = 0;
+    for (int i = 0; i < node->n_attrs; i++)
+        if (strcmp(node->attrs[i].name, "T") && strcmp(node->attrs[i].name, "use_locking")) attrs[kept++] = node->attrs[i];
+    node->attrs = attrs, node->n_attrs = kept;
+    return bt_set_type(&x->graph, index, "dtype", dtype);
+}
+
 static berth_status settle_op(refs *r, int32_t index)
 {
     bt_pass_context *x = r->x;
@@ -177,7 +192,9 @@ static berth_status settle_op(refs *r, int32_t index)
     bool fits = true;
     if (kind_of(r, index) == REF_SOURCE) fits = settle_source(x, index);
     if (kind_of(r, index) == REF_FLOW) fits = bt_set_type(&x->graph, index, "T", BERTH_RESOURCE);
-    if (!strcmp(becomes, "AssignVariableOp"))
+    if (fits && kind_of(r, index) == REF_WRITE) fits = settle_attrs(x, index, becomes);
+    if (!strcmp(becomes, "VarIsInitializedOp")) node->n_attrs = 0;
+    if (fits && !strcmp(becomes, "AssignVariableOp"))
         fits = bt_set_bool(&x->graph, index, "validate_shape", bt_attr_bool(node, "validate_shape", true));
     node->op = becomes;
     node->def = bt_op_find(becomes);

@@ -33,7 +33,7 @@ static berth_status find_tensor(transform *t, const char *name, bt_edge *edge)
     return bt_fail(t->error, BERTH_NOT_FOUND, "output '%s': the model has no such tensor", name);
 }
 
-/* The outputs that were asked for, each under the signature's key or else its own name. */
+/* The outputs that were asked for, by a key or by a tensor's name, each under the signature's key or else its own name. */
 static berth_status take_outputs(transform *t, bt_signature *s)
 {
     const bt_port *ports = s->outputs;
@@ -44,6 +44,12 @@ static berth_status take_outputs(transform *t, bt_signature *s)
     for (int i = 0; i < s->n_outputs; i++) {
         const char *name = t->options.outputs[i];
         bt_edge wanted, has;
+        int key = 0;
+        while (key < n && strcmp(ports[key].key, name)) key++;
+        if (key < n) {
+            s->outputs[i] = ports[key];
+            continue;
+        }
         if (find_tensor(t, name, &wanted)) return t->error->status;
         size_t length = strlen(name) - (bt_ends(name, ":0") ? 2 : 0);
         s->outputs[i] = (bt_port){.key = bt_arena_copy(t->arena, name, length),
@@ -54,6 +60,44 @@ static berth_status take_outputs(transform *t, bt_signature *s)
             if (!find_tensor(t, ports[k].tensor, &has) && has.node == wanted.node && has.slot == wanted.slot)
                 s->outputs[i] = ports[k];
     }
+    return BERTH_OK;
+}
+
+/* What is left of training: ops that berth does not know, and all that depends on one. */
+static void find_unknown(transform *t, bool *unknown)
+{
+    const bt_source *from = &t->from->source;
+    const bt_graph *g = &from->graph;
+    bool more = true;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        unknown[i] = !g->nodes[i].def && !bt_map_get(&from->functions, bt_str_of(g->nodes[i].op));
+    for (int round = 0; more && round < 1000; round++) {
+        more = false;
+        for (size_t i = 0; i < g->n_nodes; i++) {
+            const bt_node *node = &g->nodes[i];
+            bool is = unknown[i];
+            for (int j = 0; j < node->n_inputs && !is; j++) is = unknown[node->inputs[j].node];
+            for (int j = 0; j < node->n_controls && !is; j++) is = unknown[node->controls[j]];
+            more |= is && !unknown[i];
+            unknown[i] = is;
+        }
+    }
+}
+
+/* Of the outputs that a graph without signatures seems to have, those that berth can make; all, if it can make none. */
+static berth_status drop_unknown(transform *t, bt_signature *s)
+{
+    bool *unknown = bt_arena_array(t->arena, bool, t->from->source.graph.n_nodes + 1);
+    bt_port *kept = bt_arena_array(t->arena, bt_port, (size_t)s->n_outputs + 1);
+    int n = 0;
+    if (!unknown || !kept) return bt_fail_memory(t->error);
+    find_unknown(t, unknown);
+    for (int i = 0; i < s->n_outputs; i++) {
+        bt_edge e;
+        if (find_tensor(t, s->outputs[i].tensor, &e)) return t->error->status;
+        if (!unknown[e.node]) kept[n++] = s->outputs[i];
+    }
+    if (n) s->outputs = kept, s->n_outputs = n;
     return BERTH_OK;
 }
 
@@ -69,7 +113,8 @@ static berth_status choose(transform *t)
     const bt_signature *s = bt_model_signature(t->from, o->signature, t->error);
     if (!s) return t->error->status;
     t->kept[0] = *s;
-    return o->n_outputs ? take_outputs(t, &t->kept[0]) : BERTH_OK;
+    if (o->n_outputs) return take_outputs(t, &t->kept[0]);
+    return from->n_signatures ? BERTH_OK : drop_unknown(t, &t->kept[0]);
 }
 
 /* The feed of an edge, made once. */
@@ -172,7 +217,14 @@ static berth_status find_ports(transform *t)
 
 static berth_status run_passes(transform *t)
 {
-    berth_status status = bt_portable_each(&t->p, bt_pass_inline);
+    const berth_transform_options *o = &t->options;
+    bt_portable *p = &t->p;
+    if (o->strip_training || o->cpu)
+        return bt_fail(t->error, BERTH_UNSUPPORTED, "this build does not strip training, nor replace ops for a CPU");
+    berth_status status = bt_portable_each(p, bt_pass_inline);
+    if (!status && o->clear_devices) status = bt_portable_each(p, bt_pass_clear_devices);
+    if (!status && (o->freeze || t->flat)) status = bt_portable_freeze(p);
+    if (!status && t->flat) status = bt_portable_tables(p);
     return status;
 }
 
@@ -217,12 +269,12 @@ static berth_status grow_naming(naming *n)
 }
 
 /* A node whose output `slot` is the edge: an Identity, or an IdentityN that gives it so often. */
-static int32_t add_identity(naming *n, bt_edge from, int slot, berth_dtype dtype)
+static int32_t add_identity(naming *n, const char *base, bt_edge from, int slot, berth_dtype dtype)
 {
     bt_graph *g = n->g;
     bt_edge *in = bt_arena_array(g->arena, bt_edge, (size_t)slot + 1);
     berth_dtype *types = bt_arena_array(g->arena, berth_dtype, (size_t)slot + 1);
-    const char *name = bt_graph_unique_name(g, "output"), *op = slot ? "IdentityN" : "Identity";
+    const char *name = bt_graph_unique_name(g, base), *op = slot ? "IdentityN" : "Identity";
     int32_t node = name && in && types ? bt_graph_add(g, name, op) : -1;
     if (node < 0) return -1;
     for (int i = 0; i <= slot; i++) in[i] = from, types[i] = dtype;
@@ -246,7 +298,7 @@ static berth_status name_output(naming *n, const bt_port *port, bt_edge *edge, b
         want(n, edge->node, g->nodes[edge->node].name);
         return BERTH_OK;
     }
-    int32_t node = add_identity(n, *edge, slot, dtype);
+    int32_t node = add_identity(n, name, *edge, slot, dtype);
     if (node < 0 || grow_naming(n)) return bt_fail_memory(n->t->error);
     *edge = (bt_edge){node, slot};
     want(n, node, name); /* else it keeps a name of its own */
