@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "scene.h"
+#include "torture.h"
 
 enum { MANY = 40, IMAGES = 9 };
 
@@ -282,6 +283,43 @@ static void test_flight(scene *s, const char *devices, const char *others)
     CHECK(held(s, "/CPU:0") == 0 && held(s, "/CPU:1") == 0);
 }
 
+/* ---- Without memory ---- */
+
+/* All of it, while one allocation fails: it is said, and nothing is wrong or lost. */
+static bool whole(void *user)
+{
+    const trial *t = user;
+    berth_error error = {0};
+    berth_context_options options;
+    berth_device_options logical;
+    berth_context_options_init(&options);
+    berth_device_options_init(&logical);
+    options.threads = 1, logical.device = "CPU:0", logical.logical = "0,0,0";
+    scene s = {.context = berth_context_new(&options, &error)};
+    berth_load_options load;
+    berth_session_options session;
+    berth_load_options_init(&load);
+    berth_session_options_init(&session);
+    load.context = s.context, session.device = "/CPU:0,/CPU:1,/CPU:2";
+    bool ok = s.context && !berth_device_configure(s.context, &logical, &error) &&
+              (s.model = berth_model_load(t->path, &load, &error)) &&
+              (s.session = berth_session_new(s.model, &session, &error));
+    for (int i = 0; i < 3 && ok; i++) ok = trial_run(t, s.session, NULL, &error);
+    /* A small value for which there was no memory is left to the run; and then a division is not shown to be right. */
+    bool is_said = error.status == BERTH_NO_MEMORY || error.status == BERTH_DEVICE || error.status == BERTH_UNSUPPORTED;
+    if (!ok && !CHECK(is_said && *error.message))
+        printf("    %s: status %d: %s\n", t->name, error.status, error.message);
+    close_scene(&s);
+    berth_context_free(s.context);
+    return ok;
+}
+
+static void test_without_memory(void)
+{
+    torture(whole, &many_mlp, true);
+    torture(whole, &many_digits, true);
+}
+
 static berth_context *with_gpus(const char *logical)
 {
     berth_context *context = two_cpus("0,0,0");
@@ -321,6 +359,7 @@ int main(void)
     test_flight(&s, "/CPU:0,/CPU:1", "/CPU:1,/CPU:2");
     berth_context_free(s.context);
     test_failure();
+    test_without_memory();
     test_gpus();
     trial_unmake();
     return check_done();
