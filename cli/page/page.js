@@ -30,7 +30,8 @@ function sizeText(bytes) {
   const units = ["bytes", "kB", "MB", "GB", "TB"];
   let u = 0;
   for (; bytes >= 999.5 && u < 4; u++) bytes /= 1000;
-  return (u && bytes < 99.95 ? bytes.toFixed(1) : bytes.toFixed(0)) + " " + units[u];
+  const text = u && bytes < 99.95 ? bytes.toFixed(1) : bytes.toFixed(0);
+  return text + " " + (text === "1" && !u ? "byte" : units[u]);
 }
 const count = (n, one, many = one + "s") => n.toLocaleString("en") + " " + (n === 1 ? one : many);
 
@@ -44,11 +45,10 @@ const isCopy = (s) => s.op === "_Copy" && s.inputs.length > 0; // drawn as an ed
 const isPort = (s) => s.op === "_Feed" || s.op === "_Fetch";
 
 const written = new Map(data.nodes.map((n) => [n[0], n]));
-const byName = new Map(steps.filter((s) => !isPort(s)).map((s) => [s.node, s]));
-for (const [name, , , , reason] of data.nodes) {
-  const into = reason.startsWith("fused into ") && byName.get(reason.slice(11));
-  if (into) into.parts.push(name);
-}
+const fused = new Map();
+for (const [name, , , , reason] of data.nodes)
+  if (reason.startsWith("fused into ")) fused.set(reason.slice(11), [...(fused.get(reason.slice(11)) || []), name]);
+for (const s of steps) if (!isPort(s)) s.parts = fused.get(s.node) || [];
 
 // "/GPU:1" to a colour; those of a kind differ in hue, and kinds from one another.
 const colour = (device) => {
@@ -139,7 +139,7 @@ function drawNode(node) {
   g.append(shape("title", {}, isGroup ? title(node) : s.node), shape("rect", { class: "box", width: W, height: H, rx: radius }),
     shape("rect", { class: "tint", width: W, height: H, rx: radius, "fill-opacity": (0.07 + 0.33 * Math.sqrt(share)).toFixed(3) }));
   if (share > 0.004) g.append(shape("rect", { class: "time", x: 7, y: H - 5, width: ((W - 14) * share).toFixed(1), height: 3, rx: 1.5 }));
-  const ms = isTimed && !isPort(s) ? timeText(node.ns) : "";
+  const ms = node.steps.some((x) => x.times) ? timeText(node.ns) : ""; // what is known beforehand does not run
   const indent = isPort(s) ? 16 : 9;
   g.append(shape("text", { class: "op", x: indent, y: 18 }, head(isGroup ? count(node.steps.length, "step") : opName(s.op), ms ? 13 : 21)),
     shape("text", { class: "name", x: indent, y: 33 }, tail(title(node), isPort(s) ? 22 : 25)));
@@ -306,7 +306,7 @@ function describe(node) {
     ["op", isGroup ? count(node.steps.length, "step") : opName(s.op)],
     ["device", data.devices[node.device].name + (note?.[3] ? ` (asked for: ${note[3]})` : "")],
     ["why", isGroup ? "" : note?.[4]],
-    ["time", isTimed && !isPort(s) ? `${timeText(node.ns)} a run` + (!isGroup && s.times > runs ? `, in ${(s.times / runs).toFixed(0)} parts` : "") : ""],
+    ["time", node.steps.some((x) => x.times) ? `${timeText(node.ns)} a run` + (!isGroup && s.times > runs ? `, in ${(s.times / runs).toFixed(0)} parts` : "") : ""],
     ["results", sum("bytes") ? sizeText(sum("bytes")) : ""],
     ["weights", sum("weights") ? sizeText(sum("weights")) : ""],
     ["in", inputs.length ? items([...new Set(inputs)].map(link)) : ""],
@@ -386,7 +386,7 @@ function legend() {
 const columns = [
   { name: "Node", of: (s) => tail(shortName(isCopy(s) ? source(s.index) : s), 24), key: (s) => shortName(s) },
   { name: "Op", of: (s) => opName(s.op), key: (s) => s.op },
-  { name: "Time", of: (s) => (isTimed ? timeText(s.ns) : ""), key: (s) => -s.ns, right: true },
+  { name: "Time", of: (s) => (s.times ? timeText(s.ns) : ""), key: (s) => -s.ns, right: true },
   { name: "Results", of: (s) => (s.bytes ? sizeText(s.bytes) : ""), key: (s) => -s.bytes, right: true },
 ];
 let sorted = isTimed ? 2 : -1, rows = 100;
