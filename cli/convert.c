@@ -66,7 +66,6 @@ int cli_convert(const cli_options *options)
     want.clear_devices = options->clear_devices;
     want.strip_training = options->strip_training;
     want.freeze = options->freeze || flat;
-    want.cpu = options->cpu;
     berth_spec *shapes = read_shapes(&m, options, &names);
     want.shapes = shapes;
     want.n_shapes = options->shapes.n;

@@ -256,18 +256,15 @@ typedef struct berth_transform_options {
     const berth_spec *shapes;   /* shapes to give inputs: name, rank and dims are read; each must fit what the model says */
     size_t n_shapes;
     bool clear_devices;  /* no device strings and no colocation */
-    bool strip_training; /* no dropout, no assertions and checks of numbers, no summaries and printing; an unused placeholder
-                            with a default, and a placeholder that says whether this is training, is a constant */
+    bool strip_training; /* no dropout, assertions, checks of numbers and printing; a placeholder of a truth value or a rate that
+                            has a default is its default, and branches that are never taken then go */
     bool freeze;         /* variables that nothing writes are constants */
-    bool cpu;            /* ops that TensorFlow has for a GPU alone are replaced: images in NHWC, cuDNN's recurrent networks as
-                            plain ops, fused ops as what they are made of */
 } berth_transform_options;
 
 BERTH_API void berth_transform_options_init(berth_transform_options *options);
 /* A changed copy of the model, which is left as it is and kept alive by the copy. The copy can be run, transformed and saved.
  * Its weights are those of the model: they are not copied. BERTH_NOT_FOUND: no such signature, tensor or input.
- * BERTH_BAD_ARGUMENT: a shape that does not fit. BERTH_UNSUPPORTED: the graph has an op that berth lacks, or one that
- * `cpu` cannot replace. */
+ * BERTH_BAD_ARGUMENT: a shape that does not fit. BERTH_UNSUPPORTED: the graph has an op that berth lacks. */
 BERTH_API berth_model *berth_model_transform(berth_model *model, const berth_transform_options *options, berth_error *error);
 /* What the transformation changed, counted, in the order in which it happened: "variables made constants", 12. Index from 0;
  * false past the end, and for a model that was loaded. The text is constant. */

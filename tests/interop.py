@@ -19,20 +19,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-ALL = ["--clear-devices", "--strip-training", "--freeze", "--cpu"]
-# What to write, with which options. Devices that are not there stop TensorFlow, and so does what it has for GPUs alone: models
-# with either are converted in the ways with --clear-devices or --cpu.
+ALL = ["--clear-devices", "--strip-training", "--freeze"]
+# What to write, with which options. Devices that are not there stop TensorFlow: models that name some are converted in the ways
+# with --clear-devices. What it has for GPUs alone is left out.
 WAYS = {
     "graphdef": ("graphdef", []),
     "pbtxt": ("pbtxt", []),
     "savedmodel": ("savedmodel", []),
     "training": ("savedmodel", ["--strip-training"]),
     "freeze": ("savedmodel", ["--freeze"]),
-    "cpu": ("savedmodel", ["--cpu"]),
     "all-graphdef": ("graphdef", ALL),
     "all-savedmodel": ("savedmodel", ALL),
 }
 GROUPS = ("frozen/", "savedmodel_v1/", "savedmodel_v2/", "keras_h5/", "keras_v3/", "checkpoint/", "real/")
+FOREIGN = {"contrib", "gpu-only"}  # cases with ops that TensorFlow's CPU build does not have
+ADDONS = "frozen/seq2seq_beam"     # GatherTree, which is TensorFlow Addons'
 SUFFIX = {"graphdef": "model.pb", "pbtxt": "model.pbtxt", "savedmodel": "model"}
 
 
@@ -47,7 +48,9 @@ def models_of(tool, root, only):
     """Cases by what they convert: (model, arguments)."""
     models = {}
     for case in tool.find_cases(root, only):
-        if "contrib" in case.get("tags", []) or case.get("expect", "ok") != "ok" or not case["path"].startswith(GROUPS) or not case.get("outputs"):
+        if FOREIGN & set(case.get("tags", [])) or case["path"].startswith(ADDONS) or case.get("expect", "ok") != "ok":
+            continue
+        if not case["path"].startswith(GROUPS) or not case.get("outputs"):
             continue
         args = tuple(arg.replace("{folder}", case["folder"]) for arg in case.get("args", []))
         models.setdefault((os.path.join(case["folder"], case["model"]), args), []).append(case)
@@ -73,8 +76,8 @@ class Loaded:
         self.graph = tf.Graph()
         with self.graph.as_default():
             config = tf.compat.v1.ConfigProto(allow_soft_placement=soft)
-            if soft:  # TensorFlow's remapper makes fused convolutions that its own kernels refuse
-                config.graph_options.rewrite_options.remapping = 2
+            # TensorFlow's remapper makes fused grouped convolutions, which its own kernels refuse.
+            config.graph_options.rewrite_options.remapping = 2
             self.session = tf.compat.v1.Session(graph=self.graph, config=config)
             if to == "savedmodel":
                 meta = tf.compat.v1.saved_model.load(self.session, ["serve"], path)
@@ -169,9 +172,7 @@ def ways_of(cases, index, each):
     tags = {tag for case in cases for tag in case.get("tags", [])}
     if not each:
         return [("all-graphdef", "all-savedmodel")[index % 2]]
-    needs = {"gpu-only": "--cpu", "device": "--clear-devices"}
-    needs = {option for tag, option in needs.items() if tag in tags}
-    return [way for way, (_, options) in WAYS.items() if needs <= set(options)]
+    return [way for way, (_, options) in WAYS.items() if "device" not in tags or "--clear-devices" in options]
 
 
 def main():

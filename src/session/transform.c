@@ -84,7 +84,8 @@ static void find_unknown(transform *t, bool *unknown)
     }
 }
 
-/* Of the outputs that a graph without signatures seems to have, those that berth can make; all, if it can make none. */
+/* Of the outputs that a graph without signatures seems to have, those that berth can make and that are no variable or write to one; all, if
+ * there is none. */
 static berth_status drop_unknown(transform *t, bt_signature *s)
 {
     bool *unknown = bt_arena_array(t->arena, bool, t->from->source.graph.n_nodes + 1);
@@ -95,7 +96,9 @@ static berth_status drop_unknown(transform *t, bt_signature *s)
     for (int i = 0; i < s->n_outputs; i++) {
         bt_edge e;
         if (find_tensor(t, s->outputs[i].tensor, &e)) return t->error->status;
-        if (!unknown[e.node]) kept[n++] = s->outputs[i];
+        const char *op = t->from->source.graph.nodes[e.node].op;
+        bool is_state = bt_starts(op, "Assign") || bt_starts(op, "Variable") || bt_starts(op, "VarHandle");
+        if (!unknown[e.node] && !is_state) kept[n++] = s->outputs[i];
     }
     if (n) s->outputs = kept, s->n_outputs = n;
     return BERTH_OK;
@@ -219,11 +222,10 @@ static berth_status run_passes(transform *t)
 {
     const berth_transform_options *o = &t->options;
     bt_portable *p = &t->p;
-    if (o->strip_training || o->cpu)
-        return bt_fail(t->error, BERTH_UNSUPPORTED, "this build does not strip training, nor replace ops for a CPU");
     berth_status status = bt_portable_each(p, bt_pass_inline);
     if (!status && o->clear_devices) status = bt_portable_each(p, bt_pass_clear_devices);
     if (!status && (o->freeze || t->flat)) status = bt_portable_freeze(p);
+    if (!status && o->strip_training) status = bt_portable_each(p, bt_pass_strip_training);
     if (!status && t->flat) status = bt_portable_tables(p);
     return status;
 }
