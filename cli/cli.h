@@ -26,10 +26,10 @@ typedef struct cli_pair {
 
 typedef struct cli_options {
     const char *model, *out, *to, *signature, *tags, *structure, *device, *stage, *labels, *trace, *html;
-    const char *fallback, *config;
+    const char *fallback, *config, *precision;
     cli_list inputs, outputs, shapes, rules, op_libraries;
     cli_list visible, limits, fractions, counts, logical; /* of devices: NAME=VALUE */
-    bool json, hard_placement, soft_placement, log_placement, growth, bgr;
+    bool json, hard_placement, soft_placement, log_placement, growth, bgr, stream_weights;
     bool clear_devices, strip_training, freeze; /* of convert */
     int64_t threads, top; /* 0: not given */
     double seconds;

@@ -83,6 +83,8 @@ static berth_session_options session_options(const cli_options *options)
     session.hard_placement = options->hard_placement;
     session.soft_placement = options->soft_placement;
     session.log_placement = options->log_placement;
+    session.precision = options->precision;
+    session.stream_weights = options->stream_weights;
     return session;
 }
 

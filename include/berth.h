@@ -394,6 +394,10 @@ typedef struct berth_session_options {
     bool hard_placement;      /* refuse a node that its device cannot run, instead of moving it */
     bool soft_placement;      /* move it, whatever the context's ConfigProto says */
     bool log_placement;       /* a line a node to the log */
+    const char *precision;    /* what floats are computed in: NULL or "f32", what the model says. "tf32", "bf16" and "f16", for those
+                                 who ask for less, are not to be had yet: BERTH_UNSUPPORTED */
+    bool stream_weights;      /* weights that have no room on their device (one with kernels of its own: a GPU) stay on the host,
+                                 and pass through a part of its memory in each run */
     const char *fallback;     /* where all goes when its device is absent, broken or full; a warning to the log says so.
                                  NULL: "/CPU:0" when the device is auto, else none; "none": none */
 } berth_session_options;
@@ -486,7 +490,7 @@ typedef struct berth_obstacle {
 /* What one run takes on a device. */
 typedef struct berth_need {
     const char *device;
-    berth_memory memory; /* bytes; the workspace of a CPU's kernels is known after a run only, and is 0 here */
+    berth_memory memory; /* bytes; of weights, with stream_weights, the least that must lie there; the workspace of a CPU's kernels is known after a run only, and is 0 here */
     int64_t room;        /* bytes that can be had there now: of the limit, or of what is free; weights of this model that lie
                             there already are shared, and counted as room */
     bool fits;

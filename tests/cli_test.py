@@ -111,6 +111,11 @@ class Case(unittest.TestCase):
         out = json.loads(self.good("run", self.identity(dtype, shape), "--input", "x:0=" + source, "--json", *args))
         return out["x_out:0"]["values"]
 
+    def gpus(self, *args, **env):
+        """Name and limit of each, where OpenCL's CPU counts as one."""
+        text = self.good("devices", "--json", *args, env={**os.environ, "BERTH_OPENCL": "cpu", **env})
+        return [(d["name"], d["memory_limit"]) for d in json.loads(text)["devices"] if "GPU" in d["name"]]
+
 
 class CommandLine(Case):
     def test_help(self):
@@ -149,10 +154,6 @@ class CommandLine(Case):
             self.bad(2, option, "run", "m", option, value)
         self.bad(2, "--seconds", "bench", "m", "--seconds", "-1")
         self.bad(2, "--seconds", "run", "m", "--seconds", "1")
-
-    def test_options_that_are_not_there_are_refused(self):
-        for option in ("--precision=f16",):
-            self.bad(2, option.split("=")[0], "run", EXAMPLE + "/digits.pb", option)
 
     def test_convert(self):
         folder = tempfile.mkdtemp()
@@ -229,11 +230,6 @@ class CommandLine(Case):
             path = self.put("bad.pbtxt", content)
             self.bad(1, ["bad.pbtxt", words], "devices", "--config", path)
         self.bad(1, "none.pbtxt", "devices", "--config", "none.pbtxt")
-
-    def gpus(self, *args, **env):
-        """Name and limit of each, where OpenCL's CPU counts as one."""
-        text = self.good("devices", "--json", *args, env={**os.environ, "BERTH_OPENCL": "cpu", **env})
-        return [(d["name"], d["memory_limit"]) for d in json.loads(text)["devices"] if "GPU" in d["name"]]
 
     def test_gpus_are_configured(self):
         if not self.gpus():
@@ -747,6 +743,27 @@ class Models(Case):
         self.bad(1, "no input 'q'", "check", digits, "--input-shape", "q=1")
         self.bad(3, "/GPU:7", "check", digits, "--device", "/GPU:7")
         self.bad(2, "XPU", "check", digits, "--device", "/XPU:0")
+
+    def test_precision(self):
+        digits = EXAMPLE + "/digits.pb"
+        self.good("check", digits, "--precision", "f32")
+        for lower in "tf32", "bf16", "f16":
+            self.bad(1, [lower, "f32 alone"], "place", digits, "--precision", lower)
+        self.bad(2, "'f8'", "place", digits, "--precision", "f8")
+
+    def test_stream_weights(self):
+        if not self.gpus():
+            self.skipTest("no OpenCL device")
+        env = {**os.environ, "BERTH_OPENCL": "cpu"}
+        args = ["run", EXAMPLE + "/digits", "--input", "image=" + json.dumps([[[[0.5]] * 8] * 8]), "--json"]
+        gpu = ["--device", "/GPU:0", "--memory-limit", "GPU:0=60000"]
+        want = json.loads(self.good(*args, "--device", "/CPU:0"))
+        line = self.bad(3, ["/GPU:0", "does not fit", "bytes of weights", "60000", "--stream-weights", "fall-back"],
+                        *args, *gpu, env=env)
+        self.assertLess(len(line), 300)
+        got = json.loads(self.good(*args, *gpu, "--stream-weights", env=env))
+        for a, b in zip(got["probability"]["values"][0], want["probability"]["values"][0]):
+            self.assertAlmostEqual(a, b, delta=1e-5)
 
     def cut(self, name, content, step):
         for n in list(range(0, min(len(content), 64), 9)) + list(range(64, len(content), step)):

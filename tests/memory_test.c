@@ -118,6 +118,53 @@ static void test_dynamic(void)
     berth_tensor_free(in.tensor), berth_tensor_free(out[0].tensor);
 }
 
+/* ---- Weights that pass through ---- */
+
+/* A limit that the weights pass: refused with what it takes and what would help; with stream_weights it runs, right and within
+ * the limit, a larger batch too, and gives everything back. */
+static void test_streaming(void)
+{
+    enum { LIMIT = 70000 };
+    berth_error error = {0};
+    berth_load_options load;
+    berth_device_options device;
+    berth_session_options options;
+    scene s = {.context = two_cpus("0,0")};
+    berth_device_options_init(&device);
+    device.device = "/GPU:0", device.limit = LIMIT;
+    CHECK(!berth_device_configure(s.context, &device, &error));
+    CHECK(!open_scene(&s, &trial_digits, "/GPU:0", NULL, &error) && error.status == BERTH_DEVICE);
+    if (!CHECK(strstr(error.message, "76840 bytes of weights") && strstr(error.message, "70000 are left") &&
+               strstr(error.message, "--stream-weights") && strstr(error.message, "fall-back")))
+        printf("    %s\n", error.message);
+    close_scene(&s);
+    error = (berth_error){0};
+    berth_load_options_init(&load);
+    load.context = s.context;
+    berth_session_options_init(&options);
+    options.device = "/GPU:0", options.fallback = "none", options.stream_weights = true;
+    if (!CHECK(s.model = berth_model_load(trial_digits.path, &load, &error))) return;
+    berth_check *check = berth_model_check(s.model, &options, NULL, 0, NULL, 0, &error);
+    CHECK(check && check->fits && check->runs);
+    berth_check_free(check);
+    CHECK(s.session = berth_session_new(s.model, &options, &error));
+    CHECK_EQ(info_of(&s, "/GPU:0").memory_taken, 0);
+    static float image[8][8];
+    int64_t dims[] = {1, 8, 8, 1}; /* it leaves more room to the weights than the batch of 2 that follows does */
+    berth_feed in = {"image", berth_tensor_wrap(BERTH_FLOAT, 4, dims, image, NULL, NULL, &error)}, out = {"probability"};
+    CHECK_EQ(berth_session_run(s.session, &in, 1, &out, 1, NULL, &error), BERTH_OK);
+    berth_tensor_free(in.tensor), berth_tensor_free(out.tensor);
+    for (int i = 0; i < 5; i++) CHECK(s.session && trial_run(&trial_digits, s.session, NULL, &error));
+    if (error.status) printf("    %s\n", error.message);
+    berth_device_info info = info_of(&s, "/GPU:0");
+    CHECK(info.memory_peak <= LIMIT && info.memory_peak > LIMIT / 2);
+    CHECK(held(&s, "/CPU:0") > 0); /* what did not stay there */
+    close_scene(&s);
+    CHECK_EQ(held(&s, "/GPU:0"), 0);
+    CHECK_EQ(held(&s, "/CPU:0"), 0);
+    berth_context_free(s.context);
+}
+
 /* ---- Runs at once ---- */
 
 enum { THREADS = 6, ROUNDS = 30 };
@@ -273,6 +320,7 @@ int main(void)
         test_back(&s, devices[i]);
         if (i) test_moves(&s, devices[i]), test_alternating(&s, devices[i]), test_waiting(devices[i]);
     }
+    if (devices[2]) test_streaming();
     berth_context_free(s.context);
     trial_unmake();
     return check_done();

@@ -343,8 +343,24 @@ static berth_status detach_constant(builder *b, bt_slot *slot)
     return BERTH_OK;
 }
 
+/* One that has no room on its device: a copy on the host, in the layout that the device wants. */
+static berth_status stream_constant(builder *b, bt_slot *slot)
+{
+    const bt_tensor *value = slot->fact.value;
+    bt_tensor *host = bt_arena_new(&b->plan->arena, bt_tensor);
+    if (!host) return bt_fail_memory(b->error);
+    bt_packed *packed = hold(b->plan, 0, value, "plain", bt_tensor_bytes(value), copy_plain, (void *)value, b->error);
+    if (!packed) return b->error->status ? b->error->status : BERTH_NO_MEMORY;
+    *host = *value;
+    host->data = (void *)bt_packed_data(packed), host->buffer = NULL;
+    slot->constant.data = NULL, slot->constant.buffer = NULL, slot->constant.device = b->x.places[slot->place];
+    slot->streamed = host;
+    if (bt_stream_open(b->plan->env.window, b->error)) return b->error->status;
+    return detach_constant(b, slot);
+}
+
 /* A constant that is read at run time: where it lies, when it is aligned and no part of a file, else a copy in the store. */
-static berth_status settle_constant(builder *b, bt_slot *slot)
+static berth_status settle_constant(builder *b, bt_slot *slot, bool can_stream)
 {
     const bt_tensor *value = slot->fact.value;
     bt_store *store = b->plan->env.stores[slot->place];
@@ -355,6 +371,8 @@ static berth_status settle_constant(builder *b, bt_slot *slot)
     if (bt_dtype_is_object(value->dtype) || (bytes == 0 && !on_gpu) ||
         (!on_gpu && !in_file && !counted && (uintptr_t)value->data % 16 == 0))
         return BERTH_OK;
+    bt_stream *w = b->plan->env.window;
+    if (can_stream && w && w->place == slot->place && !bt_stream_keeps(w, bytes)) return stream_constant(b, slot);
     bt_packed *packed =
         hold(b->plan, slot->place, value, "plain", bytes ? bytes : 1, copy_plain, (void *)value, b->error);
     if (!packed) return b->error->status ? b->error->status : BERTH_NO_MEMORY;
@@ -366,17 +384,58 @@ static berth_status settle_constant(builder *b, bt_slot *slot)
     return BERTH_OK;
 }
 
+/* Which constants could pass through a window: large ones, which only steps of their own device read, that call nothing and
+ * hand nothing on. And how large a window must be. */
+static bool *find_streamable(builder *b)
+{
+    enum { LEAST = 4096, MOST_INPUTS = BT_MAX_STREAMED };
+    bt_plan *plan = b->plan;
+    bool *can = bt_arena_array(b->x.arena, bool, (size_t)plan->n_slots + 1);
+    if (!can) return NULL;
+    for (int32_t i = 0; i < plan->n_slots; i++) {
+        const bt_slot *slot = &plan->slots[i];
+        can[i] = slot->kind == BT_SLOT_CONST && slot->is_read && bt_pass_is_gpu(&b->x, slot->place) && slot->fact.value &&
+                 !bt_dtype_is_object(slot->fact.dtype) && bt_tensor_bytes(slot->fact.value) >= LEAST;
+    }
+    for (int32_t s = 0; s < plan->n_steps; s++) {
+        const bt_step *step = &plan->steps[s];
+        for (int i = 0; i < step->n_in; i++)
+            can[step->in[i]] &= !(step->op->flags & (BT_OP_ALIAS | BT_OP_BODY)) && step->n_in <= MOST_INPUTS &&
+                                step->place == plan->slots[step->in[i]].place;
+    }
+    for (int i = 0; i < plan->n_fetches; i++) can[plan->fetches[i]] = false;
+    for (int32_t i = 0; i < plan->n_slots; i++)
+        if (can[i]) plan->streamable[plan->slots[i].place] += (int64_t)bt_tensor_bytes(plan->slots[i].fact.value);
+    for (int32_t s = 0; s < plan->n_steps; s++) {
+        size_t need = 0, *most = &plan->largest_need[plan->steps[s].place];
+        for (int i = 0; i < plan->steps[s].n_in; i++)
+            if (can[plan->steps[s].in[i]]) need += bt_stream_need(bt_tensor_bytes(plan->slots[plan->steps[s].in[i]].fact.value));
+        if (need > *most) *most = need;
+    }
+    for (size_t i = 0; i < plan->n_bodies; i++)
+        for (int p = 0; p < plan->env.n_places; p++) {
+            plan->streamable[p] += plan->bodies[i]->streamable[p];
+            if (plan->bodies[i]->largest_need[p] > plan->largest_need[p]) plan->largest_need[p] = plan->bodies[i]->largest_need[p];
+        }
+    return can;
+}
+
 static berth_status prepare_all(builder *b)
 {
     bt_plan *plan = b->plan;
     berth_status status = BERTH_OK;
     for (int32_t s = 0; s < plan->n_steps && !status; s++) status = prepare_step(b, &plan->steps[s]);
     for (int i = 0; i < plan->n_fetches; i++) plan->slots[plan->fetches[i]].is_read = true;
+    bool *can_stream = status ? NULL : find_streamable(b);
+    if (!status && !can_stream) status = bt_fail_memory(b->error);
     for (int32_t i = 0; i < plan->n_slots && !status; i++) {
         bt_slot *slot = &plan->slots[i];
         if (slot->kind == BT_SLOT_CONST)
-            status = slot->is_read ? settle_constant(b, slot) : detach_constant(b, slot);
+            status = slot->is_read ? settle_constant(b, slot, can_stream[i]) : detach_constant(b, slot);
     }
+    for (int32_t s = 0; s < plan->n_steps && !status; s++)
+        for (int i = 0; i < plan->steps[s].n_in; i++)
+            plan->steps[s].is_streamed |= plan->slots[plan->steps[s].in[i]].streamed != NULL;
     return status;
 }
 

@@ -9,6 +9,7 @@
 #include "pass/pass.h"
 #include "plan/profile.h"
 #include "plan/store.h"
+#include "plan/stream.h"
 
 enum { BT_MAX_PLACES = 16 };
 
@@ -25,6 +26,7 @@ typedef struct bt_slot {
     int32_t n_fetched;  /* root: how many fetches want it or its aliases */
     bt_fact fact;
     bt_tensor constant; /* CONST and is_read */
+    const bt_tensor *streamed; /* the constant on the host, brought to the window for each step that reads it; NULL: it stays */
 } bt_slot;
 
 typedef struct bt_step {
@@ -41,6 +43,7 @@ typedef struct bt_step {
     const int32_t *controls; /* steps whose being dead makes this one dead; guarded plans only */
     int32_t n_controls;
     int64_t packed_bytes;    /* of constants that were packed for it */
+    bool is_streamed;        /* reads slots that are */
 } bt_step;
 
 typedef struct bt_plan_env {
@@ -56,6 +59,7 @@ typedef struct bt_plan_env {
     bool *refused;                /* set when that was done; may be NULL */
     int body_place;               /* of a body: where its caller is */
     bt_obstacles *obstacles;      /* NULL: the first is an error; see pass.h */
+    bt_stream *window;            /* for weights that have no room; NULL: all must have it. Outlives the plan */
     bt_map *written;              /* variables that plans of the session write; see bt_pass_context */
     const char *function;         /* whose body this is; NULL: the graph itself */
     const struct bt_plan_env *outer;
@@ -95,6 +99,8 @@ typedef struct bt_plan {
     _Atomic int64_t arena_bytes[BT_MAX_PLACES]; /* of all run states */
     _Atomic int64_t scratch_bytes[BT_MAX_PLACES];
     int64_t weight_bytes[BT_MAX_PLACES];        /* of its entries in the stores */
+    int64_t streamable[BT_MAX_PLACES];  /* bytes of constants that could pass through, bodies' included */
+    size_t largest_need[BT_MAX_PLACES]; /* of a window: the most that one step reads of them */
     int n_copies;             /* tensors that cross devices in one run */
 } bt_plan;
 

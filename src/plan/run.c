@@ -256,6 +256,23 @@ static void note_step(bt_recorder *recorder, const bt_plan *plan, const bt_step 
     bt_recorder_step(recorder, &ended);
 }
 
+/* Runs a step whose weights come to the device's window first; nobody else has it until the step is launched. */
+static berth_status run_streamed(bt_call *c, const bt_step *step)
+{
+    const bt_plan *plan = c->run->plan;
+    const bt_tensor *from[BT_MAX_STREAMED];
+    bt_tensor *to[BT_MAX_STREAMED];
+    int n = 0;
+    for (int i = 0; i < step->n_in; i++)
+        if (plan->slots[step->in[i]].streamed)
+            from[n] = plan->slots[step->in[i]].streamed, to[n++] = c->in[i];
+    berth_status status = bt_stream_enter(plan->env.window, step, from, to, n, c->error);
+    if (status) return status;
+    status = step->run(c);
+    bt_stream_leave(plan->env.window);
+    return status;
+}
+
 static berth_status run_steps(bt_run *run, uint64_t take, berth_error *error)
 {
     const bt_plan *plan = run->plan;
@@ -277,7 +294,7 @@ static berth_status run_steps(bt_run *run, uint64_t take, berth_error *error)
         c.device = places[step->place];
         bt_recorder *recorder = run->services->recorder;
         int64_t start = recorder ? bt_now() : 0;
-        berth_status status = step->run(&c);
+        berth_status status = step->is_streamed ? run_streamed(&c, step) : step->run(&c);
         if (recorder) note_step(recorder, plan, step, &c, start);
         bt_workspace_settle(&run->workspace[scratch_place(step)]);
         bt_workspace_settle(&run->workspace[0]);

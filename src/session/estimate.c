@@ -8,12 +8,14 @@ static berth_status refuse(const berth_session *s, bt_rehearsal *r, int place, c
 {
     int64_t weights = bt_rehearsal_weights(r, place);
     bool batch = r->batch && weights <= room[place] && !bt_rehearsal_fits(r, 1, room);
+    bool streams = !s->stream_weights && s->model->places[place]->ops->compile;
     return bt_fail(error, BERTH_DEVICE,
                    "%s: the model does not fit: %lld bytes of weights, %lld of activations and %lld of "
-                   "workspace, where %lld are left%s",
+                   "workspace, where %lld are left%s; what would help: %s%sa fall-back device",
                    s->model->places[place]->name, (long long)weights, (long long)use->activations,
                    (long long)use->workspace, (long long)room[place],
-                   batch ? "; not even a batch of 1 does" : "");
+                   batch ? "; not even a batch of 1 does" : "", r->batch > 1 && !batch ? "a smaller batch, " : "",
+                   streams ? "--stream-weights, " : "");
 }
 
 static berth_status measure(berth_session *s, bt_rehearsal *r, berth_error *error)

@@ -93,6 +93,7 @@ berth_status bt_rehearse(bt_rehearsal *r, berth_session *s, bt_placing *placing,
                          bt_obstacles *obstacles, berth_error *error)
 {
     berth_status status = bt_rehearsal_open(r, s, error);
+    r->streams = s->stream_weights;
     bt_planning how = {.rehearsal = r, .obstacles = obstacles};
     if (!status && !(r->plan = bt_session_make_plan(s, placing, names, &how, error))) status = error->status;
     if (!status) r->is_shaped = shape_feeds(r, names, error);
@@ -114,7 +115,13 @@ bool bt_rehearsal_use(bt_rehearsal *r, int64_t batch, bt_use *uses)
     return !bt_plan_measure(r->plan, r->pointers, uses);
 }
 
-int64_t bt_rehearsal_weights(const bt_rehearsal *r, int place) { return bt_store_bytes(r->stores[place]); }
+int64_t bt_rehearsal_weights(const bt_rehearsal *r, int place)
+{
+    int64_t all = bt_store_bytes(r->stores[place]);
+    if (!r->streams || !r->plan) return all;
+    int64_t least = all - r->plan->streamable[place] + (int64_t)r->plan->largest_need[place];
+    return least < all ? least : all;
+}
 
 bool bt_rehearsal_fits(bt_rehearsal *r, int64_t batch, const int64_t *room)
 {
@@ -150,4 +157,24 @@ int64_t bt_session_room(const berth_session *s, int place, bool host)
         props.memory_free < room)
         room = props.memory_free;
     return room == INT64_MAX ? room : room + bt_store_bytes(s->model->stores[place]);
+}
+
+berth_status bt_session_window(berth_session *s, bt_placing *placing, const bt_names *names, bt_stream **window,
+                               berth_error *error)
+{
+    bt_rehearsal r;
+    bt_use uses[BT_MAX_PLACES] = {{0}};
+    berth_status status = bt_rehearse(&r, s, placing, names, NULL, error);
+    if (!status && !bt_rehearsal_use(&r, 0, uses)) memset(uses, 0, sizeof uses);
+    *window = NULL;
+    for (int p = 1; p < r.n_places && !status && !*window; p++) {
+        int64_t all = bt_store_bytes(r.stores[p]), least = bt_rehearsal_weights(&r, p);
+        int64_t left = bt_session_room(s, p, false) - uses[p].activations - uses[p].workspace;
+        if (!s->model->places[p]->ops->compile || all <= left || least == all) continue;
+        int64_t resident = left > least ? left - least : 0;
+        *window = bt_stream_new(s->model->places[p], p, resident, r.plan->largest_need[p]);
+        if (!*window) status = bt_fail_memory(error);
+    }
+    bt_rehearsal_close(&r);
+    return status;
 }

@@ -168,6 +168,7 @@ bt_plan *bt_session_make_plan(berth_session *s, bt_placing *placing, const bt_na
                            .hard = s->hard,
                            .refused = &placing->refused,
                            .obstacles = how->obstacles,
+                           .window = how->window,
                            .written = &s->written};
         placing->refused = false;
         plan = bt_plan_new(&env, &request, error);

@@ -14,7 +14,7 @@ void bt_session_plan_drop(bt_session_plan *p)
     for (size_t i = 0; p->names && i < p->n_feeds + p->n_fetches + p->n_targets; i++) bt_free(p->names[i]);
     bt_free((void *)p->names);
     bt_split_free(p->split);
-    for (int i = 0; i < p->n_parts; i++) bt_plan_free(p->parts[i].plan), bt_free(p->parts[i].fates.list);
+    for (int i = 0; i < p->n_parts; i++) bt_plan_free(p->parts[i].plan), bt_stream_free(p->parts[i].window), bt_free(p->parts[i].fates.list);
     bt_free(p->parts);
     bt_free(p);
 }
@@ -122,9 +122,12 @@ static berth_status make_parts(berth_session *s, bt_session_plan *p, const bt_na
         bt_session_part *part = &p->parts[p->n_parts];
         bt_placing *placing = p->placing->parts[p->n_parts];
         if (!enter_nodes(&s->model->source.graph, &part->fates)) return bt_fail_memory(error);
-        part->plan = bt_session_make_plan(s, placing, n, &(bt_planning){.rehearsal = rehearsal, .fates = &part->fates}, error);
+        if (s->stream_weights && !rehearsal && bt_session_window(s, placing, n, &part->window, error)) return error->status;
+        part->plan = bt_session_make_plan(
+            s, placing, n, &(bt_planning){.rehearsal = rehearsal, .fates = &part->fates, .window = part->window}, error);
         p->placing->refused = placing->refused;
         if (part->plan) continue;
+        bt_stream_free(part->window);
         bt_free(part->fates.list);
         return error->status;
     }
@@ -231,6 +234,16 @@ berth_session *berth_session_new(berth_model *model, const berth_session_options
     return bt_session_open(model, options, true, error);
 }
 
+static berth_status check_precision(const char *name, berth_error *error)
+{
+    static const char *const lower[] = {"tf32", "bf16", "f16"};
+    if (!name || !strcmp(name, "f32")) return BERTH_OK;
+    for (size_t i = 0; i < sizeof lower / sizeof *lower; i++)
+        if (!strcmp(name, lower[i]))
+            return bt_fail(error, BERTH_UNSUPPORTED, "precision %s: this build computes in f32 alone", name);
+    return bt_fail(error, BERTH_BAD_ARGUMENT, "precision '%s': must be f32, tf32, bf16 or f16", name);
+}
+
 berth_session *bt_session_open(berth_model *model, const berth_session_options *options, bool is_measured, berth_error *error)
 {
     berth_error own = {0};
@@ -239,6 +252,7 @@ berth_session *bt_session_open(berth_model *model, const berth_session_options *
     berth_session_options defaults;
     berth_session_options_init(&defaults);
     if (!options || options->size < sizeof *options) options = &defaults;
+    if (check_precision(options->precision, error)) return NULL;
     const bt_signature *signature = bt_model_signature(model, options->signature, error);
     berth_session *s = signature ? bt_calloc(1, sizeof *s) : NULL;
     if (!s) return signature ? bt_fail_memory(error) : 0, NULL;
@@ -250,6 +264,7 @@ berth_session *bt_session_open(berth_model *model, const berth_session_options *
     s->model = bt_model_ref(model);
     s->signature = signature;
     s->log_placement = options->log_placement || model->context->log > 0;
+    s->stream_weights = options->stream_weights;
     s->hard = options->hard_placement || (model->context->soft == 0 && !options->soft_placement);
     berth_status status = bt_session_place_first(s, options, is_measured, error);
     if (!status && !(s->resources = bt_resources_new(&model->source))) status = bt_fail_memory(error);
@@ -295,6 +310,19 @@ static void end(berth_session *s, bt_session_plan *p)
     pthread_mutex_lock(&s->lock);
     pthread_cond_broadcast(&s->moved);
     pthread_mutex_unlock(&s->lock);
+}
+
+/* Weights that stay on a device leave less to a larger batch than it needs: the plans are made anew, for it, once. */
+static bool plans_anew(berth_session *s, bool *again, berth_error *error)
+{
+    if (!s->stream_weights || *again || error->status != BERTH_DEVICE || !strstr(error->message, "out of memory"))
+        return false;
+    *again = true;
+    pthread_mutex_lock(&s->lock);
+    bt_session_retire_plans(s);
+    pthread_mutex_unlock(&s->lock);
+    bt_error_clear(error);
+    return true;
 }
 
 /* After a failure: whether the work is to be done again, on *placing. */
@@ -372,12 +400,13 @@ berth_status berth_session_run(berth_session *s, const berth_feed *feeds, size_t
     if (!pointers || !made) bt_fail_memory(error);
     bt_recorder own_recorder, *recorder = bt_recorder_begin(&own_recorder, s->profile, s->model->places[0]);
     bt_services services = services_of(s, options, recorder);
+    bool again = false;
     for (bt_placing *placing = NULL; pointers && made;) {
         bt_session_plan *p = begin(s, &placing, device_of(options), &names, recorder, error);
         if (p && run_plan(p, &services, feeds, n_feeds, fetches, n_fetches, pointers, made, error) == BERTH_DEVICE)
             bt_session_advise(s, p, feeds, n_feeds, error);
         if (p) end(s, p);
-        if (!error->status || !goes_on(s, &placing, error)) break;
+        if (!error->status || (!plans_anew(s, &again, error) && !goes_on(s, &placing, error))) break;
     }
     bt_recorder_end(recorder);
     if (!fits) bt_free((void *)pointers), bt_free((void *)made);
@@ -398,12 +427,13 @@ berth_status berth_session_prepare(berth_session *s, const berth_feed *feeds, si
     if (!in) return bt_fail_memory(error);
     for (size_t i = 0; given && i < n_feeds; i++) in[i] = &feeds[i].tensor->t;
     bt_recorder own_recorder, *recorder = bt_recorder_begin(&own_recorder, s->profile, s->model->places[0]);
+    bool again = false;
     for (bt_placing *placing = NULL;;) {
         bt_session_plan *p = begin(s, &placing, device_of(options), &names, recorder, error);
         if (p && given && warm_plan(p, in, error) == BERTH_DEVICE)
             bt_session_advise(s, p, feeds, n_feeds, error);
         if (p) end(s, p);
-        if (!error->status || !goes_on(s, &placing, error)) break;
+        if (!error->status || (!plans_anew(s, &again, error) && !goes_on(s, &placing, error))) break;
     }
     bt_recorder_end(recorder);
     bt_free((void *)in);

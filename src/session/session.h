@@ -22,6 +22,7 @@ typedef struct bt_split bt_split;
 /* A plan and what became in it of the graph as written. */
 typedef struct bt_session_part {
     bt_plan *plan;
+    bt_stream *window; /* NULL: all weights have room */
     bt_fates fates;
 } bt_session_part;
 
@@ -44,6 +45,7 @@ struct berth_session {
     const char *fallback;   /* NULL: none */
     bool log_placement;
     bool hard;
+    bool stream_weights;
     bt_resources *resources;
     bt_profile *_Atomic profile; /* NULL: nobody wants to know */
     bt_profile *profiled;        /* made once, and kept: runs in flight may still write to it */
@@ -88,6 +90,7 @@ typedef struct bt_rehearsal {
     size_t n_feeds;
     int64_t batch;                /* the largest first dimension of those that are open; 0: none is */
     bool is_shaped;               /* every feed has a shape */
+    bool streams;                 /* weights may pass through */
 } bt_rehearsal;
 
 /* What a plan is made for, beside running. */
@@ -97,6 +100,7 @@ typedef struct bt_planning {
     const char *stage;             /* its text is wanted, and the plan not made further; NULL: none */
     bt_text *dump;
     bt_obstacles *obstacles;       /* gathers what keeps nodes from running, for a rehearsal; NULL: the first is an error */
+    bt_stream *window;             /* where weights pass through; NULL: they all have room */
 } bt_planning;
 
 /* ---- request.c ---- */
@@ -164,7 +168,10 @@ berth_status bt_rehearse(bt_rehearsal *r, berth_session *s, bt_placing *placing,
 void bt_rehearsal_close(bt_rehearsal *r);
 /* By place, for a batch, 0: as given. False when it cannot be told. */
 bool bt_rehearsal_use(bt_rehearsal *r, int64_t batch, bt_use *uses);
-int64_t bt_rehearsal_weights(const bt_rehearsal *r, int place);
+int64_t bt_rehearsal_weights(const bt_rehearsal *r, int place); /* the least that must lie there, where weights may pass through */
+/* For a session whose weights may pass through: *window for a plan of these names, or NULL where all have room. */
+berth_status bt_session_window(berth_session *s, bt_placing *placing, const bt_names *names, bt_stream **window,
+                               berth_error *error);
 /* room: bytes, by place. */
 bool bt_rehearsal_fits(bt_rehearsal *r, int64_t batch, const int64_t *room);
 /* The largest batch that fits, of those up to 2^24; -1: inputs have none. */
