@@ -11,6 +11,12 @@
 
 #include "op_test.h"
 
+/* What kernels may take. */
+static const berth_dtype gpu_dtypes[] __attribute__((unused)) = {
+    BERTH_FLOAT, BERTH_HALF,   BERTH_BFLOAT16, BERTH_DOUBLE, BERTH_INT8,   BERTH_INT16, BERTH_INT32,     BERTH_INT64,
+    BERTH_UINT8, BERTH_UINT16, BERTH_UINT32,   BERTH_UINT64, BERTH_BOOL, BERTH_COMPLEX64, BERTH_COMPLEX128};
+enum { GPU_DTYPES = sizeof gpu_dtypes / sizeof *gpu_dtypes };
+
 static bt_registry *gpu_registry;
 static bt_device *gpu;
 
@@ -204,10 +210,20 @@ static inline bool gpu_fails(uint64_t constant, const char *message)
 
 static inline bool gpu_agrees(double tolerance) { return gpu_agrees_with(0, tolerance); }
 
+/* Host and device refuse in the same words; the device puts the node in front when the run ends. */
+static inline bool gpu_both_fail(void)
+{
+    char said[sizeof op_error.message + 64];
+    if (!CHECK(op_run() != BERTH_OK)) return false;
+    snprintf(said, sizeof said, "node 'node' (%s): %s", op_graph.nodes[0].op, op_error.message);
+    return gpu_fails(0, said);
+}
+
 /* An integer as element i of `size` bytes (little-endian). */
 static inline void gpu_put(char *p, size_t size, int64_t i, int64_t v) { memcpy(p + (size_t)i * size, &v, size); }
 
-/* n random elements of a dtype: floats in [low, high], integers in the same range; freed by the caller. */
+/* n random elements of a dtype: floats in [low, high], integers in the same range, complex numbers with such a real part;
+ * freed by the caller. */
 static inline void *gpu_random(berth_dtype dtype, int64_t n, double low, double high)
 {
     bt_tensor t = {.dtype = dtype, .shape = BT_SHAPE(n)};
@@ -219,6 +235,12 @@ static inline void *gpu_random(berth_dtype dtype, int64_t n, double low, double 
         case BERTH_BFLOAT16: ((uint16_t *)(void *)p)[i] = bt_float_to_bf16((float)v); break;
         case BERTH_FLOAT: ((float *)(void *)p)[i] = (float)v; break;
         case BERTH_DOUBLE: ((double *)(void *)p)[i] = v; break;
+        case BERTH_COMPLEX64:
+            ((float *)(void *)p)[2 * i] = (float)v, ((float *)(void *)p)[2 * i + 1] = (float)(low / 2 + v * v / 8);
+            break;
+        case BERTH_COMPLEX128:
+            ((double *)(void *)p)[2 * i] = v, ((double *)(void *)p)[2 * i + 1] = low / 2 + v * v / 8;
+            break;
         case BERTH_BOOL: ((uint8_t *)p)[i] = v > (low + high) / 2; break;
         default: gpu_put(p, bt_dtype_size(dtype), i, (int64_t)floor(v)); break;
         }
@@ -231,9 +253,9 @@ static inline double gpu_ulp(berth_dtype dtype)
 {
     return dtype == BERTH_HALF       ? 1.0 / 1024
            : dtype == BERTH_BFLOAT16 ? 1.0 / 128
-           : dtype == BERTH_FLOAT    ? 1e-6
-           : dtype == BERTH_DOUBLE   ? 1e-13
-                                     : 0;
+           : dtype == BERTH_FLOAT || dtype == BERTH_COMPLEX64   ? 1e-6
+           : dtype == BERTH_DOUBLE || dtype == BERTH_COMPLEX128 ? 1e-13
+                                                                : 0;
 }
 
 #endif

@@ -61,10 +61,13 @@ static inline bool op_gives(int i, berth_dtype dtype, bt_shape shape, const void
 {
     const bt_tensor want = {.dtype = dtype, .shape = shape, .data = (void *)(uintptr_t)elements};
     if (op_out[i].dtype != dtype || !bt_shape_equal(&op_out[i].shape, &shape)) return false;
-    for (int64_t k = 0; k < bt_tensor_count(&want); k++) {
-        bool real = bt_dtype_is_float(dtype);
-        double a = real ? bt_tensor_number(&op_out[i], k) : (double)bt_tensor_int(&op_out[i], k);
-        double b = real ? bt_tensor_number(&want, k) : (double)bt_tensor_int(&want, k);
+    bt_tensor got = op_out[i], wanted = want;
+    bool complex = dtype == BERTH_COMPLEX64 || dtype == BERTH_COMPLEX128;
+    if (complex) got.dtype = wanted.dtype = dtype == BERTH_COMPLEX64 ? BERTH_FLOAT : BERTH_DOUBLE;
+    bool real = bt_dtype_is_float(got.dtype);
+    for (int64_t k = 0; k < bt_tensor_count(&want) * (complex ? 2 : 1); k++) {
+        double a = real ? bt_tensor_number(&got, k) : (double)bt_tensor_int(&got, k);
+        double b = real ? bt_tensor_number(&wanted, k) : (double)bt_tensor_int(&wanted, k);
         if (a != b && !(isnan(a) && isnan(b)) && !(fabs(a - b) <= tolerance * fmax(1, fabs(b)))) {
             printf("    element %lld: %.9g, not %.9g\n", (long long)k, a, b);
             return false;

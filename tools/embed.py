@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
-"""Makes a text file a C string: embed.py x.cl x.c HEADER PREFIX defines `const char PREFIXx[]`, which HEADER declares. Called
-by the build.
+"""Makes a text file a C string: embed.py x.cl x.c HEADER PREFIX [x.d] defines `const char PREFIXx[]`, which HEADER declares.
+Called by the build.
 
-A line `#include "y.cl"` is replaced by that file, which lies beside the first.
+A line `#include "y.cl"` is replaced by that file, which lies beside the first; x.d tells the build what was read.
 """
 import pathlib
 import re
 import sys
 
 source, target = map(pathlib.Path, sys.argv[1:3])
-header, prefix = sys.argv[3:]
+header, prefix = sys.argv[3:5]
+read = []
 
 
 def lines(path):
+    read.append(path)
     for line in path.read_text().splitlines():
         include = re.fullmatch(r'#include "(\w+\.\w+)"', line)
         if include:
@@ -26,3 +28,5 @@ target.write_text(
     + ''.join(f'    "{line}\\n"\n' for line in lines(source))
     + '    "";\n'
 )
+if len(sys.argv) > 5:
+    pathlib.Path(sys.argv[5]).write_text(f'{target}: {" ".join(map(str, read))}\n')

@@ -27,8 +27,11 @@ typedef char I8;
 #define NWG(d) ((I64)get_num_groups(d))
 #define FLOAT_OF_BITS(u) as_float(u)
 #define BITS_OF_FLOAT(f) as_uint(f)
+#define DOUBLE_OF_BITS(u) as_double(u)
+#define BITS_OF_DOUBLE(d) as_ulong(d)
 #define M_INF INFINITY
 #define M_NAN NAN
+#define LOG_GAMMA(x) lgamma(x)
 #define LOAD_F16(p, i) vload_half(i, (GLOBAL const half *)(p))
 #define STORE_F16(p, i, v) vstore_half_rte(v, i, (GLOBAL half *)(p))
 #define CLAIM(p) (atomic_cmpxchg((volatile GLOBAL U32 *)(p), 0u, 1u) == 0)
@@ -65,8 +68,11 @@ DEVFN I64 axis_of(unsigned x, unsigned y, unsigned z, int d) { return d == 0 ? x
 #define GSZ(d) (NWG(d) * LSZ(d))
 #define FLOAT_OF_BITS(u) __uint_as_float(u)
 #define BITS_OF_FLOAT(f) __float_as_uint(f)
+#define DOUBLE_OF_BITS(u) __longlong_as_double((I64)(u))
+#define BITS_OF_DOUBLE(d) ((U64)__double_as_longlong(d))
 #define M_INF __uint_as_float(0x7f800000u)
 #define M_NAN __uint_as_float(0x7fc00000u)
+#define LOG_GAMMA(x) lgamma(x)
 DEVFN float float_of_half(U16 h)
 {
     float f;
@@ -130,8 +136,28 @@ DEVFN U32 bits_of_float(float f)
 }
 #define FLOAT_OF_BITS(u) float_of_bits(u)
 #define BITS_OF_FLOAT(f) bits_of_float(f)
+DEVFN double double_of_bits(U64 u)
+{
+    double d;
+    memcpy(&d, &u, sizeof d);
+    return d;
+}
+DEVFN U64 bits_of_double(double d)
+{
+    U64 u;
+    memcpy(&u, &d, sizeof u);
+    return u;
+}
+#define DOUBLE_OF_BITS(u) double_of_bits(u)
+#define BITS_OF_DOUBLE(d) bits_of_double(d)
 #define M_INF INFINITY
 #define M_NAN NAN
+DEVFN double log_gamma(double x)
+{
+    int sign;
+    return lgamma_r(x, &sign);
+}
+#define LOG_GAMMA(x) log_gamma(x)
 #define LOAD_F16(p, i) ((float)((const _Float16 *)(p))[i])
 #define STORE_F16(p, i, v) (((_Float16 *)(p))[i] = (_Float16)(v))
 #define round_half(v) ((float)(_Float16)(v))
@@ -173,8 +199,93 @@ PLAIN_TYPE(u32, U32)
 PLAIN_TYPE(u64, U64)
 TYPE(b8, U8, int, p[i] != 0, p[i] = v != 0, v != 0)
 
+typedef struct C64 {
+    float re, im;
+} C64;
+typedef float part_c64;
+PLAIN_TYPE(c64, C64)
+DEVFN C64 complex_c64(float re, float im)
+{
+    C64 z;
+    z.re = re, z.im = im;
+    return z;
+}
+#ifdef HAS_F64
+typedef struct C128 {
+    double re, im;
+} C128;
+typedef double part_c128;
+DEVFN C128 complex_c128(double re, double im)
+{
+    C128 z;
+    z.re = re, z.im = im;
+    return z;
+}
+#else /* can be moved, no more */
+typedef struct C128 {
+    U64 re, im;
+} C128;
+#endif
+PLAIN_TYPE(c128, C128)
+
+/* #if IS_INT(DT): b8 counts as one. */
+#define KIND_f16 1
+#define KIND_bf16 1
+#define KIND_f32 1
+#define KIND_f64 1
+#define KIND_c64 2
+#define KIND_c128 2
+#define IS_FLOAT(x) (JOIN(KIND_, x) == 1)
+#define IS_COMPLEX(x) (JOIN(KIND_, x) == 2)
+#define IS_INT(x) (!IS_FLOAT(x) && !IS_COMPLEX(x))
+
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
+
+/* The ends of each type's range; of floats, the finite ones. */
+#define MOST_f16 65504.0f
+#define MOST_bf16 3.3895313892515355e38f
+#define MOST_f32 3.4028234663852886e38f
+#define MOST_f64 1.7976931348623157e308
+#define MOST_i8 127
+#define MOST_i16 32767
+#define MOST_i32 2147483647
+#define MOST_i64 0x7fffffffffffffff
+#define MOST_u8 255
+#define MOST_u16 65535
+#define MOST_u32 0xffffffffu
+#define MOST_u64 0xffffffffffffffffu
+#define MOST_b8 1
+#define LEAST_f16 -MOST_f16
+#define LEAST_bf16 -MOST_bf16
+#define LEAST_f32 -MOST_f32
+#define LEAST_f64 -MOST_f64
+#define LEAST_i8 (-MOST_i8 - 1)
+#define LEAST_i16 (-MOST_i16 - 1)
+#define LEAST_i32 (-MOST_i32 - 1)
+#define LEAST_i64 (-MOST_i64 - 1)
+#define LEAST_u8 0
+#define LEAST_u16 0
+#define LEAST_u32 0
+#define LEAST_u64 0
+#define LEAST_b8 0
+
+/* What sums and products of many are made in: integers in 64 bits, which wrap as the narrow ones would. */
+#define SUM_i8 I64
+#define SUM_i16 I64
+#define SUM_i32 I64
+#define SUM_i64 I64
+#define SUM_u8 U64
+#define SUM_u16 U64
+#define SUM_u32 U64
+#define SUM_u64 U64
+#define SUM_f16 float
+#define SUM_bf16 float
+#define SUM_f32 float
+#define SUM_f64 double
+#define SUM_c64 C64
+#define SUM_c128 C128
+#define SUM_b8 int
 
 #ifdef DT
 typedef JOIN(storage_, DT) T;
@@ -182,6 +293,9 @@ typedef JOIN(wide_, DT) A;
 #define LOAD(p, i) JOIN(load_, DT)(p, i)
 #define STORE(p, i, v) JOIN(store_, DT)(p, i, v)
 #define ROUND(v) JOIN(round_, DT)(v)
+#define MOST JOIN(MOST_, DT)
+#define LEAST JOIN(LEAST_, DT)
+typedef JOIN(SUM_, DT) Sum;
 #endif
 #ifdef DT1
 typedef JOIN(storage_, DT1) T1;

@@ -101,7 +101,7 @@ static berth_status run_leaky_gradient(bt_call *c)
 #define ROW(op, name, types)                                                                    \
     {                                                                                           \
         op, bt_infer_same, .cpu = run_##name, .flags = BT_OP_INPLACE, types, .gpu = run_##name, \
-                           .gpu_types = BT_GPU_REALS & (types)                                  \
+        .gpu_types = types                                                                      \
     }
 
 const bt_op bt_ops_activation[] = {

@@ -24,7 +24,7 @@ static berth_status run(bt_call *c, bt_vec_unary function)
     const bt_shape *shape = &c->in[0]->shape;
     if (bt_on_gpu(c)) {
         bt_broadcast_plan(&plan, shape, &shape, 1);
-        return bt_elementwise_gpu(c, BERTH_FLOAT, &plan, shape, NULL);
+        return bt_elementwise_gpu(c, NULL, BERTH_FLOAT, &plan, shape, NULL);
     }
     job j = {bt_simd_get()->vec.unary[function], bt_out(c, 0, BERTH_FLOAT, &c->in[0]->shape), c->in[0]->data};
     if (!j.y) return c->error->status;

@@ -90,23 +90,18 @@ static berth_status axis_of(const bt_tensor *axis, int rank, int *out, berth_err
 
 BT_CL_DECLARE(pick);
 
-/* x [outer, n, inner]. WORST: of the largest; of the least it is -(WORST + SKEW). */
+/* x [outer, n, inner] */
 static berth_status run_on_device(bt_call *c, int way, berth_dtype out, const bt_shape *shape, int64_t n,
                                   int64_t inner)
 {
     char defines[BT_DEFINES];
-    berth_dtype dtype = c->in[0]->dtype;
-    const char *worst = dtype == BERTH_INT32      ? "-DWORST=(-2147483647-1) -DSKEW=1"
-                        : dtype == BERTH_HALF     ? "-DWORST=-65504.0f -DSKEW=0"
-                        : dtype == BERTH_BFLOAT16 ? "-DWORST=-0x1.fep127f -DSKEW=0"
-                                                  : "-DWORST=-0x1.fffffep127f -DSKEW=0";
     void *y = bt_out(c, 0, out, shape);
     if (!y) return c->error->status;
     int64_t count = bt_shape_count(shape);
     bt_grid grid = bt_grid_of(c, count * (c->device->is_cpu_shaped ? n : 1));
     bt_arg args[] = {
         bt_pointer(c->in[0]->data), bt_pointer(y), bt_long(count), bt_long(n), bt_long(inner), bt_int(way)};
-    bt_gpu_defines(defines, dtype, out, worst);
+    bt_gpu_defines(defines, c->in[0]->dtype, out, "-DARG");
     return bt_gpu_launch(c, BT_CL(pick), defines, "arg_best", &grid, args, 6);
 }
 
@@ -172,8 +167,8 @@ static berth_status infer_arg(bt_infer *x)
 
 const bt_op bt_ops_arg[] = {
     {"ArgMax", infer_arg, .cpu = run_arg_max, .gpu = run_arg_max, .host_inputs = 2,
-     .types = BT_REALS | BT_T(BERTH_BOOL)},
+     .types = BT_REALS | BT_T(BERTH_BOOL), .gpu_types = BT_REALS | BT_T(BERTH_BOOL)},
     {"ArgMin", infer_arg, .cpu = run_arg_min, .gpu = run_arg_min, .host_inputs = 2,
-     .types = BT_REALS | BT_T(BERTH_BOOL)},
+     .types = BT_REALS | BT_T(BERTH_BOOL), .gpu_types = BT_REALS | BT_T(BERTH_BOOL)},
     {0},
 };

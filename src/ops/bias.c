@@ -1,5 +1,7 @@
 /* Sums that are not numpy's: a bias along the channels, many tensors of one shape. */
 #include "ops/elementwise.h"
+#include "ops/gpu.h"
+#include "ops/move.h"
 
 /* ---- BiasAdd: bias [C] along the last axis, or axis 1 for NCHW ---------------------------------------- */
 
@@ -95,6 +97,21 @@ static void sum_range(void *user, int64_t begin, int64_t end, int worker)
     }
 }
 
+/* y = in 0 + in 1, y += in 2, ... */
+static berth_status sum_on_gpu(bt_call *c, void *y)
+{
+    bt_broadcast plan;
+    berth_dtype dtype = c->in[0]->dtype;
+    const bt_shape *shape = &c->in[0]->shape;
+    berth_status status = BERTH_OK;
+    if (c->n_in == 1) return bt_call_row(c, dtype, y, c->in[0]->data, bt_tensor_count(c->in[0]));
+    bt_broadcast_plan(&plan, shape, (const bt_shape *[]){shape, shape}, 2);
+    for (int k = 1; k < c->n_in && !status; k++)
+        status = bt_elementwise_launch(c, NULL, dtype, &plan, y,
+                                       (const void *[]){k == 1 ? c->in[0]->data : y, c->in[k]->data}, NULL);
+    return status;
+}
+
 static berth_status run_sum(bt_call *c)
 {
     char a[BT_SHAPE_TEXT], b[BT_SHAPE_TEXT];
@@ -114,6 +131,7 @@ static berth_status run_sum(bt_call *c)
     }
     sum_job job = {c, bt_out(c, 0, dtype, &c->in[0]->shape)};
     if (!job.y) return c->error->status;
+    if (bt_on_gpu(c)) return sum_on_gpu(c, job.y);
     bt_parallel(c->pool, bt_tensor_count(c->in[0]), 16384, sum_range, &job);
     return BERTH_OK;
 }
@@ -135,10 +153,10 @@ static berth_status infer_sum(bt_infer *x)
 
 const bt_op bt_ops_bias[] = {
     {"BiasAdd", infer_bias_add, .cpu = run_bias_add, .flags = BT_OP_INPLACE, BT_NUMBERS, .gpu = run_bias_add,
-     .gpu_types = BT_GPU_REALS},
+     .gpu_types = BT_NUMBERS},
     {"BiasAddV1", infer_bias_add, .cpu = run_bias_add, .flags = BT_OP_INPLACE, BT_NUMBERS, .gpu = run_bias_add,
-     .gpu_types = BT_GPU_REALS},
-    {"AddN", infer_sum, .cpu = run_sum, .types = BT_NUMBERS},
-    {"AccumulateNV2", infer_sum, .cpu = run_sum, .types = BT_NUMBERS},
+     .gpu_types = BT_NUMBERS},
+    {"AddN", infer_sum, .cpu = run_sum, .types = BT_NUMBERS, .gpu = run_sum, .gpu_types = BT_NUMBERS},
+    {"AccumulateNV2", infer_sum, .cpu = run_sum, .types = BT_NUMBERS, .gpu = run_sum, .gpu_types = BT_NUMBERS},
     {0},
 };

@@ -3,6 +3,7 @@
 #include <complex.h>
 
 #include "ops/elementwise.h"
+#include "ops/gpu.h"
 
 /* ---- One loop for each pair of types that C has ------------------------------------------------------- */
 
@@ -153,6 +154,18 @@ static void cast_range(void *user, int64_t begin, int64_t end, int worker)
     }
 }
 
+BT_CL_DECLARE(cast);
+
+static berth_status cast_on_gpu(bt_call *c, berth_dtype to, int drop)
+{
+    static const bt_elementwise cast = {.n_in = 1, .gpu = BT_CL(cast)};
+    const bt_shape *shape = &c->in[0]->shape;
+    const float param = (float)drop;
+    bt_broadcast plan;
+    bt_broadcast_plan(&plan, shape, &shape, 1);
+    return bt_elementwise_gpu(c, &cast, to, &plan, shape, &param);
+}
+
 static berth_status run_cast(bt_call *c)
 {
     if (c->n_in != 1) return bt_call_fail(c, "needs an input");
@@ -165,6 +178,7 @@ static berth_status run_cast(bt_call *c)
         return bt_call_unsupported(c, "Cast %s to %s is not supported", bt_dtype_name(in->dtype),
                                    bt_dtype_name(to));
     if (bt_attr_bool(c->node, "Truncate", false)) job.drop = dropped_bits(job.from, job.to);
+    if (bt_on_gpu(c)) return cast_on_gpu(c, to, job.drop);
     job.y = bt_out(c, 0, to, &in->shape);
     if (!job.y) return c->error->status;
     bt_parallel(c->pool, bt_tensor_count(in), 16384, cast_range, &job);
@@ -220,9 +234,11 @@ static berth_status infer_bitcast(bt_infer *x)
 
 /* ---- Records ------------------------------------------------------------------------------------------ */
 
+#define CASTS (BT_NUMBERS | BT_T(BERTH_BOOL) | BT_QUANTIZED)
+
 const bt_op bt_ops_cast[] = {
-    {"Cast", infer_cast, .cpu = run_cast, .flags = BT_OP_INPLACE, .types = BT_NUMBERS | BT_T(BERTH_BOOL) | BT_QUANTIZED,
-     .type_attr = "SrcT"},
-    {"Bitcast", infer_bitcast, .cpu = run_bitcast, .flags = BT_OP_ALIAS},
+    {"Cast", infer_cast, .cpu = run_cast, .flags = BT_OP_INPLACE, .types = CASTS, .type_attr = "SrcT", .gpu = run_cast,
+     .gpu_types = CASTS},
+    {"Bitcast", infer_bitcast, .cpu = run_bitcast, .flags = BT_OP_ALIAS, .gpu = run_bitcast, .gpu_types = CASTS},
     {0},
 };

@@ -76,7 +76,7 @@ static const char *equality_refuses(const bt_node *node, const bt_fact *in, int 
     {                                                                                                      \
         uint8_t *y = out;                                                                                  \
         const T *a = in[0], *b = in[1];                                                                    \
-        for (int64_t i = 0; i < n; i++) y[i] = magnitude(a[i * step[0]] - b[i * step[1]]) <= (T)param[0];   \
+        for (int64_t i = 0; i < n; i++) y[i] = magnitude(a[i * step[0]] - b[i * step[1]]) <= (T)param[0];  \
         return true;                                                                                       \
     }
 NEAR(approximate_f32, float, fabsf)
@@ -96,16 +96,26 @@ static berth_status run_approximate(bt_call *c)
 
 /* ---- Records ------------------------------------------------------------------------------------------ */
 
+#define ORDER_ROW(op, name)                                                                   \
+    {                                                                                         \
+        op, bt_infer_broadcast_bool, .cpu = run_##name, .types = BT_REALS, .gpu = run_##name, \
+                                     .gpu_types = BT_REALS                                    \
+    }
+#define EQUALITY_ROW(op, name)                                                                          \
+    {                                                                                                   \
+        op, infer_equality, .cpu = run_##name, .gpu = run_##name,                                       \
+                            .gpu_types = BT_NUMBERS | BT_T(BERTH_BOOL), .gpu_refuses = equality_refuses \
+    }
+#define WIDE_FLOATS (BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE))
+
 const bt_op bt_ops_compare[] = {
-    {"Less", bt_infer_broadcast_bool, .cpu = run_less, .types = BT_REALS, .gpu = run_less, .gpu_types = BT_GPU_REALS},
-    {"LessEqual", bt_infer_broadcast_bool, .cpu = run_less_equal, .types = BT_REALS, .gpu = run_less_equal, .gpu_types = BT_GPU_REALS},
-    {"Greater", bt_infer_broadcast_bool, .cpu = run_greater, .types = BT_REALS, .gpu = run_greater, .gpu_types = BT_GPU_REALS},
-    {"GreaterEqual", bt_infer_broadcast_bool, .cpu = run_greater_equal, .types = BT_REALS, .gpu = run_greater_equal, .gpu_types = BT_GPU_REALS},
-    {"Equal", infer_equality, .cpu = run_equal, .gpu = run_equal, .gpu_types = BT_GPU_REALS | BT_T(BERTH_BOOL),
-     .gpu_refuses = equality_refuses},
-    {"NotEqual", infer_equality, .cpu = run_not_equal, .gpu = run_not_equal, .gpu_types = BT_GPU_REALS | BT_T(BERTH_BOOL),
-     .gpu_refuses = equality_refuses},
-    {"ApproximateEqual", bt_infer_same_bool, .cpu = run_approximate,
-     .types = BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE)},
+    ORDER_ROW("Less", less),
+    ORDER_ROW("LessEqual", less_equal),
+    ORDER_ROW("Greater", greater),
+    ORDER_ROW("GreaterEqual", greater_equal),
+    EQUALITY_ROW("Equal", equal),
+    EQUALITY_ROW("NotEqual", not_equal),
+    {"ApproximateEqual", bt_infer_same_bool, .cpu = run_approximate, .types = WIDE_FLOATS,
+     .gpu = run_approximate, .gpu_types = WIDE_FLOATS},
     {0},
 };

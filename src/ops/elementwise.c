@@ -219,7 +219,7 @@ berth_status bt_elementwise_apply(bt_call *c, const bt_elementwise *op, berth_dt
     if (!job.loop) return bt_call_unsupported(c, "no kernel for %s", bt_dtype_name(dtype));
     if (narrow) job.narrow = dtype, job.narrow_out = out == dtype;
     if (!bt_broadcast_plan(&plan, shape, shapes, op->n_in)) return bt_call_fail(c, "Incompatible shapes");
-    if (bt_on_gpu(c)) return bt_elementwise_gpu(c, out, &plan, shape, param);
+    if (bt_on_gpu(c)) return bt_elementwise_gpu(c, op, out, &plan, shape, param);
     job.y = bt_out(c, 0, out, shape);
     if (!job.y) return c->error->status;
     for (int k = 0; k < op->n_in; k++) job.in[k] = c->in[k]->data;

@@ -1,5 +1,6 @@
-/* Elementwise kernels. An op is one line of the table below: its name as TensorFlow has it, and its expression in x, y, z
- * (elements, as A) and p (the attribute "alpha"). Who calls: elementwise_gpu.c. */
+/* Elementwise kernels. An op is one line of the tables below: its name as TensorFlow has it, and its expression in x, y, z
+ * (elements, as A) and p (an attribute, "alpha" say). Complex numbers have theirs in complex.cl, special functions in
+ * special.cl. Who calls: elementwise_gpu.c. */
 
 /* 1 / sqrt(x), which two roundings leave up to an ulp off, bettered by the rest 1 - x r^2, where p + low is x r. */
 #define NEAR_RSQRT(name, type)                                                                                       \
@@ -38,23 +39,23 @@ NEAR_RSQRT(rsqrt_f64, double)
 #define E_Atanh atanh(x)
 #define E_Inv 1 / x
 #define E_Reciprocal 1 / x
-#define E_Erf erf(x)
+#define E_Erf sizeof(A) == 8 && x - x != 0 ? M_NAN : erf(x) /* as TensorFlow's double kernel */
 #define E_Erfc erfc(x)
 #define E_Ceil ceil(x)
 #define E_Floor floor(x)
 #define E_Rint rint(x)
-#define E_Round rint(x)
 #define E_Abs x < 0 ? -x : x == 0 ? 0 : x
 #define E_Neg -x
 #define E_Sign x > 0 ? 1 : x < 0 ? -1 : x
-#define E_Square x * x
 #define E_OnesLike 1
 #define E_ZerosLike 0
 #define E_IsNan x != x
 #define E_IsInf x == M_INF || x == -M_INF
 #define E_IsFinite x - x == 0
 #define E_LogicalNot !x
+#define E_ToBool x != 0
 #define E_Invert ~x
+#define E_PopulationCount ones_of((U64)x << (64 - 8 * sizeof(A)))
 
 #define E_Relu x <= 0 ? 0 : x
 #define E_Relu6 x <= 0 ? 0 : x > 6 ? 6 : x
@@ -72,17 +73,66 @@ NEAR_RSQRT(rsqrt_f64, double)
 
 /* ---- Two operands ------------------------------------------------------------------------------------- */
 
-#define E_Add x + y
-#define E_AddV2 x + y
-#define E_BiasAdd x + y
-#define E_BiasAddV1 x + y
-#define E_Sub x - y
-#define E_Mul x * y
 #define E_Maximum x != x || x > y ? x : y
 #define E_Minimum x != x || x < y ? x : y
+#define E_Xdivy x == 0 ? 0 : x / y
+#define E_Xlogy x == 0 ? 0 : x * log(y)
+#define E_Xlog1py x == 0 ? 0 : x * log1p(y)
+#define E_Atan2 atan2(x, y)
+#define E_NextAfter nextafter(x, y)
+#define E_DivNoNan y == 0 ? 0 : x / y
+#define E_MulNoNan y == 0 ? 0 : x * y
+#define E_Less x < y
+#define E_LessEqual x <= y
+#define E_Greater x > y
+#define E_GreaterEqual x >= y
+#define E_Equal x == y
+#define E_NotEqual x != y
+#define E_ApproximateEqual fabs(x - y) <= p
+#define E_LogicalAnd x && y
+#define E_LogicalOr x || y
+#define E_BitwiseAnd x & y
+#define E_BitwiseOr x | y
+#define E_BitwiseXor x ^ y
+/* A shift is brought into [0, bits of the type). */
+#define E_LeftShift (U64)x << SHIFT(y)
+#define E_RightShift x >> SHIFT(y)
+#define SHIFT(y) ((y) < 1 ? 0 : (U64)(y) < 8 * sizeof(A) ? (int)(y) : (int)(8 * sizeof(A) - 1))
+#define E_Complex JOIN(complex_, DT1)(x, y)
+
+/* Integers wrap around; x / -1 does so where it would trap. CHECK_: the op fails there. */
+#if IS_INT(DT)
+#define E_Add (U64)x + (U64)y
+#define E_Sub (U64)x - (U64)y
+#define E_Mul (U64)x * (U64)y
+#define E_Square (U64)x * (U64)x
+#define E_SquaredDifference ((U64)x - (U64)y) * ((U64)x - (U64)y)
+#define E_Round 0 /* as TensorFlow's kernel */
+#define E_Div QUOTIENT
+#define E_TruncateDiv QUOTIENT
+#define E_FloorDiv QUOTIENT - (REST != 0 && (x < 0) != (y < 0))
+#define E_Mod REST
+#define E_TruncateMod REST
+#define E_FloorMod REST + (REST != 0 && (x < 0) != (y < 0) ? y : 0)
+#define E_Pow power_of((U64)x, (U64)y)
+#define QUOTIENT (IS_MINUS_ONE(y) ? (A)(0 - (U64)x) : (A)(x / y))
+#define REST (IS_MINUS_ONE(y) ? 0 : x % y)
+#define IS_MINUS_ONE(y) ((y) < 1 && (y) + 1 == 0)
+#define CHECK_Div y == 0
+#define CHECK_TruncateDiv y == 0
+#define CHECK_FloorDiv y == 0
+#define CHECK_Mod y == 0
+#define CHECK_TruncateMod y == 0
+#define CHECK_FloorMod y == 0
+#define CHECK_Pow y < 0
+#else
+#define E_Add x + y
+#define E_Sub x - y
+#define E_Mul x * y
+#define E_Square x * x
 #define E_SquaredDifference (x - y) * (x - y)
+#define E_Round rint(x)
 #define E_Div x / y
-#define E_RealDiv x / y
 /* Half and bfloat16 round the quotient first. */
 #define E_TruncateDiv trunc(ROUND(x / y))
 #define E_FloorDiv floor(ROUND(x / y))
@@ -90,24 +140,14 @@ NEAR_RSQRT(rsqrt_f64, double)
 #define E_TruncateMod fmod(x, y)
 /* The rest with the divisor's sign. */
 #define E_FloorMod fmod(x, y) != 0 && (fmod(x, y) < 0) != (y < 0) ? fmod(x, y) + y : fmod(x, y)
-#define E_DivNoNan y == 0 ? 0 : x / y
-#define E_MulNoNan y == 0 ? 0 : x * y
-#define E_Xdivy x == 0 ? 0 : x / y
-#define E_Xlogy x == 0 ? 0 : x * log(y)
-#define E_Xlog1py x == 0 ? 0 : x * log1p(y)
-#define E_Atan2 atan2(x, y)
 #define E_Pow pow(x, y)
-#define E_Less x < y
-#define E_LessEqual x <= y
-#define E_Greater x > y
-#define E_GreaterEqual x >= y
-#define E_Equal x == y
-#define E_NotEqual x != y
-#define E_LogicalAnd x && y
-#define E_LogicalOr x || y
-#define E_BitwiseAnd x & y
-#define E_BitwiseOr x | y
-#define E_BitwiseXor x ^ y
+#endif
+#define E_AddV2 E_Add
+#define E_BiasAdd E_Add
+#define E_BiasAddV1 E_Add
+#define E_RealDiv E_Div
+#define E_AddN E_Add
+#define E_AccumulateNV2 E_Add
 
 #define E_ReluGrad y > 0 ? x : 0
 #define E_Relu6Grad y > 0 && y < 6 ? x : 0
@@ -128,89 +168,27 @@ NEAR_RSQRT(rsqrt_f64, double)
 /* A NaN stays, since no comparison with it holds. */
 #define E_ClipByValue (x > z ? z : x) < y ? y : x > z ? z : x
 
-/* ---- Kernels ------------------------------------------------------------------------------------------ */
+/* ---- Helps of the expressions -------------------------------------------------------------------------- */
 
-/* Compiled for one op, OP, of OPERANDS operands. */
-#define EXPRESSION_OF_(op) (E_##op)
-#define EXPRESSION_OF(op) EXPRESSION_OF_(op)
-#define EXPRESSION EXPRESSION_OF(OP)
-
-#if OPERANDS == 1
-KERNEL void unary(GLOBAL const T *a, GLOBAL T1 *out, I64 n, float alpha)
+DEVFN int ones_of(U64 bits)
 {
-    const A p = (A)alpha;
-    EACH(0, i, n)
-    {
-        const A x = LOAD(a, i);
-        STORE1(out, i, EXPRESSION);
-    }
+    int n = 0;
+    for (; bits; bits &= bits - 1) n++;
+    return n;
 }
-#endif
 
-/* Operands over an output of `rows` rows of `inner` elements: how far each goes per step of each dimension but the last
- * (dim; unused ones are 1), and of the last (0 or 1). */
-typedef struct rows3 {
-    I64 rows, inner, dim[8], step[3][8], inner_step[3];
-} rows3;
-
-#define ROW_OFFSET(at, k, by, row)                                   \
-    I64 at = 0;                                                      \
-    for (I64 rest_ = row, i_ = 0; rest_ > 0; i_++) {                 \
-        at += rest_ % by.dim[i_] * by.step[k][i_];                   \
-        rest_ /= by.dim[i_];                                         \
-    }
-
-#if OPERANDS == 2
-KERNEL void binary(GLOBAL const T *a, GLOBAL const T *b, GLOBAL T1 *out, rows3 by, float alpha)
+/* By squaring, modulo 2^64. */
+DEVFN U64 power_of(U64 x, U64 n)
 {
-    const A p = (A)alpha;
-    EACH(1, row, by.rows)
-    {
-        ROW_OFFSET(at_a, 0, by, row)
-        ROW_OFFSET(at_b, 1, by, row)
-        GLOBAL T1 *to = out + row * by.inner;
-        if (by.inner_step[0] && by.inner_step[1]) {
-            EACH(0, i, by.inner)
-            {
-                const A x = LOAD(a, at_a + i), y = LOAD(b, at_b + i);
-                STORE1(to, i, EXPRESSION);
-            }
-        } else if (by.inner_step[0]) {
-            const A y = LOAD(b, at_b);
-            EACH(0, i, by.inner)
-            {
-                const A x = LOAD(a, at_a + i);
-                STORE1(to, i, EXPRESSION);
-            }
-        } else {
-            const A x = LOAD(a, at_a);
-            EACH(0, i, by.inner)
-            {
-                const A y = LOAD(b, at_b + i * by.inner_step[1]);
-                STORE1(to, i, EXPRESSION);
-            }
-        }
-    }
+    U64 y = 1;
+    for (; n; n >>= 1, x *= x)
+        if (n & 1) y *= x;
+    return y;
 }
-#elif OPERANDS == 3
-KERNEL void ternary(GLOBAL const T *a, GLOBAL const T *b, GLOBAL const T *c, GLOBAL T1 *out, rows3 by, float alpha)
-{
-    EACH(1, row, by.rows)
-    {
-        ROW_OFFSET(at_a, 0, by, row)
-        ROW_OFFSET(at_b, 1, by, row)
-        ROW_OFFSET(at_c, 2, by, row)
-        EACH(0, i, by.inner)
-        {
-            const A x = LOAD(a, at_a + i * by.inner_step[0]), y = LOAD(b, at_b + i * by.inner_step[1]),
-                    z = LOAD(c, at_c + i * by.inner_step[2]);
-            STORE1(out, row * by.inner + i, EXPRESSION);
-        }
-    }
-}
-#endif
 
-/* ---- Select: T is an unsigned integer of the elements' size ------------------------------------------- */
+#include "elementwise_kernels.cl"
+
+/* ---- Select: T has the elements' size ----------------------------------------------------------------- */
 
 KERNEL void choose(GLOBAL const U8 *condition, GLOBAL const T *a, GLOBAL const T *b, GLOBAL T *out, rows3 by)
 {

@@ -38,6 +38,7 @@ typedef struct bt_elementwise {
     int n_in;
     berth_dtype out;   /* 0: the operands' */
     const char *fault; /* what a loop that gives false means */
+    const char *gpu;   /* the kernels that have its expression; NULL: elementwise.cl, or complex.cl */
     bt_loop *of
         [BT_DTYPES]; /* by the operands' dtype; half and bfloat16 take the float loop where they have none */
 } bt_elementwise;
@@ -50,10 +51,13 @@ berth_status bt_elementwise_run_as(bt_call *c, const bt_elementwise *op, berth_d
 /* The same with the shapes told: of the output, and of the operands as they are to be broadcast. */
 berth_status bt_elementwise_apply(bt_call *c, const bt_elementwise *op, berth_dtype out, const bt_shape *shape,
                                   const bt_shape *const *shapes, const float *param);
-/* The same on c->device, if that has kernels: the expression of the node's op in elementwise.cl, or the choice of
- * Select (elementwise_gpu.c). */
-berth_status bt_elementwise_gpu(bt_call *c, berth_dtype out, const bt_broadcast *plan, const bt_shape *shape,
-                                const float *param);
+/* The same on c->device, if that has kernels: the expression of the node's op in elementwise.cl, complex.cl or special.cl,
+ * or the choice of Select (elementwise_gpu.c). op: NULL for one that never fails. */
+berth_status bt_elementwise_gpu(bt_call *c, const bt_elementwise *op, berth_dtype out, const bt_broadcast *plan,
+                                const bt_shape *shape, const float *param);
+/* The same with all pointers told: in[k] for operand k of the plan, y for the output. */
+berth_status bt_elementwise_launch(bt_call *c, const bt_elementwise *op, berth_dtype out, const bt_broadcast *plan,
+                                   void *y, const void *const *in, const float *param);
 berth_status bt_select_gpu(bt_call *c, const bt_broadcast *plan, const bt_shape *shape);
 #define BT_GPU_FLOATS (BT_T(BERTH_HALF) | BT_T(BERTH_BFLOAT16) | BT_T(BERTH_FLOAT))
 #define BT_GPU_REALS (BT_GPU_FLOATS | BT_T(BERTH_INT32) | BT_T(BERTH_INT64))

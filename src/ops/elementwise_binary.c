@@ -216,42 +216,39 @@ static berth_status infer_complex(bt_infer *x)
 
 /* ---- Records ------------------------------------------------------------------------------------------ */
 
-#define ROW(op, name, types) GPU_ROW(op, name, types, BT_GPU_REALS & (types))
-/* Integers are divided on the host, which tells a division by zero. */
-#define FLOAT_ROW(op, name, types) GPU_ROW(op, name, types, BT_GPU_FLOATS & (types))
-#define GPU_ROW(op, name, types, some)                                                               \
+#define ROW(op, name, types)                                                                         \
     {                                                                                                \
         op, bt_infer_broadcast, .cpu = run_##name, .flags = BT_OP_INPLACE, types, .gpu = run_##name, \
-        .gpu_types = some                                                                            \
+        .gpu_types = types                                                                           \
     }
 #define COMPLEX_FLOATS (BT_FLOATS | BT_COMPLEXES)
 #define WHOLE_AND_WIDE (BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE) | BT_T(BERTH_INT32) | BT_T(BERTH_INT64))
 
 const bt_op bt_ops_elementwise_binary[] = {
     {"Add", bt_infer_broadcast, .cpu = run_add, .flags = BT_OP_INPLACE, BT_NUMBERS | BT_T(BERTH_STRING),
-     .gpu = run_add, .gpu_types = BT_GPU_REALS},
+     .gpu = run_add, .gpu_types = BT_NUMBERS},
     ROW("AddV2", add, BT_NUMBERS),
     ROW("Sub", sub, BT_NUMBERS),
     ROW("Mul", mul, BT_NUMBERS),
     ROW("Maximum", maximum, BT_REALS),
     ROW("Minimum", minimum, BT_REALS),
     ROW("SquaredDifference", squared_difference, COMPLEX_FLOATS | BT_SIGNED),
-    FLOAT_ROW("Div", div, BT_NUMBERS),
+    ROW("Div", div, BT_NUMBERS),
     ROW("RealDiv", div, COMPLEX_FLOATS),
-    FLOAT_ROW("TruncateDiv", truncate_div, BT_REALS),
-    FLOAT_ROW("FloorDiv", floor_div, BT_REALS),
-    FLOAT_ROW("FloorMod", floor_mod, BT_REALS),
-    FLOAT_ROW("Mod", truncate_mod, WHOLE_AND_WIDE),
-    FLOAT_ROW("TruncateMod", truncate_mod, WHOLE_AND_WIDE),
+    ROW("TruncateDiv", truncate_div, BT_REALS),
+    ROW("FloorDiv", floor_div, BT_REALS),
+    ROW("FloorMod", floor_mod, BT_REALS),
+    ROW("Mod", truncate_mod, WHOLE_AND_WIDE),
+    ROW("TruncateMod", truncate_mod, WHOLE_AND_WIDE),
     ROW("DivNoNan", div_no_nan, COMPLEX_FLOATS),
     ROW("MulNoNan", mul_no_nan, COMPLEX_FLOATS),
     ROW("Xdivy", xdivy, COMPLEX_FLOATS),
     ROW("Xlogy", xlogy, COMPLEX_FLOATS),
     ROW("Xlog1py", xlog1py, COMPLEX_FLOATS),
     ROW("Atan2", atan2, BT_FLOATS),
-    {"NextAfter", bt_infer_broadcast, .cpu = run_next_after, .flags = BT_OP_INPLACE,
-     BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE)},
-    FLOAT_ROW("Pow", pow, COMPLEX_FLOATS | BT_SIGNED),
-    {"Complex", infer_complex, .cpu = run_complex, .types = BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE)},
+    ROW("NextAfter", next_after, BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE)),
+    ROW("Pow", pow, COMPLEX_FLOATS | BT_SIGNED),
+    {"Complex", infer_complex, .cpu = run_complex, .types = BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE), .gpu = run_complex,
+     .gpu_types = BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE)},
     {0},
 };

@@ -5,6 +5,7 @@
 #include "ops/gpu.h"
 
 BT_CL_DECLARE(elementwise);
+BT_CL_DECLARE(complex);
 
 /* As in elementwise.cl: the output's rows, and how far each operand goes per step of each dimension. */
 typedef struct rows3 {
@@ -24,39 +25,54 @@ static rows3 rows_of(const bt_broadcast *plan)
     return by;
 }
 
-berth_status bt_elementwise_gpu(bt_call *c, berth_dtype out, const bt_broadcast *plan, const bt_shape *shape,
-                                const float *param)
+berth_status bt_elementwise_launch(bt_call *c, const bt_elementwise *op, berth_dtype out,
+                                   const bt_broadcast *plan, void *y, const void *const *in,
+                                   const float *param)
 {
     static const char *const kernels[] = {NULL, "unary", "binary", "ternary"};
-    char defines[BT_DEFINES], op[64];
+    char defines[BT_DEFINES], more[80];
     rows3 by = rows_of(plan);
-    void *y = bt_out(c, 0, out, shape);
-    if (!y) return c->error->status;
+    berth_dtype dtype = c->in[0]->dtype;
+    const char *source = op && op->gpu                ? op->gpu
+                         : bt_dtype_is_complex(dtype) ? BT_CL(complex)
+                                                      : BT_CL(elementwise);
+    bool checked = op && op->fault && bt_dtype_is_int(dtype);
     if (plan->count == 0) return BERTH_OK;
-    snprintf(op, sizeof op, "-DOPERANDS=%d -DOP=%s", plan->n_in, c->node->op);
-    bt_gpu_defines(defines, c->in[0]->dtype, out, op);
-    bt_arg args[6];
+    snprintf(more, sizeof more, "-DOPERANDS=%d -DOP=%s%s", plan->n_in, c->node->op,
+             checked ? " -DCHECKED" : "");
+    bt_gpu_defines(defines, dtype, out, more);
+    bt_arg args[9];
     int n = 0;
-    for (int k = 0; k < plan->n_in; k++) args[n++] = bt_pointer(c->in[k]->data);
+    for (int k = 0; k < plan->n_in; k++) args[n++] = bt_pointer(in[k]);
     args[n++] = bt_pointer(y);
     args[n++] = plan->n_in == 1 ? bt_long(plan->count) : bt_bytes(&by, sizeof by);
     args[n++] = bt_float(param ? param[0] : 0);
+    if (checked && bt_gpu_fault(c, op->fault, args + n)) return c->error->status;
+    if (checked) n += 3;
     bt_grid grid = plan->n_in == 1 ? bt_grid_of(c, plan->count) : bt_grid_rows(c, by.inner, by.rows);
-    return bt_gpu_launch(c, BT_CL(elementwise), defines, kernels[plan->n_in], &grid, args, n);
+    return bt_gpu_launch(c, source, defines, kernels[plan->n_in], &grid, args, n);
+}
+
+berth_status bt_elementwise_gpu(bt_call *c, const bt_elementwise *op, berth_dtype out,
+                                const bt_broadcast *plan, const bt_shape *shape, const float *param)
+{
+    const void *in[BT_MAX_OPERANDS];
+    void *y = bt_out(c, 0, out, shape);
+    if (!y) return c->error->status;
+    for (int k = 0; k < plan->n_in; k++) in[k] = c->in[k]->data;
+    return bt_elementwise_launch(c, op, out, plan, y, in, param);
 }
 
 /* in 0 is the condition; elements are told by their size alone. */
 berth_status bt_select_gpu(bt_call *c, const bt_broadcast *plan, const bt_shape *shape)
 {
-    static const berth_dtype by_size[] = {
-        [1] = BERTH_UINT8, [2] = BERTH_UINT16, [4] = BERTH_UINT32, [8] = BERTH_UINT64};
     char defines[BT_DEFINES];
     berth_dtype dtype = c->in[1]->dtype;
     rows3 by = rows_of(plan);
     void *y = bt_out(c, 0, dtype, shape);
     if (!y) return c->error->status;
     if (plan->count == 0) return BERTH_OK;
-    bt_gpu_defines(defines, by_size[bt_dtype_size(dtype)], 0, "");
+    bt_gpu_defines(defines, bt_gpu_unit(dtype), 0, "");
     bt_grid grid = bt_grid_rows(c, by.inner, by.rows);
     bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(c->in[1]->data), bt_pointer(c->in[2]->data),
                      bt_pointer(y), bt_bytes(&by, sizeof by)};

@@ -1,8 +1,6 @@
-/* Elementwise ops on a device against the CPU: every op that has a kernel, float and one other dtype, random broadcasts. */
+/* Elementwise ops on a device against the CPU: every op that has a kernel, float and
+ * one other dtype, random broadcasts. */
 #include "gpu_trial.h"
-
-static const berth_dtype dtypes[] = {BERTH_FLOAT, BERTH_HALF,  BERTH_BFLOAT16,
-                                     BERTH_INT32, BERTH_INT64, BERTH_BOOL};
 
 /* A shape that broadcasts to `whole`: leading dimensions left out, others 1. */
 static bt_shape narrowed(const bt_shape *whole)
@@ -13,8 +11,6 @@ static bt_shape narrowed(const bt_shape *whole)
     return s;
 }
 
-static bool takes(const bt_op *op, berth_dtype dtype) { return op && op->gpu && op->gpu_types >> dtype & 1; }
-
 static void *set_input(berth_dtype dtype, bt_shape shape, double low, double high)
 {
     void *x = gpu_random(dtype, bt_shape_count(&shape), low, high);
@@ -22,37 +18,92 @@ static void *set_input(berth_dtype dtype, bt_shape shape, double low, double hig
     return x;
 }
 
+static void test_dtype(const char *name, berth_dtype dtype, int n_in, bool broadcasts, double low,
+                       double high)
+{
+    bt_shape whole = {.rank = (int)check_int(0, 5)};
+    void *x[3];
+    for (int i = 0; i < whole.rank; i++) whole.dim[i] = check_int(0, 12) ? check_int(1, 9) : check_int(0, 70);
+    op_begin(name);
+    for (int k = 0; k < n_in; k++) x[k] = set_input(dtype, broadcasts ? narrowed(&whole) : whole, low, high);
+    bt_set_type(&op_graph, 0, "T", dtype);
+    gpu_agrees(4 * gpu_ulp(dtype));
+    op_end();
+    for (int k = 0; k < n_in; k++) bt_free(x[k]);
+}
+
+/* Float, if the op takes it, and one other dtype: each takes a compiler's time. */
 static void test_op(const char *name, int n_in, bool broadcasts, double low, double high)
 {
     const bt_op *op = bt_op_find(name);
-    berth_dtype chosen = dtypes[check_int(1, 5)];
-    for (size_t d = 0; d < sizeof dtypes / sizeof dtypes[0]; d++) {
-        if (takes(op, BERTH_FLOAT) && dtypes[d] != BERTH_FLOAT && dtypes[d] != chosen)
-            continue; /* each takes a compiler's time */
-        bt_shape whole = {.rank = (int)check_int(0, 5)};
-        void *x[3];
-        if (!CHECK(op) || !takes(op, dtypes[d])) continue;
-        for (int i = 0; i < whole.rank; i++)
-            whole.dim[i] = check_int(0, 12) ? check_int(1, 9) : check_int(0, 70);
-        op_begin(name);
-        for (int k = 0; k < n_in; k++)
-            x[k] = set_input(dtypes[d], broadcasts ? narrowed(&whole) : whole, low, high);
-        bt_set_type(&op_graph, 0, "T", dtypes[d]);
-        gpu_agrees(4 * gpu_ulp(dtypes[d]));
-        op_end();
-        for (int k = 0; k < n_in; k++) bt_free(x[k]);
-    }
+    berth_dtype others[GPU_DTYPES];
+    int n = 0;
+    if (!CHECK(op) || !CHECK(op->gpu)) return;
+    for (int d = 0; d < GPU_DTYPES; d++)
+        if (op->gpu_types >> gpu_dtypes[d] & 1 && gpu_dtypes[d] != BERTH_FLOAT) others[n++] = gpu_dtypes[d];
+    if (op->gpu_types >> BERTH_FLOAT & 1) test_dtype(name, BERTH_FLOAT, n_in, broadcasts, low, high);
+    if (n) test_dtype(name, others[check_int(0, n - 1)], n_in, broadcasts, low, high);
 }
 
 static void test_all(void)
 {
-    static const char *const unary[] = {
-        "Exp",    "Tanh", "Sigmoid", "Expm1",     "Sin",       "Cos",   "Atan",     "Sinh",     "Cosh",
-        "Asinh",  "Inv",  "Erf",     "Erfc",      "Ceil",      "Floor", "Rint",     "Round",    "Abs",
-        "Neg",    "Sign", "Square",  "OnesLike",  "ZerosLike", "IsNan", "IsInf",    "IsFinite", "LogicalNot",
-        "Invert", "Relu", "Relu6",   "LeakyRelu", "Elu",       "Selu",  "Softplus", "Softsign", "Reciprocal"};
-    static const char *const positive[] = {"Log", "Sqrt", "Rsqrt", "Log1p"};
-    static const char *const small[] = {"Asin", "Acos", "Atanh", "Tan"};
+    static const char *const unary[] = {"Exp",
+                                        "Tanh",
+                                        "Sigmoid",
+                                        "Expm1",
+                                        "Sin",
+                                        "Cos",
+                                        "Atan",
+                                        "Sinh",
+                                        "Cosh",
+                                        "Asinh",
+                                        "Inv",
+                                        "Erf",
+                                        "Erfc",
+                                        "Ceil",
+                                        "Floor",
+                                        "Rint",
+                                        "Round",
+                                        "Abs",
+                                        "Neg",
+                                        "Sign",
+                                        "Square",
+                                        "OnesLike",
+                                        "ZerosLike",
+                                        "IsNan",
+                                        "IsInf",
+                                        "IsFinite",
+                                        "LogicalNot",
+                                        "Invert",
+                                        "Relu",
+                                        "Relu6",
+                                        "LeakyRelu",
+                                        "Elu",
+                                        "Selu",
+                                        "Softplus",
+                                        "Softsign",
+                                        "Reciprocal",
+                                        "PopulationCount",
+                                        "ToBool",
+                                        "BesselI0",
+                                        "BesselI1",
+                                        "BesselI0e",
+                                        "BesselI1e",
+                                        "BesselJ0",
+                                        "BesselJ1",
+                                        "Digamma",
+                                        "Dawsn",
+                                        "FresnelCos",
+                                        "FresnelSin",
+                                        "Real",
+                                        "Imag",
+                                        "Angle",
+                                        "ComplexAbs",
+                                        "Conj"};
+    static const char *const positive[] = {"Log",      "Sqrt",      "Rsqrt",     "Log1p",    "BesselK0",
+                                           "BesselK1", "BesselK0e", "BesselK1e", "BesselY0", "BesselY1",
+                                           "Lgamma",   "Expint",    "Spence"};
+    static const char *const small[] = {"Asin", "Acos", "Atanh", "Tan", "Erfinv"};
     static const char *const binary[] = {"Add",
                                          "AddV2",
                                          "Sub",
@@ -61,9 +112,10 @@ static void test_all(void)
                                          "Minimum",
                                          "SquaredDifference",
                                          "RealDiv",
-                                         "Div",
-                                         "TruncateDiv",
-                                         "FloorDiv",
+                                         "Complex",
+                                         "NextAfter",
+                                         "LeftShift",
+                                         "RightShift",
                                          "DivNoNan",
                                          "MulNoNan",
                                          "Xdivy",
@@ -79,6 +131,9 @@ static void test_all(void)
                                          "BitwiseAnd",
                                          "BitwiseOr",
                                          "BitwiseXor"};
+    static const char *const above_zero[] = {"Div",    "TruncateDiv", "FloorDiv",  "FloorMod",
+                                             "Mod",    "TruncateMod", "Xlogy",     "Xlog1py",
+                                             "Igamma", "Igammac",     "Polygamma", "Pow"};
     static const char *const gradients[] = {"ReluGrad", "Relu6Grad",    "LeakyReluGrad", "EluGrad",
                                             "SeluGrad", "SoftplusGrad", "SoftsignGrad",  "SigmoidGrad",
                                             "TanhGrad", "SqrtGrad",     "RsqrtGrad",     "InvGrad"};
@@ -89,9 +144,12 @@ static void test_all(void)
     EACH_OF(small, 1, false, -0.95, 0.95);
     EACH_OF(binary, 2, true, -5, 5);
     EACH_OF(gradients, 2, false, 0.5, 3);
-    test_op("Pow", 2, true, 0.1, 3);
-    test_op("Xlogy", 2, true, 0.1, 3);
-    test_op("Xlog1py", 2, true, 0.1, 3);
+    EACH_OF(above_zero, 2, true, 1, 6);
+    test_op("ApproximateEqual", 2, false, 0.5, 0.50002);
+    test_op("Acosh", 1, false, 1, 9);
+    test_op("Ndtri", 1, false, 0.001, 0.999);
+    test_op("Zeta", 2, true, 1.5, 6);
+    test_op("Betainc", 3, false, 0.1, 0.9);
 }
 
 /* NaN, infinities and zeros come out as on the CPU. */
@@ -113,12 +171,29 @@ static void test_special(void)
     }
 }
 
+/* Integers that cannot be divided, or raised, are the step's fault. */
+static void test_checked(void)
+{
+    static const char *const ops[] = {"Div", "TruncateDiv", "FloorDiv", "FloorMod", "Pow"};
+    const int32_t x[] = {1, 2, INT32_MIN}, good[] = {1, 2, -1}, none[] = {1, 0, -1};
+    for (int i = 0; i < 10; i++) {
+        bool bad = i % 2;
+        op_begin(ops[i / 2]);
+        op_input(BERTH_INT32, BT_SHAPE(3), x);
+        op_input(BERTH_INT32, BT_SHAPE(3), bad ? none : good);
+        bt_set_type(&op_graph, 0, "T", BERTH_INT32);
+        if (bad || i / 2 == 4) gpu_both_fail();
+        else gpu_agrees(0);
+        op_end();
+    }
+}
+
 static void test_select(void)
 {
-    for (int round = 0; round < 12; round++) {
+    for (int round = 0; round < GPU_DTYPES; round++) {
         bt_shape whole = {.rank = (int)check_int(0, 4)};
         for (int i = 0; i < whole.rank; i++) whole.dim[i] = check_int(1, 9);
-        berth_dtype dtype = dtypes[round % 6];
+        berth_dtype dtype = gpu_dtypes[round];
         void *x[3];
         op_begin("SelectV2");
         x[0] = set_input(BERTH_BOOL, narrowed(&whole), 0, 1);
@@ -156,13 +231,85 @@ static void test_bias(void)
     }
 }
 
+/* Values that fit, and floats that do not. */
+static void test_cast(void)
+{
+    const float odd[] = {NAN,   INFINITY, -INFINITY, 3e9f, -3e9f, 300, -300,
+                         70000, 1e20f,    -1e20f,    1.5f, -0.5f, 5e9f};
+    for (int round = 0; round < 40; round++) {
+        berth_dtype from = round < GPU_DTYPES ? BERTH_FLOAT : gpu_dtypes[check_int(0, GPU_DTYPES - 1)],
+                    to = gpu_dtypes[round < GPU_DTYPES ? round : check_int(0, GPU_DTYPES - 1)];
+        int64_t n = round % 4 ? check_int(0, 300) : 13;
+        void *x = gpu_random(from, n, -100, 100);
+        if (from == BERTH_FLOAT && n == 13) memcpy(x, odd, sizeof odd);
+        op_begin("Cast");
+        op_input(from, BT_SHAPE(n), x);
+        bt_set_type(&op_graph, 0, "SrcT", from);
+        bt_set_type(&op_graph, 0, "DstT", to);
+        bt_set_bool(&op_graph, 0, "Truncate", check_int(0, 1));
+        gpu_agrees(0);
+        op_end();
+        bt_free(x);
+    }
+}
+
+static void test_bitcast(void)
+{
+    op_begin("Bitcast");
+    void *x = set_input(BERTH_FLOAT, BT_SHAPE(3, 5), -9, 9);
+    bt_set_type(&op_graph, 0, "T", BERTH_FLOAT);
+    bt_set_type(&op_graph, 0, "type", BERTH_UINT16);
+    gpu_agrees(0);
+    op_end();
+    bt_free(x);
+}
+
+static void test_sums(void)
+{
+    for (int round = 0; round < 2 * GPU_DTYPES; round++) {
+        berth_dtype dtype = gpu_dtypes[round / 2];
+        int n = (int)check_int(1, 5);
+        bt_shape shape = BT_SHAPE(check_int(0, 5), check_int(1, 99));
+        void *x[5];
+        if (dtype == BERTH_BOOL) continue;
+        op_begin(round % 2 ? "AddN" : "AccumulateNV2");
+        for (int k = 0; k < n; k++) x[k] = set_input(dtype, shape, -9, 9);
+        bt_set_type(&op_graph, 0, "T", dtype);
+        gpu_agrees(gpu_ulp(dtype));
+        op_end();
+        for (int k = 0; k < n; k++) bt_free(x[k]);
+    }
+}
+
+/* All sets of what can be found, and nothing of it. */
+static void test_check_numerics(void)
+{
+    const float found[] = {1, NAN, INFINITY, -INFINITY};
+    for (int round = 0; round < 16; round++) {
+        float x[4] = {1, 2, 3, 4};
+        for (int bit = 0; bit < 3; bit++) x[bit] = found[round >> bit & 1 ? bit + 1 : 0];
+        op_begin(round & 8 ? "CheckNumericsV2" : "CheckNumerics");
+        op_input(BERTH_FLOAT, BT_SHAPE(4), x);
+        bt_set_type(&op_graph, 0, "T", BERTH_FLOAT);
+        bt_set_string(&op_graph, 0, "message", "100%d sure");
+        if (round & 7) gpu_both_fail();
+        else gpu_agrees(0);
+        op_end();
+    }
+}
+
 int main(void)
 {
     if (!gpu_open()) return 0;
     test_all();
     test_special();
+    test_checked();
     test_select();
     test_bias();
+    test_cast();
+    test_bitcast();
+    test_sums();
+    test_check_numerics();
     gpu_close();
     return check_done();
 }

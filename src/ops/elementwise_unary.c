@@ -143,35 +143,6 @@ TEST(is_nan, isnan(x) != 0)
 TEST(is_inf, isinf(x) != 0)
 TEST(is_finite, isfinite(x) != 0)
 
-/* Fails with the attribute `message`; V2 names the sign of an infinity. */
-static berth_status check_numerics(bt_call *c, bool signs)
-{
-    if (c->n_in < 1) return bt_call_fail(c, "needs an input");
-    const bt_tensor *in = c->in[0];
-    bool nan = false, plus = false, minus = false;
-    int64_t n = bt_tensor_count(in);
-    if (!bt_dtype_is_float(in->dtype))
-        return bt_call_unsupported(c, "no kernel for %s", bt_dtype_name(in->dtype));
-    for (int64_t i = 0; i < n; i++) {
-        double x = bt_tensor_number(in, i);
-        nan |= isnan(x), plus |= isinf(x) && x > 0, minus |= isinf(x) && x < 0;
-    }
-    if (nan || plus || minus)
-        return bt_call_fail(c, "%s : Tensor had %s%s%s%s values", bt_attr_string(c->node, "message", ""),
-                            signs && minus              ? "-Inf"
-                            : (plus || minus) && !signs ? "Inf"
-                                                        : "",
-                            signs && minus && plus ? " and " : "", signs && plus ? "+Inf" : "",
-                            nan ? plus || minus ? " and NaN" : "NaN" : "");
-    void *y = bt_out(c, 0, in->dtype, &in->shape);
-    if (!y) return c->error->status;
-    if (y != in->data) memcpy(y, in->data, bt_tensor_bytes(in));
-    return BERTH_OK;
-}
-
-static berth_status run_check_numerics(bt_call *c) { return check_numerics(c, false); }
-static berth_status run_check_numerics_v2(bt_call *c) { return check_numerics(c, true); }
-
 /* ---- Complex numbers to real ones --------------------------------------------------------------------- */
 
 #define PART(name, expression)                                                                \
@@ -197,12 +168,17 @@ BT_ELEMENTWISE_RUN(conj)
 #define ROW(op, name, types)                                                                       \
     {                                                                                              \
         op, bt_infer_same, .cpu = run_##name, .flags = BT_OP_INPLACE, types, .gpu = run_##name,    \
-        .gpu_types = BT_GPU_REALS & (types)                                                        \
+        .gpu_types = (types) & ~BT_T(BERTH_STRING)                                                 \
     }
 #define TEST_ROW(op, name)                                                                         \
     {                                                                                              \
         op, bt_infer_same_bool, .cpu = run_##name, .types = BT_FLOATS, .gpu = run_##name,          \
-        .gpu_types = BT_GPU_FLOATS                                                                 \
+        .gpu_types = BT_FLOATS                                                                     \
+    }
+#define PART_ROW(op, name)                                                                         \
+    {                                                                                              \
+        op, bt_infer_same_tout, .cpu = run_##name, .types = BT_COMPLEXES, .gpu = run_##name,       \
+        .gpu_types = BT_COMPLEXES                                                                  \
     }
 #define COMPLEX_FLOATS (BT_FLOATS | BT_COMPLEXES)
 
@@ -234,7 +210,7 @@ const bt_op bt_ops_elementwise_unary[] = {
     ROW("Floor", floor, BT_FLOATS),
     ROW("Rint", round, BT_FLOATS),
     {"Round", bt_infer_same, .cpu = run_round, .flags = BT_OP_INPLACE, BT_FLOATS | BT_T(BERTH_INT32) | BT_T(BERTH_INT64),
-     .gpu = run_round, .gpu_types = BT_GPU_FLOATS},
+     .gpu = run_round, .gpu_types = BT_FLOATS | BT_T(BERTH_INT32) | BT_T(BERTH_INT64)},
     ROW("Abs", abs, BT_FLOATS | BT_SIGNED),
     ROW("Neg", neg, COMPLEX_FLOATS | BT_SIGNED),
     ROW("Sign", sign, COMPLEX_FLOATS | BT_SIGNED),
@@ -244,12 +220,10 @@ const bt_op bt_ops_elementwise_unary[] = {
     TEST_ROW("IsNan", is_nan),
     TEST_ROW("IsInf", is_inf),
     TEST_ROW("IsFinite", is_finite),
-    {"CheckNumerics", bt_infer_same, .cpu = run_check_numerics, BT_OP_INPLACE, BT_FLOATS},
-    {"CheckNumericsV2", bt_infer_same, .cpu = run_check_numerics_v2, BT_OP_INPLACE, BT_FLOATS},
-    {"Real", bt_infer_same_tout, .cpu = run_real, .types = BT_COMPLEXES},
-    {"Imag", bt_infer_same_tout, .cpu = run_imag, .types = BT_COMPLEXES},
-    {"Angle", bt_infer_same_tout, .cpu = run_angle, .types = BT_COMPLEXES},
-    {"ComplexAbs", bt_infer_same_tout, .cpu = run_complex_abs, .types = BT_COMPLEXES},
-    {"Conj", bt_infer_same, .cpu = run_conj, .flags = BT_OP_INPLACE, BT_COMPLEXES},
+    PART_ROW("Real", real),
+    PART_ROW("Imag", imag),
+    PART_ROW("Angle", angle),
+    PART_ROW("ComplexAbs", complex_abs),
+    ROW("Conj", conj, BT_COMPLEXES),
     {0},
 };

@@ -12,6 +12,8 @@ const char *bt_gpu_type(berth_dtype dtype)
         [BERTH_INT8] = "i8",  [BERTH_INT16] = "i16",     [BERTH_INT32] = "i32",  [BERTH_INT64] = "i64",
         [BERTH_UINT8] = "u8", [BERTH_UINT16] = "u16",    [BERTH_UINT32] = "u32", [BERTH_UINT64] = "u64",
         [BERTH_BOOL] = "b8",
+        [BERTH_QINT8] = "i8",  [BERTH_QINT16] = "i16",  [BERTH_QINT32] = "i32", [BERTH_QUINT8] = "u8",
+        [BERTH_QUINT16] = "u16", [BERTH_COMPLEX64] = "c64", [BERTH_COMPLEX128] = "c128",
     };
     return (size_t)dtype < sizeof names / sizeof names[0] ? names[dtype] : NULL;
 }
@@ -23,7 +25,7 @@ berth_dtype bt_gpu_unit(berth_dtype dtype)
     case 2: return BERTH_UINT16;
     case 4: return BERTH_UINT32;
     case 8: return BERTH_UINT64;
-    default: return BERTH_NO_DTYPE;
+    default: return BERTH_COMPLEX128;
     }
 }
 

@@ -16,7 +16,7 @@ static inline bool bt_on_gpu(const bt_call *c) { return c->device && c->device->
 /* The dialect's name of a dtype ("f32"); NULL for those that kernels do not take. */
 const char *bt_gpu_type(berth_dtype dtype);
 
-/* An unsigned integer of the dtype's size, for kernels that only move elements; 0 where there is none. */
+/* An unsigned integer of the dtype's size, or complex128, for kernels that only move elements. */
 berth_dtype bt_gpu_unit(berth_dtype dtype);
 
 /* "-DDT=f32 -DDT1=b8 ", then what is given more; t1 0: without DT1. Gives `text`. */

@@ -1,5 +1,7 @@
 /* Truth values and bits. */
 #include "ops/elementwise.h"
+#include "ops/gpu.h"
+#include "ops/move.h"
 
 #define TABLE(name, n, ...) static const bt_elementwise name##_op = {.n_in = n, .of = {__VA_ARGS__}};
 
@@ -15,6 +17,14 @@ BT_ELEMENTWISE_RUN(not )
 BT_ELEMENTWISE_RUN(and)
 BT_ELEMENTWISE_RUN(or)
 
+static berth_status scalar_to_bool(bt_call *c)
+{
+    bt_broadcast plan;
+    const bt_shape *shape = &c->in[0]->shape;
+    bt_broadcast_plan(&plan, shape, &shape, 1);
+    return bt_elementwise_gpu(c, NULL, BERTH_BOOL, &plan, shape, NULL);
+}
+
 /* A scalar's truth; of anything else, whether there are elements. */
 static berth_status run_to_bool(bt_call *c)
 {
@@ -23,13 +33,16 @@ static berth_status run_to_bool(bt_call *c)
     bool truth = bt_tensor_count(x) > 0;
     uint32_t types =
         BT_SIGNED | BT_T(BERTH_UINT8) | BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE) | BT_T(BERTH_BOOL);
-    if (x->shape.rank == 0 && x->dtype == BERTH_STRING) truth = ((const bt_string *)x->data)->n > 0;
-    else if (x->shape.rank == 0 && !(types >> x->dtype & 1))
+    bool scalar = x->shape.rank == 0, on_gpu = bt_on_gpu(c);
+    if (scalar && x->dtype == BERTH_STRING) truth = ((const bt_string *)x->data)->n > 0;
+    else if (scalar && !(types >> x->dtype & 1))
         return bt_call_fail(c, "%s cannot be converted to a bool", bt_dtype_name(x->dtype));
-    else if (x->shape.rank == 0 && bt_dtype_is_float(x->dtype)) truth = bt_tensor_number(x, 0) != 0;
-    else if (x->shape.rank == 0) truth = bt_tensor_int(x, 0) != 0;
+    else if (scalar && on_gpu) return scalar_to_bool(c);
+    else if (scalar && bt_dtype_is_float(x->dtype)) truth = bt_tensor_number(x, 0) != 0;
+    else if (scalar) truth = bt_tensor_int(x, 0) != 0;
     uint8_t *y = bt_out(c, 0, BERTH_BOOL, &BT_SCALAR);
     if (!y) return c->error->status;
+    if (on_gpu) return bt_call_fill(c, BERTH_BOOL, y, &truth, 1);
     *y = truth;
     return BERTH_OK;
 }
@@ -89,24 +102,29 @@ static berth_status infer_ones(bt_infer *x)
 
 /* ---- Records ------------------------------------------------------------------------------------------ */
 
-#define BITS(op, name)                                                                                 \
-    {                                                                                                  \
-        op, bt_infer_broadcast, .cpu = run_##name, .flags = BT_OP_INPLACE, BT_INTS, .gpu = run_##name, \
-        .gpu_types = BT_GPU_REALS & BT_INTS                                                            \
+#define TRUTH(op, infer, name)                                                   \
+    {                                                                            \
+        op, infer, .cpu = run_##name, .flags = BT_OP_INPLACE, .gpu = run_##name, \
+                   .gpu_types = BT_T(BERTH_BOOL)                                 \
+    }
+#define BITS(op, infer, name)                                                             \
+    {                                                                                     \
+        op, infer, .cpu = run_##name, .flags = BT_OP_INPLACE, BT_INTS, .gpu = run_##name, \
+                   .gpu_types = BT_INTS                                                   \
     }
 
 const bt_op bt_ops_logical[] = {
-    {"LogicalNot", bt_infer_same_bool, .cpu = run_not, .flags = BT_OP_INPLACE, .gpu = run_not, .gpu_types = BT_T(BERTH_BOOL)},
-    {"LogicalAnd", bt_infer_broadcast_bool, .cpu = run_and, .flags = BT_OP_INPLACE, .gpu = run_and, .gpu_types = BT_T(BERTH_BOOL)},
-    {"LogicalOr", bt_infer_broadcast_bool, .cpu = run_or, .flags = BT_OP_INPLACE, .gpu = run_or, .gpu_types = BT_T(BERTH_BOOL)},
-    {"ToBool", infer_to_bool, .cpu = run_to_bool},
-    BITS("BitwiseAnd", bit_and),
-    BITS("BitwiseOr", bit_or),
-    BITS("BitwiseXor", bit_xor),
-    {"LeftShift", bt_infer_broadcast, .cpu = run_left_shift, .flags = BT_OP_INPLACE, BT_INTS},
-    {"RightShift", bt_infer_broadcast, .cpu = run_right_shift, .flags = BT_OP_INPLACE, BT_INTS},
-    {"Invert", bt_infer_same, .cpu = run_invert, .flags = BT_OP_INPLACE, BT_INTS, .gpu = run_invert,
-     .gpu_types = BT_GPU_REALS & BT_INTS},
-    {"PopulationCount", infer_ones, .cpu = run_ones, .types = BT_INTS},
+    TRUTH("LogicalNot", bt_infer_same_bool, not ),
+    TRUTH("LogicalAnd", bt_infer_broadcast_bool, and),
+    TRUTH("LogicalOr", bt_infer_broadcast_bool, or),
+    {"ToBool", infer_to_bool, .cpu = run_to_bool, .gpu = run_to_bool,
+     .gpu_types = BT_NUMBERS | BT_T(BERTH_BOOL)},
+    BITS("BitwiseAnd", bt_infer_broadcast, bit_and),
+    BITS("BitwiseOr", bt_infer_broadcast, bit_or),
+    BITS("BitwiseXor", bt_infer_broadcast, bit_xor),
+    BITS("LeftShift", bt_infer_broadcast, left_shift),
+    BITS("RightShift", bt_infer_broadcast, right_shift),
+    BITS("Invert", bt_infer_same, invert),
+    {"PopulationCount", infer_ones, .cpu = run_ones, .types = BT_INTS, .gpu = run_ones, .gpu_types = BT_INTS},
     {0},
 };

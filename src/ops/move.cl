@@ -26,12 +26,24 @@ KERNEL void move(GLOBAL T *dst, GLOBAL const T *src, axes by)
     }
 }
 
+typedef struct bits {
+    I64 low, high;
+} bits;
+
 /* One value, given as bits, everywhere. */
-KERNEL void repeat(GLOBAL T *dst, I64 value, axes by)
+KERNEL void repeat(GLOBAL T *dst, bits value, axes by)
 {
+#if !IS_COMPLEX(DT)
+    const T v = (T)value.low;
+#elif defined HAS_F64
+    const T v = complex_c128(DOUBLE_OF_BITS(value.low), DOUBLE_OF_BITS(value.high));
+#else
+    T v;
+    v.re = value.low, v.im = value.high;
+#endif
     EACH(1, row, by.rows)
     {
         ROW(to, from, by, row)
-        EACH(0, i, by.inner) dst[to + i * by.to_inner] = (T)value;
+        EACH(0, i, by.inner) dst[to + i * by.to_inner] = v;
     }
 }

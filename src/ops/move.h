@@ -41,7 +41,7 @@ berth_status bt_call_repeat(bt_call *c, const bt_move *m, void *dst, const void 
 berth_status bt_call_row(bt_call *c, berth_dtype dtype, void *dst, const void *src, int64_t n);
 berth_status bt_call_fill(bt_call *c, berth_dtype dtype, void *dst, const void *value, int64_t n);
 berth_status bt_call_zero(bt_call *c, berth_dtype dtype, void *dst, int64_t n); /* leaves objects alone */
-#define BT_GPU_MOVES (BT_REALS | BT_T(BERTH_BOOL) | BT_T(BERTH_COMPLEX64))
+#define BT_GPU_MOVES (BT_NUMBERS | BT_T(BERTH_BOOL) | BT_QUANTIZED)
 
 /* Element i of a tensor's bytes. */
 static inline void *bt_at(berth_dtype dtype, void *p, int64_t i)

@@ -31,7 +31,6 @@ static berth_status launch(bt_call *c, const char *kernel, const bt_move *m, voi
     char defines[BT_DEFINES];
     bt_move merged;
     berth_dtype unit = bt_gpu_unit(m->dtype);
-    if (!unit) return bt_call_unsupported(c, "moving %s on %s", bt_dtype_name(m->dtype), c->device->name);
     if (!bt_move_merge(m, &merged)) return BERTH_OK;
     axes by = axes_of(&merged);
     bt_grid grid = bt_grid_rows(c, by.inner, by.rows);
@@ -48,11 +47,11 @@ berth_status bt_call_move(bt_call *c, const bt_move *m, void *dst, const void *s
 berth_status bt_call_repeat(bt_call *c, const bt_move *m, void *dst, const void *value)
 {
     bt_move one = *m;
-    int64_t bits = 0;
+    int64_t bits[2] = {0};
     memset(one.from, 0, sizeof one.from);
     if (!bt_on_device(c)) return bt_move_run(&one, dst, value, c->pool, c->error);
-    if (bt_dtype_size(m->dtype) <= sizeof bits) memcpy(&bits, value, bt_dtype_size(m->dtype));
-    return launch(c, "repeat", &one, dst, bt_long(bits));
+    if (bt_dtype_size(m->dtype) <= sizeof bits) memcpy(bits, value, bt_dtype_size(m->dtype));
+    return launch(c, "repeat", &one, dst, bt_bytes(bits, sizeof bits));
 }
 
 berth_status bt_call_row(bt_call *c, berth_dtype dtype, void *dst, const void *src, int64_t n)

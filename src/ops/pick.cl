@@ -19,16 +19,15 @@ KERNEL void gather(GLOBAL const T *params, GLOBAL const T1 *index, GLOBAL T *out
     }
 }
 
-#ifdef WORST
-/* x [outer, n, inner] -> index [outer, inner]: the first of the best, 0 where none is better than WORST. */
+#ifdef ARG
+/* x [outer, n, inner] -> index [outer, inner]: the first of the best, 0 where none is better than the worst finite value. */
 KERNEL void arg_best(GLOBAL const T *x, GLOBAL T1 *index, I64 count, I64 n, I64 inner, int least)
 {
     EACH(0, r, count)
     {
         const I64 base = r / inner * n * inner + r % inner;
-        A best = (A)(WORST);
+        A best = least ? MOST : LEAST;
         I64 at = 0;
-        if (least) best = -(best + (A)(SKEW));
         for (I64 i = 0; i < n; i++) {
             const A v = LOAD(x, base + i * inner);
             if (least ? v < best : v > best) best = v, at = i;

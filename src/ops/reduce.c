@@ -340,22 +340,19 @@ static gpu_folds folds_of(const bt_axes *a)
     return f;
 }
 
-static berth_status reduce_on_gpu(bt_call *c, const bt_axes *a, kind k)
+static berth_status reduce_on_gpu(bt_call *c, const bt_axes *a)
 {
     char defines[BT_DEFINES], op[64];
     berth_dtype dtype = c->in[0]->dtype;
-    bool floats = bt_dtype_is_float(dtype);
-    int64_t least = floats ? -3 : dtype == BERTH_INT32 ? INT32_MIN : INT64_MIN, most = floats ? 3 : ~least;
-    int64_t first = k == PROD || k == ALL ? 1 : k == MAX ? least : k == MIN ? most : 0;
     gpu_folds f = folds_of(a);
     void *y = bt_out(c, 0, dtype, &a->out);
     if (!y) return c->error->status;
     if (f.outputs == 0) return BERTH_OK;
-    snprintf(op, sizeof op, "%s-DOP=%s", floats ? "-DFLOATS " : "", c->node->op);
+    snprintf(op, sizeof op, "-DOP=%s", c->node->op);
     bt_gpu_defines(defines, dtype, 0, op);
     bt_grid grid = bt_grid_groups(c, f.outputs, a->count);
-    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(y), bt_bytes(&f, sizeof f), bt_long(first)};
-    return bt_gpu_launch(c, BT_CL(reduce), defines, "reduce", &grid, args, 4);
+    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(y), bt_bytes(&f, sizeof f)};
+    return bt_gpu_launch(c, BT_CL(reduce), defines, "reduce", &grid, args, 3);
 }
 
 /* ---- Kernels ------------------------------------------------------------------------------------------ */
@@ -366,7 +363,7 @@ static berth_status run(bt_call *c, kind k)
     if (c->n_in != 2) return bt_call_fail(c, "needs 2 inputs, has %d", c->n_in);
     berth_status status = bt_axes_resolve(&axes, &c->in[0]->shape, c->in[1],
                                           bt_attr_bool(c->node, "keep_dims", false), c->error);
-    return status ? status : bt_on_gpu(c) ? reduce_on_gpu(c, &axes, k) : reduce(c, &axes, k);
+    return status ? status : bt_on_gpu(c) ? reduce_on_gpu(c, &axes) : reduce(c, &axes, k);
 }
 
 static berth_status run_sum(bt_call *c) { return run(c, SUM); }
@@ -385,6 +382,10 @@ static berth_status run_l2_loss(bt_call *c)
     const bt_tensor *x = c->in[0];
     berth_dtype dtype = x->dtype;
     if (!bt_dtype_is_float(dtype)) return bt_call_unsupported(c, "no kernel for %s", bt_dtype_name(dtype));
+    if (bt_on_gpu(c)) {
+        int64_t n = bt_tensor_count(x);
+        return reduce_on_gpu(c, &(bt_axes){.out = BT_SCALAR, .rank = 1, .dim = {n}, .reduced = {true}, .count = n});
+    }
     char acc[8], sum[8];
     table[dtype].start(acc, 1, SUM);
     table[dtype].across[NORM](acc, x->data, bt_tensor_count(x));
@@ -402,21 +403,21 @@ static berth_status infer_scalar(bt_infer *x)
     return status;
 }
 
+#define ROW(op, name, all)                                                                         \
+    {                                                                                              \
+        op, bt_infer_reduce, .cpu = run_##name, .types = all, .gpu = run_##name, .gpu_types = all, \
+        .host_inputs = 2                                                                           \
+    }
+
 const bt_op bt_ops_reduce[] = {
-    {"Sum", bt_infer_reduce, .cpu = run_sum, .types = BT_NUMBERS, .gpu = run_sum, .gpu_types = BT_GPU_REALS,
-     .host_inputs = 2},
-    {"Mean", bt_infer_reduce, .cpu = run_mean, .types = BT_NUMBERS, .gpu = run_mean, .gpu_types = BT_GPU_FLOATS,
-     .host_inputs = 2},
-    {"EuclideanNorm", bt_infer_reduce, .cpu = run_norm, .types = BT_NUMBERS, .gpu = run_norm, .gpu_types = BT_GPU_FLOATS,
-     .host_inputs = 2},
-    {"Prod", bt_infer_reduce, .cpu = run_prod, .types = BT_NUMBERS, .gpu = run_prod, .gpu_types = BT_GPU_REALS,
-     .host_inputs = 2},
-    {"Max", bt_infer_reduce, .cpu = run_max, .types = BT_REALS, .gpu = run_max, .gpu_types = BT_GPU_REALS,
-     .host_inputs = 2},
-    {"Min", bt_infer_reduce, .cpu = run_min, .types = BT_REALS, .gpu = run_min, .gpu_types = BT_GPU_REALS,
-     .host_inputs = 2},
+    ROW("Sum", sum, BT_NUMBERS),
+    ROW("Mean", mean, BT_NUMBERS),
+    ROW("EuclideanNorm", norm, BT_NUMBERS),
+    ROW("Prod", prod, BT_NUMBERS),
+    ROW("Max", max, BT_REALS),
+    ROW("Min", min, BT_REALS),
     {"All", bt_infer_reduce, .cpu = run_all, .gpu = run_all, .gpu_types = BT_T(BERTH_BOOL), .host_inputs = 2},
     {"Any", bt_infer_reduce, .cpu = run_any, .gpu = run_any, .gpu_types = BT_T(BERTH_BOOL), .host_inputs = 2},
-    {"L2Loss", infer_scalar, .cpu = run_l2_loss, .types = BT_FLOATS},
+    {"L2Loss", infer_scalar, .cpu = run_l2_loss, .types = BT_FLOATS, .gpu = run_l2_loss, .gpu_types = BT_FLOATS},
     {0},
 };

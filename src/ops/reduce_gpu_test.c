@@ -1,7 +1,5 @@
-/* Reductions, softmax and norms on a device against the CPU. */
+/* Reductions, softmax, cross entropies and norms on a device against the CPU. */
 #include "gpu_trial.h"
-
-static const berth_dtype dtypes[] = {BERTH_FLOAT, BERTH_HALF, BERTH_BFLOAT16, BERTH_INT32, BERTH_INT64, BERTH_BOOL};
 
 static void test_reduce(const char *name, berth_dtype dtype)
 {
@@ -15,7 +13,8 @@ static void test_reduce(const char *name, berth_dtype dtype)
         if (check_int(0, 1)) axes[n++] = i;
     }
     if (check_int(0, 3) == 0 && s.rank > 0) s.dim[s.rank - 1] = 700;
-    void *x = gpu_random(dtype, bt_shape_count(&s), -2, 2);
+    double most = bt_dtype_is_complex(dtype) ? 0.8 : 2; /* so that no product overflows */
+    void *x = gpu_random(dtype, bt_shape_count(&s), -most, most);
     op_begin(name);
     bt_set_type(&op_graph, 0, "T", dtype);
     bt_set_bool(&op_graph, 0, "keep_dims", check_int(0, 1));
@@ -64,32 +63,85 @@ static void test_batch_norm(berth_dtype dtype, bool first)
     bt_set_bool(&op_graph, 0, "is_training", false);
     bt_set_string(&op_graph, 0, "data_format", first ? "NCHW" : "NHWC");
     op_input(dtype, first ? BT_SHAPE(2, 5, 3, 4) : BT_SHAPE(2, 3, 4, 5), x);
-    for (int i = 0; i < 4; i++) op_input(BERTH_FLOAT, BT_SHAPE(5), of[i] = gpu_random(BERTH_FLOAT, 5, 0.1, 2));
+    for (int i = 0; i < 4; i++)
+        op_input(BERTH_FLOAT, BT_SHAPE(5), of[i] = gpu_random(BERTH_FLOAT, 5, 0.1, 2));
     bt_tensor out[6];
     gpu_n_blocks = 0;
     if (CHECK_EQ(op_run(), BERTH_OK) && CHECK_EQ(gpu_run(out, 6, 0), BERTH_OK))
         for (int i = 0; i < 5; i++) CHECK(gpu_same(i, &out[i], 8 * gpu_ulp(dtype)));
-    while (gpu_n_blocks > 0) {
-        gpu_n_blocks--;
-        bt_device_free(gpu, gpu_blocks[gpu_n_blocks].p, gpu_blocks[gpu_n_blocks].bytes);
-    }
+    gpu_drop();
     op_end();
     bt_free(x);
     for (int i = 0; i < 4; i++) bt_free(of[i]);
+}
+
+static void test_l2_loss(berth_dtype dtype)
+{
+    int64_t n = check_int(0, 1) ? check_int(0, 5) : check_int(0, 3000);
+    void *x = gpu_random(dtype, n, -0.1, 0.1);
+    op_begin("L2Loss");
+    bt_set_type(&op_graph, 0, "T", dtype);
+    op_input(dtype, BT_SHAPE(n), x);
+    gpu_agrees(20 * gpu_ulp(dtype));
+    op_end();
+    bt_free(x);
+}
+
+/* labels: -1: one a row, out of range; 0: one a row; else a shape that broadcasts. */
+static void test_entropy(berth_dtype dtype, int labels)
+{
+    int64_t rows = check_int(1, 9), n = check_int(1, 70);
+    void *x = gpu_random(dtype, rows * n, -5, 5), *of = gpu_random(dtype, rows * n, 0, 1);
+    int64_t classes[9];
+    for (int64_t i = 0; i < rows; i++) classes[i] = labels < 0 && i == rows - 1 ? n : check_int(0, n - 1);
+    op_begin(labels > 0 ? "SoftmaxCrossEntropyWithLogits" : "SparseSoftmaxCrossEntropyWithLogits");
+    bt_set_type(&op_graph, 0, "T", dtype);
+    op_input(dtype, BT_SHAPE(rows, n), x);
+    if (labels > 0)
+        op_input(dtype, labels == 1 ? BT_SHAPE(rows, n) : labels == 2 ? BT_SHAPE(1, n) : BT_SHAPE(n), of);
+    else op_input(BERTH_INT64, BT_SHAPE(rows), classes);
+    if (labels < 0) gpu_both_fail();
+    else gpu_agrees(20 * gpu_ulp(dtype));
+    op_end();
+    bt_free(x);
+    bt_free(of);
+}
+
+static void test_arg(const char *name, berth_dtype dtype)
+{
+    const berth_dtype indices[] = {BERTH_INT32, BERTH_INT64, BERTH_UINT16};
+    bt_shape s = BT_SHAPE(check_int(0, 3), check_int(1, 90), check_int(1, 4));
+    const int32_t axis = (int32_t)check_int(0, 1) ? 1 : -1;
+    const float worst[] = {NAN, -INFINITY, NAN};
+    void *x = gpu_random(dtype, bt_shape_count(&s), -9, 9);
+    op_begin(name);
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_type(&op_graph, 0, "output_type", indices[check_int(0, 2)]);
+    if (dtype == BERTH_FLOAT && check_int(0, 1)) op_input(dtype, BT_SHAPE(1, 1, 3), worst);
+    else op_input(dtype, s, x);
+    op_input(BERTH_INT32, BT_SCALAR, &axis);
+    gpu_agrees(0);
+    op_end();
+    bt_free(x);
 }
 
 int main(void)
 {
     static const char *const ops[] = {"Sum", "Mean", "Prod", "Max", "Min", "EuclideanNorm", "All", "Any"};
     if (!gpu_open()) return 0;
-    for (int round = 0; round < 4; round++)
-        for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
-            for (size_t d = 0; d < sizeof dtypes / sizeof dtypes[0]; d++) test_reduce(ops[i], dtypes[d]);
-    for (int d = 0; d < 3; d++) {
-        test_rows("Softmax", dtypes[d]);
-        test_rows("LogSoftmax", dtypes[d]);
-        test_batch_norm(dtypes[d], d % 2);
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
+        for (int d = 0; d < GPU_DTYPES; d++)
+            for (int round = 0; round < 3; round++) test_reduce(ops[i], gpu_dtypes[d]);
+    for (int d = 0; d < 4; d++) {
+        test_rows("Softmax", gpu_dtypes[d]);
+        test_rows("LogSoftmax", gpu_dtypes[d]);
+        test_l2_loss(gpu_dtypes[d]);
+        for (int labels = -1; labels < 4; labels++) test_entropy(gpu_dtypes[d], labels);
+        if (gpu_dtypes[d] != BERTH_DOUBLE) test_batch_norm(gpu_dtypes[d], d % 2);
     }
+    for (int d = 0; d < GPU_DTYPES; d++)
+        if (!bt_dtype_is_complex(gpu_dtypes[d])) test_arg(d % 2 ? "ArgMax" : "ArgMin", gpu_dtypes[d]);
+    test_arg("ArgMax", BERTH_FLOAT);
     test_batch_norm(BERTH_FLOAT, true);
     for (int round = 0; round < 3; round++) test_layer_norm();
     gpu_close();

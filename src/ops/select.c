@@ -1,6 +1,7 @@
 /* Choice between two tensors by a third, and clipping. */
 #include "ops/elementwise.h"
 #include "ops/gpu.h"
+#include "ops/move.h"
 
 /* ---- Select, SelectV2 --------------------------------------------------------------------------------- */
 
@@ -247,9 +248,9 @@ static berth_status infer_clip(bt_infer *x)
 /* ---- Records ------------------------------------------------------------------------------------------ */
 
 const bt_op bt_ops_select[] = {
-    {"Select", infer_select, .cpu = run_select, .gpu = run_select, .gpu_types = BT_GPU_REALS | BT_T(BERTH_BOOL)},
-    {"SelectV2", infer_select_v2, .cpu = run_select_v2, .gpu = run_select_v2, .gpu_types = BT_GPU_REALS | BT_T(BERTH_BOOL)},
+    {"Select", infer_select, .cpu = run_select, .gpu = run_select, .gpu_types = BT_GPU_MOVES},
+    {"SelectV2", infer_select_v2, .cpu = run_select_v2, .gpu = run_select_v2, .gpu_types = BT_GPU_MOVES},
     {"ClipByValue", infer_clip, .cpu = run_clip, .flags = BT_OP_INPLACE, BT_NUMBERS, .gpu = run_clip,
-     .gpu_types = BT_GPU_REALS},
+     .gpu_types = BT_NUMBERS},
     {0},
 };

@@ -198,6 +198,27 @@ static void entropy_rows(void *user, int64_t begin, int64_t end, int worker)
     }
 }
 
+/* As in reduce.cl. */
+typedef struct pair_of_rows {
+    int64_t rows, n, x_step, x_across, label_step, label_across;
+} pair_of_rows;
+
+#define BAD_CLASS "Received a label value of %lld which is outside the valid range of [0, %lld)."
+
+static berth_status entropy_on_gpu(bt_call *c, const softmax_job *job, int64_t rows)
+{
+    char defines[BT_DEFINES];
+    bool sparse = job->label_dtype != job->dtype;
+    pair_of_rows by = {rows, job->n, job->x_step, job->x_across, job->label_step, job->label_across};
+    bt_arg args[8] = {bt_pointer(job->x), bt_pointer(job->labels), bt_pointer(job->loss), bt_pointer(job->y),
+                      bt_bytes(&by, sizeof by)};
+    bt_grid grid = bt_grid_groups(c, rows, job->n);
+    if (rows == 0) return BERTH_OK;
+    if (sparse && bt_gpu_fault(c, BAD_CLASS, args + 5)) return c->error->status;
+    bt_gpu_defines(defines, job->dtype, sparse ? job->label_dtype : 0, "-DROWS");
+    return bt_gpu_launch(c, BT_CL(reduce), defines, "cross_entropy", &grid, args, sparse ? 8 : 5);
+}
+
 static berth_status entropy(bt_call *c, softmax_job *job, int64_t rows)
 {
     bt_shape loss = BT_SHAPE(rows), gradient = BT_SHAPE(rows, job->n);
@@ -208,6 +229,7 @@ static berth_status entropy(bt_call *c, softmax_job *job, int64_t rows)
     job->loss = bt_out(c, 0, job->dtype, &loss);
     job->y = job->loss ? bt_out(c, 1, job->dtype, &gradient) : NULL;
     if (!job->y) return c->error->status;
+    if (bt_on_gpu(c)) return entropy_on_gpu(c, job, rows);
     bt_parallel(c->pool, rows, 1024 / (job->n + 1) + 1, entropy_rows, job);
     return BERTH_OK;
 }
@@ -251,12 +273,10 @@ static berth_status run_sparse_entropy(bt_call *c)
             bt_shape_text(x, a), bt_shape_text(label, b));
     if (x->dim[1] == 0)
         return bt_call_fail(c, "Must have at least one class, but got logits shape %s", bt_shape_text(x, a));
-    for (int64_t i = 0; i < label->dim[0]; i++) {
+    for (int64_t i = 0; i < label->dim[0] && !bt_on_gpu(c); i++) {
         int64_t class = bt_tensor_int(c->in[1], i);
         if (class < 0 || class >= x->dim[1])
-            return bt_call_fail(
-                c, "Received a label value of %lld which is outside the valid range of [0, %lld).",
-                (long long)class, (long long)x->dim[1]);
+            return bt_call_fail(c, BAD_CLASS, (long long)class, (long long)x->dim[1]);
     }
     softmax_job job = {.n = x->dim[1], .x_step = x->dim[1], .x_across = 1};
     return entropy(c, &job, x->dim[0]);
@@ -280,11 +300,11 @@ static berth_status infer_entropy(bt_infer *x)
 /* ---- Records ------------------------------------------------------------------------------------------ */
 
 const bt_op bt_ops_softmax[] = {
-    {"Softmax", infer_rows, .gpu = run_softmax, .gpu_types = BT_GPU_FLOATS, .cpu = run_softmax, .flags = BT_OP_INPLACE, BT_FLOATS},
-    {"LogSoftmax", infer_rows, .gpu = run_log_softmax, .gpu_types = BT_GPU_FLOATS, .cpu = run_log_softmax, .flags = BT_OP_INPLACE, BT_FLOATS},
+    {"Softmax", infer_rows, .gpu = run_softmax, .gpu_types = BT_FLOATS, .cpu = run_softmax, .flags = BT_OP_INPLACE, BT_FLOATS},
+    {"LogSoftmax", infer_rows, .gpu = run_log_softmax, .gpu_types = BT_FLOATS, .cpu = run_log_softmax, .flags = BT_OP_INPLACE, BT_FLOATS},
     {"SoftmaxCrossEntropyWithLogits", infer_entropy, .cpu = run_entropy, .types = BT_FLOATS,
-     .outputs = "loss,backprop"},
+     .gpu = run_entropy, .gpu_types = BT_FLOATS, .outputs = "loss,backprop"},
     {"SparseSoftmaxCrossEntropyWithLogits", infer_entropy, .cpu = run_sparse_entropy, .types = BT_FLOATS,
-     .outputs = "loss,backprop"},
+     .gpu = run_sparse_entropy, .gpu_types = BT_FLOATS, .outputs = "loss,backprop"},
     {0},
 };
