@@ -1,5 +1,6 @@
 /* Floats as they would be after quantisation and back: FakeQuantWithMinMaxArgs, ...Vars, ...VarsPerChannel, and
  * QuantizeAndDequantize. Real quantised types: quantize.c. */
+#include "ops/gpu.h"
 #include "ops/move.h"
 
 #include <float.h>
@@ -80,6 +81,24 @@ static void fake(void *user, int64_t first, int64_t end, int worker)
     }
 }
 
+BT_CL_DECLARE(fake_quant);
+
+static berth_status fake_on_gpu(bt_call *c, int64_t channels, int bits, bool narrow)
+{
+    const bt_tensor *in = c->in[0];
+    bool vars = c->n_in > 1;
+    int64_t n = bt_tensor_count(in);
+    void *out = bt_out(c, 0, BERTH_FLOAT, &in->shape);
+    if (!out) return c->error->status;
+    if (n == 0) return BERTH_OK;
+    bt_grid grid = bt_grid_of(c, n);
+    bt_arg args[] = {bt_pointer(in->data), bt_pointer(vars ? c->in[1]->data : NULL),
+                     bt_pointer(vars ? c->in[2]->data : NULL), bt_pointer(out), bt_long(n), bt_long(channels),
+                     bt_float(bt_attr_float(c->node, "min", -6)), bt_float(bt_attr_float(c->node, "max", 6)),
+                     bt_float(narrow), bt_float((float)((1 << bits) - 1))};
+    return bt_gpu_launch(c, BT_CL(fake_quant), "", "fake", &grid, args, 10);
+}
+
 static berth_status run_fake(bt_call *c)
 {
     const bt_tensor *in = c->in[0];
@@ -92,6 +111,7 @@ static berth_status run_fake(bt_call *c)
     bool vars = c->n_in > 1, narrow = bt_attr_bool(c->node, "narrow_range", false);
     int64_t n = vars ? bt_tensor_count(c->in[1]) : 1;
     int bits = (int)bt_attr_int(c->node, "num_bits", 8);
+    if (bt_on_gpu(c)) return fake_on_gpu(c, n, bits, narrow);
     steps *s = bt_scratch(c, (size_t)(n + 1) * sizeof *s);
     if (!s) return BERTH_NO_MEMORY;
     for (int64_t i = 0; i < n; i++) {
@@ -239,7 +259,8 @@ static berth_status run_there_and_back(bt_call *c)
 
 #define FAKE(kind)                                                                                     \
     {                                                                                                  \
-        .name = "FakeQuantWithMinMax" kind, .infer = infer_fake, .cpu = run_fake, .outputs = "outputs" \
+        .name = "FakeQuantWithMinMax" kind, .infer = infer_fake, .cpu = run_fake, .outputs = "outputs", \
+        .gpu = run_fake                                                                                \
     }
 #define THERE(version)                                                                                     \
     {                                                                                                      \

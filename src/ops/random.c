@@ -4,7 +4,10 @@
 #include "ops/philox.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <time.h>
+
+#include "ops/gpu.h"
 
 #include "ops/object.h"
 #include "ops/resource.h"
@@ -122,9 +125,11 @@ void bt_random_store(berth_dtype dtype, void *out, int64_t i, double value)
     else ((uint16_t *)out)[i] = bt_float_to_bf16((float)value);
 }
 
+BT_CL_DECLARE(random);
+
 /* ---- Filling -------------------------------------------------------------------------------------------- */
 
-typedef enum kind { UNIFORM, NORMAL, TRUNCATED, RANGE, FULL } kind;
+typedef enum kind { UNIFORM, NORMAL, TRUNCATED, RANGE, FULL } kind; /* their numbers stand in random.cl too */
 
 typedef struct fill {
     kind kind;
@@ -235,6 +240,27 @@ static void fill_groups(void *user, int64_t begin, int64_t end, int worker)
     }
 }
 
+/* As in random.cl. */
+typedef struct gpu_fill {
+    int64_t n, key, counter_low, counter_high, low, range;
+} gpu_fill;
+
+static berth_status fill_on_gpu(bt_call *c, const fill *f)
+{
+    char defines[BT_DEFINES], kind[24];
+    const uint32_t *counter = f->generator.counter, *key = f->generator.key;
+    gpu_fill by = {.n = f->n, .low = f->low, .range = (int64_t)f->range};
+    by.key = (int64_t)(key[0] | (uint64_t)key[1] << 32);
+    by.counter_low = (int64_t)(counter[0] | (uint64_t)counter[1] << 32);
+    by.counter_high = (int64_t)(counter[2] | (uint64_t)counter[3] << 32);
+    if (f->n == 0) return BERTH_OK;
+    snprintf(kind, sizeof kind, "-DKIND=%d", (int)f->kind);
+    bt_gpu_defines(defines, f->dtype, 0, kind);
+    bt_grid grid = bt_grid_of(c, (f->n + f->group - 1) / f->group);
+    bt_arg args[] = {bt_pointer(f->out), bt_bytes(&by, sizeof by)};
+    return bt_gpu_launch(c, BT_CL(random), defines, "random_fill", &grid, args, 2);
+}
+
 static berth_dtype dtype_of(const bt_node *node)
 {
     return bt_attr_type(node, "dtype", bt_attr_type(node, "Tout", BERTH_FLOAT));
@@ -264,6 +290,7 @@ static berth_status run_fill(bt_call *c, kind kind, int n_generator, int low, in
     }
     f.out = status ? NULL : bt_out(c, 0, f.dtype, &shape);
     if (!f.out) return status ? status : BERTH_NO_MEMORY;
+    if (bt_on_gpu(c)) return fill_on_gpu(c, &f);
     bt_parallel(c->pool, (f.n + f.group - 1) / f.group, 4096, fill_groups, &f);
     return BERTH_OK;
 }
@@ -324,13 +351,16 @@ berth_status bt_infer_random(bt_infer *x)
 }
 
 #define WIDE_INTS (BT_T(BERTH_INT32) | BT_T(BERTH_INT64) | BT_T(BERTH_UINT32) | BT_T(BERTH_UINT64))
-#define STATEFUL(op, run, types, attr)                                        \
-    {                                                                         \
-        op, bt_infer_random, .cpu = run, .flags = BT_OP_STATEFUL, types, attr \
+#define ALL_INPUTS 63 /* shapes, seeds, keys, bounds: all are small */
+#define STATEFUL(op, run, all, attr)                                                                     \
+    {                                                                                                      \
+        op, bt_infer_random, .cpu = run, .flags = BT_OP_STATEFUL, all, attr, .gpu = run, .gpu_types = all, \
+        .host_inputs = ALL_INPUTS                                                                          \
     }
-#define STATELESS(op, run, types)                                               \
-    {                                                                           \
-        op, bt_infer_random, .cpu = run, .flags = BT_OP_NO_FOLD, types, "dtype" \
+#define STATELESS(op, run, all)                                                                            \
+    {                                                                                                        \
+        op, bt_infer_random, .cpu = run, .flags = BT_OP_NO_FOLD, all, "dtype", .gpu = run, .gpu_types = all, \
+        .host_inputs = ALL_INPUTS                                                                            \
     }
 
 const bt_op bt_ops_random[] = {

@@ -2,7 +2,9 @@
  * leaves the element itself out, `reverse` runs from the end. Half and bfloat16 round at every step, as TensorFlow. */
 #include <complex.h>
 #include <math.h>
+#include <stdio.h>
 
+#include "ops/gpu.h"
 #include "ops/op.h"
 
 typedef enum kind { SUM, PROD, LOGSUMEXP } kind;
@@ -91,6 +93,26 @@ static void scan_rows(void *user, int64_t begin, int64_t end, int worker)
                   job->reverse);
 }
 
+BT_CL_DECLARE(scan);
+
+/* As in scan.cl. */
+typedef struct gpu_scan {
+    int64_t columns, n, inner, exclusive, reverse;
+} gpu_scan;
+
+static berth_status scan_on_gpu(bt_call *c, const scan_job *job)
+{
+    char defines[BT_DEFINES], op[48];
+    int64_t count = bt_tensor_count(c->in[0]);
+    if (count == 0) return BERTH_OK;
+    gpu_scan by = {count / job->n, job->n, job->inner, job->exclusive, job->reverse};
+    snprintf(op, sizeof op, "-DOP=%s", c->node->op);
+    bt_gpu_defines(defines, c->in[0]->dtype, 0, op);
+    bt_grid grid = bt_grid_groups(c, by.columns, by.n);
+    bt_arg args[] = {bt_pointer(job->x), bt_pointer(job->y), bt_bytes(&by, sizeof by)};
+    return bt_gpu_launch(c, BT_CL(scan), defines, "scan_columns", &grid, args, 3);
+}
+
 static berth_status scan_axis(const bt_tensor *axis, int rank, int *out, berth_error *error)
 {
     if ((axis->dtype != BERTH_INT32 && axis->dtype != BERTH_INT64) || bt_tensor_count(axis) != 1)
@@ -117,6 +139,7 @@ static berth_status run(bt_call *c, kind k)
     job.n = x->shape.dim[axis], job.inner = bt_shape_span(&x->shape, axis + 1, x->shape.rank);
     job.y = bt_out(c, 0, x->dtype, &x->shape);
     if (!job.y) return c->error->status;
+    if (bt_on_gpu(c)) return scan_on_gpu(c, &job);
     int64_t block = job.n * job.inner;
     if (block > 0) bt_parallel(c->pool, bt_tensor_count(x) / block, 16384 / block + 1, scan_rows, &job);
     return BERTH_OK;
@@ -137,10 +160,15 @@ static berth_status infer_scan(bt_infer *x)
     return bt_infer_same(x);
 }
 
+#define ROW(op, name, all)                                                                                   \
+    {                                                                                                        \
+        op, infer_scan, .cpu = run_##name, .types = all, .gpu = run_##name, .gpu_types = all, .host_inputs = 2 \
+    }
+
 /* The exclusive form reads the element behind the one it writes: never in place. */
 const bt_op bt_ops_scan[] = {
-    {"Cumsum", infer_scan, .cpu = run_cumsum, .types = BT_NUMBERS},
-    {"Cumprod", infer_scan, .cpu = run_cumprod, .types = BT_NUMBERS},
-    {"CumulativeLogsumexp", infer_scan, .cpu = run_cumulative_logsumexp, .types = BT_FLOATS},
+    ROW("Cumsum", cumsum, BT_NUMBERS),
+    ROW("Cumprod", cumprod, BT_NUMBERS),
+    ROW("CumulativeLogsumexp", cumulative_logsumexp, BT_FLOATS),
     {0},
 };
