@@ -243,32 +243,32 @@ PLAIN_TYPE(c128, C128)
 #define JOIN(a, b) JOIN_(a, b)
 
 /* The ends of each type's range; of floats, the finite ones. */
-#define MOST_f16 65504.0f
-#define MOST_bf16 3.3895313892515355e38f
-#define MOST_f32 3.4028234663852886e38f
-#define MOST_f64 1.7976931348623157e308
-#define MOST_i8 127
-#define MOST_i16 32767
-#define MOST_i32 2147483647
-#define MOST_i64 0x7fffffffffffffff
-#define MOST_u8 255
-#define MOST_u16 65535
-#define MOST_u32 0xffffffffu
-#define MOST_u64 0xffffffffffffffffu
-#define MOST_b8 1
-#define LEAST_f16 -MOST_f16
-#define LEAST_bf16 -MOST_bf16
-#define LEAST_f32 -MOST_f32
-#define LEAST_f64 -MOST_f64
-#define LEAST_i8 (-MOST_i8 - 1)
-#define LEAST_i16 (-MOST_i16 - 1)
-#define LEAST_i32 (-MOST_i32 - 1)
-#define LEAST_i64 (-MOST_i64 - 1)
-#define LEAST_u8 0
-#define LEAST_u16 0
-#define LEAST_u32 0
-#define LEAST_u64 0
-#define LEAST_b8 0
+#define HIGHEST_f16 65504.0f
+#define HIGHEST_bf16 3.3895313892515355e38f
+#define HIGHEST_f32 3.4028234663852886e38f
+#define HIGHEST_f64 1.7976931348623157e308
+#define HIGHEST_i8 127
+#define HIGHEST_i16 32767
+#define HIGHEST_i32 2147483647
+#define HIGHEST_i64 0x7fffffffffffffff
+#define HIGHEST_u8 255
+#define HIGHEST_u16 65535
+#define HIGHEST_u32 0xffffffffu
+#define HIGHEST_u64 0xffffffffffffffffu
+#define HIGHEST_b8 1
+#define LOWEST_f16 -HIGHEST_f16
+#define LOWEST_bf16 -HIGHEST_bf16
+#define LOWEST_f32 -HIGHEST_f32
+#define LOWEST_f64 -HIGHEST_f64
+#define LOWEST_i8 (-HIGHEST_i8 - 1)
+#define LOWEST_i16 (-HIGHEST_i16 - 1)
+#define LOWEST_i32 (-HIGHEST_i32 - 1)
+#define LOWEST_i64 (-HIGHEST_i64 - 1)
+#define LOWEST_u8 0
+#define LOWEST_u16 0
+#define LOWEST_u32 0
+#define LOWEST_u64 0
+#define LOWEST_b8 0
 
 /* What sums and products of many are made in: integers in 64 bits, which wrap as the narrow ones would. */
 #define SUM_i8 I64
@@ -293,8 +293,8 @@ typedef JOIN(wide_, DT) A;
 #define LOAD(p, i) JOIN(load_, DT)(p, i)
 #define STORE(p, i, v) JOIN(store_, DT)(p, i, v)
 #define ROUND(v) JOIN(round_, DT)(v)
-#define MOST JOIN(MOST_, DT)
-#define LEAST JOIN(LEAST_, DT)
+#define HIGHEST JOIN(HIGHEST_, DT)
+#define LOWEST JOIN(LOWEST_, DT)
 typedef JOIN(SUM_, DT) Sum;
 #endif
 #ifdef DT1

@@ -8,7 +8,7 @@
  *
  * Types: "-DDT=f32" makes T how an element is stored, A what it is computed in (float for f16 and bf16, the type itself for
  * the others), LOAD and STORE what goes between them, and ROUND(v) what v is after a STORE; Sum is what many are added up
- * in (integers: 64 bits), LEAST and MOST end the finite range. DT1 does the same for T1, A1, LOAD1 and STORE1. The names are
+ * in (integers: 64 bits), LOWEST and HIGHEST end the finite range. DT1 does the same for T1, A1, LOAD1 and STORE1. The names are
  * bf16, f16 ... f64, i8 ... u64, b8, and c64 and c128, structs of re and im (bt_gpu_type). STORE rounds to nearest even.
  * "#if IS_INT(DT)", IS_FLOAT, IS_COMPLEX tell kinds apart. Where HAS_F64 is not defined there is no double.
  * Places: KERNEL, DEVFN (a function), GLOBAL, LOCAL (shared by a group), RESTRICT, BARRIER (all of a group must reach it).

@@ -1,5 +1,5 @@
-/* Elementwise ops on a device against the CPU: every op that has a kernel, float and
- * one other dtype, random broadcasts. */
+/* Elementwise ops on a device against the CPU: every op that has a kernel, one
+ * dtype each time, random broadcasts. */
 #include "gpu_trial.h"
 
 /* A shape that broadcasts to `whole`: leading dimensions left out, others 1. */
@@ -32,7 +32,7 @@ static void test_dtype(const char *name, berth_dtype dtype, int n_in, bool broad
     for (int k = 0; k < n_in; k++) bt_free(x[k]);
 }
 
-/* Float, if the op takes it, and one other dtype: each takes a compiler's time. */
+/* Float, or another dtype that the op takes: each takes a compiler's time. */
 static void test_op(const char *name, int n_in, bool broadcasts, double low, double high)
 {
     const bt_op *op = bt_op_find(name);
@@ -41,8 +41,9 @@ static void test_op(const char *name, int n_in, bool broadcasts, double low, dou
     if (!CHECK(op) || !CHECK(op->gpu)) return;
     for (int d = 0; d < GPU_DTYPES; d++)
         if (op->gpu_types >> gpu_dtypes[d] & 1 && gpu_dtypes[d] != BERTH_FLOAT) others[n++] = gpu_dtypes[d];
-    if (op->gpu_types >> BERTH_FLOAT & 1) test_dtype(name, BERTH_FLOAT, n_in, broadcasts, low, high);
-    if (n) test_dtype(name, others[check_int(0, n - 1)], n_in, broadcasts, low, high);
+    bool floats = op->gpu_types >> BERTH_FLOAT & 1;
+    if (n && (!floats || check_int(0, 1))) test_dtype(name, others[check_int(0, n - 1)], n_in, broadcasts, low, high);
+    else test_dtype(name, BERTH_FLOAT, n_in, broadcasts, low, high);
 }
 
 static void test_all(void)
@@ -236,7 +237,7 @@ static void test_cast(void)
 {
     const float odd[] = {NAN,   INFINITY, -INFINITY, 3e9f, -3e9f, 300, -300,
                          70000, 1e20f,    -1e20f,    1.5f, -0.5f, 5e9f};
-    for (int round = 0; round < 40; round++) {
+    for (int round = 0; round < 24; round++) {
         berth_dtype from = round < GPU_DTYPES ? BERTH_FLOAT : gpu_dtypes[check_int(0, GPU_DTYPES - 1)],
                     to = gpu_dtypes[round < GPU_DTYPES ? round : check_int(0, GPU_DTYPES - 1)];
         int64_t n = round % 4 ? check_int(0, 300) : 13;

@@ -64,6 +64,12 @@ berth_status bt_fault_said(const bt_fault *fault, berth_error *error)
     return BERTH_BAD_INPUT;
 }
 
+berth_status bt_gpu_read(bt_call *c, void *host, const void *p, size_t bytes)
+{
+    berth_status status = c->device->ops->download(c->device, host, p, bytes, c->error);
+    return status ? status : c->device->ops->sync(c->device, c->error);
+}
+
 enum { GROUP = 256, MOST_GROUPS = 1 << 16, CPU_ITEMS = 64, CPU_GRAIN = 4096 };
 
 static size_t clamp(int64_t n, int64_t most) { return n < 1 ? 1 : n > most ? (size_t)most : (size_t)n; }

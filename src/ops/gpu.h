@@ -49,6 +49,9 @@ berth_status bt_gpu_fault(bt_call *c, const char *text, bt_arg args[3]);
 /* From a copy of the record on the host: BERTH_OK where nothing was claimed, else the error, with the node in front. */
 berth_status bt_fault_said(const bt_fault *fault, berth_error *error);
 
+/* Brings bytes of a device to the host, and waits for them. */
+berth_status bt_gpu_read(bt_call *c, void *host, const void *p, size_t bytes);
+
 /* Grids for the dialect's EACH: over n in dimension 0; over `inner` in dimension 0 and `rows` in dimension 1. On a
  * device that is CPU-shaped these are a few items with a long part each. */
 bt_grid bt_grid_of(const bt_call *c, int64_t n);

@@ -26,7 +26,7 @@ KERNEL void arg_best(GLOBAL const T *x, GLOBAL T1 *index, I64 count, I64 n, I64 
     EACH(0, r, count)
     {
         const I64 base = r / inner * n * inner + r % inner;
-        A best = least ? MOST : LEAST;
+        A best = least ? HIGHEST : LOWEST;
         I64 at = 0;
         for (I64 i = 0; i < n; i++) {
             const A v = LOAD(x, base + i * inner);

@@ -62,8 +62,8 @@
 #if IS_INT(DT)
 #define OUT_Mean count ? a / (Sum)count : 0
 #define OUT_EuclideanNorm root((A)a)
-#define START_Max LEAST
-#define START_Min MOST
+#define START_Max LOWEST
+#define START_Min HIGHEST
 #ifdef HAS_F64
 typedef double Root;
 #else
@@ -73,7 +73,7 @@ typedef float Root;
 DEVFN A root(A sum)
 {
     if (sum >= 0) return (A)sqrt((Root)sum);
-    return sizeof(A) < 4 ? 0 : LEAST;
+    return sizeof(A) < 4 ? 0 : LOWEST;
 }
 #else
 #define OUT_Mean a / (Sum)count

@@ -1,10 +1,12 @@
 /* Reductions over groups of rows: Segment* (sorted ids), UnsortedSegment*, and SparseSegment*, which picks its rows by
  * index first. Rows are added up one after the other; half and bfloat16 are summed in float. */
+#include "ops/gpu.h"
 #include "ops/move.h"
 #include "ops/variable.h"
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 
 typedef enum finish { AS_IS, MEAN, SQRT_N } finish;
 
@@ -111,13 +113,111 @@ static bt_shape rows_of(const bt_shape *data, int from, int64_t rows)
     return s;
 }
 
+#define ID_FALLS "segment ids must rise from 0, but number %lld is %lld"
+#define ROW_OUT "index %lld at %lld is not in [0, %lld)"
+#define ID_OUT "id %lld at %lld is not below %lld"
+#define TOO_FEW "ids up to %lld for %lld segments"
+
+/* ---- On a device -------------------------------------------------------------------------------------- */
+
+BT_CL_DECLARE(segment);
+
+/* As in segment.cl. */
+typedef struct gpu_segments {
+    int64_t n, row, out_rows, data_rows;
+} gpu_segments;
+
+static const char *gpu_defines(char text[BT_DEFINES], const bt_call *c, bt_combine_op op, int ids, int rows)
+{
+    char more[48];
+    const char *name = op == BT_ADD ? "ADD" : op == BT_MUL ? "MUL" : op == BT_MIN ? "MIN" : "MAX";
+    snprintf(more, sizeof more, "-DOP=%s%s%s", name, rows ? " -DDT2=" : "", rows ? bt_gpu_type(c->in[rows]->dtype) : "");
+    return bt_gpu_defines(text, c->in[0]->dtype, c->in[ids]->dtype, more);
+}
+
+/* The last id of input i says how many segments there are. */
+static berth_status read_segments(bt_call *c, int i, int64_t *out_rows)
+{
+    const bt_tensor *ids = c->in[i];
+    int64_t n = bt_tensor_count(ids), last = -1;
+    int32_t narrow = 0;
+    bool wide = ids->dtype == BERTH_INT64;
+    if (n == 0) return *out_rows = 0, BERTH_OK;
+    const char *at = (const char *)ids->data + (size_t)(n - 1) * (wide ? 8 : 4);
+    berth_status status = wide ? bt_gpu_read(c, &last, at, 8) : bt_gpu_read(c, &narrow, at, 4);
+    if (!wide) last = narrow;
+    if (status) return status;
+    if (last < 0 || last == INT64_MAX) return bt_call_fail(c, ID_FALLS, (long long)n - 1, (long long)last);
+    return *out_rows = last + 1, BERTH_OK;
+}
+
+/* A kernel that looks at n numbers, and fails with `text` where one is bad; most: what they are below, -1: nothing. */
+static berth_status launch_check(bt_call *c, const char *defines, const char *kernel, const char *text, const void *p,
+                                 int64_t n, int64_t most)
+{
+    bt_arg args[6] = {bt_pointer(p), bt_long(n), bt_long(most)};
+    int given = most < 0 ? 2 : 3;
+    berth_status status = n == 0 ? BERTH_OK : bt_gpu_fault(c, text, args + given);
+    bt_grid grid = bt_grid_of(c, n);
+    return status || n == 0 ? status : bt_gpu_launch(c, BT_CL(segment), defines, kernel, &grid, args, given + 3);
+}
+
+/* ids: which input; rows: which one picks rows, 0: none. */
+static berth_status fold_sorted_on_gpu(bt_call *c, const segments *s, int ids, int rows, const bt_shape *shape)
+{
+    char defines[BT_DEFINES];
+    gpu_segments by = {s->n, s->row, s->out_rows, c->in[0]->shape.dim[0]};
+    void *out = bt_out(c, 0, c->in[0]->dtype, shape);
+    if (!out) return c->error->status;
+    gpu_defines(defines, c, s->op, ids, rows);
+    berth_status status = launch_check(c, defines, "ids_rise", ID_FALLS, c->in[ids]->data, s->n, -1);
+    if (!status && rows)
+        status = launch_check(c, defines, "rows_fit", ROW_OUT, c->in[rows]->data, s->n, by.data_rows);
+    if (!status && c->n_in > 3)
+        status = launch_check(c, defines, "ids_fit", TOO_FEW, c->in[ids]->data, s->n, s->out_rows);
+    if (status || s->row == 0 || s->out_rows == 0) return status;
+    bt_grid grid = bt_grid_rows(c, s->row, s->out_rows);
+    bt_arg args[6];
+    int n = 0;
+    args[n++] = bt_pointer(c->in[0]->data), args[n++] = bt_pointer(c->in[ids]->data);
+    if (rows) args[n++] = bt_pointer(c->in[rows]->data);
+    args[n++] = bt_pointer(out), args[n++] = bt_bytes(&by, sizeof by), args[n++] = bt_int(s->finish);
+    return bt_gpu_launch(c, BT_CL(segment), defines, "fold_sorted", &grid, args, n);
+}
+
+static berth_status fold_unsorted_on_gpu(bt_call *c, const segments *s, const bt_shape *shape)
+{
+    enum { ITEMS = 16384 }; /* enough to keep a device busy */
+    char defines[BT_DEFINES];
+    berth_dtype dtype = c->in[0]->dtype;
+    bool narrow = dtype == BERTH_HALF || dtype == BERTH_BFLOAT16;
+    gpu_segments by = {s->n, s->row, s->out_rows, 0};
+    int64_t count = bt_shape_count(shape), parts = c->device->is_cpu_shaped ? 1 : ITEMS / (s->row + 1) + 1;
+    void *out = bt_out(c, 0, dtype, shape), *wide = out;
+    if (out && narrow) wide = bt_scratch(c, ((size_t)count + 1) * sizeof(float));
+    if (!wide) return c->error->status;
+    if (count == 0) return BERTH_OK;
+    gpu_defines(defines, c, s->op, 1, 0);
+    if (parts > s->out_rows) parts = s->out_rows;
+    bt_arg args[8] = {bt_pointer(c->in[0]->data), bt_pointer(c->in[1]->data), bt_pointer(wide),
+                      bt_bytes(&by, sizeof by), bt_long(parts)};
+    bt_grid grid = bt_grid_of(c, parts * s->row);
+    berth_status status = bt_gpu_fault(c, ID_OUT, args + 5);
+    if (!status) status = bt_gpu_launch(c, BT_CL(segment), defines, "fold_unsorted", &grid, args, 8);
+    if (status || !narrow) return status;
+    bt_arg last[] = {bt_pointer(wide), bt_pointer(out), bt_long(count)};
+    grid = bt_grid_of(c, count);
+    return bt_gpu_launch(c, BT_CL(segment), defines, "narrowed", &grid, last, 3);
+}
+
+/* ---- Sorted ids --------------------------------------------------------------------------------------- */
+
 /* Sorted ids of input i: checks them and gives how many segments they say; -1 with the error set. */
 static int64_t sorted_segments(bt_call *c, const int64_t *ids, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         if (ids[i] < (i ? ids[i - 1] : 0) || ids[i] == INT64_MAX)
-            return bt_call_fail(c, "segment ids must rise from 0, but number %lld is %lld", (long long)i,
-                                (long long)ids[i]),
+            return bt_call_fail(c, ID_FALLS, (long long)i, (long long)ids[i]),
                    -1;
     }
     return n ? ids[n - 1] + 1 : 0;
@@ -146,6 +246,11 @@ static berth_status run_segment(bt_call *c, bt_combine_op op, finish finish)
     segments s = {
         .op = op, .finish = finish, .counted = true, .empty = op == BT_MUL ? 1 : 0, .n = ids->shape.dim[0]};
     s.row = bt_shape_span(&data->shape, 1, data->shape.rank);
+    if (bt_on_gpu(c)) {
+        berth_status status = read_segments(c, 1, &s.out_rows);
+        bt_shape out = rows_of(&data->shape, 1, s.out_rows);
+        return status ? status : fold_sorted_on_gpu(c, &s, 1, 0, &out);
+    }
     if (!(s.ids = bt_call_indices(c, ids))) return c->error->status;
     if ((s.out_rows = sorted_segments(c, s.ids, s.n)) < 0) return BERTH_BAD_INPUT;
     bt_shape shape = rows_of(&data->shape, 1, s.out_rows);
@@ -187,7 +292,7 @@ static const int64_t *unsorted_ids(bt_call *c, bt_fact *fact)
     const int64_t *ids = bt_call_facts(c, fact) ? NULL : bt_call_indices(c, c->in[1]);
     for (int64_t i = 0, n = bt_tensor_count(c->in[1]); ids && i < n; i++)
         if (ids[i] >= fact->shape.dim[0])
-            return bt_call_fail(c, "id %lld at %lld is not below %lld", (long long)ids[i], (long long)i,
+            return bt_call_fail(c, ID_OUT, (long long)ids[i], (long long)i,
                                 (long long)fact->shape.dim[0]),
                    NULL;
     return ids;
@@ -197,10 +302,12 @@ static berth_status run_unsorted(bt_call *c, bt_combine_op op)
 {
     const bt_tensor *data = c->in[0];
     bt_fact fact;
-    segments s = {.op = op, .n = bt_tensor_count(c->in[1]), .ids = unsorted_ids(c, &fact)};
-    if (!s.ids) return c->error->status;
+    segments s = {.op = op, .n = bt_tensor_count(c->in[1])};
+    if (bt_on_gpu(c) && bt_call_facts(c, &fact)) return c->error->status;
+    if (!bt_on_gpu(c) && !(s.ids = unsorted_ids(c, &fact))) return c->error->status;
     s.row = bt_shape_span(&data->shape, c->in[1]->shape.rank, data->shape.rank);
     s.out_rows = fact.shape.dim[0];
+    if (bt_on_gpu(c)) return fold_unsorted_on_gpu(c, &s, &fact.shape);
     return reduce(c, &s, data, &fact.shape);
 }
 
@@ -237,17 +344,21 @@ static berth_status run_sparse_segment(bt_call *c, finish finish)
         return bt_call_fail(c, "takes rows of data, and two vectors of one length");
     segments s = {.op = BT_ADD, .finish = finish, .n = ids->shape.dim[0]};
     s.row = bt_shape_span(&data->shape, 1, data->shape.rank);
+    if (bt_on_gpu(c)) {
+        berth_status status = c->n_in > 3 ? BERTH_OK : read_segments(c, 2, &s.out_rows);
+        if (c->n_in > 3) s.out_rows = bt_tensor_int(c->in[3], 0);
+        bt_shape out = rows_of(&data->shape, 1, s.out_rows);
+        return status ? status : fold_sorted_on_gpu(c, &s, 2, 1, &out);
+    }
     if (!(s.rows = bt_call_indices(c, rows)) || !(s.ids = bt_call_indices(c, ids))) return c->error->status;
     if ((s.out_rows = sorted_segments(c, s.ids, s.n)) < 0) return BERTH_BAD_INPUT;
     for (int64_t i = 0; i < s.n; i++)
         if (s.rows[i] < 0 || s.rows[i] >= data->shape.dim[0])
-            return bt_call_fail(c, "index %lld at %lld is not in [0, %lld)", (long long)s.rows[i],
-                                (long long)i, (long long)data->shape.dim[0]);
+            return bt_call_fail(c, ROW_OUT, (long long)s.rows[i], (long long)i, (long long)data->shape.dim[0]);
     if (c->n_in > 3) {
         int64_t given = bt_tensor_int(c->in[3], 0);
         if (c->in[3]->shape.rank > 1 || given < s.out_rows)
-            return bt_call_fail(c, "ids up to %lld for %lld segments", (long long)s.out_rows - 1,
-                                (long long)given);
+            return bt_call_fail(c, TOO_FEW, (long long)s.out_rows - 1, (long long)given);
         s.out_rows = given;
     }
     bt_shape shape = rows_of(&data->shape, 1, s.out_rows);
@@ -258,31 +369,35 @@ static berth_status run_sparse_sum(bt_call *c) { return run_sparse_segment(c, AS
 static berth_status run_sparse_mean(bt_call *c) { return run_sparse_segment(c, MEAN); }
 static berth_status run_sparse_sqrt_n(bt_call *c) { return run_sparse_segment(c, SQRT_N); }
 
-#define SEGMENT(op, what)                                                                            \
+#define SEGMENT(op, what, of)                                                                            \
     {                                                                                                \
-        .name = "Segment" op, .infer = infer_segment, .cpu = run_segment_##what, .types = BT_NUMBERS \
+        .name = "Segment" op, .infer = infer_segment, .cpu = run_segment_##what, .types = BT_NUMBERS, \
+        .gpu = run_segment_##what, .gpu_types = of                                                    \
     }
-#define UNSORTED(op, what)                                                                \
+#define UNSORTED(op, what, of)                                                                \
     {                                                                                     \
-        .name = "UnsortedSegment" op, .infer = infer_unsorted, .cpu = run_unsorted_##what \
+        .name = "UnsortedSegment" op, .infer = infer_unsorted, .cpu = run_unsorted_##what, \
+        .gpu = run_unsorted_##what, .gpu_types = of, .host_inputs = 4                      \
     }
 #define SPARSE(op, what, of)                                                                            \
-    {.name = "SparseSegment" op, .infer = infer_sparse_segment, .cpu = run_sparse_##what, .types = of}, \
+    {.name = "SparseSegment" op, .infer = infer_sparse_segment, .cpu = run_sparse_##what, .types = of,  \
+     .gpu = run_sparse_##what, .gpu_types = of},                                                        \
     {                                                                                                   \
         .name = "SparseSegment" op "WithNumSegments", .infer = infer_sparse_segment,                    \
-        .cpu = run_sparse_##what, .types = of                                                           \
+        .cpu = run_sparse_##what, .types = of, .gpu = run_sparse_##what, .gpu_types = of,               \
+        .host_inputs = 8                                                                                \
     }
 
 const bt_op bt_ops_segment[] = {
-    SEGMENT("Sum", sum),
-    SEGMENT("Mean", mean),
-    SEGMENT("Prod", prod),
-    SEGMENT("Min", min),
-    SEGMENT("Max", max),
-    UNSORTED("Sum", sum),
-    UNSORTED("Prod", prod),
-    UNSORTED("Min", min),
-    UNSORTED("Max", max),
+    SEGMENT("Sum", sum, BT_NUMBERS),
+    SEGMENT("Mean", mean, BT_NUMBERS),
+    SEGMENT("Prod", prod, BT_NUMBERS),
+    SEGMENT("Min", min, BT_REALS),
+    SEGMENT("Max", max, BT_REALS),
+    UNSORTED("Sum", sum, BT_NUMBERS),
+    UNSORTED("Prod", prod, BT_NUMBERS),
+    UNSORTED("Min", min, BT_REALS),
+    UNSORTED("Max", max, BT_REALS),
     SPARSE("Sum", sum, BT_REALS),
     SPARSE("Mean", mean, BT_FLOATS),
     SPARSE("SqrtN", sqrt_n, BT_FLOATS),

@@ -57,6 +57,34 @@ static void test_fake(const char *kind, int n_ranges)
     bt_free(x);
 }
 
+/* broken: the last id, or index, is one that cannot be. */
+static void test_segment(const char *name, berth_dtype dtype, bool broken)
+{
+    bool unsorted = bt_starts(name, "Unsorted"), sparse = bt_starts(name, "Sparse");
+    int64_t n = check_int(1, 40), row = check_int(1, 5), ids[40], rows[40], id = 0;
+    const int32_t some = 25;
+    int32_t narrow[40];
+    void *x = gpu_random(dtype, n * row, -2, 2);
+    for (int64_t i = 0; i < n; i++) {
+        id += check_int(0, 2) == 0;
+        ids[i] = unsorted ? check_int(-1, 24) : id < 24 ? id : 24;
+        rows[i] = check_int(0, n - 1);
+        if (broken && i == n - 1) *(sparse ? &rows[i] : &ids[i]) = unsorted ? 25 : sparse ? n : -1;
+        narrow[i] = (int32_t)ids[i];
+    }
+    op_begin(name);
+    bt_set_type(&op_graph, 0, "T", dtype);
+    op_input(dtype, BT_SHAPE(n, row), x);
+    if (sparse) op_input(BERTH_INT64, BT_SHAPE(n), rows);
+    if (check_int(0, 1)) op_input(BERTH_INT64, BT_SHAPE(n), ids);
+    else op_input(BERTH_INT32, BT_SHAPE(n), narrow);
+    if (unsorted || bt_ends(name, "Segments")) op_input(BERTH_INT32, BT_SCALAR, &some);
+    if (!broken) gpu_agrees(8 * gpu_ulp(dtype));
+    else gpu_both_fail();
+    op_end();
+    bt_free(x);
+}
+
 int main(void)
 {
     const berth_dtype integers[] = {BERTH_INT32, BERTH_INT64, BERTH_UINT32, BERTH_UINT64};
@@ -80,6 +108,27 @@ int main(void)
         test_fake("Vars", 1);
         test_fake("VarsPerChannel", 4);
     }
+    static const char *const ops[] = {"SegmentSum",
+                                      "SegmentMean",
+                                      "SegmentProd",
+                                      "SegmentMin",
+                                      "SegmentMax",
+                                      "UnsortedSegmentSum",
+                                      "UnsortedSegmentProd",
+                                      "UnsortedSegmentMin",
+                                      "UnsortedSegmentMax",
+                                      "SparseSegmentSum",
+                                      "SparseSegmentMean",
+                                      "SparseSegmentSqrtN",
+                                      "SparseSegmentSumWithNumSegments"};
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        for (int round = 0; round < 4; round++) {
+            berth_dtype dtype = gpu_dtypes[round < 2 ? round : check_int(0, GPU_DTYPES - 1)];
+            const bt_op *op = bt_op_find(ops[i]);
+            if (CHECK(op) && op->gpu_types >> dtype & 1) test_segment(ops[i], dtype, false);
+        }
+    test_segment("UnsortedSegmentSum", BERTH_FLOAT, true);
+    test_segment("SparseSegmentSum", BERTH_FLOAT, true);
     gpu_close();
     return check_done();
 }
