@@ -258,4 +258,16 @@ static inline double gpu_ulp(berth_dtype dtype)
                                                                 : 0;
 }
 
+/* The next input: random elements as above, which live until op_end. Gives them. */
+static inline void *gpu_input(berth_dtype dtype, bt_shape shape, double low, double high)
+{
+    size_t bytes = (size_t)bt_shape_count(&shape) * bt_dtype_size(dtype);
+    void *random = gpu_random(dtype, bt_shape_count(&shape), low, high);
+    void *p = bt_arena_alloc_aligned(&op_arena, bytes + 1, 64);
+    memcpy(p, random, bytes);
+    bt_free(random);
+    op_input(dtype, shape, p);
+    return p;
+}
+
 #endif

@@ -1,7 +1,10 @@
 /* Tensors made from a few numbers: Fill, Empty, Range, LinSpace, OneHot. */
+#include "ops/gpu.h"
 #include "ops/move.h"
 
 #include <math.h>
+
+BT_CL_DECLARE(arrange);
 
 /* The shape that input i's value says; its rank where only the length is known. */
 static berth_status infer_from_dims(bt_infer *x, int i, bt_shape *shape)
@@ -162,6 +165,20 @@ static berth_status infer_lin_space(bt_infer *x)
     return BERTH_OK;
 }
 
+static bt_arg number_arg(berth_dtype dtype, double v)
+{
+    return dtype == BERTH_DOUBLE ? (bt_arg){.kind = BT_ARG_DOUBLE, .d = v} : bt_float((float)v);
+}
+
+static berth_status line_on_gpu(bt_call *c, berth_dtype dtype, void *out, int64_t n, double start, double step, double stop)
+{
+    char defines[BT_DEFINES];
+    bt_arg args[] = {bt_pointer(out), bt_long(n), number_arg(dtype, start), number_arg(dtype, step), number_arg(dtype, stop)};
+    bt_grid grid = bt_grid_of(c, n);
+    bt_gpu_defines(defines, dtype, 0, "-DLINE");
+    return bt_gpu_launch(c, BT_CL(arrange), defines, "line", &grid, args, 5);
+}
+
 /* y[i] = start + i step, and stop itself at the end. */
 static berth_status run_lin_space(bt_call *c)
 {
@@ -175,6 +192,7 @@ static berth_status run_lin_space(bt_call *c)
     int64_t n = fact.shape.dim[0];
     double start = bt_tensor_number(c->in[0], 0), stop = bt_tensor_number(c->in[1], 0);
     double step = n > 1 ? in_type(dtype, in_type(dtype, stop - start) / in_type(dtype, (double)(n - 1))) : 0;
+    if (bt_on_device(c)) return line_on_gpu(c, dtype, out, n, start, step, stop);
     for (int64_t i = 0; i < n; i++)
         bt_put_number(dtype, bt_at(dtype, out, i), start + in_type(dtype, step * in_type(dtype, (double)i)));
     if (n > 1) bt_put_number(dtype, bt_at(dtype, out, n - 1), stop);
@@ -206,6 +224,21 @@ static berth_status infer_one_hot(bt_infer *x)
     return BERTH_OK;
 }
 
+static berth_status one_hot_on_gpu(bt_call *c, void *out, int64_t n, int64_t depth, int64_t inner)
+{
+    char defines[BT_DEFINES];
+    size_t size = bt_dtype_size(c->in[2]->dtype);
+    int64_t on = 0, off = 0;
+    if (n * depth == 0) return BERTH_OK;
+    memcpy(&on, c->in[2]->data, size);
+    memcpy(&off, c->in[3]->data, size);
+    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(out), bt_long(n * depth), bt_long(depth), bt_long(inner),
+                     bt_long(on), bt_long(off)};
+    bt_grid grid = bt_grid_of(c, n * depth);
+    bt_gpu_defines(defines, bt_gpu_unit(c->in[2]->dtype), c->in[0]->dtype, "");
+    return bt_gpu_launch(c, BT_CL(arrange), defines, "one_hot", &grid, args, 7);
+}
+
 /* [outer, inner] indices, an axis of `depth` between the two. */
 static berth_status run_one_hot(bt_call *c)
 {
@@ -220,6 +253,7 @@ static berth_status run_one_hot(bt_call *c)
     int axis = at < 0 ? indices->shape.rank : (int)at;
     int64_t inner = bt_shape_span(&indices->shape, axis, indices->shape.rank), n = bt_tensor_count(indices);
     size_t size = bt_dtype_size(on->dtype);
+    if (bt_on_device(c)) return one_hot_on_gpu(c, out, n, depth, inner);
     status = bt_call_fill(c, on->dtype, out, off->data, n * depth);
     for (int64_t i = 0; !status && i < n; i++) {
         int64_t hot = bt_tensor_int(indices, i);
@@ -246,7 +280,17 @@ const bt_op bt_ops_fill[] = {
      .host_inputs = 1,
      .type_attr = "dtype"},
     {.name = "Range", .infer = infer_range, .cpu = run_range, .type_attr = "Tidx"},
-    {.name = "LinSpace", .infer = infer_lin_space, .cpu = run_lin_space},
-    {.name = "OneHot", .infer = infer_one_hot, .cpu = run_one_hot},
+    {.name = "LinSpace",
+     .infer = infer_lin_space,
+     .cpu = run_lin_space,
+     .gpu = run_lin_space,
+     .gpu_types = BT_FLOATS,
+     .host_inputs = 7},
+    {.name = "OneHot",
+     .infer = infer_one_hot,
+     .cpu = run_one_hot,
+     .gpu = run_one_hot,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 14},
     {0},
 };

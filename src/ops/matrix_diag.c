@@ -1,6 +1,9 @@
 /* Diagonals of matrices: putting vectors on them, taking them out, replacing them, and keeping a band. The first
  * three are copies of one diagonal after the other, over all matrices of a batch at once. */
+#include "ops/gpu.h"
 #include "ops/move.h"
+
+BT_CL_DECLARE(arrange);
 
 /* The diagonals d = lower .. upper of matrices [rows, cols], where d = column - row, kept as rows (uppermost first)
  * of a matrix [upper - lower + 1, length] or as one vector. Shorter ones stand left or right in their row. */
@@ -70,8 +73,8 @@ static berth_status move_diagonals(bt_call *c, const band *b, berth_dtype dtype,
         bt_move_axis(&m, n, into_matrix ? b->cols + 1 : 1, into_matrix ? 1 : b->cols + 1);
         if (n <= 0 || batch == 0) continue;
         berth_status status =
-            bt_move_run(&m, bt_at(dtype, dst, into_matrix ? in_matrix : in_row),
-                        bt_at_const(dtype, src, into_matrix ? in_row : in_matrix), c->pool, c->error);
+            bt_call_move(c, &m, bt_at(dtype, dst, into_matrix ? in_matrix : in_row),
+                         bt_at_const(dtype, src, into_matrix ? in_row : in_matrix));
         if (status) return status;
     }
     return BERTH_OK;
@@ -81,7 +84,7 @@ static berth_status move_diagonals(bt_call *c, const band *b, berth_dtype dtype,
 static berth_status fill_padding(bt_call *c, int i, berth_dtype dtype, void *out, int64_t n)
 {
     static const uint64_t zero[2];
-    return bt_move_fill(dtype, out, i < c->n_in ? c->in[i]->data : zero, n, c->pool, c->error);
+    return bt_call_fill(c, dtype, out, i < c->n_in ? c->in[i]->data : zero, n);
 }
 
 static berth_status check_padding(bt_infer *x, int i)
@@ -246,7 +249,7 @@ static berth_status run_matrix_set_diag(bt_call *c)
     if (status || (status = band_of_call(c, 2, &b))) return status;
     void *out = bt_out(c, 0, in->dtype, &in->shape);
     if (!out) return BERTH_NO_MEMORY;
-    status = bt_move_row(in->dtype, out, in->data, bt_tensor_count(in), c->pool, c->error);
+    status = bt_call_row(c, in->dtype, out, in->data, bt_tensor_count(in));
     int64_t batch = bt_shape_span(&in->shape, 0, in->shape.rank - 2);
     return status ? status : move_diagonals(c, &b, in->dtype, out, c->in[1]->data, batch, true);
 }
@@ -283,6 +286,16 @@ static void keep_band(void *user, int64_t begin, int64_t end, int worker)
     }
 }
 
+static berth_status keep_band_on_gpu(bt_call *c, const band_part *p, int64_t n)
+{
+    char defines[BT_DEFINES];
+    bt_arg args[] = {bt_pointer(p->in), bt_pointer(p->out), bt_long(n),       bt_long(p->rows),
+                     bt_long(p->cols),  bt_long(p->lower),  bt_long(p->upper)};
+    bt_grid grid = bt_grid_rows(c, p->cols, n);
+    bt_gpu_defines(defines, bt_gpu_unit(c->in[0]->dtype), 0, "");
+    return bt_gpu_launch(c, BT_CL(arrange), defines, "keep_band", &grid, args, 7);
+}
+
 static berth_status run_band_part(bt_call *c)
 {
     const bt_tensor *in = c->in[0];
@@ -298,9 +311,10 @@ static berth_status run_band_part(bt_call *c)
         return bt_call_fail(c, "num_lower %lld or num_upper %lld is beyond the matrix", (long long)p.lower,
                             (long long)p.upper);
     if (!(p.out = bt_out(c, 0, in->dtype, &in->shape))) return BERTH_NO_MEMORY;
-    if (p.cols > 0)
-        bt_parallel(c->pool, bt_shape_span(&in->shape, 0, in->shape.rank - 1), 65536 / (p.cols * p.size) + 1,
-                    keep_band, &p);
+    int64_t n = bt_shape_span(&in->shape, 0, in->shape.rank - 1);
+    if (p.cols == 0 || n == 0) return BERTH_OK;
+    if (bt_on_device(c)) return keep_band_on_gpu(c, &p, n);
+    bt_parallel(c->pool, n, 65536 / (p.cols * p.size) + 1, keep_band, &p);
     return BERTH_OK;
 }
 
@@ -360,27 +374,28 @@ static berth_status run_diag_part(bt_call *c)
     return move_diagonals(c, &b, in->dtype, out, in->data, 1, false);
 }
 
-#define MATRIX(op, what)                                     \
-    {                                                        \
-        .name = op, .infer = infer_##what, .cpu = run_##what \
+#define MATRIX(op, what, on_host)                                                                              \
+    {                                                                                                          \
+        .name = op, .infer = infer_##what, .cpu = run_##what, .gpu = run_##what, .gpu_types = BT_GPU_MOVES,    \
+        .host_inputs = on_host                                                                                 \
     }
 
 const bt_op bt_ops_matrix_diag[] = {
-    MATRIX("MatrixDiag", matrix_diag),
-    MATRIX("MatrixDiagV2", matrix_diag),
-    MATRIX("MatrixDiagV3", matrix_diag),
-    MATRIX("BatchMatrixDiag", matrix_diag),
-    MATRIX("MatrixDiagPart", matrix_diag_part),
-    MATRIX("MatrixDiagPartV2", matrix_diag_part),
-    MATRIX("MatrixDiagPartV3", matrix_diag_part),
-    MATRIX("BatchMatrixDiagPart", matrix_diag_part),
-    MATRIX("MatrixSetDiag", matrix_set_diag),
-    MATRIX("MatrixSetDiagV2", matrix_set_diag),
-    MATRIX("MatrixSetDiagV3", matrix_set_diag),
-    MATRIX("BatchMatrixSetDiag", matrix_set_diag),
-    MATRIX("MatrixBandPart", band_part),
-    MATRIX("BatchMatrixBandPart", band_part),
-    MATRIX("Diag", diag),
-    MATRIX("DiagPart", diag_part),
+    MATRIX("MatrixDiag", matrix_diag, 0),
+    MATRIX("MatrixDiagV2", matrix_diag, 30),
+    MATRIX("MatrixDiagV3", matrix_diag, 30),
+    MATRIX("BatchMatrixDiag", matrix_diag, 0),
+    MATRIX("MatrixDiagPart", matrix_diag_part, 0),
+    MATRIX("MatrixDiagPartV2", matrix_diag_part, 6),
+    MATRIX("MatrixDiagPartV3", matrix_diag_part, 6),
+    MATRIX("BatchMatrixDiagPart", matrix_diag_part, 0),
+    MATRIX("MatrixSetDiag", matrix_set_diag, 0),
+    MATRIX("MatrixSetDiagV2", matrix_set_diag, 4),
+    MATRIX("MatrixSetDiagV3", matrix_set_diag, 4),
+    MATRIX("BatchMatrixSetDiag", matrix_set_diag, 0),
+    MATRIX("MatrixBandPart", band_part, 6),
+    MATRIX("BatchMatrixBandPart", band_part, 6),
+    MATRIX("Diag", diag, 0),
+    MATRIX("DiagPart", diag_part, 0),
     {0},
 };

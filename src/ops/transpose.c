@@ -1,6 +1,9 @@
 /* Transpose, with and without conjugation, and the inverse of a permutation. The copying itself, blocked where it
  * has to be, is move.c's. */
+#include "ops/gpu.h"
 #include "ops/move.h"
+
+BT_CL_DECLARE(arrange);
 
 /* order[i]: which axis of the input becomes axis i. False when `perm` is no permutation of rank axes. */
 static bool read_order(const bt_tensor *perm, int rank, int *order)
@@ -54,16 +57,43 @@ static berth_status run_transpose(bt_call *c)
     return bt_call_move(c, &m, out, in->data);
 }
 
+static berth_status conjugate_on_gpu(bt_call *c, int64_t n)
+{
+    bt_arg args[] = {bt_pointer(c->out[0]->data), bt_long(n)};
+    bt_grid grid = bt_grid_of(c, n);
+    if (n == 0 || !bt_dtype_is_complex(c->out[0]->dtype)) return BERTH_OK;
+    return bt_gpu_launch(c, BT_CL(arrange), "-DDT=f32", "conjugate", &grid, args, 2);
+}
+
 static berth_status run_conjugate_transpose(bt_call *c)
 {
     berth_status status = run_transpose(c);
     if (status) return status;
     int64_t n = bt_tensor_count(c->out[0]);
+    if (bt_on_device(c)) return conjugate_on_gpu(c, n);
     if (c->out[0]->dtype == BERTH_COMPLEX64)
         for (float *y = c->out[0]->data; n > 0; n--, y += 2) y[1] = -y[1];
     else if (c->out[0]->dtype == BERTH_COMPLEX128)
         for (double *y = c->out[0]->data; n > 0; n--, y += 2) y[1] = -y[1];
     return BERTH_OK;
+}
+
+#define OUT_OF_RANGE "%lld is not between 0 and %lld"
+#define TWICE "%lld is there twice"
+
+static berth_status invert_on_gpu(bt_call *c, berth_dtype dtype, void *out, int64_t n)
+{
+    char defines[BT_DEFINES];
+    void *seen = bt_scratch(c, (size_t)n * sizeof(uint32_t));
+    if (!seen) return BERTH_NO_MEMORY;
+    if (n == 0) return BERTH_OK;
+    bt_arg args[8] = {bt_pointer(c->in[0]->data), bt_pointer(out), bt_pointer(seen), bt_long(n),
+                      bt_long((int64_t)(uintptr_t)TWICE)};
+    berth_status status = bt_call_zero(c, BERTH_UINT32, seen, n);
+    if (!status) status = bt_gpu_fault(c, OUT_OF_RANGE, args + 5);
+    bt_grid grid = bt_grid_of(c, n);
+    bt_gpu_defines(defines, BERTH_UINT8, dtype, "");
+    return status ? status : bt_gpu_launch(c, BT_CL(arrange), defines, "invert", &grid, args, 8);
 }
 
 /* y[x[i]] = i */
@@ -74,8 +104,8 @@ static berth_status run_conjugate_transpose(bt_call *c)
         for (int64_t i = 0; i < n; i++) y[i] = -1;                                                       \
         for (int64_t i = 0; i < n; i++) {                                                                \
             if (x[i] < 0 || x[i] >= n)                                                                   \
-                return bt_call_fail(c, "%lld is not between 0 and %lld", (long long)x[i], (long long)n); \
-            if (y[x[i]] != -1) return bt_call_fail(c, "%lld is there twice", (long long)x[i]);           \
+                return bt_call_fail(c, OUT_OF_RANGE, (long long)x[i], (long long)n);                     \
+            if (y[x[i]] != -1) return bt_call_fail(c, TWICE, (long long)x[i]);                           \
             y[x[i]] = (type)i;                                                                           \
         }                                                                                                \
     } while (0)
@@ -89,6 +119,7 @@ static berth_status run_invert(bt_call *c)
     int64_t n = c->in[0]->shape.dim[0];
     void *out = bt_out(c, 0, dtype, &c->in[0]->shape);
     if (!out) return BERTH_NO_MEMORY;
+    if (bt_on_device(c)) return invert_on_gpu(c, dtype, out, n);
     if (dtype == BERTH_INT32) INVERT(int32_t);
     else INVERT(int64_t);
     return BERTH_OK;
@@ -101,7 +132,16 @@ const bt_op bt_ops_transpose[] = {
      .gpu = run_transpose,
      .gpu_types = BT_GPU_MOVES,
      .host_inputs = 2},
-    {.name = "ConjugateTranspose", .infer = infer_transpose, .cpu = run_conjugate_transpose},
-    {.name = "InvertPermutation", .infer = bt_infer_same, .cpu = run_invert},
+    {.name = "ConjugateTranspose",
+     .infer = infer_transpose,
+     .cpu = run_conjugate_transpose,
+     .gpu = run_conjugate_transpose,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 2},
+    {.name = "InvertPermutation",
+     .infer = bt_infer_same,
+     .cpu = run_invert,
+     .gpu = run_invert,
+     .gpu_types = BT_T(BERTH_INT32) | BT_T(BERTH_INT64)},
     {0},
 };

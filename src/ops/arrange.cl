@@ -1,0 +1,56 @@
+/* Elements by their position: hot ones among others, bands of matrices, even steps, permutations turned round, conjugates.
+ * Who calls: fill.c, matrix_diag.c, transpose.c. */
+
+#ifdef DT1
+/* index [outer, inner] -> out [outer, depth, inner]; on and off are bits. T is an unsigned integer of the elements' size. */
+KERNEL void one_hot(GLOBAL const T1 *index, GLOBAL T *out, I64 n, I64 depth, I64 inner, I64 on, I64 off)
+{
+    EACH(0, i, n)
+    {
+        const I64 at = i / inner % depth;
+        out[i] = (T)((I64)LOAD1(index, i / inner / depth * inner + i % inner) == at ? on : off);
+    }
+}
+
+/* y[x[i]] = i; `seen`: zeros before. `twice`: a text as that of FAULT_ARGS. */
+KERNEL void invert(GLOBAL const T1 *x, GLOBAL T1 *y, GLOBAL U32 *seen, I64 n, I64 twice, FAULT_ARGS)
+{
+    EACH(0, i, n)
+    {
+        const I64 at = (I64)LOAD1(x, i);
+        if (at < 0 || at >= n) FAULT(at, n, 0);
+        else if (SWAP(&seen[at], 1)) report_fault(fault_, fault_node_, twice, at, 0, 0);
+        else STORE1(y, at, (A1)i);
+    }
+}
+#endif
+
+#ifdef DT
+/* Matrices [rows, cols]: of row i, the columns from i - lower to i + upper stay; negative: all on that side. */
+KERNEL void keep_band(GLOBAL const T *x, GLOBAL T *y, I64 n, I64 rows, I64 cols, I64 lower, I64 upper)
+{
+    EACH(1, r, n)
+    {
+        const I64 i = r % rows;
+        EACH(0, j, cols)
+        {
+            const int stays = (lower < 0 || j >= i - lower) && (upper < 0 || j <= i + upper);
+            y[r * cols + j] = stays ? x[r * cols + j] : (T)0;
+        }
+    }
+}
+
+/* The sign of every second element, which is an imaginary part; in place. */
+KERNEL void conjugate(GLOBAL T *y, I64 n)
+{
+    EACH(0, i, n) STORE(y, 2 * i + 1, -LOAD(y, 2 * i + 1));
+}
+
+#ifdef LINE
+/* start + i step, and `stop` at the end. */
+KERNEL void line(GLOBAL T *y, I64 n, A start, A step, A stop)
+{
+    EACH(0, i, n) STORE(y, i, n > 1 && i == n - 1 ? stop : start + ROUND(step * ROUND((A)i)));
+}
+#endif
+#endif
