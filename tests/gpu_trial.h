@@ -117,7 +117,7 @@ static inline berth_status gpu_run(bt_tensor *out, int n_out, uint64_t constant)
     for (int i = 0; i < op_inputs; i++) {
         facts[i] = (bt_fact){op_in[i].dtype, op_in[i].shape, constant >> i & 1 ? &op_in[i] : NULL};
         in[i] = op_in[i], ins[i] = &in[i];
-        if (op->host_inputs >> (i == op_inputs - 1 && op->host_inputs & BT_HOST_LAST ? 63 : i) & 1) continue;
+        if (bt_input_on_host(op, i, op_inputs)) continue;
         in[i].device = gpu;
         in[i].data = gpu_take(bt_tensor_bytes(&op_in[i]));
         gpu->ops->upload(gpu, in[i].data, op_in[i].data, bt_tensor_bytes(&op_in[i]), &op_error);

@@ -26,6 +26,40 @@ KERNEL void invert(GLOBAL const T1 *x, GLOBAL T1 *y, GLOBAL U32 *seen, I64 n, I6
 #endif
 
 #ifdef DT
+/* The elements that are not zero, in `pieces` stretches: how many in each, and then their places, [counts.., rank]; first: how
+ * many there are in the stretches before. */
+typedef struct places {
+    I64 n, pieces, rank, dim[8];
+} places;
+
+#define STRETCH(piece) \
+    for (I64 i = by.n * (piece) / by.pieces, end_i = by.n * ((piece) + 1) / by.pieces; i < end_i; i++)
+
+KERNEL void count_nonzero(GLOBAL const T *x, GLOBAL I64 *counts, places by)
+{
+    EACH(0, piece, by.pieces)
+    {
+        I64 found = 0;
+        STRETCH(piece) found += LOAD(x, i) != 0;
+        counts[piece] = found;
+    }
+}
+
+KERNEL void find_nonzero(GLOBAL const T *x, GLOBAL const I64 *first, GLOBAL I64 *out, places by)
+{
+    EACH(0, piece, by.pieces)
+    {
+        GLOBAL I64 *place = out + first[piece] * by.rank;
+        STRETCH(piece)
+        {
+            if (LOAD(x, i) == 0) continue;
+            I64 rest = i;
+            for (I64 d = by.rank - 1; d >= 0; d--) place[d] = rest % by.dim[d], rest /= by.dim[d];
+            place += by.rank;
+        }
+    }
+}
+
 /* Matrices [rows, cols]: of row i, the columns from i - lower to i + upper stay; negative: all on that side. */
 KERNEL void keep_band(GLOBAL const T *x, GLOBAL T *y, I64 n, I64 rows, I64 cols, I64 lower, I64 upper)
 {

@@ -70,6 +70,12 @@ berth_status bt_gpu_read(bt_call *c, void *host, const void *p, size_t bytes)
     return status ? status : c->device->ops->sync(c->device, c->error);
 }
 
+void *bt_gpu_upload(bt_call *c, const void *host, size_t bytes)
+{
+    void *p = bt_scratch(c, bytes);
+    return p && !c->device->ops->upload(c->device, p, host, bytes, c->error) ? p : NULL;
+}
+
 enum { GROUP = 256, MOST_GROUPS = 1 << 16, CPU_ITEMS = 64, CPU_GRAIN = 4096 };
 
 static size_t clamp(int64_t n, int64_t most) { return n < 1 ? 1 : n > most ? (size_t)most : (size_t)n; }

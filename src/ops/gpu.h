@@ -51,6 +51,8 @@ berth_status bt_fault_said(const bt_fault *fault, berth_error *error);
 
 /* Brings bytes of a device to the host, and waits for them. */
 berth_status bt_gpu_read(bt_call *c, void *host, const void *p, size_t bytes);
+/* A copy in working memory on the device of what lies on the host; NULL with the error set. */
+void *bt_gpu_upload(bt_call *c, const void *host, size_t bytes);
 
 /* Grids for the dialect's EACH: over n in dimension 0; over `inner` in dimension 0 and `rows` in dimension 1. On a
  * device that is CPU-shaped these are a few items with a long part each. */

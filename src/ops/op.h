@@ -182,13 +182,21 @@ typedef struct bt_op {
     bt_run_fn *gpu;
     bt_prepare_fn *gpu_prepare;  /* in the place of `prepare`; NULL: none */
     uint32_t gpu_types;          /* as `types`, for gpu; 0: half, bfloat16, float, int32 */
-    uint64_t host_inputs;        /* bit i: gpu reads in[i] on the host (shapes, axes); BT_HOST_LAST: the last one */
+    uint64_t host_inputs;        /* bit i: gpu reads in[i] on the host (shapes, axes); or BT_HOST_... */
     uint64_t host_outputs;       /* bit i: gpu writes out[i] on the host */
     /* Why this node cannot run there beside its dtype (an attribute, a shape): a constant text; NULL: it can. May be NULL. */
     const char *(*gpu_refuses)(const bt_node *node, const bt_fact *in, int n_in);
 } bt_op;
 
 #define BT_HOST_LAST (1ull << 63)
+#define BT_HOST_HALF (1ull << 62) /* the first half of the inputs (the indices of DynamicStitch) */
+
+/* Whether a gpu function reads input i of n_in on the host. */
+static inline bool bt_input_on_host(const bt_op *op, int i, int n_in)
+{
+    return (i < 62 && op->host_inputs >> i & 1) || (i == n_in - 1 && op->host_inputs & BT_HOST_LAST) ||
+           (i < n_in / 2 && op->host_inputs & BT_HOST_HALF);
+}
 
 const bt_op *bt_op_find(const char *name);      /* NULL: unknown */
 /* All records, in the order of ops.def, and the family, a file x.c, of each; NULL past the end. */

@@ -227,12 +227,27 @@ static berth_status check_partition(bt_call *c)
     return BERTH_OK;
 }
 
+/* From the outputs, whose shapes are known by now: row i of data is the next row of output part[i]. */
+static berth_status part_on_device(bt_call *c, const int32_t *part, int64_t n, int64_t row)
+{
+    int64_t *from = bt_host_scratch(c, (size_t)n * sizeof *from), *to = from ? bt_host_scratch(c, (size_t)n * sizeof *to) : NULL;
+    if (!to) return BERTH_NO_MEMORY;
+    for (int k = 0; k < c->n_out; k++) {
+        int64_t rows = 0;
+        for (int64_t i = 0; i < n; i++)
+            if (part[i] == k) from[rows] = i, to[rows] = rows, rows++;
+        berth_status status = bt_carry_rows_gpu(c, c->in[0]->dtype, c->out[k]->data, c->in[0]->data, to, from, rows, row);
+        if (status) return status;
+    }
+    return BERTH_OK;
+}
+
 static berth_status run_partition(bt_call *c)
 {
     const bt_tensor *data = c->in[0], *parts = c->in[1];
     berth_status status = check_partition(c);
-    int64_t *counts = status ? NULL : bt_scratch(c, ((size_t)c->n_out + 1) * sizeof *counts);
-    char **next = counts ? bt_scratch(c, ((size_t)c->n_out + 1) * sizeof *next) : NULL;
+    int64_t *counts = status ? NULL : bt_host_scratch(c, ((size_t)c->n_out + 1) * sizeof *counts);
+    char **next = counts ? bt_host_scratch(c, ((size_t)c->n_out + 1) * sizeof *next) : NULL;
     if (!next) return status ? status : BERTH_NO_MEMORY;
     const int32_t *part = parts->data;
     int64_t n = bt_tensor_count(parts),
@@ -245,6 +260,7 @@ static berth_status run_partition(bt_call *c)
         shape.dim[0] = counts[i];
         if (!(next[i] = bt_out(c, i, data->dtype, &shape))) return BERTH_NO_MEMORY;
     }
+    if (bt_on_device(c)) return part_on_device(c, part, n, row);
     size_t bytes = (size_t)row * bt_dtype_size(data->dtype);
     bool object = bt_dtype_is_object(data->dtype);
     for (int64_t i = 0; !status && row > 0 && i < n; i++) {
@@ -296,6 +312,32 @@ static berth_status infer_stitch(bt_infer *x)
     return BERTH_OK;
 }
 
+/* Of each row of out, which row of which input is the last to be placed there; an input at a time. */
+static berth_status stitch_on_device(bt_call *c, char *out, int64_t rows, int64_t row)
+{
+    int n = c->n_in / 2;
+    berth_dtype dtype = c->in[n]->dtype;
+    berth_status status = bt_call_zero(c, dtype, out, rows * row);
+    int64_t most = 0;
+    for (int i = 0; i < n; i++) most = bt_tensor_count(c->in[i]) > most ? bt_tensor_count(c->in[i]) : most;
+    int32_t *last = bt_host_scratch(c, (size_t)rows * sizeof *last);
+    int64_t *from = last ? bt_host_scratch(c, 2 * (size_t)most * sizeof *from) : NULL, *to = from + most;
+    if (!from) return BERTH_NO_MEMORY;
+    for (int i = 0; i < n; i++)
+        for (int64_t k = 0; k < bt_tensor_count(c->in[i]); k++) last[bt_tensor_int(c->in[i], k)] = i;
+    for (int i = 0; i < n && !status; i++) {
+        int64_t placed = 0;
+        for (int64_t k = bt_tensor_count(c->in[i]); k-- > 0;) {
+            int32_t *by = &last[bt_tensor_int(c->in[i], k)];
+            if (*by != i) continue;
+            from[placed] = k, to[placed++] = bt_tensor_int(c->in[i], k);
+            *by = -1;
+        }
+        status = bt_carry_rows_gpu(c, dtype, out, c->in[n + i]->data, to, from, placed, row);
+    }
+    return status;
+}
+
 /* Where two rows meet, the later one stays; rows that nobody places are zeros. */
 static berth_status run_stitch(bt_call *c)
 {
@@ -308,6 +350,7 @@ static berth_status run_stitch(bt_call *c)
     size_t bytes = (size_t)row * bt_dtype_size(dtype);
     char *out = bt_out(c, 0, dtype, &fact.shape);
     if (!out) return BERTH_NO_MEMORY;
+    if (bt_on_device(c)) return stitch_on_device(c, out, fact.shape.dim[0], row);
     if (!bt_dtype_is_object(dtype)) memset(out, 0, (size_t)fact.shape.dim[0] * bytes);
     for (int i = 0; row > 0 && i < n; i++) {
         int64_t count = bt_tensor_count(c->in[i]);
@@ -331,6 +374,12 @@ static berth_status run_stitch(bt_call *c)
         .name = op, .infer = infer_inplace, .cpu = run, .gpu = run, .gpu_types = types       \
     }
 
+#define STITCH(op)                                                                                                       \
+    {                                                                                                                    \
+        .name = op, .infer = infer_stitch, .cpu = run_stitch, .gpu = run_stitch, .gpu_types = BT_GPU_MOVES,              \
+        .host_inputs = BT_HOST_HALF                                                                                      \
+    }
+
 const bt_op bt_ops_scatter[] = {
     {.name = "ScatterNd",
      .infer = infer_scatter_nd,
@@ -350,8 +399,11 @@ const bt_op bt_ops_scatter[] = {
     {.name = "DynamicPartition",
      .infer = infer_partition,
      .cpu = run_partition,
+     .gpu = run_partition,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 2,
      .outputs = "outputs*num_partitions"},
-    {.name = "DynamicStitch", .infer = infer_stitch, .cpu = run_stitch},
-    {.name = "ParallelDynamicStitch", .infer = infer_stitch, .cpu = run_stitch},
+    STITCH("DynamicStitch"),
+    STITCH("ParallelDynamicStitch"),
     {0},
 };

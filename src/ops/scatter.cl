@@ -117,3 +117,12 @@ KERNEL void scatter_apply(GLOBAL T *out, GLOBAL const T *updates, GLOBAL const U
     }
 }
 #endif
+
+/* Row from[i] of `in` becomes row to[i] of out; T is an unsigned integer of the elements' size. */
+KERNEL void carry(GLOBAL T *out, GLOBAL const T *in, GLOBAL const I64 *to, GLOBAL const I64 *from, I64 n, I64 row)
+{
+    EACH(1, i, n)
+    {
+        EACH(0, j, row) out[to[i] * row + j] = in[from[i] * row + j];
+    }
+}

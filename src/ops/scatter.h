@@ -14,5 +14,8 @@ berth_status bt_gather_nd_gpu(bt_call *c, void *out, const bt_tensor *params, co
  * taken modulo the dimension. */
 berth_status bt_scatter_gpu(bt_call *c, void *out, const bt_shape *shape, const bt_tensor *indices, const bt_tensor *updates,
                             bt_combine_op op, bool wrap);
+/* Row from[i] of `in` becomes row to[i] of out, for n rows of `row` elements; the lists lie on the host. */
+berth_status bt_carry_rows_gpu(bt_call *c, berth_dtype dtype, void *out, const void *in, const int64_t *to, const int64_t *from,
+                               int64_t n, int64_t row);
 
 #endif

@@ -75,3 +75,18 @@ berth_status bt_scatter_gpu(bt_call *c, void *out, const bt_shape *shape, const 
     bt_gpu_defines(defines, op == BT_SET ? bt_gpu_unit(updates->dtype) : updates->dtype, 0, names[op]);
     return bt_gpu_launch(c, BT_CL(scatter), defines, "scatter_apply", &grid, args, 7);
 }
+
+berth_status bt_carry_rows_gpu(bt_call *c, berth_dtype dtype, void *out, const void *in, const int64_t *to, const int64_t *from,
+                               int64_t n, int64_t row)
+{
+    char defines[BT_DEFINES];
+    if (n == 0 || row == 0) return BERTH_OK;
+    void *there = bt_gpu_upload(c, to, (size_t)n * sizeof *to);
+    void *here = there ? bt_gpu_upload(c, from, (size_t)n * sizeof *from) : NULL;
+    if (!here) return c->error->status;
+    bt_arg args[] = {bt_pointer(out),  bt_pointer(in), bt_pointer(there),
+                     bt_pointer(here), bt_long(n),     bt_long(row)};
+    bt_grid grid = bt_grid_rows(c, row, n);
+    bt_gpu_defines(defines, bt_gpu_unit(dtype), 0, "");
+    return bt_gpu_launch(c, BT_CL(scatter), defines, "carry", &grid, args, 6);
+}

@@ -111,6 +111,33 @@ static void test_bad(const char *op, const char *message)
     }
 }
 
+static void test_where(berth_dtype dtype)
+{
+    op_begin("Where");
+    gpu_input(dtype, BT_SHAPE(check_int(0, 30), check_int(0, 7), 3), 0, 2.5);
+    gpu_agrees(0);
+    op_end();
+}
+
+static void test_apart(berth_dtype dtype)
+{
+    int64_t n = check_int(0, 40), row = check_int(0, 5);
+    op_begin("DynamicPartition");
+    bt_set_int(&op_graph, 0, "num_partitions", 3);
+    gpu_input(dtype, BT_SHAPE(n, 2, row), 0, 9);
+    gpu_input(BERTH_INT32, BT_SHAPE(n, 2), 0, 3);
+    gpu_agrees(0);
+    op_end();
+    op_begin("DynamicStitch");
+    bt_set_int(&op_graph, 0, "N", 2);
+    gpu_input(BERTH_INT32, BT_SHAPE(n), 0, 40);
+    gpu_input(BERTH_INT32, BT_SHAPE(5, 2), 0, 40);
+    gpu_input(dtype, BT_SHAPE(n, row), 0, 9);
+    gpu_input(dtype, BT_SHAPE(5, 2, row), 0, 9);
+    gpu_agrees(0);
+    op_end();
+}
+
 int main(void)
 {
     static const char *const sums[] = {"ScatterNd", "ScatterNdNonAliasingAdd", "TensorScatterAdd", "TensorScatterSub",
@@ -120,6 +147,8 @@ int main(void)
         test_gather(moves[i], i % 2);
         test_scatter("TensorScatterUpdate", moves[i], i % 2);
         test_inplace("InplaceUpdate", moves[i]);
+        test_where(moves[i]);
+        test_apart(moves[i]);
     }
     for (int i = 0; i < N_SUMS; i++) {
         for (int k = 0; k < 6; k++) test_scatter(sums[k], moves[i], (i + k) % 2);

@@ -1,4 +1,5 @@
 /* Telling elements apart: Where, Unique and its variants, ListDiff. Two NaN are never the same, 0 and -0 are. */
+#include "ops/gpu.h"
 #include "ops/order.h"
 
 /* ---- Where -------------------------------------------------------------------------------------------- */
@@ -44,11 +45,51 @@ static int64_t mark_nonzero(bt_call *c, const bt_tensor *t, bool *marks)
     return found;
 }
 
+BT_CL_DECLARE(arrange);
+
+/* As in arrange.cl. */
+typedef struct places {
+    int64_t n, pieces, rank, dim[BT_MAX_RANK];
+} places;
+
+/* Two launches, with the number of what was found read in between: the output's shape is known only then. */
+static berth_status where_on_gpu(bt_call *c, const bt_tensor *in)
+{
+    char defines[BT_DEFINES];
+    places by = {.n = bt_tensor_count(in), .rank = in->shape.rank};
+    int64_t most = c->device->is_cpu_shaped ? 64 : 4096, found = 0;
+    by.pieces = by.n < most ? by.n : most;
+    memcpy(by.dim, in->shape.dim, sizeof by.dim);
+    int64_t *counts = bt_scratch(c, (size_t)by.pieces * sizeof *counts);
+    int64_t *first = counts ? bt_host_scratch(c, (size_t)by.pieces * sizeof *first) : NULL;
+    if (!first) return BERTH_NO_MEMORY;
+    bt_grid grid = bt_grid_of(c, by.pieces);
+    bt_gpu_defines(defines, in->dtype, 0, "");
+    bt_arg count[] = {bt_pointer(in->data), bt_pointer(counts), bt_bytes(&by, sizeof by)};
+    berth_status status = BERTH_OK;
+    if (by.n) status = bt_gpu_launch(c, BT_CL(arrange), defines, "count_nonzero", &grid, count, 3);
+    if (by.n && !status) status = bt_gpu_read(c, first, counts, (size_t)by.pieces * sizeof *first);
+    if (status) return status;
+    for (int64_t i = 0; i < by.pieces; i++) {
+        int64_t here = first[i];
+        first[i] = found;
+        found += here;
+    }
+    bt_shape shape = BT_SHAPE(found, by.rank);
+    void *out = bt_out(c, 0, BERTH_INT64, &shape);
+    if (!out) return BERTH_NO_MEMORY;
+    if (found == 0) return BERTH_OK;
+    status = c->device->ops->upload(c->device, counts, first, (size_t)by.pieces * sizeof *first, c->error);
+    bt_arg find[] = {bt_pointer(in->data), bt_pointer(counts), bt_pointer(out), bt_bytes(&by, sizeof by)};
+    return status ? status : bt_gpu_launch(c, BT_CL(arrange), defines, "find_nonzero", &grid, find, 4);
+}
+
 static berth_status run_where(bt_call *c)
 {
     const bt_tensor *in = c->in[0];
     int64_t n = bt_tensor_count(in), rank = in->shape.rank;
     if (rank == 0) return bt_call_fail(c, "a scalar has no indices");
+    if (bt_on_gpu(c)) return where_on_gpu(c, in);
     bool *marks = bt_scratch(c, (size_t)n + 1);
     if (!marks) return BERTH_NO_MEMORY;
     int64_t found = mark_nonzero(c, in, marks);
@@ -285,7 +326,11 @@ static berth_status run_list_diff(bt_call *c)
     }
 
 const bt_op bt_ops_unique[] = {
-    {.name = "Where", .infer = infer_where, .cpu = run_where},
+    {.name = "Where",
+     .infer = infer_where,
+     .cpu = run_where,
+     .gpu = run_where,
+     .gpu_types = BT_REALS | BT_T(BERTH_BOOL)},
     UNIQUE("Unique", "y,idx"),
     UNIQUE("UniqueV2", "y,idx"),
     UNIQUE("UniqueWithCounts", "y,idx,count"),

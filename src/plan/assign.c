@@ -21,9 +21,7 @@ int bt_output_place(const bt_pass_context *x, const bt_node *node, int slot, ber
 /* Where a node wants its input i. */
 static int input_place(const bt_node *node, int i, berth_dtype dtype)
 {
-    uint64_t bits = node->def->host_inputs;
-    bool on_host = (i < 63 && bits >> i & 1) || (i == node->n_inputs - 1 && bits & BT_HOST_LAST);
-    if (node->place == 0 || on_host || bt_dtype_is_object(dtype)) return 0;
+    if (node->place == 0 || bt_input_on_host(node->def, i, node->n_inputs) || bt_dtype_is_object(dtype)) return 0;
     return node->def->flags & BT_OP_BODY && !is_gpu_number(dtype) ? 0 : node->place;
 }
 
