@@ -1,5 +1,6 @@
 /* Dilation2D, the convolution of morphology: out = max over the window of in + filter. What lies outside the image
  * takes no part. in [N, H, W, C], filter [h, w, C]. */
+#include "ops/image_gpu.h"
 #include "ops/move.h"
 #include "ops/product.h"
 #include "ops/window.h"
@@ -97,6 +98,17 @@ static bt_range_fn *const loops[] = {
     [BERTH_UINT16] = dilate_uint16_t, [BERTH_UINT32] = dilate_uint32_t, [BERTH_UINT64] = dilate_uint64_t,
 };
 
+static berth_status dilate_on_gpu(bt_call *c, const dilation *d, void *out)
+{
+    char defines[BT_DEFINES];
+    const bt_window axis[BT_AXES] = {{.in = 1, .out = 1, .filter = 1, .stride = 1, .dilation = 1}, d->y, d->x};
+    bt_window_axes by = bt_window_axes_of(axis, d->batch, d->channels);
+    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(c->in[1]->data), bt_pointer(out), bt_bytes(&by, sizeof by)};
+    bt_grid grid = bt_grid_rows(c, by.channels, by.n);
+    bt_gpu_defines(defines, c->in[0]->dtype, 0, "-DDILATION");
+    return by.n && by.channels ? bt_gpu_launch(c, BT_CL(image), defines, "dilate", &grid, args, 4) : BERTH_OK;
+}
+
 static berth_status run_dilation(bt_call *c)
 {
     const bt_tensor *in = c->in[0], *filter = c->in[1];
@@ -112,6 +124,7 @@ static berth_status run_dilation(bt_call *c)
     int64_t n = bt_shape_count(&fact.shape);
     void *out = bt_out(c, 0, dtype, &fact.shape);
     if (!out) return BERTH_NO_MEMORY;
+    if (bt_on_device(c)) return dilate_on_gpu(c, &d, out);
     d.in = narrow ? bt_floats(c, dtype, in->data, bt_tensor_count(in)) : in->data;
     d.filter = narrow ? bt_floats(c, dtype, filter->data, bt_tensor_count(filter)) : filter->data;
     d.out = narrow ? bt_floats_out(c, dtype, out, n) : out;
@@ -122,6 +135,7 @@ static berth_status run_dilation(bt_call *c)
 }
 
 const bt_op bt_ops_dilation[] = {
-    {.name = "Dilation2D", .infer = infer_dilation, .cpu = run_dilation, .types = BT_REALS},
+    {.name = "Dilation2D", .infer = infer_dilation, .cpu = run_dilation, .types = BT_REALS, .gpu = run_dilation,
+     .gpu_types = BT_REALS},
     {0},
 };

@@ -1,9 +1,13 @@
 /* Colours of images: contrast about the mean, hue, saturation, and the conversions between RGB and HSV. Float and
  * double; half and bfloat16 by way of float. Hue lies in [0, 1]. */
+#include "ops/gpu.h"
 #include "ops/move.h"
 #include "ops/product.h"
 
 #include <math.h>
+#include <stdio.h>
+
+BT_CL_DECLARE(image);
 
 /* ---- Shapes ------------------------------------------------------------------------------------------- */
 
@@ -90,11 +94,21 @@ PIXELS(turn, float, {
     for (int c = 0; c < 3; c++) q[c] = least + q[c] * (v - least);
 })
 
+static berth_status pixels_on_gpu(bt_call *c, void *out, int64_t n)
+{
+    char defines[BT_DEFINES], op[64];
+    const bt_tensor *in = c->in[0];
+    bt_arg args[] = {bt_pointer(in->data), bt_pointer(out), bt_pointer(c->in[c->n_in > 1]->data), bt_long(n)};
+    bt_grid grid = bt_grid_of(c, n);
+    snprintf(op, sizeof op, "-DCOLOURS=%s", c->node->op);
+    bt_gpu_defines(defines, in->dtype, 0, op);
+    return n ? bt_gpu_launch(c, BT_CL(image), defines, "colours", &grid, args, 4) : BERTH_OK;
+}
+
 static berth_status run_pixels(bt_call *c, bt_range_fn *floats, bt_range_fn *doubles)
 {
     const bt_tensor *in = c->in[0];
     bt_fact fact;
-    colours k = {.by = c->n_in > 1 ? (float)bt_tensor_number(c->in[1], 0) : 0};
     berth_status status = bt_call_facts(c, &fact);
     if (status) return status;
     int64_t n = bt_tensor_count(in);
@@ -104,6 +118,8 @@ static berth_status run_pixels(bt_call *c, bt_range_fn *floats, bt_range_fn *dou
         return bt_call_unsupported(c, "colours of type %s", bt_dtype_name(dtype));
     void *out = bt_out(c, 0, dtype, &in->shape);
     if (!out) return BERTH_NO_MEMORY;
+    if (bt_on_device(c)) return pixels_on_gpu(c, out, n / 3);
+    colours k = {.by = c->n_in > 1 ? (float)bt_tensor_number(c->in[1], 0) : 0};
     k.in = is_double ? in->data : bt_floats(c, dtype, in->data, n);
     k.out = is_double ? out : bt_floats_out(c, dtype, out, n);
     if (!k.in || !k.out) return BERTH_NO_MEMORY;
@@ -147,6 +163,18 @@ static void stretch(void *user, int64_t first, int64_t end, int worker)
     }
 }
 
+static berth_status contrast_on_gpu(bt_call *c, void *out, int64_t images)
+{
+    char defines[BT_DEFINES];
+    const bt_tensor *in = c->in[0];
+    int64_t channels = in->shape.dim[in->shape.rank - 1], pixels = bt_tensor_count(in) / images / channels;
+    bt_arg args[] = {bt_pointer(in->data),       bt_pointer(out),  bt_pointer(c->in[1]->data),
+                     bt_long(images * channels), bt_long(pixels), bt_long(channels)};
+    bt_grid grid = bt_grid_groups(c, images * channels, pixels);
+    bt_gpu_defines(defines, in->dtype, 0, "-DCOLOURS=p");
+    return bt_gpu_launch(c, BT_CL(image), defines, "contrast", &grid, args, 6);
+}
+
 static berth_status run_contrast(bt_call *c)
 {
     const bt_tensor *in = c->in[0];
@@ -159,6 +187,7 @@ static berth_status run_contrast(bt_call *c)
     void *out = bt_out(c, 0, in->dtype, &in->shape);
     if (!out) return BERTH_NO_MEMORY;
     if (n == 0) return BERTH_OK;
+    if (bt_on_device(c)) return contrast_on_gpu(c, out, images);
     contrast k = {.in = bt_floats(c, in->dtype, in->data, n),
                   .out = bt_floats_out(c, in->dtype, out, n),
                   .channels = in->shape.dim[in->shape.rank - 1],
@@ -171,11 +200,14 @@ static berth_status run_contrast(bt_call *c)
     return BERTH_OK;
 }
 
+#define GPU(run, types) .gpu = run, .gpu_types = types
+#define NARROW (BT_FLOATS & ~BT_T(BERTH_DOUBLE))
+
 const bt_op bt_ops_image[] = {
-    {.name = "AdjustContrastv2", .infer = infer_colours, .cpu = run_contrast},
-    {.name = "AdjustHue", .infer = infer_colours, .cpu = run_hue},
-    {.name = "AdjustSaturation", .infer = infer_colours, .cpu = run_saturation},
-    {.name = "RGBToHSV", .infer = infer_colours, .cpu = run_rgb_to_hsv},
-    {.name = "HSVToRGB", .infer = infer_colours, .cpu = run_hsv_to_rgb},
+    {.name = "AdjustContrastv2", .infer = infer_colours, .cpu = run_contrast, GPU(run_contrast, NARROW)},
+    {.name = "AdjustHue", .infer = infer_colours, .cpu = run_hue, GPU(run_hue, NARROW)},
+    {.name = "AdjustSaturation", .infer = infer_colours, .cpu = run_saturation, GPU(run_saturation, NARROW)},
+    {.name = "RGBToHSV", .infer = infer_colours, .cpu = run_rgb_to_hsv, GPU(run_rgb_to_hsv, BT_FLOATS)},
+    {.name = "HSVToRGB", .infer = infer_colours, .cpu = run_hsv_to_rgb, GPU(run_hsv_to_rgb, BT_FLOATS)},
     {0},
 };

@@ -1,9 +1,30 @@
 /* Parts of images and marks on them: ExtractGlimpse, DrawBoundingBoxes, ImageProjectiveTransform. Images are
  * [N, H, W, C]. Crops that are resized: resize.c. */
+#include "ops/gpu.h"
 #include "ops/move.h"
 #include "ops/product.h"
 
 #include <math.h>
+
+BT_CL_DECLARE(image);
+
+/* `frames` in image.cl: images of h x w into out_h x out_w; n: rows of all outputs. */
+typedef struct frames {
+    int64_t n, h, w, channels, out_h, out_w;
+    int64_t centered, normalized, plain;
+    int64_t boxes, colours, colour_size;
+    int64_t transforms, mode, nearest;
+} frames;
+
+static frames frames_of(const bt_tensor *in, const bt_shape *out)
+{
+    return (frames){.n = in->shape.dim[0] * out->dim[1],
+                    .h = in->shape.dim[1],
+                    .w = in->shape.dim[2],
+                    .channels = in->shape.dim[3],
+                    .out_h = out->dim[1],
+                    .out_w = out->dim[2]};
+}
 
 /* Images in input 0, and two integers, at least `least`, in input `size` as height
  * and width of the output. */
@@ -81,14 +102,37 @@ static bool read_noise(const bt_node *node, noise *kind)
 /* The first pixel of a glimpse of `size` along an axis of `in` pixels. Offsets are in pixels or, normalized, in sizes of
  * the image, from its first pixel or, centered, half as long and from its middle. They say where the middle of the
  * glimpse lies. The second version halves, and means the middle, only where offsets are normalized and centered. */
+static void glimpse_flags(const bt_node *node, bool *centered, bool *normalized, bool *plain)
+{
+    *centered = bt_attr_bool(node, "centered", true), *normalized = bt_attr_bool(node, "normalized", true);
+    *plain = strcmp(node->op, "ExtractGlimpse") && !(*centered && *normalized);
+}
+
 static int64_t glimpse_start(const bt_node *node, float offset, int64_t in, int64_t size)
 {
-    bool centered = bt_attr_bool(node, "centered", true), normalized = bt_attr_bool(node, "normalized", true);
-    bool plain = strcmp(node->op, "ExtractGlimpse") && !(centered && normalized);
+    bool centered, normalized, plain;
+    glimpse_flags(node, &centered, &normalized, &plain);
     if (normalized) offset *= (float)in;
     if (centered) offset = (plain ? offset : offset / 2) + (float)in / 2;
     if (!plain) offset -= (float)size / 2;
     return offset >= -0x1p62f && offset <= 0x1p62f ? (int64_t)offset : INT64_MIN / 2;
+}
+
+static const char *glimpse_refuses(const bt_node *node, const bt_fact *in, int n_in)
+{
+    (void)in, (void)n_in;
+    return strcmp(bt_attr_string(node, "noise", "uniform"), "zero") ? "its kernel has no noise" : NULL;
+}
+
+static berth_status glimpse_on_gpu(bt_call *c, void *out, const bt_shape *shape)
+{
+    bool centered, normalized, plain;
+    frames by = frames_of(c->in[0], shape);
+    glimpse_flags(c->node, &centered, &normalized, &plain);
+    by.centered = centered, by.normalized = normalized, by.plain = plain;
+    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(c->in[2]->data), bt_pointer(out), bt_bytes(&by, sizeof by)};
+    bt_grid grid = bt_grid_rows(c, by.out_w * by.channels, by.n);
+    return bt_shape_count(shape) ? bt_gpu_launch(c, BT_CL(image), "-DDT=f32 -DMARKS", "glimpse", &grid, args, 4) : BERTH_OK;
 }
 
 static berth_status run_glimpse(bt_call *c)
@@ -103,6 +147,7 @@ static berth_status run_glimpse(bt_call *c)
         return bt_call_fail(c, "images and offsets must be float32");
     float *out = bt_out(c, 0, BERTH_FLOAT, &fact.shape);
     if (!out) return BERTH_NO_MEMORY;
+    if (bt_on_device(c)) return glimpse_on_gpu(c, out, &fact.shape);
     int64_t h = in->shape.dim[1], w = in->shape.dim[2], n = in->shape.dim[3];
     int64_t out_h = fact.shape.dim[1], out_w = fact.shape.dim[2];
     uint64_t state = 0;
@@ -181,6 +226,20 @@ static void draw_box(const canvas *k, const float *box, const float *colour)
     if (right < k->w) fill(k, top, right, bottom, right, colour);
 }
 
+static berth_status draw_on_gpu(bt_call *c, void *out)
+{
+    char defines[BT_DEFINES];
+    const bt_tensor *in = c->in[0], *boxes = c->in[1], *colours = c->n_in > 2 ? c->in[2] : NULL;
+    frames by = frames_of(in, &in->shape);
+    by.boxes = boxes->shape.dim[1];
+    if (colours) by.colours = colours->shape.dim[0], by.colour_size = colours->shape.dim[1];
+    bt_arg args[] = {bt_pointer(in->data), bt_pointer(boxes->data), bt_pointer(colours ? colours->data : boxes->data),
+                     bt_pointer(out), bt_bytes(&by, sizeof by)};
+    bt_grid grid = bt_grid_rows(c, by.w, by.n);
+    bt_gpu_defines(defines, in->dtype, 0, "-DMARKS");
+    return bt_tensor_count(in) ? bt_gpu_launch(c, BT_CL(image), defines, "draw", &grid, args, 5) : BERTH_OK;
+}
+
 static berth_status run_draw(bt_call *c)
 {
     const bt_tensor *in = c->in[0], *boxes = c->in[1], *colours = c->n_in > 2 ? c->in[2] : NULL;
@@ -197,6 +256,7 @@ static berth_status run_draw(bt_call *c)
                             (long long)n);
     void *out = bt_out(c, 0, in->dtype, &in->shape);
     if (!out) return BERTH_NO_MEMORY;
+    if (bt_on_device(c)) return draw_on_gpu(c, out);
     const float *from = bt_floats(c, in->dtype, in->data, count);
     float *pixels = from ? bt_floats_out(c, in->dtype, out, count) : NULL;
     if (!pixels) return BERTH_NO_MEMORY;
@@ -315,6 +375,24 @@ static void project_rows(void *user, int64_t first, int64_t end, int worker)
     }
 }
 
+static berth_status project_on_gpu(bt_call *c, const bt_shape *shape, char mode, bool nearest)
+{
+    char defines[BT_DEFINES];
+    const bt_tensor *in = c->in[0];
+    bool whole = !bt_dtype_is_float(in->dtype);
+    frames by = frames_of(in, shape);
+    by.transforms = c->in[1]->shape.dim[0], by.mode = mode, by.nearest = nearest;
+    void *out = bt_out(c, 0, in->dtype, shape), *fill = c->n_in > 3 ? c->in[3]->data : bt_scratch(c, sizeof(float));
+    if (!out || !fill) return BERTH_NO_MEMORY;
+    berth_status status = c->n_in > 3 ? BERTH_OK : bt_call_zero(c, BERTH_FLOAT, fill, 1);
+    bt_arg args[] = {bt_pointer(in->data), bt_pointer(c->in[1]->data), bt_pointer(fill), bt_pointer(out),
+                     bt_bytes(&by, sizeof by)};
+    bt_grid grid = bt_grid_of(c, by.n * by.out_w * (c->device->is_cpu_shaped ? by.channels : 1));
+    if (status || bt_shape_count(shape) == 0) return status;
+    bt_gpu_defines(defines, in->dtype, 0, whole ? "-DPROJECTION -DWHOLE" : "-DPROJECTION");
+    return bt_gpu_launch(c, BT_CL(image), defines, "project", &grid, args, 5);
+}
+
 static berth_status run_project(bt_call *c)
 {
     const bt_tensor *in = c->in[0];
@@ -323,6 +401,14 @@ static berth_status run_project(bt_call *c)
     bt_fact fact;
     berth_status status = bt_call_facts(c, &fact);
     if (status) return status;
+    bool nearest = strcmp(interpolation, "NEAREST") == 0;
+    if (!nearest && strcmp(interpolation, "BILINEAR"))
+        return bt_call_fail(c, "interpolation '%.40s'", interpolation);
+    if (strcmp(mode, "CONSTANT") && strcmp(mode, "REFLECT") && strcmp(mode, "WRAP") &&
+        strcmp(mode, "NEAREST"))
+        return bt_call_fail(c, "fill_mode '%.40s'", mode);
+    if (c->in[1]->dtype != BERTH_FLOAT) return bt_call_fail(c, "transforms must be float32");
+    if (bt_on_device(c)) return project_on_gpu(c, &fact.shape, mode[0], nearest);
     projection p = {.in = in,
                     .transforms = c->in[1]->data,
                     .n_transforms = c->in[1]->shape.dim[0],
@@ -330,13 +416,7 @@ static berth_status run_project(bt_call *c)
                     .out_w = fact.shape.dim[2],
                     .outside = c->n_in > 3 ? (float)bt_tensor_number(c->in[3], 0) : 0,
                     .mode = mode[0],
-                    .nearest = strcmp(interpolation, "NEAREST") == 0};
-    if (!p.nearest && strcmp(interpolation, "BILINEAR"))
-        return bt_call_fail(c, "interpolation '%.40s'", interpolation);
-    if (strcmp(mode, "CONSTANT") && strcmp(mode, "REFLECT") && strcmp(mode, "WRAP") &&
-        strcmp(mode, "NEAREST"))
-        return bt_call_fail(c, "fill_mode '%.40s'", mode);
-    if (c->in[1]->dtype != BERTH_FLOAT) return bt_call_fail(c, "transforms must be float32");
+                    .nearest = nearest};
     if (!bt_dtype_is_float(in->dtype)) p.outside = truncf(p.outside);
     if (!p.nearest && !(p.floats = bt_call_floats(c, in)))
         return c->error ? c->error->status : BERTH_NO_MEMORY;
@@ -346,18 +426,29 @@ static berth_status run_project(bt_call *c)
     return BERTH_OK;
 }
 
-#define PROJECT(version)                                                                        \
-    {                                                                                           \
-        .name = "ImageProjectiveTransform" version, .infer = infer_project, .cpu = run_project, \
-        .types = BT_FLOATS | BT_T(BERTH_UINT8) | BT_T(BERTH_INT32) | BT_T(BERTH_INT64),         \
-        .type_attr = "dtype", .outputs = "transformed_images"                                   \
+#define PROJECT_TYPES (BT_FLOATS | BT_T(BERTH_UINT8) | BT_T(BERTH_INT32) | BT_T(BERTH_INT64))
+#define PROJECT(version)                                                                                            \
+    {                                                                                                               \
+        .name = "ImageProjectiveTransform" version, .infer = infer_project, .cpu = run_project,                     \
+        .types = PROJECT_TYPES, .type_attr = "dtype", .outputs = "transformed_images", .gpu = run_project,          \
+        .gpu_types = PROJECT_TYPES, .host_inputs = 4                                                                \
+    }
+#define GLIMPSE(op)                                                                                                 \
+    {                                                                                                               \
+        .name = op, .infer = infer_glimpse, .cpu = run_glimpse, .outputs = "glimpse", .gpu = run_glimpse,           \
+        .gpu_refuses = glimpse_refuses, .host_inputs = 2                                                            \
+    }
+#define DRAW(op)                                                                                                    \
+    {                                                                                                               \
+        .name = op, .infer = infer_draw, .cpu = run_draw, .gpu = run_draw,                                          \
+        .gpu_types = BT_T(BERTH_FLOAT) | BT_T(BERTH_HALF)                                                           \
     }
 
 const bt_op bt_ops_image_crop[] = {
-    {.name = "ExtractGlimpse", .infer = infer_glimpse, .cpu = run_glimpse, .outputs = "glimpse"},
-    {.name = "ExtractGlimpseV2", .infer = infer_glimpse, .cpu = run_glimpse, .outputs = "glimpse"},
-    {.name = "DrawBoundingBoxes", .infer = infer_draw, .cpu = run_draw},
-    {.name = "DrawBoundingBoxesV2", .infer = infer_draw, .cpu = run_draw},
+    GLIMPSE("ExtractGlimpse"),
+    GLIMPSE("ExtractGlimpseV2"),
+    DRAW("DrawBoundingBoxes"),
+    DRAW("DrawBoundingBoxesV2"),
     PROJECT("V2"),
     PROJECT("V3"),
     {0},

@@ -1,5 +1,7 @@
 /* Windows of images and volumes side by side as channels: ExtractImagePatches and ExtractVolumePatches. Both are
  * held as three spatial axes (depth, height, width); an image has a depth of 1. */
+#include "ops/gpu.h"
+#include "ops/image_gpu.h"
 #include "ops/move.h"
 #include "ops/window.h"
 
@@ -98,6 +100,17 @@ static void put_rows(void *user, int64_t first, int64_t end, int worker)
     }
 }
 
+static berth_status patches_on_gpu(bt_call *c, const patches *p)
+{
+    char defines[BT_DEFINES];
+    bt_window_axes by = bt_window_axes_of(p->axis, p->batch, p->channels);
+    by.n *= p->axis[0].filter * p->axis[1].filter * p->axis[2].filter;
+    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(p->out), bt_bytes(&by, sizeof by)};
+    bt_grid grid = bt_grid_rows(c, by.channels, by.n);
+    bt_gpu_defines(defines, bt_gpu_unit(c->in[0]->dtype), 0, "-DPATCHES");
+    return bt_gpu_launch(c, BT_CL(image), defines, "patches", &grid, args, 3);
+}
+
 static berth_status run_patches(bt_call *c)
 {
     const bt_tensor *in = c->in[0];
@@ -110,6 +123,7 @@ static berth_status run_patches(bt_call *c)
         return bt_call_unsupported(c, "patches of %s", bt_dtype_name(in->dtype));
     if (!(p.out = bt_out(c, 0, in->dtype, &fact.shape))) return BERTH_NO_MEMORY;
     if (bt_shape_count(&fact.shape) == 0) return BERTH_OK;
+    if (bt_on_device(c)) return patches_on_gpu(c, &p);
     p.in = in->data;
     p.pixel = (size_t)p.channels * bt_dtype_size(in->dtype);
     int64_t rows = p.batch * p.axis[0].out * p.axis[1].out;
@@ -118,8 +132,14 @@ static berth_status run_patches(bt_call *c)
     return BERTH_OK;
 }
 
+#define PATCHES(op)                                                                                         \
+    {                                                                                                       \
+        .name = op, .infer = infer_patches, .cpu = run_patches, .gpu = run_patches, .gpu_types = BT_GPU_MOVES, \
+        .outputs = "patches"                                                                                \
+    }
+
 const bt_op bt_ops_image_patches[] = {
-    {.name = "ExtractImagePatches", .infer = infer_patches, .cpu = run_patches, .outputs = "patches"},
-    {.name = "ExtractVolumePatches", .infer = infer_patches, .cpu = run_patches, .outputs = "patches"},
+    PATCHES("ExtractImagePatches"),
+    PATCHES("ExtractVolumePatches"),
     {0},
 };
