@@ -110,17 +110,72 @@ static void test_project(const char *op, berth_dtype dtype)
     finish(gpu_ulp(dtype) * 8);
 }
 
+static void test_resize(const char *op, berth_dtype dtype)
+{
+    op_begin(op);
+    int way = check_int(0, 2);
+    bt_set_bool(&op_graph, 0, "align_corners", way == 1);
+    if (strcmp(op, "ResizeArea")) bt_set_bool(&op_graph, 0, "half_pixel_centers", way == 2);
+    gpu_input(dtype, images(0), 0, 100);
+    sizes(check_int(1, 20), check_int(1, 20));
+    finish(dtype == BERTH_DOUBLE ? 1e-6 : gpu_ulp(BERTH_FLOAT) * 4);
+}
+
+static void test_crop(berth_dtype dtype)
+{
+    const int32_t beyond[1] = {3};
+    const float box[4] = {0, 0, 1, 1};
+    op_begin("CropAndResize");
+    bt_set_string(&op_graph, 0, "method", check_int(0, 1) ? "nearest" : "bilinear");
+    bt_set_float(&op_graph, 0, "extrapolation_value", 7);
+    bt_shape s = images(0);
+    gpu_input(dtype, s, 0, 100);
+    int64_t n = check_int(0, 5);
+    gpu_input(BERTH_FLOAT, BT_SHAPE(n, 4), -0.2, 1.2);
+    gpu_input(BERTH_INT32, BT_SHAPE(n), 0, (double)s.dim[0]);
+    sizes(check_int(1, 7), check_int(1, 7));
+    finish(1e-5);
+    op_begin("CropAndResize");
+    gpu_input(dtype, BT_SHAPE(3, 4, 4, 2), 0, 100);
+    op_input(BERTH_FLOAT, BT_SHAPE(1, 4), box);
+    op_input(BERTH_INT32, BT_SHAPE(1), beyond);
+    sizes(2, 2);
+    CHECK(op_run() == BERTH_BAD_INPUT && !strcmp(op_error.message, "image 3 of 3"));
+    CHECK(gpu_fails(0, "node 'node' (CropAndResize): image 3 of 3"));
+    op_end();
+}
+
+static void test_scale(berth_dtype dtype, const char *kernel)
+{
+    op_begin("ScaleAndTranslate");
+    bt_set_string(&op_graph, 0, "kernel_type", kernel);
+    bt_set_bool(&op_graph, 0, "antialias", check_int(0, 1));
+    gpu_input(dtype, images(0), 0, 100);
+    sizes(check_int(1, 20), check_int(1, 20));
+    gpu_input(BERTH_FLOAT, BT_SHAPE(2), 0.3, 2);
+    gpu_input(BERTH_FLOAT, BT_SHAPE(2), -3, 3);
+    finish(1e-4);
+}
+
 int main(void)
 {
+    static const char *const kernels[] = {"lanczos1", "lanczos3", "lanczos5",  "gaussian",
+                                          "box",      "triangle", "keyscubic", "mitchellcubic"};
     static const berth_dtype kinds[] = {BERTH_FLOAT, BERTH_HALF,  BERTH_BFLOAT16, BERTH_DOUBLE, BERTH_UINT8, BERTH_INT32,
                                         BERTH_INT8,  BERTH_INT16, BERTH_INT64,    BERTH_UINT16, BERTH_BOOL};
     if (!gpu_open()) return 0;
     for (int i = 0; i < 11; i++) {
         if (bt_dtype_is_float(kinds[i])) test_colours(kinds[i]);
         test_windows(kinds[i]);
+        if (i < 10) {
+            test_resize("ResizeBilinear", kinds[i]), test_resize("ResizeNearestNeighbor", kinds[i]);
+            test_resize("ResizeBicubic", kinds[i]), test_resize("ResizeArea", kinds[i]);
+            test_crop(kinds[i]);
+        }
         if (i < 2) test_draw("DrawBoundingBoxes", kinds[i]), test_draw("DrawBoundingBoxesV2", kinds[i]);
         if (i < 6) test_project("ImageProjectiveTransformV2", kinds[i]), test_project("ImageProjectiveTransformV3", kinds[i]);
     }
+    for (int i = 0; i < 8; i++) test_scale(i % 2 ? BERTH_FLOAT : BERTH_UINT8, kernels[i]);
     for (int i = 0; i < 6; i++) {
         test_glimpse(i % 2 ? "ExtractGlimpse" : "ExtractGlimpseV2");
         test_draw("DrawBoundingBoxesV2", BERTH_FLOAT);

@@ -101,28 +101,42 @@ bt_between bt_between_of(float at, int64_t in)
 /* ---- On a device -------------------------------------------------------------------------------------- */
 
 BT_CL_DECLARE(pick);
+BT_CL_DECLARE(resize);
 
-static berth_status run_on_device(bt_call *c, const char *kernel)
+/* `resize` in pick.cl and resize.cl; rows: of all outputs. */
+typedef struct gpu_resize {
+    int64_t rows, h, w, out_h, out_w, channels, half_pixel, corners;
+} gpu_resize;
+
+static gpu_resize resize_of(const bt_node *node, const resize *r, int64_t images)
+{
+    return (gpu_resize){images * r->out_h,
+                        r->h,
+                        r->w,
+                        r->out_h,
+                        r->out_w,
+                        r->channels,
+                        bt_attr_bool(node, "half_pixel_centers", false),
+                        bt_attr_bool(node, "align_corners", false)};
+}
+
+static bt_grid grid_of_pixels(const bt_call *c, const gpu_resize *by)
+{
+    return bt_grid_of(c, by->rows * by->out_w * (c->device->is_cpu_shaped ? by->channels : 1));
+}
+
+static berth_status run_on_device(bt_call *c, const char *source, const char *kernel)
 {
     char defines[BT_DEFINES];
     resize r;
-    berth_dtype dtype = c->in[0]->dtype;
     berth_status status = begin(c, &r, false);
     if (status) return status;
-    /* As in pick.cl. */
-    int64_t by[8] = {c->in[0]->shape.dim[0] * r.out_h,
-                     r.h,
-                     r.w,
-                     r.out_h,
-                     r.out_w,
-                     r.channels,
-                     bt_attr_bool(c->node, "half_pixel_centers", false),
-                     bt_attr_bool(c->node, "align_corners", false)};
-    bt_grid grid = bt_grid_of(c, by[0] * r.out_w * (c->device->is_cpu_shaped ? r.channels : 1));
-    bt_arg args[] = {bt_pointer(r.raw), bt_pointer(r.out), bt_bytes(by, sizeof by),
+    gpu_resize by = resize_of(c->node, &r, c->in[0]->shape.dim[0]);
+    bt_grid grid = grid_of_pixels(c, &by);
+    bt_arg args[] = {bt_pointer(r.raw), bt_pointer(r.out), bt_bytes(&by, sizeof by),
                      bt_float(scale_of(c->node, r.h, r.out_h)), bt_float(scale_of(c->node, r.w, r.out_w))};
-    bt_gpu_defines(defines, dtype, 0, "");
-    return bt_gpu_launch(c, BT_CL(pick), defines, kernel, &grid, args, 5);
+    bt_gpu_defines(defines, c->in[0]->dtype, 0, "-DRESIZE");
+    return by.rows ? bt_gpu_launch(c, source, defines, kernel, &grid, args, 5) : BERTH_OK;
 }
 
 /* ---- Bilinear ----------------------------------------------------------------------------------------- */
@@ -162,7 +176,7 @@ static void bilinear_rows(void *user, int64_t first, int64_t end, int worker)
 static berth_status run_bilinear(bt_call *c)
 {
     resize r;
-    if (bt_on_device(c)) return run_on_device(c, "bilinear");
+    if (bt_on_device(c)) return run_on_device(c, BT_CL(pick), "bilinear");
     berth_status status = begin(c, &r, true);
     if (status) return status;
     if (!(r.x = linear_steps(c, r.w, r.out_w)) || !(r.y = linear_steps(c, r.h, r.out_h)))
@@ -209,7 +223,7 @@ static void nearest_rows(void *user, int64_t first, int64_t end, int worker)
 static berth_status run_nearest(bt_call *c)
 {
     resize r;
-    if (bt_on_device(c)) return run_on_device(c, "nearest");
+    if (bt_on_device(c)) return run_on_device(c, BT_CL(pick), "nearest");
     if (bt_dtype_is_object(c->in[0]->dtype))
         return bt_call_unsupported(c, "images of %s", bt_dtype_name(c->in[0]->dtype));
     berth_status status = begin(c, &r, false);
@@ -292,6 +306,7 @@ static void bicubic_rows(void *user, int64_t first, int64_t end, int worker)
 static berth_status run_bicubic(bt_call *c)
 {
     resize r;
+    if (bt_on_device(c)) return run_on_device(c, BT_CL(resize), "bicubic");
     berth_status status = begin(c, &r, true);
     if (status) return status;
     if (!(r.x = cubic_steps(c, r.w, r.out_w)) || !(r.y = cubic_steps(c, r.h, r.out_h)))
@@ -359,6 +374,7 @@ static void area_rows(void *user, int64_t first, int64_t end, int worker)
 static berth_status run_area(bt_call *c)
 {
     resize r;
+    if (bt_on_device(c)) return run_on_device(c, BT_CL(resize), "area");
     berth_status status = begin(c, &r, true);
     if (status) return status;
     float across = scale_of(c->node, r.w, r.out_w), down = scale_of(c->node, r.h, r.out_h);
@@ -446,6 +462,24 @@ static void crop_rows(void *user, int64_t first, int64_t end, int worker)
     }
 }
 
+#define BAD_IMAGE "image %lld of %lld"
+
+static berth_status crop_on_gpu(bt_call *c, crops *p, const bt_shape *shape)
+{
+    char defines[BT_DEFINES];
+    const bt_tensor *in = c->in[0];
+    gpu_resize by = resize_of(c->node, &p->r, shape->dim[0]);
+    void *out = bt_out(c, 0, BERTH_FLOAT, shape);
+    if (!out) return BERTH_NO_MEMORY;
+    if (bt_shape_count(shape) == 0) return BERTH_OK;
+    bt_arg args[11] = {bt_pointer(in->data), bt_pointer(p->boxes),      bt_pointer(p->images), bt_pointer(out),
+                       bt_bytes(&by, sizeof by), bt_long(in->shape.dim[0]), bt_long(p->nearest),   bt_float(p->outside)};
+    bt_grid grid = grid_of_pixels(c, &by);
+    berth_status status = bt_gpu_fault(c, BAD_IMAGE, args + 8);
+    bt_gpu_defines(defines, in->dtype, 0, "-DRESIZE");
+    return status ? status : bt_gpu_launch(c, BT_CL(resize), defines, "crop", &grid, args, 11);
+}
+
 static berth_status run_crop(bt_call *c)
 {
     crops p = {.outside = bt_attr_float(c->node, "extrapolation_value", 0)};
@@ -460,14 +494,15 @@ static berth_status run_crop(bt_call *c)
     if (c->in[1]->dtype != BERTH_FLOAT || c->in[2]->dtype != BERTH_INT32)
         return bt_call_fail(c, "boxes must be float32 and image numbers int32");
     p.boxes = c->in[1]->data, p.images = c->in[2]->data;
-    for (int64_t i = 0; i < fact.shape.dim[0]; i++)
-        if (p.images[i] < 0 || p.images[i] >= in->dim[0])
-            return bt_call_fail(c, "image %d of %lld", p.images[i], (long long)in->dim[0]);
     p.r = (resize){.h = in->dim[1],
                    .w = in->dim[2],
                    .channels = in->dim[3],
                    .out_h = fact.shape.dim[1],
                    .out_w = fact.shape.dim[2]};
+    if (bt_on_device(c)) return crop_on_gpu(c, &p, &fact.shape);
+    for (int64_t i = 0; i < fact.shape.dim[0]; i++)
+        if (p.images[i] < 0 || p.images[i] >= in->dim[0])
+            return bt_call_fail(c, BAD_IMAGE, (long long)p.images[i], (long long)in->dim[0]);
     if (!(p.r.in = bt_call_floats(c, c->in[0]))) return c->error->status;
     if (!(p.r.out = bt_out(c, 0, BERTH_FLOAT, &fact.shape))) return BERTH_NO_MEMORY;
     bt_parallel(c->pool, fact.shape.dim[0] * p.r.out_h, 8192 / (p.r.out_w * p.r.channels + 1) + 1, crop_rows,
@@ -475,21 +510,16 @@ static berth_status run_crop(bt_call *c)
     return BERTH_OK;
 }
 
+#define RESIZE(op, shape, run, on_host)                                                                     \
+    {                                                                                                       \
+        .name = op, .infer = shape, .cpu = run, .gpu = run, .gpu_types = BT_REALS, .host_inputs = on_host   \
+    }
+
 const bt_op bt_ops_resize[] = {
-    {.name = "ResizeBilinear",
-     .infer = infer_resize,
-     .cpu = run_bilinear,
-     .gpu = run_bilinear,
-     .gpu_types = BT_REALS,
-     .host_inputs = 2},
-    {.name = "ResizeNearestNeighbor",
-     .infer = infer_nearest,
-     .cpu = run_nearest,
-     .gpu = run_nearest,
-     .gpu_types = BT_REALS,
-     .host_inputs = 2},
-    {.name = "ResizeBicubic", .infer = infer_resize, .cpu = run_bicubic},
-    {.name = "ResizeArea", .infer = infer_resize, .cpu = run_area},
-    {.name = "CropAndResize", .infer = infer_crop, .cpu = run_crop},
+    RESIZE("ResizeBilinear", infer_resize, run_bilinear, 2),
+    RESIZE("ResizeNearestNeighbor", infer_nearest, run_nearest, 2),
+    RESIZE("ResizeBicubic", infer_resize, run_bicubic, 2),
+    RESIZE("ResizeArea", infer_resize, run_area, 2),
+    RESIZE("CropAndResize", infer_crop, run_crop, 8),
     {0},
 };

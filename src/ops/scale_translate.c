@@ -1,8 +1,11 @@
 /* ScaleAndTranslate: images resampled by one of several kernels, along x and y independently. What an output row or
  * column reads is a span of pixels with weights that add up to 1. */
+#include "ops/gpu.h"
 #include "ops/move.h"
 
 #include <math.h>
+
+BT_CL_DECLARE(resize);
 
 typedef struct kernel {
     const char *name;
@@ -98,23 +101,55 @@ static int64_t weigh(const kernel *k, float sample, float stretch, int64_t in, i
     return first;
 }
 
+/* How much a kernel is stretched over an axis of `in` pixels, and how many weights that takes. */
+static int64_t reach_of(const bt_node *node, const kernel *k, int64_t in, float scale, float *stretch)
+{
+    *stretch = bt_attr_bool(node, "antialias", true) && 1 / scale > 1 ? 1 / scale : 1;
+    float reach = 2 * ceilf(k->radius * *stretch) + 1;
+    return reach < (float)in ? (int64_t)reach : in;
+}
+
+static berth_status weigh_on_gpu(bt_call *c, const kernel *k, int64_t out, int64_t in, float scale, float shift,
+                                 float stretch, const spans *s)
+{
+    bt_arg args[] = {bt_pointer(s->first),  bt_pointer(s->weight), bt_long(out),       bt_long(in),
+                     bt_long(s->width),     bt_long(k - kernels),  bt_float(1 / scale), bt_float(shift),
+                     bt_float(k->radius), bt_float(stretch)};
+    bt_grid grid = bt_grid_of(c, out);
+    return bt_gpu_launch(c, BT_CL(resize), "-DDT=f32 -DSCALE", "weigh", &grid, args, 10);
+}
+
 static berth_status make_spans(bt_call *c, const kernel *k, int64_t out, int64_t in, float scale, float shift,
                                spans *s)
 {
-    float inverse = 1 / scale, stretch = 1;
-    if (bt_attr_bool(c->node, "antialias", true) && inverse > 1) stretch = inverse;
-    float reach = 2 * ceilf(k->radius * stretch) + 1;
-    s->width = reach < (float)in ? (int64_t)reach : in;
+    float inverse = 1 / scale, stretch;
+    s->width = reach_of(c->node, k, in, scale, &stretch);
     s->first = bt_scratch(c, (size_t)out * sizeof *s->first);
     size_t count;
     if (!s->first || !bt_mul((size_t)out, (size_t)s->width, &count) || count > SIZE_MAX / 8)
         return bt_fail_memory(c->error);
     s->weight = bt_scratch(c, (count + 1) * sizeof *s->weight);
     if (!s->weight) return BERTH_NO_MEMORY;
+    if (bt_on_device(c)) return weigh_on_gpu(c, k, out, in, scale, shift, stretch, s);
     for (int64_t i = 0; i < out; i++)
         s->first[i] = weigh(k, ((float)i + 0.5f) * inverse - inverse * shift, stretch, in, s->width,
                             s->weight + i * s->width);
     return BERTH_OK;
+}
+
+static berth_status resample_on_gpu(bt_call *c, const resample *r, int64_t rows)
+{
+    char defines[BT_DEFINES];
+    const int64_t by[8] = {rows, r->h, r->w, r->out_h, r->out_w, r->channels}; /* `resize` in resize.cl */
+    bt_arg down[] = {bt_pointer(c->in[0]->data),  bt_pointer(r->rows),   bt_pointer(r->y.first),
+                     bt_pointer(r->y.weight), bt_long(r->y.width), bt_bytes(by, sizeof by)};
+    bt_arg across[] = {bt_pointer(r->rows),     bt_pointer(r->out),    bt_pointer(r->x.first),
+                       bt_pointer(r->x.weight), bt_long(r->x.width), bt_bytes(by, sizeof by)};
+    bt_gpu_defines(defines, c->in[0]->dtype, 0, "-DSCALE");
+    bt_grid grid = bt_grid_rows(c, r->w * r->channels, rows);
+    berth_status status = rows ? bt_gpu_launch(c, BT_CL(resize), defines, "scale_down", &grid, down, 6) : BERTH_OK;
+    grid = bt_grid_rows(c, r->out_w * r->channels, rows);
+    return status || !rows ? status : bt_gpu_launch(c, BT_CL(resize), defines, "scale_across", &grid, across, 6);
 }
 
 /* Rows of the intermediate: sums over y; then rows of the output: sums over x. */
@@ -162,17 +197,19 @@ static berth_status run_scale(bt_call *c)
                   .out_w = fact.shape.dim[2]};
     if (r.h == 0 || r.w == 0 || r.channels == 0) return bt_call_fail(c, "images without pixels");
     int64_t rows = in->shape.dim[0] * r.out_h;
-    if (!(r.in = bt_call_floats(c, in))) return c->error->status;
+    if (!bt_on_device(c) && !(r.in = bt_call_floats(c, in))) return c->error->status;
     if ((status = make_spans(c, k, r.out_h, r.h, scale[0], shift[0], &r.y))) return status;
     if ((status = make_spans(c, k, r.out_w, r.w, scale[1], shift[1], &r.x))) return status;
     r.out = bt_out(c, 0, BERTH_FLOAT, &fact.shape);
     r.rows = r.out ? bt_scratch(c, ((size_t)(rows * r.w * r.channels) + 1) * sizeof *r.rows) : NULL;
     if (!r.rows) return BERTH_NO_MEMORY;
+    if (bt_on_device(c)) return resample_on_gpu(c, &r, rows);
     bt_parallel(c->pool, rows, 4096 / (r.out_w * r.channels) + 1, resample_rows, &r);
     return BERTH_OK;
 }
 
 const bt_op bt_ops_scale_translate[] = {
-    {.name = "ScaleAndTranslate", .infer = infer_scale, .cpu = run_scale},
+    {.name = "ScaleAndTranslate", .infer = infer_scale, .cpu = run_scale, .gpu = run_scale, .gpu_types = BT_REALS,
+     .host_inputs = 14},
     {0},
 };
