@@ -74,6 +74,16 @@ KERNEL void keep_band(GLOBAL const T *x, GLOBAL T *y, I64 n, I64 rows, I64 cols,
     }
 }
 
+/* The cross products of n pairs of vectors. */
+KERNEL void cross_products(GLOBAL const T *x, GLOBAL const T *y, GLOBAL T *out, I64 n)
+{
+    EACH(0, i, 3 * n)
+    {
+        const I64 first = i / 3 * 3, p = first + (i + 1) % 3, q = first + (i + 2) % 3;
+        STORE(out, i, (A)(LOAD(x, p) * LOAD(y, q) - LOAD(x, q) * LOAD(y, p)));
+    }
+}
+
 /* The sign of every second element, which is an imaginary part; in place. */
 KERNEL void conjugate(GLOBAL T *y, I64 n)
 {

@@ -113,6 +113,16 @@ static void test_invert(bool wide)
     }
 }
 
+static void test_cross(berth_dtype dtype)
+{
+    int64_t n = check_int(0, 30);
+    op_begin("Cross");
+    gpu_input(dtype, BT_SHAPE(n, 3), -5, 5);
+    gpu_input(dtype, BT_SHAPE(n, 3), -5, 5);
+    gpu_agrees(gpu_ulp(dtype) * 50);
+    op_end();
+}
+
 int main(void)
 {
     if (!gpu_open()) return 0;
@@ -120,6 +130,7 @@ int main(void)
         test_diagonals(dtypes[i]);
         test_band(dtypes[i]);
         test_one_hot(dtypes[i]);
+        if (dtypes[i] != BERTH_BOOL) test_cross(dtypes[i]);
         if (bt_dtype_is_float(dtypes[i])) test_line(dtypes[i]);
         test_invert(i % 2);
     }

@@ -10,7 +10,7 @@ static void sizes(int64_t h, int64_t w)
 
 static bt_shape images(int64_t channels)
 {
-    return BT_SHAPE(check_int(1, 3), check_int(3, 12), check_int(3, 12), channels ? channels : check_int(1, 5));
+    return BT_SHAPE(check_int(1, 3), check_int(5, 12), check_int(5, 12), channels ? channels : check_int(1, 5));
 }
 
 static void finish(double tolerance)

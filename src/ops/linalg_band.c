@@ -1,5 +1,6 @@
 /* Linear algebra on bands: TridiagonalSolve, TridiagonalMatMul, BandedTriangularSolve. A band of n diagonals is a matrix
  * [bands][n]. Also the cross product of vectors of three. */
+#include "ops/gpu.h"
 #include "ops/linalg.h"
 #include "ops/move.h"
 
@@ -201,6 +202,17 @@ static berth_status infer_cross(bt_infer *x)
         }                                                                                   \
     return BERTH_OK;
 
+BT_CL_DECLARE(arrange);
+
+static berth_status cross_on_gpu(bt_call *c, berth_dtype dtype, void *out, int64_t n)
+{
+    char defines[BT_DEFINES];
+    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(c->in[1]->data), bt_pointer(out), bt_long(n)};
+    bt_grid grid = bt_grid_of(c, 3 * n);
+    bt_gpu_defines(defines, dtype, 0, "");
+    return n ? bt_gpu_launch(c, BT_CL(arrange), defines, "cross_products", &grid, args, 4) : BERTH_OK;
+}
+
 static berth_status run_cross(bt_call *c)
 {
     bt_fact fact;
@@ -208,6 +220,7 @@ static berth_status run_cross(bt_call *c)
     void *out = status ? NULL : bt_out(c, 0, fact.dtype, &fact.shape);
     if (!out) return status ? status : BERTH_NO_MEMORY;
     int64_t n = bt_shape_count(&fact.shape);
+    if (bt_on_gpu(c)) return cross_on_gpu(c, fact.dtype, out, n / 3);
     switch (fact.dtype) {
     case BERTH_FLOAT: CROSS(float, , )
     case BERTH_DOUBLE: CROSS(double, , )
@@ -234,6 +247,7 @@ const bt_op bt_ops_linalg_band[] = {
      .infer = infer_tridiagonal_product,
      .cpu = run_tridiagonal_product,
      .types = BAND_TYPES},
-    {.name = "Cross", .infer = infer_cross, .cpu = run_cross, .types = BT_REALS, .outputs = "product"},
+    {.name = "Cross", .infer = infer_cross, .cpu = run_cross, .types = BT_REALS, .outputs = "product",
+     .gpu = run_cross, .gpu_types = BT_REALS},
     {0},
 };

@@ -324,6 +324,19 @@ static void lrn_rows(void *user, int64_t begin, int64_t end, int worker)
     }
 }
 
+BT_CL_DECLARE(pool);
+
+static berth_status lrn_on_gpu(bt_call *c, const lrn_job *job)
+{
+    char defines[BT_DEFINES];
+    int64_t n = bt_tensor_count(job->x);
+    bt_arg args[] = {bt_pointer(job->x->data), bt_pointer(job->y),   bt_long(n),           bt_long(job->channels),
+                     bt_long(job->radius),     bt_float(job->bias), bt_float(job->alpha), bt_float(job->beta)};
+    bt_grid grid = bt_grid_of(c, n);
+    bt_gpu_defines(defines, job->x->dtype, 0, "-DFLOATS -DLEAST=0");
+    return n ? bt_gpu_launch(c, BT_CL(pool), defines, "lrn", &grid, args, 8) : BERTH_OK;
+}
+
 static berth_status run_lrn(bt_call *c)
 {
     if (c->n_in != 1) return bt_call_fail(c, "needs an input");
@@ -342,6 +355,10 @@ static berth_status run_lrn(bt_call *c)
                    bt_attr_float(c->node, "alpha", 1),
                    bt_attr_float(c->node, "beta", 0.5f),
                    NULL};
+    if (bt_on_gpu(c)) {
+        job.y = bt_out(c, 0, x->dtype, &x->shape);
+        return job.y ? lrn_on_gpu(c, &job) : BERTH_NO_MEMORY;
+    }
     job.scratch = bt_scratch(c, (size_t)job.channels * 3 * sizeof(float) * (size_t)threads);
     job.y = job.scratch ? bt_out(c, 0, x->dtype, &x->shape) : NULL;
     if (!job.y) return c->error->status;
@@ -417,7 +434,7 @@ const bt_op bt_ops_norm[] = {
     {"FusedBatchNormV3", infer_batch_norm, .cpu = run_batch_norm, .types = NARROW,
      .outputs = BATCH ",reserve_space_3", BATCH_GPU},
     {"BatchNormWithGlobalNormalization", bt_infer_same, .cpu = run_global_norm, .types = BT_T(BERTH_FLOAT)},
-    {"LRN", bt_infer_same, .cpu = run_lrn, .types = NARROW},
+    {"LRN", bt_infer_same, .cpu = run_lrn, .types = NARROW, .gpu = run_lrn, .gpu_types = NARROW},
     {"_LayerNorm", bt_infer_same, .cpu = run_layer_norm, .flags = BT_OP_INPLACE, BT_T(BERTH_FLOAT),
      .gpu = run_layer_norm, .gpu_types = BT_T(BERTH_FLOAT)},
     {0},

@@ -253,7 +253,7 @@ static const char *least_of(berth_dtype dtype)
 }
 
 static berth_status run_on_device(bt_call *c, const bt_windowing *w, const bt_sizes *s, const void *x,
-                                  void *y)
+                                  void *y, const pooling *p)
 {
     char defines[BT_DEFINES];
     berth_dtype dtype = c->in[0]->dtype;
@@ -264,7 +264,12 @@ static berth_status run_on_device(bt_call *c, const bt_windowing *w, const bt_si
     memcpy(by.stride, w->stride, sizeof by.stride);
     memcpy(by.before, s->before, sizeof by.before);
     bt_grid grid = bt_grid_of(c, by.pixels * by.channels);
-    bt_gpu_defines(defines, dtype, 0, least_of(dtype));
+    bt_gpu_defines(defines, dtype, c->n_out > 1 ? p->argmax_type : 0, least_of(dtype));
+    if (c->n_out > 1)
+        return bt_gpu_launch(c, BT_CL(pool), defines, "pool_argmax", &grid,
+                             (bt_arg[]){bt_pointer(x), bt_pointer(y), bt_pointer(p->argmax), bt_bytes(&by, sizeof by),
+                                        bt_long(p->with_batch)},
+                             5);
     return bt_gpu_launch(c, BT_CL(pool), defines, "pool_windows", &grid,
                          (bt_arg[]){bt_pointer(x), bt_pointer(y), bt_bytes(&by, sizeof by)}, 3);
 }
@@ -339,7 +344,7 @@ static berth_status run_pool(bt_call *c)
     const bt_sizes whole = s;
     if (w.depth > 1) along_channels(&w, &s);
     if (bt_on_device(c)) {
-        status = run_on_device(c, &w, &s, x, y);
+        status = run_on_device(c, &w, &s, x, y, &p);
         return status || y == out
                    ? status
                    : bt_swap_axes(c, dtype, out, y, whole.batch, bt_axes_count(whole.out), whole.out_c);
@@ -400,6 +405,9 @@ const bt_op bt_ops_pool[] = {
      .infer = infer_argmax,
      .prepare = prepare_pool,
      .cpu = run_pool,
+     .gpu = run_pool,
+     .gpu_prepare = prepare_pool,
+     .gpu_types = BT_FLOATS | BT_T(BERTH_INT32) | BT_T(BERTH_INT64),
      .types = BT_REALS,
      .outputs = "output,argmax"},
     {0},

@@ -4,7 +4,7 @@
 static const berth_dtype moves[] = {BERTH_HALF,  BERTH_BFLOAT16, BERTH_FLOAT,  BERTH_DOUBLE, BERTH_INT8,
                                     BERTH_INT16, BERTH_INT32,    BERTH_INT64,  BERTH_UINT8,  BERTH_UINT16,
                                     BERTH_UINT32, BERTH_UINT64,  BERTH_BOOL};
-enum { N_MOVES = sizeof moves / sizeof *moves, N_SUMS = N_MOVES - 1 };
+enum { N_MOVES = sizeof moves / sizeof *moves };
 
 /* Vectors of indices below dim, of int32 or int64. */
 static void *take_indices(bt_shape shape, const int64_t *dim, bool wide)
@@ -150,10 +150,11 @@ int main(void)
         test_where(moves[i]);
         test_apart(moves[i]);
     }
-    for (int i = 0; i < N_SUMS; i++) {
-        for (int k = 0; k < 6; k++) test_scatter(sums[k], moves[i], (i + k) % 2);
-        test_inplace("InplaceAdd", moves[i]);
-        test_inplace("InplaceSub", moves[i]);
+    for (int i = 0; i < 6; i++) { /* a program a type and op: not all types */
+        static const berth_dtype types[] = {BERTH_FLOAT, BERTH_HALF, BERTH_BFLOAT16, BERTH_DOUBLE, BERTH_INT32, BERTH_UINT8};
+        for (int k = 0; k < 6; k++) test_scatter(sums[k], types[i], (i + k) % 2);
+        test_inplace("InplaceAdd", types[i]);
+        test_inplace("InplaceSub", types[i]);
     }
     test_scatter("ScatterNd", BERTH_BOOL, true);
     test_crowd();

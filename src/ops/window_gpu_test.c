@@ -79,6 +79,33 @@ static void test_pool(const char *op, int spatial, berth_dtype dtype)
     bt_free(x);
 }
 
+static void test_argmax(berth_dtype dtype)
+{
+    op_begin("MaxPoolWithArgmax");
+    const int64_t size[4] = {1, check_int(1, 3), check_int(1, 3), 1}, stride[4] = {1, check_int(1, 2), check_int(1, 3), 1};
+    bt_set_ints(&op_graph, 0, "ksize", size, 4);
+    bt_set_ints(&op_graph, 0, "strides", stride, 4);
+    bt_set_string(&op_graph, 0, "padding", check_int(0, 1) ? "SAME" : "VALID");
+    bt_set_type(&op_graph, 0, "Targmax", check_int(0, 1) ? BERTH_INT32 : BERTH_INT64);
+    bt_set_bool(&op_graph, 0, "include_batch_in_index", check_int(0, 1));
+    gpu_input(dtype, BT_SHAPE(2, check_int(4, 9), check_int(4, 9), check_int(1, 5)), -9, 9);
+    gpu_agrees(0);
+    op_end();
+}
+
+static void test_lrn(berth_dtype dtype)
+{
+    static const float beta[3] = {1, 0.5f, 0.75f};
+    op_begin("LRN");
+    bt_set_int(&op_graph, 0, "depth_radius", check_int(0, 6));
+    bt_set_float(&op_graph, 0, "bias", 1.5f);
+    bt_set_float(&op_graph, 0, "alpha", 0.2f);
+    bt_set_float(&op_graph, 0, "beta", beta[check_int(0, 2)]);
+    gpu_input(dtype, BT_SHAPE(check_int(0, 2), 3, 4, check_int(1, 20)), -3, 3);
+    gpu_agrees(4 * gpu_ulp(dtype));
+    op_end();
+}
+
 int main(void)
 {
     if (!gpu_open()) return 0;
@@ -93,6 +120,8 @@ int main(void)
         test_pool("AvgPool", 2, dtype);
         test_pool("MaxPool3D", 3, dtype);
         test_pool("AvgPool3D", 3, dtype);
+        test_argmax(i % 3 ? dtype : BERTH_INT32);
+        test_lrn(dtype);
     }
     gpu_close();
     return check_done();
