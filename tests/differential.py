@@ -49,8 +49,8 @@ def reference(tf, config, draw):
     except tf.errors.OpError as error:
         raise Fails(f"{type(error).__name__}: {error.message}") from error
     except ValueError as error:
-        if "NodeDef" in str(error) and "attr" in str(error):
-            raise
+        if re.search(r"missing attr|mentions attr|allowed values|[Ii]nputs? .*expected|type mismatch", str(error)):
+            raise  # the draw is at fault
         raise Fails(f"ValueError: {error}") from error
     out = {}
     for name, value, dtype in zip(draw.fetches, values, types):
@@ -196,12 +196,18 @@ def worker(args):
         say(draw=number, op=op)
         draw = Draw(op, rng)
         function = TABLE[op][int(rng.integers(len(TABLE[op])))]
-        function(draw)
         want = refused = None
         try:
+            function(draw)
             want = reference(tf, config, draw)
         except Fails as error:
             refused = error
+        except Exception as error:  # the generator's own fault
+            say(done=number, op=op, result="broken", what=f"{type(error).__name__} in {function.__name__}: {str(error)[:300]}")
+            if args.draw is not None:
+                raise
+            number += 1
+            continue
         with tempfile.TemporaryDirectory() as temporary:
             folder = pathlib.Path(temporary)
             outcome = berth(np, args, draw, folder)
@@ -240,6 +246,8 @@ class Tally:
         count[row["result"]] = count.get(row["result"], 0) + 1
         if row["result"] == "differ":
             self.fault(row)
+        if row["result"] == "broken":
+            print(f"BROKEN DRAW {row['op']} (draw {row['done']}): {row['what']}", flush=True)
 
     def fault(self, row):
         kind = (row["op"], re.sub(r"the_\w+|[-+]?\d[\d.e+-]*|\[.*?\]|'[^']*'", "#", row["what"])[:60])
@@ -302,7 +310,7 @@ def watch(args):
             print(f"TensorFlow aborts on {last['op']} (draw {last['draw']})")
         start = last["draw"] + 1
     tally.close()
-    return 1 if tally.total("differ") or not tally.total("same") else 0
+    return 1 if tally.total("differ") or tally.total("broken") or not tally.total("same") else 0
 
 
 def main():

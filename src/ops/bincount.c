@@ -294,6 +294,8 @@ static berth_status run_dense_counts(bt_call *c)
     counted k;
     berth_status status = read_values(c, 0, 1, &k);
     if (status || (status = dense_rows(c, &k))) return status;
+    for (int i = 0; i < k.values->shape.rank; i++)
+        if (k.values->shape.dim[i] == 0) return bt_call_fail(c, "values must not be empty");
     return put_sparse_counts(c, &k);
 }
 
@@ -310,6 +312,7 @@ static berth_status run_ragged_counts(bt_call *c)
     counted k;
     berth_status status = read_values(c, 1, 2, &k);
     if (status || (status = ragged_rows(c, &k))) return status;
+    if (k.rows == 0) return bt_call_fail(c, "the splits must be two at least");
     return put_sparse_counts(c, &k);
 }
 

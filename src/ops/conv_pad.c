@@ -153,14 +153,6 @@ static void picture_rows(void *user, int64_t begin, int64_t end, int worker)
         }
 }
 
-/* TensorFlow centres the windows in what they leave over, here even with VALID, rounding towards zero. */
-static int64_t first_of(const geometry *g, int axis)
-{
-    const bt_sizes *s = &g->s;
-    int64_t left = (s->out[axis] - 1) * g->w.stride[axis] + s->filter[axis] - s->in[axis];
-    return -((left + (strcmp(g->w.padding, "VALID") == 0)) / 2);
-}
-
 /* TensorFlow keeps the rows of the first image's picture, if all fit in 8 million numbers, and takes them for every other
  * image of the batch as well. Its answers are what models were tested with, so that is what they get here. */
 static bool sees_first_only(const geometry *g)
@@ -187,11 +179,12 @@ static berth_status run_conv_pad(bt_call *c)
         return bt_call_fail(c, "input and output must have elements");
     bool corners = bt_attr_bool(c->node, "resize_align_corners", false);
     picture p = {.g = &g, .dtype = in->dtype, .in = in->data};
+    bt_sizes_centre(&g.w, &g.s);
     bt_sizes s = g.s;
     for (int i = 0; i < 2; i++) {
         p.in_size[i] = in->shape.dim[i + 1];
         p.scale[i] = bt_resize_scale(corners, p.in_size[i], g.resized[i]);
-        p.first[i] = first_of(&g, i + 1);
+        p.first[i] = -s.before[i + 1];
         p.size[i] = s.in[i + 1] = (s.out[i + 1] - 1) * g.w.stride[i + 1] + s.filter[i + 1];
         s.before[i + 1] = 0;
     }

@@ -186,6 +186,8 @@ static berth_status run_gather_nd(bt_call *c)
     bt_fact fact;
     berth_status status = bt_call_facts(c, &fact);
     if (status) return status;
+    if (bt_tensor_count(params) == 0 && bt_shape_span(&indices->shape, 0, indices->shape.rank - 1) > 0)
+        return bt_call_fail(c, "there are indices for an empty tensor");
     if (bt_on_device(c)) {
         void *out = bt_out(c, 0, params->dtype, &fact.shape);
         return out ? bt_gather_nd_gpu(c, out, params, indices) : BERTH_NO_MEMORY;

@@ -41,6 +41,10 @@ static berth_status resolve(const bt_node *node, const bt_shape *in, patches *p,
         if (!bt_window_resolve(&p->axis[i], padding))
             return bt_fail(error, BERTH_BAD_MODEL, "a window of %lld does not fit into %s",
                            (long long)((size[i] - 1) * rate[i] + 1), bt_shape_text(in, text));
+        bt_window *w = &p->axis[i];
+        /* In volumes windows are centred even over what is larger than they are, as Eigen has it. */
+        if (rank == 5 && strcmp(padding, "SAME") == 0)
+            w->before = ((w->out - 1) * w->stride + (w->filter - 1) * w->dilation + 1 - w->in) / 2;
     }
     return BERTH_OK;
 }

@@ -129,6 +129,7 @@ PLAIN(complex64, _Complex float, _Complex float, _Complex float, _Complex float,
 PLAIN(complex128, _Complex double, _Complex double, _Complex double, _Complex double, CONJUGATED_DOUBLE)
 PLAIN(int8_int8, int8_t, int8_t, int32_t, int32_t, AS_IS)
 PLAIN(uint8_int8, uint8_t, int8_t, int32_t, int32_t, AS_IS)
+PLAIN(int8_uint8, int8_t, uint8_t, int32_t, int32_t, AS_IS)
 PLAIN(uint8_uint8, uint8_t, uint8_t, int32_t, int32_t, AS_IS)
 
 static const struct {
@@ -148,6 +149,7 @@ static const struct {
     {BERTH_COMPLEX128, BERTH_COMPLEX128, BERTH_COMPLEX128, plain_complex128},
     {BERTH_INT8, BERTH_INT8, BERTH_INT32, plain_int8_int8},
     {BERTH_UINT8, BERTH_INT8, BERTH_INT32, plain_uint8_int8},
+    {BERTH_INT8, BERTH_UINT8, BERTH_INT32, plain_int8_uint8},
     {BERTH_UINT8, BERTH_UINT8, BERTH_INT32, plain_uint8_uint8},
 };
 

@@ -203,6 +203,8 @@ static berth_status run_mirror_pad_grad(bt_call *c)
     if (status) return status;
     const bt_shape *shape = &fact.shape;
     padding p = read_padding(c->in[1]);
+    for (int i = 0; i < shape->rank; i++)
+        if (shape->dim[i] == 0) return bt_call_fail(c, "nothing is left of dimension %d", i);
     char *work = bt_scratch(c, bt_tensor_bytes(in) + 1);
     void *out = work ? bt_out(c, 0, in->dtype, shape) : NULL;
     if (!out) return BERTH_NO_MEMORY;

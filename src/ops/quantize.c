@@ -42,26 +42,50 @@ void bt_quantized_put(berth_dtype dtype, void *p, int64_t i, int64_t v)
 
 static double steps_of(const bt_quantized *q) { return exp2(q->bits); }
 
-/* The last of 2^bits steps is the largest integer, so the range of the steps is a little wider. */
-static double step_size(const bt_quantized *q, float min, float max)
+/* The last of 2^bits steps is the largest integer, so the range of the steps is a little wider. The difference is a float's,
+ * as TensorFlow has it. */
+static double range_of(const bt_quantized *q, float min, float max)
 {
     double steps = steps_of(q);
-    return ((double)max - (double)min) * (steps / (steps - 1)) / steps;
+    return (double)(max - min) * (steps / (steps - 1));
+}
+
+int64_t bt_quantize_wide(float v, float min, float max, const bt_quantized *q)
+{
+    if (min == max) return q->least;
+    double scale = steps_of(q) / range_of(q, min, max),
+           r = round((double)v * scale) - round((double)min * scale);
+    return (fabs(r) < 0x1p62 ? (int64_t)r : INT64_MIN / 2) + q->least;
 }
 
 int64_t bt_quantize_first(float v, float min, float max, const bt_quantized *q)
 {
-    if (min == max) return 0;
-    double scale = 1 / step_size(q, min, max);
-    double r = round((double)v * scale) - round((double)min * scale) + (double)q->least;
-    return r <= (double)q->least ? q->least : r >= (double)q->most ? q->most : (int64_t)r;
+    int64_t r = bt_quantize_wide(v, min, max, q);
+    return r <= q->least ? q->least : r >= q->most ? q->most : r;
 }
 
 float bt_dequantize_first(int64_t v, float min, float max, const bt_quantized *q)
 {
     if (min == max) return min;
-    double scale = step_size(q, min, max), rounded = (double)(float)scale; /* TensorFlow's own mixture */
-    return (float)(round((double)min / rounded) * rounded + ((double)v - (double)q->least) * scale);
+    double scale = range_of(q, min, max) / steps_of(q),
+           rounded = (double)(float)scale; /* TensorFlow's own mixture */
+    return (float)(round((double)(min / (float)scale)) * rounded + ((double)v - (double)q->least) * scale);
+}
+
+/* Of 32 bits the lowest are lost, and the largest is the last float below 2^31. */
+int64_t bt_quantize_float(float v, float min, float max, const bt_quantized *q)
+{
+    float scale = min == max ? 0 : (float)((steps_of(q) - 1) / (double)(max - min));
+    float most = q->bits == 32 ? 0x1.fffffep30f : (float)q->most;
+    float r = roundf(v * scale) - (roundf(min * scale) - (float)q->least);
+    return r <= (float)q->least ? q->least : r >= most ? (int64_t)most : (int64_t)r;
+}
+
+float bt_dequantize_float(int64_t v, float min, float max, const bt_quantized *q)
+{
+    float step = (float)((double)(max - min) / (steps_of(q) - 1));
+    float first = min == max ? min : roundf(min / step) * step;
+    return (first - (float)q->least * step) + (float)v * step;
 }
 
 berth_status bt_quantized_range(bt_call *c, int i, float *min, float *max)
@@ -122,6 +146,8 @@ static berth_status infer_quantize(bt_infer *x)
     berth_status status = infer_ranges(x, &range);
     if (status) return status;
     x->out[0] = (bt_fact){bt_attr_type(x->node, "T", BERTH_QUINT8), x->in[0].shape, NULL};
+    if (range.rank == 1 && range.dim[0] == 1) range = BT_SCALAR;
+    else if (range.rank == 1 && range.dim[0] < 0) range = BT_SHAPE_UNKNOWN;
     x->out[1] = x->out[2] = (bt_fact){BERTH_FLOAT, range, NULL};
     return BERTH_OK;
 }
@@ -146,7 +172,7 @@ static void scale_slice(slice *s)
 {
     double least = (double)s->q.least + s->narrow, most = (double)s->q.most;
     if (s->mode == MIN_COMBINED)
-        s->scale = (float)((double)(s->q.most - s->q.least) / ((double)s->max - (double)s->min));
+        s->scale = (float)((double)(s->q.most - s->q.least) / (double)(s->max - s->min));
     if (s->mode != SCALED) return;
     float from_min = least * (double)s->min > 0 ? (float)(least / (double)s->min) : FLT_MAX;
     float from_max = most * (double)s->max > 0 ? (float)(most / (double)s->max) : FLT_MAX;
@@ -154,18 +180,9 @@ static void scale_slice(slice *s)
     s->min = (float)least / s->scale, s->max = (float)most / s->scale;
 }
 
-/* Whole tensors TensorFlow quantises in float: of 32 bits the lowest are lost, and the largest is the last float below 2^31. */
-static int64_t quantize_in_float(float v, float min, float max, const bt_quantized *q)
-{
-    if (min == max) return 0;
-    float scale = (float)(1 / step_size(q, min, max)), most = q->bits == 32 ? 0x1.fffffep30f : (float)q->most;
-    float r = roundf(v * scale) - (roundf(min * scale) - (float)q->least);
-    return r <= (float)q->least ? q->least : r >= most ? (int64_t)most : (int64_t)r;
-}
-
 static int64_t quantize(const slice *s, float v)
 {
-    if (s->mode == MIN_FIRST) return quantize_in_float(v, s->min, s->max, &s->q);
+    if (s->mode == MIN_FIRST) return bt_quantize_float(v, s->min, s->max, &s->q);
     float r = v < s->max ? v : s->max;
     r = r > s->min ? r : s->min;
     if (s->mode == SCALED) r = s->to_even ? rintf(r * s->scale) : roundf(r * s->scale);

@@ -10,7 +10,7 @@ typedef struct operand {
     const bt_tensor *t;
     bt_quantized q;
     float min, max;
-    int64_t zero; /* the integer that stands for 0 */
+    int64_t zero; /* the integer that stands for 0, maybe beyond the range */
 } operand;
 
 static berth_status open_operand(bt_call *c, int i, int at, operand *o)
@@ -19,7 +19,7 @@ static berth_status open_operand(bt_call *c, int i, int at, operand *o)
     if (!bt_quantized_kind(o->t->dtype, &o->q))
         return bt_call_unsupported(c, "input %d of %s", i, bt_dtype_name(o->t->dtype));
     berth_status status = bt_quantized_range(c, at, &o->min, &o->max);
-    if (!status) o->zero = bt_quantize_first(0, o->min, o->max, &o->q);
+    if (!status) o->zero = bt_quantize_wide(0, o->min, o->max, &o->q);
     return status;
 }
 
@@ -108,7 +108,9 @@ static berth_status conv_sizes(const bt_node *node, const bt_shape *in, const bt
             return bt_fail(error, BERTH_BAD_MODEL, "filter and input have different channels");
         s->filter[1] = filter->dim[0], s->filter[2] = filter->dim[1], s->out_c = filter->dim[3];
     }
-    return bt_sizes_output(w, s, error);
+    if ((status = bt_sizes_output(w, s, error))) return status;
+    bt_sizes_centre(w, s);
+    return BERTH_OK;
 }
 
 static berth_status infer_quantized_conv(bt_infer *x)
@@ -213,8 +215,24 @@ static int64_t widen(const operand *o, int64_t i, float most)
     return bt_quantize_first(bt_dequantize_first(get(o, i), o->min, o->max, &o->q), -most, most, &wide);
 }
 
+/* One side of a sum of 32 bits, [-most, most]. BiasAdd goes by way of floats; Add takes steps of the distance between the
+ * integers 0 and 1, but for a scalar. */
+static int64_t term(const operand *o, int64_t i, float most, bool bias, bool scalar)
+{
+    static const bt_quantized wide = {32, INT32_MIN, INT32_MAX};
+    if (bias)
+        return bt_quantize_float(bt_dequantize_float(get(o, i), o->min, o->max, &o->q), -most, most, &wide);
+    if (scalar) return widen(o, i, most);
+    int64_t of[2];
+    for (int k = 0; k < 2; k++)
+        of[k] = bt_quantize_wide(bt_dequantize_first(k, o->min, o->max, &o->q), -most, most, &wide);
+    int64_t sum = of[0] + get(o, i) * (int32_t)(of[1] - of[0]);
+    return sum < INT32_MIN ? INT32_MIN : sum > INT32_MAX ? INT32_MAX : sum;
+}
+
 static berth_status run_quantized_pair(bt_call *c)
 {
+    bool bias = bt_ends(c->node->op, "BiasAdd");
     bool product = bt_ends(c->node->op, "Mul");
     bt_fact facts[3];
     operand a, b;
@@ -227,13 +245,15 @@ static berth_status run_quantized_pair(bt_call *c)
         return bt_call_unsupported(c, "a result as %s", bt_dtype_name(facts[0].dtype));
     int32_t *out = bt_out(c, 0, BERTH_QINT32, &facts[0].shape);
     if (!out) return BERTH_NO_MEMORY;
-    status = product ? put_product_range(c, &a, &b)
-                     : put_sum_range(c, &a, &b, bt_ends(c->node->op, "BiasAdd") ? 17 : 14, &most);
+    if (!bias && !(a.max > a.min && b.max > b.min)) return bt_call_fail(c, "a range that is empty");
+    status = product ? put_product_range(c, &a, &b) : put_sum_range(c, &a, &b, bias ? 17 : 14, &most);
+    bool one = bt_tensor_count(a.t) == 1, other = !one && bt_tensor_count(b.t) == 1;
+    int64_t zero = bias ? bt_quantize_first(0, -most, most, &(bt_quantized){32, INT32_MIN, INT32_MAX}) : 0;
     for (int64_t i = 0, n = bt_shape_count(&facts[0].shape); i < n; i++) {
         int64_t k = bt_broadcast_index(&a.t->shape, &facts[0].shape, i),
                 l = bt_broadcast_index(&b.t->shape, &facts[0].shape, i);
         out[i] = (int32_t)(product ? (get(&a, k) - a.zero) * (get(&b, l) - b.zero)
-                                   : widen(&a, k, most) + widen(&b, l, most));
+                                   : term(&a, k, most, bias, one) + term(&b, l, most, bias, other) + zero);
     }
     return status;
 }
@@ -255,12 +275,13 @@ static berth_status run_quantized_relu(bt_call *c)
     berth_status status = bt_call_facts(c, facts);
     if (!status) status = open_operand(c, 0, 1, &x);
     if (status) return status;
-    int64_t most = six ? bt_quantize_first(6, x.min, x.max, &x.q) : x.q.most;
+    int64_t least = bt_quantize_first(0, x.min, x.max, &x.q),
+            most = six ? bt_quantize_first(6, x.min, x.max, &x.q) : x.q.most;
     void *out = bt_out(c, 0, facts[0].dtype, &facts[0].shape);
     if (!out) return BERTH_NO_MEMORY;
     for (int64_t i = 0, n = bt_tensor_count(x.t); i < n; i++) {
         int64_t v = get(&x, i);
-        v = v < x.zero ? x.zero : v;
+        v = v < least ? least : v;
         bt_quantized_put(facts[0].dtype, out, i, v > most ? most : v);
     }
     return bt_quantized_put_range(c, 1, x.min, x.max);
@@ -279,6 +300,8 @@ static berth_status infer_quantized_norm(bt_infer *x)
             (in->rank != 4 ||
              !bt_shape_compatible(&x->in[i].shape, &(bt_shape){1, {in->dim[in->rank ? in->rank - 1 : 0]}})))
             return bt_infer_fail(x, "t must have 4 dimensions, the others as many numbers as channels");
+    if (in->rank == 4 && in->dim[3] == 1)
+        return bt_infer_fail(x, "a single channel, which TensorFlow refuses");
     return BERTH_OK;
 }
 

@@ -23,35 +23,10 @@ static berth_status infer_quantized_concat(bt_infer *x)
     return bt_op_find("Concat")->infer(&plain);
 }
 
-/* Integers of one range as those of another, all in float as TensorFlow's vector code has it. */
-typedef struct rescale {
-    float add, step, by, zero, least, most;
-} rescale;
-
-static rescale rescale_of(const bt_quantized *q, float min, float max, float to_min, float to_max)
-{
-    double steps = exp2(q->bits) - 1;
-    float step = (float)((double)(max - min) / steps);
-    float first = max == min ? min : roundf(min / step) * step;
-    float by = to_max == to_min ? 0 : (float)(steps / (double)(to_max - to_min));
-    return (rescale){.add = first - (float)q->least * step,
-                     .step = step,
-                     .by = by,
-                     .zero = roundf(to_min * by) - (float)q->least,
-                     .least = (float)q->least,
-                     .most = fminf((float)q->most, 0x7fffff80p0f)};
-}
-
-static int64_t rescaled(const rescale *r, int64_t v)
-{
-    float out = roundf((r->add + (float)v * r->step) * r->by) - r->zero;
-    return (int64_t)(out < r->least ? r->least : out > r->most ? r->most : out);
-}
-
-/* The range that holds all others, which of signed numbers is symmetric. */
+/* The range that holds all others and begins at 0 at the latest; of signed numbers it is symmetric. */
 static berth_status joint_range(bt_call *c, int n, float *min, float *max)
 {
-    *min = FLT_MAX, *max = -FLT_MAX;
+    *min = 0, *max = -FLT_MAX;
     for (int i = 0; i < n; i++) {
         const bt_tensor *low = c->in[1 + n + i], *high = c->in[1 + 2 * n + i];
         if (low->dtype != BERTH_FLOAT || high->dtype != BERTH_FLOAT || bt_tensor_count(low) < 1 ||
@@ -78,16 +53,18 @@ static berth_status run_quantized_concat(bt_call *c)
     char *out = bt_out(c, 0, facts[0].dtype, shape);
     if (!out) return BERTH_NO_MEMORY;
     int64_t outer = bt_shape_span(shape, 0, axis), whole = bt_shape_span(shape, axis, shape->rank), at = 0;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0, range = 0; i < n; i++) {
         const bt_tensor *in = c->in[1 + i];
         int64_t inner = bt_shape_span(&in->shape, axis, shape->rank);
-        float own_min = *(const float *)c->in[1 + n + i]->data,
-              own_max = *(const float *)c->in[1 + 2 * n + i]->data;
-        rescale r = rescale_of(&q, own_min, own_max, min, max);
+        float own_min = *(const float *)c->in[1 + n + range]->data,
+              own_max = *(const float *)c->in[1 + 2 * n + range]->data;
+        range += bt_tensor_count(in) > 0; /* TensorFlow counts the ranges off by the values that have elements */
         bool same = own_min == min && own_max == max;
         for (int64_t k = 0; k < outer * inner; k++) {
             int64_t v = bt_quantized_get(in->dtype, in->data, k);
-            bt_quantized_put(in->dtype, out, k / inner * whole + at + k % inner, same ? v : rescaled(&r, v));
+            bt_quantized_put(
+                in->dtype, out, k / inner * whole + at + k % inner,
+                same ? v : bt_quantize_float(bt_dequantize_float(v, own_min, own_max, &q), min, max, &q));
         }
         at += inner;
     }
@@ -129,29 +106,39 @@ static float blend_floats(const float v[4], float x, float y)
     return top + (bottom - top) * y;
 }
 
-static void resize_row(const bt_call *c, const bt_shape *out_shape, int64_t row, void *out)
+typedef struct resize {
+    const bt_tensor *in;
+    const bt_shape *shape; /* of the output */
+    void *out;
+} resize;
+
+/* Output element `at` from four of the input. TensorFlow reads integers of 32 bits by way of float. */
+static void resize_element(const resize *r, const int64_t from[4], float x, float y, int64_t at)
 {
-    const bt_tensor *in = c->in[0];
-    const int64_t *size = in->shape.dim;
-    int64_t out_h = out_shape->dim[1], out_w = out_shape->dim[2], n = size[3];
-    bt_between y = between_of(c->node, row % out_h, size[1], out_h);
+    berth_dtype dtype = r->in->dtype;
+    int64_t v[4];
+    float f[4];
+    for (int j = 0; j < 4; j++) {
+        if (dtype == BERTH_FLOAT) f[j] = ((const float *)r->in->data)[from[j]];
+        else v[j] = bt_quantized_get(dtype, r->in->data, from[j]);
+        if (dtype == BERTH_QINT32) v[j] = (int64_t)(float)v[j];
+    }
+    if (dtype == BERTH_FLOAT) ((float *)r->out)[at] = blend_floats(f, x, y);
+    else bt_quantized_put(dtype, r->out, at, blend(v, x, y, dtype == BERTH_QUINT8 ? 7 : 30));
+}
+
+static void resize_row(const resize *r, const bt_node *node, int64_t row)
+{
+    const int64_t *size = r->in->shape.dim;
+    int64_t out_h = r->shape->dim[1], out_w = r->shape->dim[2], n = size[3], image = row / out_h * size[1];
+    bt_between y = between_of(node, row % out_h, size[1], out_h);
     for (int64_t i = 0; i < out_w; i++) {
-        bt_between x = between_of(c->node, i, size[2], out_w);
-        int64_t image = row / out_h * size[1];
-        int64_t from[4] = {(image + y.low) * size[2] + x.low, (image + y.low) * size[2] + x.high,
-                           (image + y.high) * size[2] + x.low, (image + y.high) * size[2] + x.high};
+        bt_between x = between_of(node, i, size[2], out_w);
+        int64_t top = (image + y.low) * size[2], bottom = (image + y.high) * size[2];
         for (int64_t k = 0; k < n; k++) {
-            int64_t at = (row * out_w + i) * n + k, v[4];
-            float f[4];
-            for (int j = 0; j < 4 && in->dtype == BERTH_FLOAT; j++)
-                f[j] = ((const float *)in->data)[from[j] * n + k];
-            if (in->dtype == BERTH_FLOAT) {
-                ((float *)out)[at] = blend_floats(f, x.part, y.part);
-                continue;
-            }
-            for (int j = 0; j < 4; j++) v[j] = bt_quantized_get(in->dtype, in->data, from[j] * n + k);
-            bt_quantized_put(in->dtype, out, at,
-                             blend(v, x.part, y.part, in->dtype == BERTH_QUINT8 ? 7 : 30));
+            const int64_t from[4] = {(top + x.low) * n + k, (top + x.high) * n + k, (bottom + x.low) * n + k,
+                                     (bottom + x.high) * n + k};
+            resize_element(r, from, x.part, y.part, (row * out_w + i) * n + k);
         }
     }
 }
@@ -161,15 +148,15 @@ static berth_status run_quantized_resize(bt_call *c)
     const bt_tensor *in = c->in[0];
     float min, max;
     bt_fact facts[3];
+    resize r = {.in = in, .shape = &facts[0].shape};
     berth_status status = bt_call_facts(c, facts);
     if (!status) status = bt_quantized_range(c, 2, &min, &max);
     if (status) return status;
-    const bt_shape *shape = &facts[0].shape;
-    void *out = bt_out(c, 0, in->dtype, shape);
-    if (!out) return BERTH_NO_MEMORY;
-    bool same = in->shape.dim[1] == shape->dim[1] && in->shape.dim[2] == shape->dim[2];
-    if (same) memcpy(out, in->data, bt_tensor_bytes(in));
-    for (int64_t row = 0; !same && row < shape->dim[0] * shape->dim[1]; row++) resize_row(c, shape, row, out);
+    if (!(r.out = bt_out(c, 0, in->dtype, r.shape))) return BERTH_NO_MEMORY;
+    bool same = in->shape.dim[1] == r.shape->dim[1] && in->shape.dim[2] == r.shape->dim[2];
+    if (same) memcpy(r.out, in->data, bt_tensor_bytes(in));
+    for (int64_t row = 0; !same && row < r.shape->dim[0] * r.shape->dim[1]; row++)
+        resize_row(&r, c->node, row);
     return bt_quantized_put_range(c, 1, min, max);
 }
 

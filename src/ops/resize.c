@@ -77,7 +77,7 @@ static berth_status run_rows(bt_call *c, resize *r, bt_range_fn *rows)
 
 float bt_resize_scale(bool corners, int64_t in, int64_t out)
 {
-    return corners && out > 1 ? (float)(in - 1) / (float)(out - 1) : (float)in / (float)out;
+    return corners && in > 1 && out > 1 ? (float)(in - 1) / (float)(out - 1) : (float)in / (float)out;
 }
 
 static float scale_of(const bt_node *node, int64_t in, int64_t out)

@@ -47,21 +47,40 @@ static berth_status run_reverse(bt_call *c)
     return reverse_axes(c, flags->data);
 }
 
-static berth_status run_reverse_v2(bt_call *c)
+static berth_status read_axes(const bt_tensor *t, int rank, bool turned[BT_MAX_RANK], berth_error *error)
 {
     int64_t axes[BT_MAX_RANK];
-    bool turned[BT_MAX_RANK] = {false};
-    int n, rank = c->in[0]->shape.rank;
-    if (c->in[1]->shape.rank != 1 || !bt_ints(c->in[1], axes, BT_MAX_RANK, &n))
-        return bt_call_fail(c, "the axes must be a vector of at most %d integers", BT_MAX_RANK);
+    int n;
+    if (t->shape.rank != 1 || !bt_ints(t, axes, BT_MAX_RANK, &n))
+        return bt_fail(error, BERTH_BAD_INPUT, "the axes must be a vector of at most %d integers",
+                       BT_MAX_RANK);
     for (int i = 0; i < n; i++) {
         int axis;
         if (!bt_axis(axes[i], rank, &axis))
-            return bt_call_fail(c, "axis %lld is out of range [%d, %d)", (long long)axes[i], -rank, rank);
-        if (turned[axis]) return bt_call_fail(c, "axis %d is named twice", axis);
+            return bt_fail(error, BERTH_BAD_INPUT, "axis %lld is out of range [%d, %d)", (long long)axes[i],
+                           -rank, rank);
+        if (turned[axis]) return bt_fail(error, BERTH_BAD_INPUT, "axis %d is named twice", axis);
         turned[axis] = true;
     }
-    return reverse_axes(c, turned);
+    return BERTH_OK;
+}
+
+/* The kernel takes any axis of a scalar. */
+static berth_status infer_reverse_v2(bt_infer *x)
+{
+    bool turned[BT_MAX_RANK] = {false};
+    berth_status status = infer_reverse(x);
+    int rank = status ? -1 : x->in[0].shape.rank;
+    bool told = x->planning && rank >= 0 && x->in[1].value;
+    return told ? read_axes(x->in[1].value, rank, turned, x->error) : status;
+}
+
+static berth_status run_reverse_v2(bt_call *c)
+{
+    bool turned[BT_MAX_RANK] = {false};
+    int rank = c->in[0]->shape.rank;
+    berth_status status = rank == 0 ? BERTH_OK : read_axes(c->in[1], rank, turned, c->error);
+    return status ? status : reverse_axes(c, turned);
 }
 
 /* ---- ReverseSequence ---------------------------------------------------------------------------------- */
@@ -164,7 +183,7 @@ const bt_op bt_ops_reverse[] = {
      .gpu_types = BT_GPU_MOVES,
      .host_inputs = 2},
     {.name = "ReverseV2",
-     .infer = infer_reverse,
+     .infer = infer_reverse_v2,
      .cpu = run_reverse_v2,
      .gpu = run_reverse_v2,
      .gpu_types = BT_GPU_MOVES,

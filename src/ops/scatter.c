@@ -4,14 +4,16 @@
 
 /* ---- ScatterNd and TensorScatter* --------------------------------------------------------------------- */
 
-/* updates must be indices.shape[:-1] + shape[depth:], with depth = indices.shape[-1]; an index alone is a vector. */
+/* updates must be indices.shape[:-1] + shape[depth:], with depth = indices.shape[-1]. A vector of indices: TensorFlow's shape
+ * function takes it for the coordinates of one place, and its kernel for one coordinate of each of many. */
 static berth_status check_updates(bt_infer *x, const bt_shape *indices, const bt_shape *updates,
                                   const bt_shape *shape)
 {
     char have[BT_SHAPE_TEXT];
     if (indices->rank < 0 || updates->rank < 0 || shape->rank < 0) return BERTH_OK;
-    int lead = indices->rank > 0 ? indices->rank - 1 : 0;
-    int64_t depth = indices->rank > 0 ? indices->dim[indices->rank - 1] : 1;
+    bool vector = indices->rank == 1 && !x->planning;
+    int lead = vector ? 1 : indices->rank > 0 ? indices->rank - 1 : 0;
+    int64_t depth = vector || indices->rank == 0 ? 1 : indices->dim[indices->rank - 1];
     if (depth < 0) return BERTH_OK;
     bool fits = depth <= shape->rank && updates->rank == lead + shape->rank - depth;
     for (int i = 0; fits && i < updates->rank; i++) {
@@ -79,11 +81,12 @@ static int64_t row_at(const int64_t *index, int64_t depth, const bt_shape *shape
 static berth_status scatter(bt_call *c, void *out, const bt_shape *shape, const bt_tensor *indices,
                             const bt_tensor *updates, bt_combine_op op)
 {
-    if (bt_on_device(c)) return bt_scatter_gpu(c, out, shape, indices, updates, op, false);
+    int rank = indices->shape.rank > 2 ? indices->shape.rank : 2;
+    bt_tensor vectors = *indices;
+    if (indices->shape.rank < 2) vectors.shape = BT_SHAPE(bt_tensor_count(indices), 1);
+    if (bt_on_device(c)) return bt_scatter_gpu(c, out, shape, &vectors, updates, op, false);
     bool ignore = strcmp(bt_attr_string(c->node, "bad_indices_policy", ""), "IGNORE") == 0;
-    int rank = indices->shape.rank;
-    int64_t depth = rank > 0 ? indices->shape.dim[rank - 1] : 1;
-    int64_t n = rank > 0 ? bt_shape_span(&indices->shape, 0, rank - 1) : 1;
+    int64_t depth = vectors.shape.dim[rank - 1], n = bt_shape_span(&vectors.shape, 0, rank - 1);
     int64_t slice = bt_shape_span(shape, (int)depth, shape->rank);
     berth_dtype dtype = updates->dtype;
     bool joins = op == BT_ADD && (dtype == BERTH_BOOL || dtype == BERTH_STRING);
@@ -365,13 +368,13 @@ static berth_status run_stitch(bt_call *c)
 }
 
 #define SUMS (BT_FLOATS | BT_INTS)
-#define TENSOR_SCATTER(op, run, types)                                                               \
-    {                                                                                                \
-        .name = op, .infer = infer_tensor_scatter, .cpu = run, .gpu = run, .gpu_types = types        \
+#define TENSOR_SCATTER(op, run, types)                                                        \
+    {                                                                                         \
+        .name = op, .infer = infer_tensor_scatter, .cpu = run, .gpu = run, .gpu_types = types \
     }
-#define INPLACE(op, run, types)                                                              \
-    {                                                                                        \
-        .name = op, .infer = infer_inplace, .cpu = run, .gpu = run, .gpu_types = types       \
+#define INPLACE(op, run, types)                                                        \
+    {                                                                                  \
+        .name = op, .infer = infer_inplace, .cpu = run, .gpu = run, .gpu_types = types \
     }
 
 #define STITCH(op)                                                                                                       \

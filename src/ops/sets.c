@@ -1,5 +1,7 @@
 /* Sets: each row of the last dimension of a dense or sparse tensor is one. Their unions, intersections and differences
  * as a sparse tensor, and their sizes. */
+#include <strings.h>
+
 #include "ops/move.h"
 
 typedef struct member {
@@ -207,7 +209,7 @@ static berth_status run_set_operation(bt_call *c)
     const char *name = bt_attr_string(c->node, "set_operation", "");
     const keep *keep = NULL;
     for (size_t i = 0; i < sizeof keeps / sizeof *keeps; i++)
-        if (strcmp(keeps[i].name, name) == 0) keep = &keeps[i];
+        if (strcasecmp(keeps[i].name, name) == 0) keep = &keeps[i];
     if (!keep) return bt_call_fail(c, "set_operation '%.40s'", name);
     bool dense = bt_starts(c->node->op, "Dense");
     berth_status status = dense ? dense_list(c, c->in[0], &s[0]) : sparse_list(c, 0, &s[0]);

@@ -1,4 +1,5 @@
-/* Telling elements apart: Where, Unique and its variants, ListDiff. Two NaN are never the same, 0 and -0 are. */
+/* Telling elements apart: Where, Unique and its variants, ListDiff. Two NaN are never the same, 0 and -0 are, but, as in
+ * TensorFlow, those of half and bfloat16. */
 #include "ops/gpu.h"
 #include "ops/order.h"
 
@@ -116,6 +117,8 @@ typedef struct slices {
     bool has_nan;
 } slices;
 
+enum { NEGATIVE_ZERO_KEY = 1 }; /* below that of every number */
+
 static bool make_slices(bt_call *c, const bt_tensor *t, int axis, slices *s)
 {
     *s =
@@ -124,7 +127,13 @@ static bool make_slices(bt_call *c, const bt_tensor *t, int axis, slices *s)
     s->elements = s->inner * bt_shape_span(&t->shape, 0, axis);
     if (bt_dtype_is_object(t->dtype) && t->dtype != BERTH_STRING)
         return bt_call_unsupported(c, "elements of type %s", bt_dtype_name(t->dtype)), false;
-    return !s->has_nan || (s->keys = bt_call_keys(c, t));
+    uint64_t *keys = s->has_nan ? bt_call_keys(c, t) : NULL;
+    if (s->has_nan && !keys) return false;
+    bool narrow = t->dtype == BERTH_HALF || t->dtype == BERTH_BFLOAT16;
+    for (int64_t i = 0; narrow && i < bt_tensor_count(t); i++)
+        if (((const uint16_t *)t->data)[i] == 0x8000) keys[i] = NEGATIVE_ZERO_KEY;
+    s->keys = keys;
+    return true;
 }
 
 static bt_str element(const slices *s, int64_t slice, int64_t e)

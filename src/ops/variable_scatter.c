@@ -60,7 +60,7 @@ static int64_t slice_at(bt_call *c, const bt_shape *shape, const bt_tensor *indi
     return at;
 }
 
-/* indices: [..., K]; updates: indices.shape[:-1] + value.shape[K:]. */
+/* indices: [..., K]; updates: indices.shape[:-1] + value.shape[K:]. A vector of indices is [n, 1]. */
 static berth_status scatter_nd_locked(bt_call *c, bt_var *var, bt_combine_op op)
 {
     const bt_tensor *indices = c->in[1], *updates = c->in[2];
@@ -70,7 +70,8 @@ static berth_status scatter_nd_locked(bt_call *c, bt_var *var, bt_combine_op op)
     if (rank < 1) return bt_call_fail(c, "indices are a scalar: they need at least one dimension");
     if (indices->dtype != BERTH_INT32 && indices->dtype != BERTH_INT64)
         return bt_call_fail(c, "indices are %s, not int32 or int64", bt_dtype_name(indices->dtype));
-    int64_t depth = indices->shape.dim[rank - 1];
+    if (rank == 1) rank = 2;
+    int64_t depth = indices->shape.rank == 1 ? 1 : indices->shape.dim[rank - 1];
     if (depth > value->shape.rank)
         return bt_call_fail(c, "indices have %lld coordinates for a variable of shape %s", (long long)depth,
                             bt_shape_text(&value->shape, got));

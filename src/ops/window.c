@@ -142,6 +142,13 @@ berth_status bt_sizes_output(const bt_windowing *w, bt_sizes *s, berth_error *er
     return BERTH_OK;
 }
 
+void bt_sizes_centre(const bt_windowing *w, bt_sizes *s)
+{
+    bool valid = strcmp(w->padding, "VALID") == 0;
+    for (int i = BT_AXES - w->spatial; i < BT_AXES; i++)
+        s->before[i] = ((s->out[i] - 1) * w->stride[i] + s->filter[i] - s->in[i] + valid) / 2;
+}
+
 bt_shape bt_sizes_shape(const bt_windowing *w, int64_t batch, const int64_t axes[BT_AXES], int64_t channels)
 {
     bt_shape shape = {.rank = w->spatial + 2};

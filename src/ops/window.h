@@ -38,6 +38,9 @@ berth_status bt_windowing_read(const bt_tensor *t, const bt_windowing *w, int64_
 berth_status bt_sizes_input(const bt_windowing *w, const bt_shape *shape, bt_sizes *s, berth_error *error);
 /* out and before, from in and filter. */
 berth_status bt_sizes_output(const bt_windowing *w, bt_sizes *s, berth_error *error);
+/* before, as TensorFlow's kernels have it that gather patches themselves: windows are centred in what they leave over, rounded
+ * towards zero, even where nothing is padded. */
+void bt_sizes_centre(const bt_windowing *w, bt_sizes *s);
 /* [batch, out, out_c] in the op's own order of axes. */
 bt_shape bt_sizes_shape(const bt_windowing *w, int64_t batch, const int64_t axes[BT_AXES], int64_t channels);
 static inline int64_t bt_axes_count(const int64_t axes[BT_AXES]) { return axes[0] * axes[1] * axes[2]; }

@@ -65,7 +65,7 @@ def allowed(op, attr):
     for definition in op_def_registry.get(op).attr:
         if definition.name == attr and definition.allowed_values.list.type:
             return [n for n in (dtypes.as_dtype(t).name for t in definition.allowed_values.list.type) if n in KNOWN]
-    return list(FLOATS + INTS + COMPLEXES + ("bool", "string"))
+    return list(KNOWN)
 
 
 @functools.cache
@@ -268,7 +268,7 @@ class Draw:
                 node.attr[arg.number_attr].i = len(names)
             if arg.type_list_attr and arg.type_list_attr not in attrs:
                 node.attr[arg.type_list_attr].list.type.extend(enum(self.dtype_of(n)) for n in names)
-            if arg.type_attr and arg.type_attr not in attrs and names:
+            if arg.type_attr and arg.type_attr not in attrs and arg.type_attr not in node.attr and names:
                 node.attr[arg.type_attr].type = enum(self.dtype_of(names[0]))
 
     @staticmethod

@@ -1,0 +1,246 @@
+"""Linear algebra: products, factors, solutions; and normalisation."""
+import numpy as np
+
+from draws.draw import COMPLEXES, FLOATS, INTS, draws
+
+WIDE = {"float16": (2e-2, 1e-2), "bfloat16": (5e-2, 5e-2), "float32": (1e-3, 1e-4), "complex64": (1e-3, 1e-4), "float64": (1e-7, 1e-8),
+        "complex128": (1e-7, 1e-8)}
+
+
+def loose(d):
+    d.scaled, d.tolerance = True, WIDE
+
+
+@draws("MatMul")
+def matmul(d):
+    dtype = d.type("T", of=FLOATS + INTS + COMPLEXES)
+    m, k, n = (d.size(7) for _ in range(3))
+    ta, tb = d.chance(0.4), d.chance(0.4)
+    loose(d)
+    a, b = d.values(dtype, [k, m] if ta else [m, k], wild=False), d.values(dtype, [n, k] if tb else [k, n], wild=False)
+    d.node(d.op, [d.put(a), d.put(b)], transpose_a=ta, transpose_b=tb)
+
+
+@draws("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
+def batch_matmul(d):
+    mixed = d.op.endswith("V3")
+    if mixed:
+        found = [("int8", "int8", "int32"), ("uint8", "int8", "int32"), ("int8", "uint8", "int32"), ("uint8", "uint8", "int32"),
+                 ("bfloat16", "bfloat16", "bfloat16"), ("float32", "float32", "float32"), ("float64", "float64", "float64"),
+                 ("int32", "int32", "int32"), ("int64", "int64", "int64"), ("float16", "float16", "float16"), ("complex64", "complex64", "complex64")]
+        left, right, out = found[d.int(0, len(found) - 1)]
+    else:
+        left = right = d.type("T", of=FLOATS + INTS + COMPLEXES)
+    lead = d.shape(most_rank=3, most=3)
+    other = lead if d.op == "BatchMatMul" else d.like(lead)
+    if d.op != "BatchMatMul" and d.chance(0.5):
+        lead, other = other, lead
+    m, k, n = (d.size(5) for _ in range(3))
+    ta, tb = d.chance(0.4), d.chance(0.4)
+    loose(d)
+    a = d.values(left, list(lead) + ([k, m] if ta else [m, k]), wild=False)
+    b = d.values(right, list(other) + ([n, k] if tb else [k, n]), wild=False)
+    attrs = {"Tout": out} if mixed else {}
+    d.node(d.op, [d.put(a), d.put(b)], adj_x=ta, adj_y=tb, **attrs)
+
+
+@draws("Cross")
+def cross(d):
+    dtype, shape = d.type(), d.shape(most_rank=3) + [3 if d.chance(0.97) else 2]
+    loose(d)
+    d.node(d.op, [d.put(d.values(dtype, shape, wild=False)), d.put(d.values(dtype, shape, wild=False))])
+
+
+EQUATIONS = ["ij,jk->ik", "ij,jk", "ij->ji", "ii->i", "i,i->", "ij,ij->ij", "i,j->ij", "bij,bjk->bik", "bij,bkj->bik", "ij->", "ij->j", "...ij,...jk->...ik",
+             "...ij->...ji", "abc,bcd->ad", "bhwc,cd->bhwd", "abc,acd->abd", "ii->", "iij->ij", "...->...", "...i->...", "...i,i->...", "ab,bc,cd->ad",
+             "BTNH,BFNH->BNFT", "abcd,ed->abce", "ba,b->ab", "i->", "a,ab,abc->abc", "...ii->...i", "...,...->...", "ij, jk -> ik", "acb,...b->...ac"]
+
+
+@draws("Einsum", weight=1)
+def einsum(d):
+    equation = d.one(*EQUATIONS)
+    dtype = d.type("T", of=FLOATS + ("int32", "int64") + COMPLEXES)
+    sizes = {}
+    shapes = []
+    lead = d.shape(most_rank=2, most=3, empty=0.01)
+    for term in equation.replace(" ", "").split("->")[0].split(","):
+        shape = []
+        part = d.like(lead)
+        for label in term.replace("...", "."):
+            shape += part if label == "." else [sizes.setdefault(label, d.size(4, 0.02))]
+        shapes.append(shape)
+    loose(d)
+    d.node(d.op, [[d.put(d.values(dtype, s, wild=False)) for s in shapes]], equation=equation)
+
+
+def square(d, dtype, kind="any", least=1):
+    n = d.int(least, 4)
+    lead = d.shape(most_rank=2, most=3)
+    a = d.values(dtype, lead + [n, n], -2, 2, False)
+    if kind == "definite":
+        a = a @ np.conj(np.swapaxes(a, -1, -2)) + np.eye(n, dtype=a.dtype)
+    elif kind == "regular":
+        a = a + 4 * np.eye(n, dtype=a.dtype)
+    return np.asarray(a, a.dtype), lead, n
+
+
+@draws("Cholesky")
+def cholesky(d):
+    dtype = d.type()
+    loose(d)
+    d.node(d.op, [d.put(square(d, dtype, "definite")[0])])
+
+
+@draws("LogMatrixDeterminant", "MatrixDeterminant", "MatrixInverse", "MatrixSquareRoot", "MatrixLogarithm")
+def of_square(d):
+    dtype = d.type("T", of=FLOATS + COMPLEXES)
+    loose(d)
+    attrs = {"adjoint": d.chance(0.5)} if d.op == "MatrixInverse" and d.chance(0.6) else {}
+    a, _, n = square(d, dtype, "regular")
+    if d.op == "MatrixInverse" and d.chance(0.03) and a.size:
+        a[..., 0, :] = 0
+    d.node(d.op, [d.put(a)], **attrs)
+
+
+@draws("Lu")
+def lu(d):
+    dtype = d.type("T", of=FLOATS + COMPLEXES)
+    loose(d)
+    attrs = {"output_idx_type": d.one("int32", "int64")} if d.chance(0.5) else {}
+    d.node(d.op, [d.put(square(d, dtype)[0])], **attrs)
+
+
+@draws("MatrixSolve")
+def solve(d):
+    dtype = d.type("T", of=FLOATS + COMPLEXES)
+    a, lead, n = square(d, dtype, "regular")
+    loose(d)
+    d.node(d.op, [d.put(a), d.put(d.values(dtype, lead + [n, d.size(3)], wild=False))], adjoint=d.chance(0.4))
+
+
+@draws("MatrixSolveLs")
+def solve_ls(d):
+    dtype, lead = d.type("T", of=FLOATS), d.shape(most_rank=1, most=3, empty=0)
+    m, n = d.int(1, 5), d.int(1, 4)
+    fast = d.chance(0.7)
+    loose(d)
+    if dtype == "float32":
+        d.tolerance = {"float32": (5e-3, 1e-3)}
+    d.node(d.op, [d.put(d.values(dtype, lead + [m, n], wild=False)), d.put(d.values(dtype, lead + [m, d.int(1, 3)], wild=False)),
+                  d.const(np.array(d.one(0.1, 0.5) if fast else 0.0, np.float64))], fast=fast)
+
+
+@draws("MatrixTriangularSolve")
+def triangular(d):
+    dtype = d.type("T", of=FLOATS + COMPLEXES)
+    a, lead, n = square(d, dtype, "regular")
+    loose(d)
+    other = d.like(lead) if d.chance(0.3) else lead
+    d.node(d.op, [d.put(a), d.put(d.values(dtype, list(other) + [n, d.size(3)], wild=False))], lower=d.chance(0.5), adjoint=d.chance(0.4))
+
+
+@draws("BandedTriangularSolve")
+def banded(d):
+    dtype, lead = d.type("T", of=FLOATS), d.shape(most_rank=1, most=3, empty=0)
+    n = d.int(1, 5)
+    k = d.int(1, n)
+    a = d.values(dtype, lead + [k, n], -1, 1, False)
+    lower = d.chance(0.5)
+    a[..., 0 if lower else -1, :] += 3
+    loose(d)
+    d.node(d.op, [d.put(a), d.put(d.values(dtype, lead + [n, d.int(1, 3)], wild=False))], lower=lower, adjoint=d.chance(0.4))
+
+
+@draws("Qr")
+def qr(d):
+    dtype = d.type("T", of=FLOATS)
+    shape = d.shape(most_rank=1, most=2, empty=0) + [d.int(1, 4), d.int(1, 4)]
+    loose(d)
+    attrs = {"full_matrices": d.chance(0.5)} if d.chance(0.7) else {}
+    out = d.node(d.op, [d.put(d.values(dtype, shape, wild=False))], **attrs)
+    d.compare = lambda name, got, want: None if np.allclose(np.abs(got), np.abs(want), 1e-2, 1e-3) else f"{name}: {got} wanted {want}"
+    if attrs.get("full_matrices"):
+        d.fetch(out[1])
+
+
+@draws("Svd")
+def svd(d):
+    dtype = d.type("T", of=FLOATS)
+    shape = d.shape(most_rank=1, most=2, empty=0) + [d.int(1, 4), d.int(1, 4)]
+    attrs = {"compute_uv": d.chance(0.6), "full_matrices": d.chance(0.3)}
+    out = d.node(d.op, [d.put(d.values(dtype, shape, wild=False))], **attrs)
+    loose(d)
+    if not attrs["compute_uv"] or attrs["full_matrices"]:
+        d.fetch(out[0])
+    else:
+        d.compare = lambda name, got, want: None if np.allclose(np.abs(got), np.abs(want), 1e-2, 2e-3) else f"{name}: {got} wanted {want}"
+
+
+@draws("SelfAdjointEigV2")
+def eig(d):
+    dtype = d.type("T", of=FLOATS)
+    a = square(d, dtype)[0]
+    a = a + np.swapaxes(a, -1, -2)
+    vectors = d.chance(0.5)
+    out = d.node(d.op, [d.put(a)], compute_v=vectors)
+    loose(d)
+    d.compare = None if not vectors else lambda name, got, want: None if np.allclose(np.abs(got), np.abs(want), 1e-2, 2e-3) else f"{name}: {got} wanted {want}"
+    if not vectors:
+        d.fetch(out[0])
+
+
+@draws("SparseMatMul")
+def sparse_matmul(d):
+    a, b = d.one("float32", "bfloat16"), d.one("float32", "bfloat16")
+    m, k, n = (d.int(1, 6) for _ in range(3))
+    ta, tb = d.chance(0.4), d.chance(0.4)
+    x, y = d.values(a, [k, m] if ta else [m, k], wild=False), d.values(b, [n, k] if tb else [k, n], wild=False)
+    x = np.where(d.rng.random(x.shape) < 0.5, np.zeros_like(x), x)
+    d.scaled, d.tolerance = True, {"float32": (1e-2, 1e-2)} if "bfloat16" in (a, b) else {}
+    d.node(d.op, [d.put(x), d.put(y)], transpose_a=ta, transpose_b=tb, a_is_sparse=d.chance(0.5), b_is_sparse=d.chance(0.5))
+
+
+@draws("TridiagonalMatMul")
+def tridiagonal_matmul(d):
+    dtype, lead, n = d.type("T", of=FLOATS + COMPLEXES), d.shape(most_rank=2, most=3), d.int(1, 5)
+    loose(d)
+    d.node(d.op, [d.put(d.values(dtype, lead + [1, n], wild=False)) for _ in range(3)] + [d.put(d.values(dtype, lead + [n, d.int(1, 3)], wild=False))])
+
+
+@draws("TridiagonalSolve")
+def tridiagonal_solve(d):
+    dtype, lead, n = d.type("T", of=FLOATS + COMPLEXES), d.shape(most_rank=2, most=3), d.int(1, 5)
+    a = d.values(dtype, lead + [3, n], -1, 1, False)
+    a[..., 1, :] += 4
+    loose(d)
+    attrs = {"partial_pivoting": d.chance(0.6)} if d.chance(0.7) else {}
+    d.node(d.op, [d.put(a), d.put(d.values(dtype, lead + [n, d.int(1, 3)], wild=False))], **attrs)
+
+
+@draws("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+def batch_norm(d):
+    dtype = "float32" if d.op == "FusedBatchNorm" else d.type("T")
+    channels = d.int(1, 4)
+    shape = [d.int(1, 3), d.int(1, 4), d.int(1, 4), channels]
+    training = d.chance(0.4)
+    attrs = {"is_training": training}
+    if d.chance(0.5):
+        attrs["epsilon"] = d.one(1e-3, 1e-2)
+    if training and d.chance(0.3) and d.op != "FusedBatchNorm":
+        attrs["exponential_avg_factor"] = d.one(1.0, 0.5)
+    side = lambda low, high: d.put(d.values("float32", [channels if d.chance(0.99) else channels + 1], low, high, False))
+    mean, variance = side(-1, 1), side(0.3, 2)
+    if training and attrs.get("exponential_avg_factor", 1.0) == 1.0:
+        mean = variance = d.put(np.zeros([0], np.float32))
+    out = d.node(d.op, [d.put(d.values(dtype, shape, wild=False)), side(0.5, 2), side(-1, 1), mean, variance], **attrs)
+    d.tolerance = {"float16": (2e-2, 2e-2), "bfloat16": (6e-2, 6e-2), "float32": (1e-3, 1e-3)}
+    d.fetch(out[:3] if not training else out[:5])
+
+
+@draws("LRN")
+def lrn(d):
+    dtype = d.type("T")
+    attrs = {k: v for k, v in (("depth_radius", d.int(0, 4)), ("bias", d.one(1.0, 0.5)), ("alpha", d.one(0.1, 1.0)), ("beta", d.one(0.5, 0.75, 1.0)))
+             if d.chance(0.6)}
+    d.tolerance = {"float16": (2e-2, 2e-2), "bfloat16": (6e-2, 6e-2)}
+    d.node(d.op, [d.put(d.values(dtype, d.shape(rank=4), wild=False))], **attrs)
