@@ -21,8 +21,11 @@ typedef struct bt_device_props {
 /* A compiled kernel of a device; lives as long as the device. */
 typedef struct bt_kernel bt_kernel;
 
+/* Launches and copies on a device that were recorded once and can be done again. */
+typedef struct bt_recording bt_recording;
+
 /* One argument of a launch. */
-typedef enum bt_arg_kind { BT_ARG_POINTER, BT_ARG_INT, BT_ARG_LONG, BT_ARG_FLOAT, BT_ARG_DOUBLE, BT_ARG_LOCAL, BT_ARG_BYTES } bt_arg_kind;
+typedef enum bt_arg_kind { BT_ARG_POINTER, BT_ARG_INT, BT_ARG_LONG, BT_ARG_FLOAT, BT_ARG_DOUBLE, BT_ARG_BYTES } bt_arg_kind;
 typedef struct bt_arg {
     bt_arg_kind kind;
     union {
@@ -31,7 +34,6 @@ typedef struct bt_arg {
         int64_t l;
         float f;
         double d;
-        size_t local_bytes;  /* LOCAL: memory that a work group shares */
         struct {
             const void *p;
             size_t n;
@@ -52,6 +54,7 @@ enum { BT_TIME_QUEUED, BT_TIME_STARTED, BT_TIME_ENDED, BT_N_TIMES };
 typedef struct bt_device_ops {
     const char *kind;   /* "CPU", "GPU" */
     int (*count)(void); /* devices of this kind; 0 when its driver is not there */
+    uint64_t (*address)(int ordinal); /* bt_pci_address, by which a device that two drivers offer is told; 0: not known; NULL: never is */
     berth_status (*info)(const bt_device *device, bt_device_props *props, berth_error *error);
     void (*close)(bt_device *device); /* drops `state`, if there is one; NULL: there never is */
     void *(*alloc)(bt_device *device, size_t bytes); /* NULL when it is full; at least 64-byte aligned */
@@ -71,6 +74,13 @@ typedef struct bt_device_ops {
     /* Waits for a copy or launch that left this event (bt_watch_event in device/watch.h), reads its times and drops the event.
      * NULL: such a device leaves none. */
     berth_status (*times)(bt_device *device, void *event, int64_t times[BT_N_TIMES]);
+    /* NULL where nothing can be recorded. Between record and recorded, what this thread launches and copies on the device is
+     * noted and not done. What cannot be noted (a copy from or to the host, waiting) fails, and recorded then gives NULL. A
+     * recording names the memory that its launches had; it is dropped by forget, before that memory is given back. */
+    berth_status (*record)(bt_device *device, berth_error *error);
+    bt_recording *(*recorded)(bt_device *device, berth_error *error);
+    berth_status (*replay)(bt_device *device, bt_recording *recording, berth_error *error);
+    void (*forget)(bt_device *device, bt_recording *recording);
 } bt_device_ops;
 
 struct bt_device {
@@ -82,10 +92,16 @@ struct bt_device {
     const bt_device_ops *ops;
     bool is_fixed; /* a model holds it */
     bool is_cpu_shaped; /* its kernels run on a CPU (PoCL): few large work items beat many small ones; known once it was used */
-    void *state;   /* the kind's own: context, queue, compiled programs; made at first use */
+    void *_Atomic state; /* the kind's own: context, queue, compiled programs; made at first use */
     int64_t limit; /* bytes that may be in use; 0: no limit but the device's own */
     _Atomic int64_t in_use, peak, taken; /* bytes, through bt_device_alloc; taken: ever */
 };
+
+/* Where a device sits on the PCI bus, in one number that is not 0. */
+static inline uint64_t bt_pci_address(unsigned domain, unsigned bus, unsigned device, unsigned function)
+{
+    return 1 | (uint64_t)domain << 32 | bus << 16 | device << 11 | function << 8;
+}
 
 /* NULL with the error set when the device is full, or its limit would be passed. */
 void *bt_device_alloc(bt_device *device, size_t bytes, berth_error *error);
@@ -158,6 +174,7 @@ int bt_config_environment(int *numbers, int n);
 int bt_kind_number(const char *kind); /* BT_KIND_... */
 
 extern const bt_device_ops bt_cpu_ops;
+extern const bt_device_ops bt_cuda_ops;
 extern const bt_device_ops bt_opencl_ops;
 
 #endif

@@ -110,10 +110,10 @@ typedef struct work_item {
 } work_item;
 extern _Thread_local work_item here;
 void barrier(void);
-#define KERNEL
+#define KERNEL __attribute__((visibility("default")))
 #define DEVFN static inline __attribute__((unused))
 #define GLOBAL
-#define LOCAL static
+#define LOCAL static _Thread_local
 #define RESTRICT restrict
 #define BARRIER barrier()
 #define LID(d) here.item[d]

@@ -22,10 +22,21 @@
 #ifndef BT_DIALECT_H
 #define BT_DIALECT_H
 
+#include "base/str.h"
+
 /* The sources that the build made strings. */
 #define BT_CL(x) bt_cl_##x
 #define BT_CL_DECLARE(x) extern const char bt_cl_##x[]
 
 BT_CL_DECLARE(dialect);
+
+/* The first line of a compiler's log that tells an error; without one, its first line. */
+static inline bt_str bt_error_line(const char *log)
+{
+    const char *line = strstr(log, "error");
+    while (line && line > log && line[-1] != '\n') line--;
+    if (!line) line = log;
+    return (bt_str){line, strcspn(line, "\n")};
+}
 
 #endif

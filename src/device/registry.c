@@ -11,6 +11,7 @@
 
 static const bt_device_ops *const kinds[] = {
     &bt_cpu_ops,
+    &bt_cuda_ops, /* before OpenCL, which offers the same GPUs once more */
     &bt_opencl_ops,
 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
@@ -92,14 +93,18 @@ struct bt_registry {
     bt_config config;
 };
 
-/* The hardware of a kind that the environment leaves, in its order. */
+/* The hardware of a kind that the environment leaves, in its order. CUDA's driver reads the environment itself. */
 static int hardware_of(bt_registry *registry, int kind, bt_device **found)
 {
     int n = 0, kept, numbers[BT_MAX_HARDWARE];
+    bool is_done = kind != BT_KIND_GPU;
     bt_device *all[BT_MAX_HARDWARE];
-    for (int i = 0; i < registry->n_physical; i++)
-        if (bt_kind_number(registry->physical[i].ops->kind) == kind) all[n++] = &registry->physical[i];
-    if (kind != BT_KIND_GPU) return memcpy((void *)found, (void *)all, (size_t)n * sizeof *all), n;
+    for (int i = 0; i < registry->n_physical; i++) {
+        bt_device *device = &registry->physical[i];
+        if (bt_kind_number(device->ops->kind) != kind) continue;
+        all[n++] = device, is_done |= device->ops == &bt_cuda_ops;
+    }
+    if (is_done) return memcpy((void *)found, (void *)all, (size_t)n * sizeof *all), n;
     kept = bt_config_environment(numbers, n);
     for (int i = 0; i < kept; i++) found[i] = all[numbers[i]];
     return kept;
@@ -216,15 +221,27 @@ static uint64_t key_of(const bt_device *device)
     return bt_hash(text, strlen(text)) | 1;
 }
 
+/* A GPU that an earlier kind's driver offers too is there already. */
+static bool is_listed(const bt_registry *registry, const bt_device_ops *ops, int ordinal)
+{
+    uint64_t address = ops->address ? ops->address(ordinal) : 0;
+    for (int i = 0; i < registry->n_physical && address; i++) {
+        const bt_device *there = &registry->physical[i];
+        if (there->ops->address && there->ops->address(there->ordinal) == address) return true;
+    }
+    return false;
+}
+
 static void add_hardware(bt_registry *registry, const bt_device_ops *ops)
 {
     int count = ops->count(), index = 0;
     for (int i = 0; i < registry->n_physical; i++) index += !strcmp(registry->physical[i].ops->kind, ops->kind);
-    for (int i = 0; i < count && registry->n_physical < BT_MAX_HARDWARE; i++, index++) {
+    for (int i = 0; i < count && registry->n_physical < BT_MAX_HARDWARE; i++) {
+        if (is_listed(registry, ops, i)) continue;
         bt_device *device = &registry->physical[registry->n_physical++];
         device->index = index, device->ordinal = i, device->ops = ops, device->physical = device;
         device->key = key_of(device);
-        snprintf(device->name, sizeof device->name, "/%s:%d", ops->kind, index);
+        snprintf(device->name, sizeof device->name, "/%s:%d", ops->kind, index++);
     }
 }
 

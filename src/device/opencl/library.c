@@ -32,30 +32,26 @@ static bool open_library(bt_cl_library *cl)
     return true;
 }
 
-/* Where the device sits, so that one GPU that two drivers offer is told: domain, bus, device and function in one number; 0
- * where the driver does not say. */
-static cl_ulong pci_address(const bt_cl_library *cl, cl_device device)
+uint64_t bt_cl_address(const bt_cl_library *cl, cl_device device)
 {
     cl_uint at[4], bus, slot, domain = 0;
     if (!cl->clGetDeviceInfo(device, CL_DEVICE_PCI_BUS_INFO_KHR, sizeof at, at, NULL))
-        return 1 | (cl_ulong)at[0] << 32 | at[1] << 16 | at[2] << 11 | at[3] << 8;
+        return bt_pci_address(at[0], at[1], at[2], at[3]);
     if (cl->clGetDeviceInfo(device, CL_DEVICE_PCI_BUS_ID_NV, sizeof bus, &bus, NULL) ||
         cl->clGetDeviceInfo(device, CL_DEVICE_PCI_SLOT_ID_NV, sizeof slot, &slot, NULL))
         return 0;
     cl->clGetDeviceInfo(device, CL_DEVICE_PCI_DOMAIN_ID_NV, sizeof domain, &domain, NULL);
-    return 1 | (cl_ulong)domain << 32 | bus << 16 | (slot >> 3) << 11 | (slot & 7) << 8;
+    return bt_pci_address(domain, bus, slot >> 3, slot & 7);
 }
 
 static void take_device(bt_cl_library *cl, cl_device device)
 {
     cl_uint available = 0, compiler = 0;
-    cl_ulong svm = 0, address = pci_address(cl, device);
+    cl_ulong svm = 0;
     cl->clGetDeviceInfo(device, CL_DEVICE_AVAILABLE, sizeof available, &available, NULL);
     cl->clGetDeviceInfo(device, CL_DEVICE_COMPILER_AVAILABLE, sizeof compiler, &compiler, NULL);
     cl->clGetDeviceInfo(device, CL_DEVICE_SVM_CAPABILITIES, sizeof svm, &svm, NULL);
     if (!available || !compiler || !(svm & CL_DEVICE_SVM_COARSE_GRAIN_BUFFER)) return;
-    for (int i = 0; i < cl->n_devices; i++)
-        if (address && pci_address(cl, cl->devices[i]) == address) return;
     if (cl->n_devices < (int)(sizeof cl->devices / sizeof cl->devices[0]))
         cl->devices[cl->n_devices++] = device;
 }

@@ -16,6 +16,11 @@ berth_status bt_cl_fail(const bt_device *device, const char *what, cl_int code, 
 
 static int cl_count(void) { return bt_cl_library_get()->n_devices; }
 
+static uint64_t cl_address(int ordinal)
+{
+    return bt_cl_address(bt_cl_library_get(), bt_cl_library_get()->devices[ordinal]);
+}
+
 /* ---- Opening ------------------------------------------------------------------------------------------ */
 
 static cl_ulong number_of(const bt_cl_library *cl, cl_device id, cl_uint what)
@@ -224,6 +229,7 @@ static berth_status cl_sync(bt_device *device, berth_error *error)
 const bt_device_ops bt_opencl_ops = {
     .kind = "GPU",
     .count = cl_count,
+    .address = cl_address,
     .info = cl_info,
     .close = cl_close,
     .alloc = cl_alloc,

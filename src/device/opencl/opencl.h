@@ -21,6 +21,9 @@ typedef struct bt_cl_library {
  * coarse-grained shared virtual memory. Nothing is loaded where no GPU can be. */
 const bt_cl_library *bt_cl_library_get(void);
 
+/* bt_device_ops.address. */
+uint64_t bt_cl_address(const bt_cl_library *cl, cl_device device);
+
 /* What bt_device.state points to. */
 typedef struct bt_cl_device {
     const bt_cl_library *cl;

@@ -20,7 +20,6 @@ typedef struct bt_cl_program {
 
 /* ---- Building ----------------------------------------------------------------------------------------- */
 
-/* The first line of the build's log that tells an error. */
 static berth_status build_fail(bt_device *device, const bt_cl_program *p, cl_int code, berth_error *error)
 {
     const bt_cl_device *d = device->physical->state;
@@ -29,11 +28,9 @@ static berth_status build_fail(bt_device *device, const bt_cl_program *p, cl_int
     char *log = bt_calloc(n + 1, 1);
     if (!log) return bt_fail_memory(error);
     d->cl->clGetProgramBuildInfo(p->program, d->id, CL_PROGRAM_BUILD_LOG, n, log, NULL);
-    char *line = strstr(log, "error");
-    while (line && line > log && line[-1] != '\n') line--;
-    if (!line) line = log;
+    bt_str line = bt_error_line(log);
     bt_fail(error, BERTH_DEVICE, "%s: kernels cannot be built with \"%s\" (OpenCL error %d): %.*s",
-            device->name, p->defines, code, (int)strcspn(line, "\n"), line);
+            device->name, p->defines, code, (int)line.n, line.p);
     bt_free(log);
     return BERTH_DEVICE;
 }
@@ -133,7 +130,6 @@ static cl_int set_argument(const bt_cl_library *cl, cl_kernel kernel, cl_uint i,
     case BT_ARG_LONG: return cl->clSetKernelArg(kernel, i, sizeof a->l, &a->l);
     case BT_ARG_FLOAT: return cl->clSetKernelArg(kernel, i, sizeof a->f, &a->f);
     case BT_ARG_DOUBLE: return cl->clSetKernelArg(kernel, i, sizeof a->d, &a->d);
-    case BT_ARG_LOCAL: return cl->clSetKernelArg(kernel, i, a->local_bytes, NULL);
     case BT_ARG_BYTES: return cl->clSetKernelArg(kernel, i, a->bytes.n, a->bytes.p);
     }
     return CL_INVALID_KERNEL_NAME;

@@ -1,0 +1,238 @@
+/* CUDA as a device: its context, memory, and what it says of itself. Copies are in staging.c, kernels in program.c. */
+#include "device/cuda/cuda.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+berth_status bt_cu_fail(const bt_device *device, const char *what, cu_result code, berth_error *error)
+{
+    const char *name = NULL;
+    bt_cu_library_get()->cuGetErrorName(code, &name);
+    return bt_fail(error, BERTH_DEVICE, "%s: %s failed: %s (%u)", device->name, what,
+                   name ? name : "an unknown error", code);
+}
+
+static int cuda_count(void) { return bt_cu_library_get()->n_devices; }
+
+static int attribute(cu_device id, unsigned which)
+{
+    int value = 0;
+    return bt_cu_library_get()->cuDeviceGetAttribute(&value, which, id) ? 0 : value;
+}
+
+static uint64_t cuda_address(int ordinal)
+{
+    cu_device id;
+    if (bt_cu_library_get()->cuDeviceGet(&id, ordinal)) return 0;
+    return bt_pci_address((unsigned)attribute(id, CU_PCI_DOMAIN_ID), (unsigned)attribute(id, CU_PCI_BUS_ID),
+                          (unsigned)attribute(id, CU_PCI_DEVICE_ID), 0);
+}
+
+/* ---- Opening ------------------------------------------------------------------------------------------ */
+
+cu_result bt_cu_enter(const bt_cu_device *d) { return d->cu->cuCtxPushCurrent_v2(d->context); }
+
+void bt_cu_leave(const bt_cu_device *d)
+{
+    cu_context ignored;
+    d->cu->cuCtxPopCurrent_v2(&ignored);
+}
+
+static void close_device(bt_cu_device *d)
+{
+    if (d->context && !bt_cu_enter(d)) {
+        if (d->stream) d->cu->cuStreamSynchronize(d->stream);
+        bt_cu_slots_free(d);
+        bt_cu_programs_free(d);
+        if (d->stream) d->cu->cuStreamDestroy_v2(d->stream);
+        bt_cu_leave(d);
+    }
+    if (d->context) d->cu->cuDevicePrimaryCtxRelease_v2(d->id);
+    pthread_mutex_destroy(&d->staging);
+    pthread_mutex_destroy(&d->programs_lock);
+    pthread_mutex_destroy(&d->compiling);
+    bt_free(d);
+}
+
+/* The device's primary context, which libraries of the same process share, and a stream of our own. */
+static cu_result open_context(bt_cu_device *d, int ordinal)
+{
+    cu_result code = d->cu->cuDeviceGet(&d->id, ordinal);
+    if (code) return code;
+    int64_t before = bt_cu_free_bytes(d->id);
+    code = d->cu->cuDevicePrimaryCtxRetain(&d->context, d->id);
+    if (code) return d->context = NULL, code;
+    if ((code = bt_cu_enter(d))) return code;
+    code = d->cu->cuStreamCreate(&d->stream, CU_STREAM_NON_BLOCKING);
+    if (code) d->stream = NULL;
+    bt_cu_leave(d);
+    int64_t after = before < 0 ? -1 : bt_cu_free_bytes(d->id);
+    if (after >= 0 && after < before) d->context_bytes = before - after;
+    d->arch =
+        10 * attribute(d->id, CU_COMPUTE_CAPABILITY_MAJOR) + attribute(d->id, CU_COMPUTE_CAPABILITY_MINOR);
+    d->max_group = (size_t)attribute(d->id, CU_MAX_THREADS_PER_BLOCK);
+    return code;
+}
+
+static bt_cu_device *open_device(bt_device *device, berth_error *error)
+{
+    bt_cu_device *d = bt_calloc(1, sizeof *d);
+    if (!d) return bt_fail_memory(error), NULL;
+    d->cu = bt_cu_library_get();
+    pthread_mutex_init(&d->staging, NULL);
+    pthread_mutex_init(&d->programs_lock, NULL);
+    pthread_mutex_init(&d->compiling, NULL);
+    cu_result code = open_context(d, device->ordinal);
+    if (!code) return d;
+    bt_cu_fail(device, "opening it", code, error);
+    return close_device(d), NULL;
+}
+
+bt_cu_device *bt_cu_open(bt_device *device, berth_error *error)
+{
+    static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
+    bt_device *physical = device->physical;
+    bt_cu_device *d = atomic_load_explicit(&physical->state, memory_order_acquire);
+    if (d) return d;
+    pthread_mutex_lock(&opening);
+    if (!(d = physical->state) && (d = open_device(device, error)))
+        atomic_store_explicit(&physical->state, d, memory_order_release);
+    pthread_mutex_unlock(&opening);
+    return d;
+}
+
+static void cuda_close(bt_device *device)
+{
+    if (device->physical->state) close_device(device->physical->state);
+    device->physical->state = NULL;
+}
+
+/* ---- What it says of itself --------------------------------------------------------------------------- */
+
+/* Before its first use a device has no context, and what is free there only the management library tells. */
+static cu_result free_memory(const bt_device *device, cu_device id, bt_device_props *props)
+{
+    const bt_cu_library *cu = bt_cu_library_get();
+    bt_cu_device *d = device->physical->state;
+    size_t free = 0, total = 0;
+    cu_result code = cu->cuDeviceTotalMem_v2(&total, id);
+    if (code) return code;
+    props->memory_total = props->memory_free = (int64_t)total;
+    if (!d) {
+        int64_t told = bt_cu_free_bytes(id);
+        if (told >= 0) props->memory_free = told;
+        return CU_OK;
+    }
+    if ((code = bt_cu_enter(d))) return code;
+    code = cu->cuMemGetInfo_v2(&free, &total);
+    bt_cu_leave(d);
+    props->memory_free = (int64_t)free, props->memory_context = d->context_bytes;
+    return code;
+}
+
+static berth_status cuda_info(const bt_device *device, bt_device_props *props, berth_error *error)
+{
+    const bt_cu_library *cu = bt_cu_library_get();
+    cu_device id;
+    *props = (bt_device_props){0};
+    cu_result code = cu->cuDeviceGet(&id, device->ordinal);
+    if (!code) code = cu->cuDeviceGetName(props->model, sizeof props->model, id);
+    if (!code) code = free_memory(device, id, props);
+    if (code) return bt_cu_fail(device, "asking for its properties", code, error);
+    snprintf(props->detail, sizeof props->detail, "CUDA %d.%d, compute capability %d.%d", cu->version / 1000,
+             cu->version % 1000 / 10, attribute(id, CU_COMPUTE_CAPABILITY_MAJOR),
+             attribute(id, CU_COMPUTE_CAPABILITY_MINOR));
+    return BERTH_OK;
+}
+
+/* ---- Memory ------------------------------------------------------------------------------------------- */
+
+static void *cuda_alloc(bt_device *device, size_t bytes)
+{
+    bt_cu_device *d = bt_cu_open(device, NULL);
+    cu_pointer p = 0;
+    if (!d || bt_cu_enter(d)) return NULL;
+    cu_result code = d->cu->cuMemAlloc_v2(&p, bytes ? bytes : 1);
+    bt_cu_leave(d);
+    return code ? NULL : (void *)(uintptr_t)p;
+}
+
+/* What is under way may still use it. */
+static void cuda_free(bt_device *device, void *p, size_t bytes)
+{
+    bt_cu_device *d = device->physical->state;
+    (void)bytes;
+    if (bt_cu_enter(d)) return;
+    d->cu->cuStreamSynchronize(d->stream);
+    d->cu->cuMemFree_v2((cu_pointer)(uintptr_t)p);
+    bt_cu_leave(d);
+}
+
+typedef enum direction { UP, DOWN, ACROSS } direction;
+
+static berth_status copy(bt_device *device, direction way, void *dst, const void *src, size_t bytes,
+                         berth_error *error)
+{
+    bt_cu_device *d = bt_cu_open(device, error);
+    if (!d) return BERTH_DEVICE;
+    if (!bytes || dst == src) return BERTH_OK;
+    if (way != ACROSS && bt_cu_is_recording(d))
+        return bt_cu_spoil(), bt_fail(error, BERTH_DEVICE, "%s: a copy cannot be recorded", device->name);
+    cu_result code = bt_cu_enter(d);
+    if (code) return bt_cu_fail(device, "a copy", code, error);
+    if (way == UP) code = bt_cu_upload(d, dst, src, bytes);
+    else if (way == DOWN) code = bt_cu_download(d, dst, src, bytes);
+    else
+        code = d->cu->cuMemcpyDtoDAsync_v2((cu_pointer)(uintptr_t)dst, (cu_pointer)(uintptr_t)src, bytes,
+                                           bt_cu_stream(d));
+    bt_cu_leave(d);
+    return code ? bt_cu_fail(device, "a copy", code, error) : BERTH_OK;
+}
+
+static berth_status cuda_upload(bt_device *device, void *dst, const void *host, size_t bytes,
+                                berth_error *error)
+{
+    return copy(device, UP, dst, host, bytes, error);
+}
+
+static berth_status cuda_download(bt_device *device, void *host, const void *src, size_t bytes,
+                                  berth_error *error)
+{
+    return copy(device, DOWN, host, src, bytes, error);
+}
+
+static berth_status cuda_copy(bt_device *device, void *dst, const void *src, size_t bytes, berth_error *error)
+{
+    return copy(device, ACROSS, dst, src, bytes, error);
+}
+
+static berth_status cuda_sync(bt_device *device, berth_error *error)
+{
+    bt_cu_device *d = device->physical->state;
+    if (!d) return BERTH_OK;
+    if (bt_cu_is_recording(d))
+        return bt_cu_spoil(), bt_fail(error, BERTH_DEVICE, "%s: waiting cannot be recorded", device->name);
+    cu_result code = bt_cu_enter(d);
+    if (!code) code = bt_cu_sync(d), bt_cu_leave(d);
+    return code ? bt_cu_fail(device, "waiting for it", code, error) : BERTH_OK;
+}
+
+const bt_device_ops bt_cuda_ops = {
+    .kind = "GPU",
+    .count = cuda_count,
+    .address = cuda_address,
+    .info = cuda_info,
+    .close = cuda_close,
+    .alloc = cuda_alloc,
+    .free = cuda_free,
+    .upload = cuda_upload,
+    .download = cuda_download,
+    .copy = cuda_copy,
+    .sync = cuda_sync,
+    .compile = bt_cu_compile,
+    .launch = bt_cu_launch,
+    .record = bt_cu_record,
+    .recorded = bt_cu_recorded,
+    .replay = bt_cu_replay,
+    .forget = bt_cu_forget,
+};

@@ -1,0 +1,122 @@
+/* CUDA devices, inside: the driver's functions and devices (library.c), one device's context, stream and memory (cuda.c),
+ * pinned memory that copies go through (staging.c), kernels (program.c), the compiler of kernels (compiler.c) and what it
+ * made before, on disk (cache.c), launches that are recorded once and replayed (recording.c). */
+#ifndef BT_CUDA_H
+#define BT_CUDA_H
+
+#include <pthread.h>
+
+#include "device/cuda/cu.h"
+#include "device/device.h"
+
+#define BT_CU_DECLARE(result, name, arguments) result(*name) arguments;
+
+/* ---- Libraries (library.c) ---- */
+
+/* The driver; opened once a process and never closed. */
+typedef struct bt_cu_library {
+    BT_CU_FUNCTIONS(BT_CU_DECLARE)
+    int version; /* of the driver: 12040 for 12.4 */
+    int n_devices;
+} bt_cu_library;
+
+/* Never NULL; n_devices is 0 where there is no driver or no GPU, or BERTH_CUDA says "off". */
+const bt_cu_library *bt_cu_library_get(void);
+
+/* Opens the library of which the path stands in the environment variable, else "STEM.so.N" of the driver's version or one
+ * near it, else "STEM.so", as the loader finds it or where toolkits put it; NULL when there is none. Never closed. */
+void *bt_cu_open_library(const char *variable, const char *stem);
+/* Bytes free on a device, of which a context need not be open; -1: nobody knows. */
+int64_t bt_cu_free_bytes(cu_device id);
+
+/* ---- A device ---- */
+
+enum { BT_CU_SLOTS = 4, BT_CU_SLOT_BYTES = 2 << 20 };
+
+/* A piece of pinned memory, and the copy that goes through it. */
+typedef struct bt_cu_slot {
+    uint8_t *data;
+    cu_event done;
+    bool is_busy; /* `done` was recorded */
+    void *to;     /* a download: where its bytes go; NULL: an upload */
+    size_t bytes;
+    pthread_t thread; /* of the download */
+} bt_cu_slot;
+
+/* What bt_device.state points to. */
+typedef struct bt_cu_device {
+    const bt_cu_library *cu;
+    cu_device id;
+    cu_context context;
+    cu_stream stream; /* all work of all threads, in its order */
+    int arch;         /* compute capability: 90 for 9.0 */
+    size_t max_group;
+    int64_t context_bytes;   /* of the device, that the context took */
+    pthread_mutex_t staging; /* of what follows */
+    bt_cu_slot slots[BT_CU_SLOTS];
+    int next_slot;
+    bool unpinned; /* no pinned memory was to be had */
+    pthread_mutex_t programs_lock, compiling;
+    struct bt_cu_program *programs;
+    bt_kernel *kernels[256]; /* by hash */
+} bt_cu_device;
+
+/* Opened at its first use; NULL with the error set. */
+bt_cu_device *bt_cu_open(bt_device *device, berth_error *error);
+/* "/GPU:0: WHAT failed: CUDA_ERROR_... (n)"; gives BERTH_DEVICE. */
+berth_status bt_cu_fail(const bt_device *device, const char *what, cu_result code, berth_error *error);
+/* Between these two the calling thread works in the device's context. */
+cu_result bt_cu_enter(const bt_cu_device *d);
+void bt_cu_leave(const bt_cu_device *d);
+/* The stream that this thread's work goes to: the device's, or that of its recording. */
+cu_stream bt_cu_stream(const bt_cu_device *d);
+
+/* ---- Copies through pinned memory (staging.c); all in the device's context ---- */
+
+cu_result bt_cu_upload(bt_cu_device *d, void *dst, const void *host, size_t bytes);
+cu_result bt_cu_download(bt_cu_device *d, void *host, const void *src, size_t bytes);
+/* Waits for the stream, and hands over what was downloaded. */
+cu_result bt_cu_sync(bt_cu_device *d);
+void bt_cu_slots_free(bt_cu_device *d);
+
+/* ---- Kernels (program.c) ---- */
+
+bt_kernel *bt_cu_compile(bt_device *device, const char *source, const char *defines, const char *name,
+                         berth_error *error);
+berth_status bt_cu_launch(bt_device *device, bt_kernel *kernel, const bt_grid *grid, const bt_arg *args,
+                          int n_args, berth_error *error);
+void bt_cu_programs_free(bt_cu_device *d);
+
+/* What a program is made of, and for which device. */
+typedef struct bt_cu_unit {
+    const char *device;  /* for errors */
+    const char *source;  /* after the dialect */
+    const char *defines; /* "-DT=float -DN=2" */
+    int arch;
+} bt_cu_unit;
+
+/* A cubin (or PTX, which ends in a NUL, where the compiler does not know the device): compiled now, or earlier and found on
+ * disk. Freed with bt_free; NULL with the error set. */
+void *bt_cu_translate(const bt_cu_unit *unit, size_t *bytes, berth_error *error);
+
+/* ---- The cache of translated programs (cache.c) ---- */
+
+enum { BT_CU_KEY = 33 };
+/* A name for what the parts say together. */
+void bt_cu_key(char key[BT_CU_KEY], const bt_str *parts, int n);
+/* NULL when there is none, or what is there is damaged; freed with bt_free. */
+void *bt_cu_cache_get(const char *key, size_t *bytes);
+/* Fails without a word: then it is compiled again next time. */
+void bt_cu_cache_put(const char *key, const void *p, size_t bytes);
+
+/* ---- Recordings (recording.c) ---- */
+
+/* Whether this thread records on the device. What a recording cannot hold spoils it. */
+bool bt_cu_is_recording(const bt_cu_device *d);
+void bt_cu_spoil(void);
+berth_status bt_cu_record(bt_device *device, berth_error *error);
+bt_recording *bt_cu_recorded(bt_device *device, berth_error *error);
+berth_status bt_cu_replay(bt_device *device, bt_recording *recording, berth_error *error);
+void bt_cu_forget(bt_device *device, bt_recording *recording);
+
+#endif

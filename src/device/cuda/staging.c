@@ -1,0 +1,137 @@
+/* Copies between the host and a CUDA device. They go through a ring of pieces of pinned memory, so that the driver copies
+ * while the host does, and nobody waits for an upload. Copies of a device are put into its stream; what a download brings
+ * stays in the ring until the thread that asked for it waits (or until its place in the ring is wanted). */
+#include "device/cuda/cuda.h"
+
+/* ---- The ring ----------------------------------------------------------------------------------------- */
+
+static bool open_slots(bt_cu_device *d)
+{
+    const bt_cu_library *cu = d->cu;
+    if (d->slots[0].data || d->unpinned) return !d->unpinned;
+    for (int i = 0; i < BT_CU_SLOTS && !d->unpinned; i++) {
+        bt_cu_slot *s = &d->slots[i];
+        d->unpinned = cu->cuEventCreate(&s->done, CU_EVENT_DISABLE_TIMING) != CU_OK ||
+                      cu->cuMemHostAlloc((void **)&s->data, BT_CU_SLOT_BYTES, 0) != CU_OK;
+    }
+    if (d->unpinned) bt_cu_slots_free(d);
+    return !d->unpinned;
+}
+
+void bt_cu_slots_free(bt_cu_device *d)
+{
+    for (int i = 0; i < BT_CU_SLOTS; i++) {
+        bt_cu_slot *s = &d->slots[i];
+        if (s->done) d->cu->cuEventDestroy_v2(s->done);
+        if (s->data) d->cu->cuMemFreeHost(s->data);
+        *s = (bt_cu_slot){0};
+    }
+}
+
+static void hand_over(bt_cu_slot *s)
+{
+    if (s->to) memcpy(s->to, s->data, s->bytes);
+    s->to = NULL, s->is_busy = false;
+}
+
+/* The next slot, free; NULL with the code set. */
+static bt_cu_slot *take_slot(bt_cu_device *d, cu_result *code)
+{
+    bt_cu_slot *s = &d->slots[d->next_slot];
+    if (s->is_busy && (*code = d->cu->cuEventSynchronize(s->done))) return NULL;
+    if (s->is_busy) hand_over(s);
+    d->next_slot = (d->next_slot + 1) % BT_CU_SLOTS;
+    return s;
+}
+
+/* Downloads of this thread that failed have no host memory any more. */
+static void drop_downloads(bt_cu_device *d)
+{
+    for (int i = 0; i < BT_CU_SLOTS; i++)
+        if (d->slots[i].to && pthread_equal(d->slots[i].thread, pthread_self())) d->slots[i].to = NULL;
+}
+
+/* ---- Copies ------------------------------------------------------------------------------------------- */
+
+/* A copy of which the end cannot be told must not go on in a slot that is free. */
+static cu_result end_piece(bt_cu_device *d, bt_cu_slot *s)
+{
+    cu_result code = d->cu->cuEventRecord(s->done, d->stream);
+    if (code) d->cu->cuStreamSynchronize(d->stream);
+    return code;
+}
+
+static cu_result upload_piece(bt_cu_device *d, cu_pointer dst, const void *host, size_t bytes)
+{
+    cu_result code = CU_OK;
+    bt_cu_slot *s = take_slot(d, &code);
+    if (!s) return code;
+    memcpy(s->data, host, bytes);
+    code = d->cu->cuMemcpyHtoDAsync_v2(dst, s->data, bytes, d->stream);
+    code = code ? code : end_piece(d, s);
+    s->is_busy = !code;
+    return code;
+}
+
+cu_result bt_cu_upload(bt_cu_device *d, void *dst, const void *host, size_t bytes)
+{
+    cu_pointer to = (cu_pointer)(uintptr_t)dst;
+    cu_result code = CU_OK;
+    pthread_mutex_lock(&d->staging);
+    if (!open_slots(d)) {
+        code = d->cu->cuMemcpyHtoDAsync_v2(to, host, bytes, d->stream);
+        if (!code) code = d->cu->cuStreamSynchronize(d->stream);
+    } else {
+        for (size_t at = 0; at < bytes && !code; at += BT_CU_SLOT_BYTES)
+            code = upload_piece(d, to + at, (const uint8_t *)host + at,
+                                bytes - at < BT_CU_SLOT_BYTES ? bytes - at : BT_CU_SLOT_BYTES);
+    }
+    pthread_mutex_unlock(&d->staging);
+    return code;
+}
+
+static cu_result download_piece(bt_cu_device *d, void *host, cu_pointer src, size_t bytes)
+{
+    cu_result code = CU_OK;
+    bt_cu_slot *s = take_slot(d, &code);
+    if (!s) return code;
+    code = d->cu->cuMemcpyDtoHAsync_v2(s->data, src, bytes, d->stream);
+    if (code || (code = end_piece(d, s))) return code;
+    s->is_busy = true, s->to = host, s->bytes = bytes, s->thread = pthread_self();
+    return CU_OK;
+}
+
+cu_result bt_cu_download(bt_cu_device *d, void *host, const void *src, size_t bytes)
+{
+    cu_pointer from = (cu_pointer)(uintptr_t)src;
+    cu_result code = CU_OK;
+    pthread_mutex_lock(&d->staging);
+    if (!open_slots(d)) {
+        code = d->cu->cuMemcpyDtoHAsync_v2(host, from, bytes, d->stream);
+        if (!code) code = d->cu->cuStreamSynchronize(d->stream);
+    } else {
+        for (size_t at = 0; at < bytes && !code; at += BT_CU_SLOT_BYTES)
+            code = download_piece(d, (uint8_t *)host + at, from + at,
+                                  bytes - at < BT_CU_SLOT_BYTES ? bytes - at : BT_CU_SLOT_BYTES);
+    }
+    if (code) drop_downloads(d);
+    pthread_mutex_unlock(&d->staging);
+    return code;
+}
+
+/* Those of other threads that are not done are theirs to wait for. */
+cu_result bt_cu_sync(bt_cu_device *d)
+{
+    cu_result code = d->cu->cuStreamSynchronize(d->stream);
+    pthread_mutex_lock(&d->staging);
+    for (int i = 0; i < BT_CU_SLOTS && !code; i++) {
+        bt_cu_slot *s = &d->slots[i];
+        if (!s->to) continue;
+        cu_result done = d->cu->cuEventQuery(s->done);
+        if (!done) hand_over(s);
+        else if (done != CU_NOT_READY || pthread_equal(s->thread, pthread_self())) code = done;
+    }
+    if (code) drop_downloads(d);
+    pthread_mutex_unlock(&d->staging);
+    return code;
+}

@@ -1,0 +1,118 @@
+/* The stand-in driver, inside: what driver.c (the interface), queue.c (streams, events, graphs) and group.c (kernels)
+ * share. All of it is called under one lock. */
+#ifndef STANDIN_INSIDE_H
+#define STANDIN_INSIDE_H
+
+#include "device/cuda/cu.h"
+#include "standin.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+enum {
+    MOST_DEVICES = 8,
+    MOST_PARAMETERS = 32,
+    INVALID_VALUE = 1,
+    INVALID_CONTEXT = 201,
+    LAUNCH_FAILED = 719,
+    CAPTURE_UNSUPPORTED = 900,
+    CAPTURE_INVALIDATED = 901,
+    UNKNOWN = 999
+};
+
+/* Everything that a context owns, in lists. */
+typedef struct block {
+    struct block *next;
+    uint8_t *p;    /* what the caller sees, behind it `slack` bytes and a page that nobody may touch */
+    uint8_t *base; /* of the pages */
+    size_t bytes, mapped, slack;
+} block;
+
+typedef struct device {
+    int ordinal;
+    int64_t memory, used;
+    int retained; /* references of the primary context */
+    bool is_lost;
+    struct CUctx_st *context;
+} device;
+
+struct CUctx_st {
+    device *device;
+    block *blocks;
+    struct CUstream_st *streams;
+    struct CUevent_st *events;
+    struct CUmod_st *modules;
+};
+
+struct CUmod_st {
+    struct CUmod_st *next;
+    struct CUctx_st *context;
+    void *library;
+    struct CUfunc_st *functions;
+    void (*place)(const int64_t *group, const int64_t *groups, const int *item, const int *items);
+    void (*set_barrier)(void (*wait)(void));
+};
+
+struct CUfunc_st {
+    struct CUfunc_st *next;
+    struct CUmod_st *module;
+    void (*run)(void **values);
+    const unsigned *sizes; /* of its parameters; 0 ends them */
+};
+
+typedef enum work_kind { COPY_UP, COPY_DOWN, COPY_ACROSS, LAUNCH, EVENT } work_kind;
+
+typedef struct work {
+    struct work *next;
+    work_kind kind;
+    void *dst;
+    const void *src;
+    void *own; /* memory that goes with it */
+    size_t bytes;
+    struct CUfunc_st *function;
+    unsigned groups[3], items[3];
+    struct CUevent_st *event;
+} work;
+
+struct CUstream_st {
+    struct CUstream_st *next;
+    struct CUctx_st *context;
+    work *first, **last;
+    bool is_capturing, is_invalid;
+};
+
+struct CUevent_st {
+    struct CUevent_st *next;
+    struct CUctx_st *context;
+    struct CUstream_st *stream; /* in which it waits; NULL: it is done */
+};
+
+struct CUgraph_st {
+    struct CUctx_st *context;
+    work *first;
+};
+
+extern standin_counts counts;
+
+/* Says it, counts it, and gives a code. */
+cu_result misuse(const char *what);
+
+/* ---- queue.c ---- */
+
+cu_result enqueue(struct CUstream_st *s, const work *w);
+/* Does what stands in the stream, up to an event (NULL: all); `steps` pieces at most (0: any number). */
+cu_result flush(struct CUstream_st *s, const struct CUevent_st *until, int steps);
+void drop_work(work *first);
+
+/* ---- driver.c ---- */
+
+/* Device memory can be touched while this is on. */
+void unlock_memory(bool on);
+
+/* ---- group.c ---- */
+
+cu_result module_load(struct CUmod_st *m, const void *image);
+cu_result function_find(struct CUmod_st *m, const char *name, struct CUfunc_st **function);
+void module_unload(struct CUmod_st *m);
+cu_result run_kernel(const work *w);
+
+#endif
