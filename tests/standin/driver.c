@@ -17,6 +17,7 @@ static _Thread_local int depth;
 
 typedef struct pinned {
     struct pinned *next;
+    struct CUctx_st *context;
     uint8_t *p;
     size_t bytes;
 } pinned;
@@ -219,6 +220,14 @@ static void free_block(block **at)
     free(b);
 }
 
+static void free_pinned(pinned **at)
+{
+    pinned *n = *at;
+    *at = n->next, counts.pinned -= (int64_t)n->bytes;
+    free(n->p);
+    free(n);
+}
+
 EXPORT cu_result cuDevicePrimaryCtxRelease_v2(cu_device id)
 {
     cu_result code = begin(UNKNOWN);
@@ -243,6 +252,9 @@ EXPORT cu_result cuDevicePrimaryCtxRelease_v2(cu_device id)
         c->modules = m->next;
         module_unload(m);
     }
+    for (pinned **at = &all_pinned; *at;)
+        if ((*at)->context == c) counts.abandoned++, free_pinned(at);
+        else at = &(*at)->next;
     d->used = 0, d->context = NULL, counts.contexts--;
     free(c);
     return end(code);
@@ -337,7 +349,7 @@ EXPORT cu_result cuMemHostAlloc(void **p, size_t bytes, unsigned flags)
     pinned *n = code || flags ? NULL : calloc(1, sizeof *n);
     if (!n || !(n->p = malloc(bytes))) return free(n), end(code ? code : CU_OUT_OF_MEMORY);
     memset(n->p, 0xa5, bytes);
-    n->bytes = bytes, n->next = all_pinned, all_pinned = n;
+    n->context = current(), n->bytes = bytes, n->next = all_pinned, all_pinned = n;
     counts.pinned += (int64_t)bytes;
     return *p = n->p, end(CU_OK);
 }
@@ -345,12 +357,8 @@ EXPORT cu_result cuMemHostAlloc(void **p, size_t bytes, unsigned flags)
 EXPORT cu_result cuMemFreeHost(void *p)
 {
     cu_result code = begin_in_context(UNKNOWN);
-    for (pinned **at = &all_pinned; *at; at = &(*at)->next) {
-        pinned *n = *at;
-        if (n->p != p) continue;
-        *at = n->next, counts.pinned -= (int64_t)n->bytes;
-        return free(n->p), free(n), end(code);
-    }
+    for (pinned **at = &all_pinned; *at; at = &(*at)->next)
+        if ((*at)->p == p) return free_pinned(at), end(code);
     return end(misuse("host memory freed that is not pinned"));
 }
 

@@ -14,18 +14,22 @@ berth_status bt_cu_fail(const bt_device *device, const char *what, cu_result cod
 
 static int cuda_count(void) { return bt_cu_library_get()->n_devices; }
 
-static int attribute(cu_device id, unsigned which)
+/* Several attributes, up to one that is 0. */
+static cu_result ask(cu_device id, const unsigned *which, int *values)
 {
-    int value = 0;
-    return bt_cu_library_get()->cuDeviceGetAttribute(&value, which, id) ? 0 : value;
+    cu_result code = CU_OK;
+    for (int i = 0; which[i] && !code; i++)
+        code = bt_cu_library_get()->cuDeviceGetAttribute(&values[i], which[i], id);
+    return code;
 }
 
 static uint64_t cuda_address(int ordinal)
 {
+    static const unsigned which[] = {CU_PCI_DOMAIN_ID, CU_PCI_BUS_ID, CU_PCI_DEVICE_ID, 0};
+    int at[3];
     cu_device id;
-    if (bt_cu_library_get()->cuDeviceGet(&id, ordinal)) return 0;
-    return bt_pci_address((unsigned)attribute(id, CU_PCI_DOMAIN_ID), (unsigned)attribute(id, CU_PCI_BUS_ID),
-                          (unsigned)attribute(id, CU_PCI_DEVICE_ID), 0);
+    if (bt_cu_library_get()->cuDeviceGet(&id, ordinal) || ask(id, which, at)) return 0;
+    return bt_pci_address((unsigned)at[0], (unsigned)at[1], (unsigned)at[2], 0);
 }
 
 /* ---- Opening ------------------------------------------------------------------------------------------ */
@@ -38,15 +42,15 @@ void bt_cu_leave(const bt_cu_device *d)
     d->cu->cuCtxPopCurrent_v2(&ignored);
 }
 
+/* What cannot be waited for is left to the end of the context. */
 static void close_device(bt_cu_device *d)
 {
-    if (d->context && !bt_cu_enter(d)) {
-        if (d->stream) d->cu->cuStreamSynchronize(d->stream);
-        bt_cu_slots_free(d);
-        bt_cu_programs_free(d);
-        if (d->stream) d->cu->cuStreamDestroy_v2(d->stream);
-        bt_cu_leave(d);
-    }
+    bool is_inside = d->context && !bt_cu_enter(d),
+         is_idle = is_inside && !(d->stream && d->cu->cuStreamSynchronize(d->stream));
+    if (is_idle) bt_cu_slots_free(d);
+    bt_cu_programs_free(d, is_idle);
+    if (is_idle && d->stream) d->cu->cuStreamDestroy_v2(d->stream);
+    if (is_inside) bt_cu_leave(d);
     if (d->context) d->cu->cuDevicePrimaryCtxRelease_v2(d->id);
     pthread_mutex_destroy(&d->staging);
     pthread_mutex_destroy(&d->programs_lock);
@@ -57,8 +61,13 @@ static void close_device(bt_cu_device *d)
 /* The device's primary context, which libraries of the same process share, and a stream of our own. */
 static cu_result open_context(bt_cu_device *d, int ordinal)
 {
+    static const unsigned which[] = {CU_COMPUTE_CAPABILITY_MAJOR, CU_COMPUTE_CAPABILITY_MINOR,
+                                     CU_MAX_THREADS_PER_BLOCK, 0};
+    int values[3];
     cu_result code = d->cu->cuDeviceGet(&d->id, ordinal);
+    if (!code) code = ask(d->id, which, values);
     if (code) return code;
+    d->arch = 10 * values[0] + values[1], d->max_group = (size_t)values[2];
     int64_t before = bt_cu_free_bytes(d->id);
     code = d->cu->cuDevicePrimaryCtxRetain(&d->context, d->id);
     if (code) return d->context = NULL, code;
@@ -68,9 +77,6 @@ static cu_result open_context(bt_cu_device *d, int ordinal)
     bt_cu_leave(d);
     int64_t after = before < 0 ? -1 : bt_cu_free_bytes(d->id);
     if (after >= 0 && after < before) d->context_bytes = before - after;
-    d->arch =
-        10 * attribute(d->id, CU_COMPUTE_CAPABILITY_MAJOR) + attribute(d->id, CU_COMPUTE_CAPABILITY_MINOR);
-    d->max_group = (size_t)attribute(d->id, CU_MAX_THREADS_PER_BLOCK);
     return code;
 }
 
@@ -132,20 +138,24 @@ static cu_result free_memory(const bt_device *device, cu_device id, bt_device_pr
 
 static berth_status cuda_info(const bt_device *device, bt_device_props *props, berth_error *error)
 {
+    static const unsigned which[] = {CU_COMPUTE_CAPABILITY_MAJOR, CU_COMPUTE_CAPABILITY_MINOR, 0};
     const bt_cu_library *cu = bt_cu_library_get();
+    int arch[2];
     cu_device id;
     *props = (bt_device_props){0};
     cu_result code = cu->cuDeviceGet(&id, device->ordinal);
     if (!code) code = cu->cuDeviceGetName(props->model, sizeof props->model, id);
+    if (!code) code = ask(id, which, arch);
     if (!code) code = free_memory(device, id, props);
     if (code) return bt_cu_fail(device, "asking for its properties", code, error);
     snprintf(props->detail, sizeof props->detail, "CUDA %d.%d, compute capability %d.%d", cu->version / 1000,
-             cu->version % 1000 / 10, attribute(id, CU_COMPUTE_CAPABILITY_MAJOR),
-             attribute(id, CU_COMPUTE_CAPABILITY_MINOR));
+             cu->version % 1000 / 10, arch[0], arch[1]);
     return BERTH_OK;
 }
 
 /* ---- Memory ------------------------------------------------------------------------------------------- */
+
+static cu_pointer address_of(const void *p) { return (cu_pointer)(uintptr_t)p; }
 
 static void *cuda_alloc(bt_device *device, size_t bytes)
 {
@@ -157,14 +167,13 @@ static void *cuda_alloc(bt_device *device, size_t bytes)
     return code ? NULL : (void *)(uintptr_t)p;
 }
 
-/* What is under way may still use it. */
+/* What is under way may still use it. If that cannot be waited for, the context is broken, and its end gives all back. */
 static void cuda_free(bt_device *device, void *p, size_t bytes)
 {
     bt_cu_device *d = device->physical->state;
     (void)bytes;
     if (bt_cu_enter(d)) return;
-    d->cu->cuStreamSynchronize(d->stream);
-    d->cu->cuMemFree_v2((cu_pointer)(uintptr_t)p);
+    if (!d->cu->cuStreamSynchronize(d->stream)) d->cu->cuMemFree_v2(address_of(p));
     bt_cu_leave(d);
 }
 
@@ -179,14 +188,15 @@ static berth_status copy(bt_device *device, direction way, void *dst, const void
     if (way != ACROSS && bt_cu_is_recording(d))
         return bt_cu_spoil(), bt_fail(error, BERTH_DEVICE, "%s: a copy cannot be recorded", device->name);
     cu_result code = bt_cu_enter(d);
-    if (code) return bt_cu_fail(device, "a copy", code, error);
-    if (way == UP) code = bt_cu_upload(d, dst, src, bytes);
-    else if (way == DOWN) code = bt_cu_download(d, dst, src, bytes);
-    else
-        code = d->cu->cuMemcpyDtoDAsync_v2((cu_pointer)(uintptr_t)dst, (cu_pointer)(uintptr_t)src, bytes,
-                                           bt_cu_stream(d));
-    bt_cu_leave(d);
-    return code ? bt_cu_fail(device, "a copy", code, error) : BERTH_OK;
+    if (!code) {
+        if (way == UP) code = bt_cu_upload(d, dst, src, bytes);
+        else if (way == DOWN) code = bt_cu_download(d, dst, src, bytes);
+        else code = d->cu->cuMemcpyDtoDAsync_v2(address_of(dst), address_of(src), bytes, bt_cu_stream(d));
+        bt_cu_leave(d);
+    }
+    if (!code) return BERTH_OK;
+    bt_cu_drop_downloads(d);
+    return bt_cu_fail(device, "a copy", code, error);
 }
 
 static berth_status cuda_upload(bt_device *device, void *dst, const void *host, size_t bytes,
@@ -214,6 +224,7 @@ static berth_status cuda_sync(bt_device *device, berth_error *error)
         return bt_cu_spoil(), bt_fail(error, BERTH_DEVICE, "%s: waiting cannot be recorded", device->name);
     cu_result code = bt_cu_enter(d);
     if (!code) code = bt_cu_sync(d), bt_cu_leave(d);
+    if (code) bt_cu_drop_downloads(d);
     return code ? bt_cu_fail(device, "waiting for it", code, error) : BERTH_OK;
 }
 

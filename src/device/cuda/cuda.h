@@ -77,6 +77,8 @@ cu_result bt_cu_upload(bt_cu_device *d, void *dst, const void *host, size_t byte
 cu_result bt_cu_download(bt_cu_device *d, void *host, const void *src, size_t bytes);
 /* Waits for the stream, and hands over what was downloaded. */
 cu_result bt_cu_sync(bt_cu_device *d);
+/* When a download, or waiting for it, has failed: this thread's host memory is not written any more. */
+void bt_cu_drop_downloads(bt_cu_device *d);
 void bt_cu_slots_free(bt_cu_device *d);
 
 /* ---- Kernels (program.c) ---- */
@@ -85,7 +87,7 @@ bt_kernel *bt_cu_compile(bt_device *device, const char *source, const char *defi
                          berth_error *error);
 berth_status bt_cu_launch(bt_device *device, bt_kernel *kernel, const bt_grid *grid, const bt_arg *args,
                           int n_args, berth_error *error);
-void bt_cu_programs_free(bt_cu_device *d);
+void bt_cu_programs_free(bt_cu_device *d, bool unload); /* unload: in its context */
 
 /* What a program is made of, and for which device. */
 typedef struct bt_cu_unit {

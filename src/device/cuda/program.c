@@ -54,13 +54,13 @@ static bt_cu_program *program_of(bt_device *device, bt_cu_device *d, const char 
     return p;
 }
 
-void bt_cu_programs_free(bt_cu_device *d)
+void bt_cu_programs_free(bt_cu_device *d, bool unload)
 {
     for (int i = 0; i < BUCKETS; i++)
         for (bt_kernel *k = d->kernels[i], *next; k; k = next) next = k->next, bt_free(k);
     for (bt_cu_program *p = d->programs, *next; p; p = next) {
         next = p->next;
-        d->cu->cuModuleUnload(p->module);
+        if (unload) d->cu->cuModuleUnload(p->module);
         bt_free(p);
     }
 }

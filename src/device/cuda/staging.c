@@ -44,11 +44,12 @@ static bt_cu_slot *take_slot(bt_cu_device *d, cu_result *code)
     return s;
 }
 
-/* Downloads of this thread that failed have no host memory any more. */
-static void drop_downloads(bt_cu_device *d)
+void bt_cu_drop_downloads(bt_cu_device *d)
 {
+    pthread_mutex_lock(&d->staging);
     for (int i = 0; i < BT_CU_SLOTS; i++)
         if (d->slots[i].to && pthread_equal(d->slots[i].thread, pthread_self())) d->slots[i].to = NULL;
+    pthread_mutex_unlock(&d->staging);
 }
 
 /* ---- Copies ------------------------------------------------------------------------------------------- */
@@ -114,7 +115,6 @@ cu_result bt_cu_download(bt_cu_device *d, void *host, const void *src, size_t by
             code = download_piece(d, (uint8_t *)host + at, from + at,
                                   bytes - at < BT_CU_SLOT_BYTES ? bytes - at : BT_CU_SLOT_BYTES);
     }
-    if (code) drop_downloads(d);
     pthread_mutex_unlock(&d->staging);
     return code;
 }
@@ -131,7 +131,6 @@ cu_result bt_cu_sync(bt_cu_device *d)
         if (!done) hand_over(s);
         else if (done != CU_NOT_READY || pthread_equal(s->thread, pthread_self())) code = done;
     }
-    if (code) drop_downloads(d);
     pthread_mutex_unlock(&d->staging);
     return code;
 }

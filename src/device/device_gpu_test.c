@@ -1,5 +1,6 @@
-/* OpenCL devices: copies, the dialect's types and groups, kernels from several threads, errors, and that all memory
- * comes back. With a CPU runtime (PoCL) where there is no GPU; says so and passes where there is neither. */
+/* Devices with kernels of their own: copies, the dialect's types and groups, kernels from several threads, errors, and that all
+ * memory comes back. On a GPU, with a CPU runtime of OpenCL (PoCL) where there is none, and on the driver that stands in for
+ * CUDA's; says so and passes where there is none of them. */
 #include <pthread.h>
 
 #include "device/device.h"
