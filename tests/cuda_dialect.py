@@ -15,6 +15,9 @@ import re
 import struct
 import sys
 
+sys.path.insert(0, sys.argv[1] + '/tools')
+from embed import lines
+
 ARCHS = ('sm_75', 'sm_80', 'sm_90')
 HEAD = 56  # of a file of the cache: src/device/cuda/cache.c
 
@@ -30,22 +33,12 @@ def open_nvrtc():
     return None
 
 
-def lines(path):
-    """A file with those that it includes, as tools/embed.py has it."""
-    for line in path.read_text().splitlines():
-        include = re.fullmatch(r'#include "(\w+\.cl)"', line)
-        if include:
-            yield from lines(path.parent / include[1])
-        else:
-            yield line + '\n'
-
-
 def sources(root):
     """Name -> source, of all files that are not parts of others."""
     files = sorted((root / 'src').rglob('*.cl'))
     parts = {m for f in files for m in re.findall(r'#include "(\w+\.cl)"', f.read_text())} | {'dialect.cl'}
-    dialect = ''.join(lines(root / 'src/device/dialect.cl'))
-    return {f.name: dialect + ''.join(lines(f)) for f in files if f.name not in parts}
+    text = {f.name: ''.join(line + '\n' for line in lines(f)) for f in files}
+    return {name: text['dialect.cl'] + text[name] for name in text if name not in parts}
 
 
 def programs(folder, known):

@@ -8,25 +8,30 @@ import pathlib
 import re
 import sys
 
-source, target = map(pathlib.Path, sys.argv[1:3])
-header, prefix = sys.argv[3:5]
-read = []
 
-
-def lines(path):
-    read.append(path)
+def lines(path, read=None):
+    """Of a file and those that it includes, whose paths are added to the list `read`."""
+    if read is not None:
+        read.append(path)
     for line in path.read_text().splitlines():
         include = re.fullmatch(r'#include "(\w+\.\w+)"', line)
         if include:
-            yield from lines(path.parent / include[1])
+            yield from lines(path.parent / include[1], read)
         else:
-            yield line.replace('\\', '\\\\').replace('"', '\\"')
+            yield line
 
 
-target.write_text(
-    f'/* Made from {source.name}. */\n#include "{header}"\n\nconst char {prefix}{source.stem}[] =\n'
-    + ''.join(f'    "{line}\\n"\n' for line in lines(source))
-    + '    "";\n'
-)
-if len(sys.argv) > 5:
-    pathlib.Path(sys.argv[5]).write_text(f'{target}: {" ".join(map(str, read))}\n')
+def main(source, target, header, prefix, depfile=None):
+    read = []
+    escaped = (line.replace('\\', '\\\\').replace('"', '\\"') for line in lines(source, read))
+    target.write_text(
+        f'/* Made from {source.name}. */\n#include "{header}"\n\nconst char {prefix}{source.stem}[] =\n'
+        + ''.join(f'    "{line}\\n"\n' for line in escaped)
+        + '    "";\n'
+    )
+    if depfile:
+        pathlib.Path(depfile).write_text(f'{target}: {" ".join(map(str, read))}\n')
+
+
+if __name__ == '__main__':
+    main(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), *sys.argv[3:])

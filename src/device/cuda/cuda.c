@@ -189,8 +189,8 @@ static berth_status copy(bt_device *device, direction way, void *dst, const void
         return bt_cu_spoil(), bt_fail(error, BERTH_DEVICE, "%s: a copy cannot be recorded", device->name);
     cu_result code = bt_cu_enter(d);
     if (!code) {
-        if (way == UP) code = bt_cu_upload(d, dst, src, bytes);
-        else if (way == DOWN) code = bt_cu_download(d, dst, src, bytes);
+        if (way == UP) code = bt_cu_transfer(d, true, dst, (void *)(uintptr_t)src, bytes);
+        else if (way == DOWN) code = bt_cu_transfer(d, false, src, dst, bytes);
         else code = d->cu->cuMemcpyDtoDAsync_v2(address_of(dst), address_of(src), bytes, bt_cu_stream(d));
         bt_cu_leave(d);
     }

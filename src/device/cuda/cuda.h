@@ -73,8 +73,8 @@ cu_stream bt_cu_stream(const bt_cu_device *d);
 
 /* ---- Copies through pinned memory (staging.c); all in the device's context ---- */
 
-cu_result bt_cu_upload(bt_cu_device *d, void *dst, const void *host, size_t bytes);
-cu_result bt_cu_download(bt_cu_device *d, void *host, const void *src, size_t bytes);
+/* To the device (up) or to the host. */
+cu_result bt_cu_transfer(bt_cu_device *d, bool up, const void *on_device, void *host, size_t bytes);
 /* Waits for the stream, and hands over what was downloaded. */
 cu_result bt_cu_sync(bt_cu_device *d);
 /* When a download, or waiting for it, has failed: this thread's host memory is not written any more. */

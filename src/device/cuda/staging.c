@@ -62,7 +62,7 @@ static cu_result end_piece(bt_cu_device *d, bt_cu_slot *s)
     return code;
 }
 
-static cu_result upload_piece(bt_cu_device *d, cu_pointer dst, const void *host, size_t bytes)
+static cu_result upload_piece(bt_cu_device *d, cu_pointer dst, void *host, size_t bytes)
 {
     cu_result code = CU_OK;
     bt_cu_slot *s = take_slot(d, &code);
@@ -74,24 +74,7 @@ static cu_result upload_piece(bt_cu_device *d, cu_pointer dst, const void *host,
     return code;
 }
 
-cu_result bt_cu_upload(bt_cu_device *d, void *dst, const void *host, size_t bytes)
-{
-    cu_pointer to = (cu_pointer)(uintptr_t)dst;
-    cu_result code = CU_OK;
-    pthread_mutex_lock(&d->staging);
-    if (!open_slots(d)) {
-        code = d->cu->cuMemcpyHtoDAsync_v2(to, host, bytes, d->stream);
-        if (!code) code = d->cu->cuStreamSynchronize(d->stream);
-    } else {
-        for (size_t at = 0; at < bytes && !code; at += BT_CU_SLOT_BYTES)
-            code = upload_piece(d, to + at, (const uint8_t *)host + at,
-                                bytes - at < BT_CU_SLOT_BYTES ? bytes - at : BT_CU_SLOT_BYTES);
-    }
-    pthread_mutex_unlock(&d->staging);
-    return code;
-}
-
-static cu_result download_piece(bt_cu_device *d, void *host, cu_pointer src, size_t bytes)
+static cu_result download_piece(bt_cu_device *d, cu_pointer src, void *host, size_t bytes)
 {
     cu_result code = CU_OK;
     bt_cu_slot *s = take_slot(d, &code);
@@ -102,18 +85,24 @@ static cu_result download_piece(bt_cu_device *d, void *host, cu_pointer src, siz
     return CU_OK;
 }
 
-cu_result bt_cu_download(bt_cu_device *d, void *host, const void *src, size_t bytes)
+/* Without pinned memory the driver makes do with what the host has, and the copy is done when it returns. */
+static cu_result copy_unpinned(bt_cu_device *d, bool up, cu_pointer device, void *host, size_t bytes)
 {
-    cu_pointer from = (cu_pointer)(uintptr_t)src;
+    cu_result code = up ? d->cu->cuMemcpyHtoDAsync_v2(device, host, bytes, d->stream)
+                        : d->cu->cuMemcpyDtoHAsync_v2(host, device, bytes, d->stream);
+    return code ? code : d->cu->cuStreamSynchronize(d->stream);
+}
+
+cu_result bt_cu_transfer(bt_cu_device *d, bool up, const void *on_device, void *host, size_t bytes)
+{
+    cu_pointer device = (cu_pointer)(uintptr_t)on_device;
     cu_result code = CU_OK;
     pthread_mutex_lock(&d->staging);
-    if (!open_slots(d)) {
-        code = d->cu->cuMemcpyDtoHAsync_v2(host, from, bytes, d->stream);
-        if (!code) code = d->cu->cuStreamSynchronize(d->stream);
-    } else {
-        for (size_t at = 0; at < bytes && !code; at += BT_CU_SLOT_BYTES)
-            code = download_piece(d, (uint8_t *)host + at, from + at,
-                                  bytes - at < BT_CU_SLOT_BYTES ? bytes - at : BT_CU_SLOT_BYTES);
+    bool is_pinned = open_slots(d);
+    if (!is_pinned) code = copy_unpinned(d, up, device, host, bytes);
+    for (size_t at = 0; is_pinned && at < bytes && !code; at += BT_CU_SLOT_BYTES) {
+        size_t n = bytes - at < BT_CU_SLOT_BYTES ? bytes - at : BT_CU_SLOT_BYTES;
+        code = (up ? upload_piece : download_piece)(d, device + at, (uint8_t *)host + at, n);
     }
     pthread_mutex_unlock(&d->staging);
     return code;
