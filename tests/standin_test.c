@@ -121,7 +121,6 @@ int main(void)
     test_right();
     torture_driver(&trial_digits, NULL);
     torture_driver(&trial_mlp, "/CPU:0");
-    torture_driver(&trial_loop, NULL);
     test_lost();
     trial_unmake();
     return check_done();
