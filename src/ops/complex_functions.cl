@@ -69,8 +69,18 @@ DEVFN A acosh_of(A z)
     return log_of(add(z, mul(sqrt_of(add(z, of(1, 0))), sqrt_of(sub(z, of(1, 0))))));
 }
 DEVFN A atanh_of(A z) { return scaled(sub(log1p_of(z), log1p_of(neg(z))), (R)0.5); }
+/* The angle of a large power needs more digits than a float has. */
+#ifdef HAS_F64
+typedef double Wide;
+#else
+typedef float Wide;
+#endif
 DEVFN A power(A x, A y)
 {
-    return is_zero(y) ? of(1, 0) : is_zero(x) ? of(0, 0) : exp_of(mul(y, log_of(x)));
+    if (is_zero(y)) return of(1, 0);
+    if (is_zero(x)) return of(0, 0);
+    const Wide radius = log(hypot((Wide)x.re, (Wide)x.im)), angle = atan2((Wide)x.im, (Wide)x.re);
+    const Wide e = exp(y.re * radius - y.im * angle), turn = y.re * angle + y.im * radius;
+    return of((R)(e * cos(turn)), (R)(e * sin(turn)));
 }
 
