@@ -181,7 +181,8 @@ static bool pow_f32(void *y, const void *const *in, const int64_t *step, int64_t
     return loop(y, in, step, n, param);
 }
 BT_LOOP2(pow_f64, double, double, pow(x, y))
-BT_COMPLEX_LOOPS(BT_LOOP2, pow, x == 0 && y == 0 ? 1 : pow(x, y))
+/* In double: the angle of a large power needs more digits than a float has. */
+BT_COMPLEX_LOOPS(BT_LOOP2, pow, x == 0 && y == 0 ? 1 : pow((double complex)x, (double complex)y))
 #define LOOP_POWER(name, T, R, expression) BT_LOOP2_CHECKED(name, T, R, if (y < 0) return false, expression)
 BT_SIGNED_LOOPS(LOOP_POWER, pow, power((uint64_t)x, (uint64_t)y))
 static const bt_elementwise pow_op = {.n_in = 2,
