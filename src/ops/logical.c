@@ -25,17 +25,18 @@ static berth_status scalar_to_bool(bt_call *c)
     return bt_elementwise_gpu(c, NULL, BERTH_BOOL, &plan, shape, NULL);
 }
 
+/* Types of scalars that TensorFlow finds true or false. */
+#define TRUTHS (BT_SIGNED | BT_T(BERTH_UINT8) | BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE) | BT_T(BERTH_BOOL))
+
 /* A scalar's truth; of anything else, whether there are elements. */
 static berth_status run_to_bool(bt_call *c)
 {
     if (c->n_in < 1) return bt_call_fail(c, "needs an input");
     const bt_tensor *x = c->in[0];
     bool truth = bt_tensor_count(x) > 0;
-    uint32_t types =
-        BT_SIGNED | BT_T(BERTH_UINT8) | BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE) | BT_T(BERTH_BOOL);
     bool scalar = x->shape.rank == 0, on_gpu = bt_on_gpu(c);
     if (scalar && x->dtype == BERTH_STRING) truth = ((const bt_string *)x->data)->n > 0;
-    else if (scalar && !(types >> x->dtype & 1))
+    else if (scalar && !(TRUTHS >> x->dtype & 1))
         return bt_call_fail(c, "%s cannot be converted to a bool", bt_dtype_name(x->dtype));
     else if (scalar && on_gpu) return scalar_to_bool(c);
     else if (scalar && bt_dtype_is_float(x->dtype)) truth = bt_tensor_number(x, 0) != 0;
@@ -117,8 +118,7 @@ const bt_op bt_ops_logical[] = {
     TRUTH("LogicalNot", bt_infer_same_bool, not ),
     TRUTH("LogicalAnd", bt_infer_broadcast_bool, and),
     TRUTH("LogicalOr", bt_infer_broadcast_bool, or),
-    {"ToBool", infer_to_bool, .cpu = run_to_bool, .gpu = run_to_bool,
-     .gpu_types = BT_NUMBERS | BT_T(BERTH_BOOL)},
+    {"ToBool", infer_to_bool, .cpu = run_to_bool, .gpu = run_to_bool, .gpu_types = TRUTHS},
     BITS("BitwiseAnd", bt_infer_broadcast, bit_and),
     BITS("BitwiseOr", bt_infer_broadcast, bit_or),
     BITS("BitwiseXor", bt_infer_broadcast, bit_xor),

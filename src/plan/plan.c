@@ -561,6 +561,7 @@ bt_plan *bt_plan_new(const bt_plan_env *env, const bt_plan_request *request, ber
     bt_plan *plan = bt_calloc(1, sizeof *plan);
     if (!plan) return bt_fail_memory(error), NULL;
     bt_arena_init(&plan->arena);
+    pthread_mutex_init(&plan->begin, NULL);
     pthread_mutex_init(&plan->lock, NULL);
     pthread_cond_init(&plan->ended, NULL);
     plan->env = *env;
@@ -597,6 +598,7 @@ void bt_plan_free(bt_plan *plan)
     for (size_t i = 0; i < plan->n_held; i++)
         bt_packed_free(plan->env.stores[plan->held[i].place], plan->held[i].packed);
     bt_free(plan->held);
+    pthread_mutex_destroy(&plan->begin);
     pthread_mutex_destroy(&plan->lock);
     pthread_cond_destroy(&plan->ended);
     bt_arena_free(&plan->arena);

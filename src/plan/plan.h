@@ -89,13 +89,14 @@ typedef struct bt_plan {
     int32_t caller;           /* of a body: the step that it belongs to, in the plan that owns it */
     struct bt_plan **bodies;  /* of its steps; owned */
     size_t n_bodies, bodies_room;
+    pthread_mutex_t begin;    /* held while a run takes its state: it has none of it, or counts as running */
     pthread_mutex_t lock;     /* of what follows */
     struct bt_layout **layouts; /* most recent first */
     int n_layouts;
     struct bt_run *idle;      /* states of past runs, for the next ones */
-    int n_running;
+    int n_running;            /* runs in flight, and states that are just given back */
     uint64_t n_ended;
-    pthread_cond_t ended;     /* such a run did */
+    pthread_cond_t ended;     /* one of them did */
     _Atomic int64_t arena_bytes[BT_MAX_PLACES]; /* of all run states */
     _Atomic int64_t scratch_bytes[BT_MAX_PLACES];
     int64_t weight_bytes[BT_MAX_PLACES];        /* of its entries in the stores */

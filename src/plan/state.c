@@ -47,18 +47,28 @@ static bt_run *state_new(bt_plan *plan, berth_error *error)
     return run;
 }
 
+static void end_one(bt_plan *plan)
+{
+    pthread_mutex_lock(&plan->lock);
+    plan->n_running--, plan->n_ended++;
+    pthread_cond_broadcast(&plan->ended);
+    pthread_mutex_unlock(&plan->lock);
+}
+
 bool bt_plan_trim(bt_plan *plan)
 {
     pthread_mutex_lock(&plan->lock);
     bt_run *idle = plan->idle;
     bool any = idle;
     plan->idle = NULL;
+    plan->n_running += any; /* who is short of memory meanwhile waits for what is given back here */
     pthread_mutex_unlock(&plan->lock);
     while (idle) {
         bt_run *run = idle;
         idle = run->next;
         state_free(run);
     }
+    if (any) end_one(plan);
     for (size_t i = 0; i < plan->n_bodies; i++) any |= bt_plan_trim(plan->bodies[i]);
     return any;
 }
@@ -131,12 +141,9 @@ static void state_put(bt_run *run)
 }
 
 /* Where memory is short: what waits idle goes first, of this plan and then of the session's others; then the end of a run in
- * flight is waited for. False when there is none. */
-static bool make_room(bt_plan *plan, const bt_services *services)
+ * flight is waited for. False when there is none, and none ended since `ended` was counted. */
+static bool make_room(bt_plan *plan, const bt_services *services, uint64_t ended)
 {
-    pthread_mutex_lock(&plan->lock);
-    uint64_t ended = plan->n_ended;
-    pthread_mutex_unlock(&plan->lock);
     if (bt_plan_trim(plan) || (services && services->make_room && services->make_room(services->user)))
         return true;
     pthread_mutex_lock(&plan->lock);
@@ -150,14 +157,20 @@ bt_run *bt_run_begin(bt_plan *plan, const bt_services *services, bt_tensor *cons
 {
     bt_run *run;
     berth_error full;
+    uint64_t ended;
     do {
         full = (berth_error){0};
+        pthread_mutex_lock(&plan->begin);
+        pthread_mutex_lock(&plan->lock);
+        ended = plan->n_ended;
+        pthread_mutex_unlock(&plan->lock);
         run = state_take(plan, in, &full);
-    } while (!run && full.status == BERTH_DEVICE && make_room(plan, services));
+        pthread_mutex_lock(&plan->lock);
+        if (run) plan->n_running++;
+        pthread_mutex_unlock(&plan->lock);
+        pthread_mutex_unlock(&plan->begin);
+    } while (!run && full.status == BERTH_DEVICE && make_room(plan, services, ended));
     if (!run) return bt_fail(error, full.status, "%s", full.message), NULL;
-    pthread_mutex_lock(&plan->lock);
-    plan->n_running++;
-    pthread_mutex_unlock(&plan->lock);
     return run;
 }
 
@@ -166,8 +179,5 @@ void bt_run_end(bt_run *run, bool stays)
     bt_plan *plan = run->plan;
     if (stays) state_put(run);
     else state_free(run);
-    pthread_mutex_lock(&plan->lock);
-    plan->n_running--, plan->n_ended++;
-    pthread_cond_broadcast(&plan->ended);
-    pthread_mutex_unlock(&plan->lock);
+    end_one(plan);
 }
