@@ -6,10 +6,10 @@ static const berth_dtype moves[] = {BERTH_HALF,  BERTH_BFLOAT16, BERTH_FLOAT,  B
                                     BERTH_UINT32, BERTH_UINT64,  BERTH_BOOL};
 enum { N_MOVES = sizeof moves / sizeof *moves };
 
-/* Vectors of indices below dim, of int32 or int64. */
+/* Vectors of indices below dim, of int32 or int64; a shape of one dimension is one of single indices. */
 static void *take_indices(bt_shape shape, const int64_t *dim, bool wide)
 {
-    int64_t n = bt_shape_count(&shape), depth = shape.rank ? shape.dim[shape.rank - 1] : 1;
+    int64_t n = bt_shape_count(&shape), depth = shape.rank > 1 ? shape.dim[shape.rank - 1] : 1;
     char *p = bt_alloc((size_t)(n + 1) * 8);
     for (int64_t i = 0; i < n; i++) gpu_put(p, wide ? 8 : 4, i, check_int(0, (int)dim[i % depth] - 1));
     op_input(wide ? BERTH_INT64 : BERTH_INT32, shape, p);
