@@ -300,8 +300,10 @@ static void test_copies(berth_context *context)
         calm();
         ok = ok && CHECK(run_graph(&s, &out, &error));
         if (ok) place_of(&s, "y", NULL, &counted);
-        bool same = CHECK_EQ(counted, cases[i].copies) & CHECK_EQ(n_up, cases[i].up) &
-                    CHECK_EQ(n_down, cases[i].down) & CHECK_EQ(n_made, 0);
+        bool same = CHECK_EQ(counted, cases[i].copies);
+        same &= CHECK_EQ(n_up, cases[i].up);
+        same &= CHECK_EQ(n_down, cases[i].down);
+        same &= CHECK_EQ(n_made, 0);
         if (!ok || !same) printf("    case %d: %s\n", (int)i, error.message);
         berth_tensor_free(out.tensor);
         close_scene(&s);

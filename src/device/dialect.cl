@@ -158,9 +158,25 @@ DEVFN double log_gamma(double x)
     return lgamma_r(x, &sign);
 }
 #define LOG_GAMMA(x) log_gamma(x)
-#define LOAD_F16(p, i) ((float)((const _Float16 *)(p))[i])
-#define STORE_F16(p, i, v) (((_Float16 *)(p))[i] = (_Float16)(v))
-#define round_half(v) ((float)(_Float16)(v))
+/* By its bits, since not every compiler has the type. The exponents' biases differ by 112; a product with 2^112 is exact. */
+DEVFN float float_of_half(U16 h)
+{
+    U32 sign = (U32)(h & 0x8000u) << 16, rest = h & 0x7fffu;
+    if (rest >= 0x7c00u) return float_of_bits(sign | 0x7f800000u | (rest & 0x3ffu) << 13);
+    return float_of_bits(sign | rest << 13) * 0x1p112f;
+}
+/* To the nearest, ties to even: below 2^-14 by a sum that leaves no more bits than a half has there. */
+DEVFN U16 half_of_float(float f)
+{
+    U32 u = bits_of_float(f), sign = u >> 16 & 0x8000u, size = u & 0x7fffffffu;
+    if (size > 0x7f800000u) return (U16)(sign | 0x7e00u | (size >> 13 & 0x3ffu));
+    if (size >= 0x477ff000u) return (U16)(sign | 0x7c00u);
+    if (size < 0x38800000u) return (U16)(sign | (bits_of_float(float_of_bits(size) + 0.5f) - 0x3f000000u));
+    return (U16)(sign | (size - 0x38000000u + 0xfffu + (size >> 13 & 1)) >> 13);
+}
+#define LOAD_F16(p, i) float_of_half((p)[i])
+#define STORE_F16(p, i, v) ((p)[i] = half_of_float(v))
+#define round_half(v) float_of_half(half_of_float(v))
 #define CLAIM(p) __sync_bool_compare_and_swap(p, 0u, 1u)
 #define SWAP(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #endif
