@@ -20,7 +20,10 @@ static void test_reduce(const char *name, berth_dtype dtype)
     bt_set_bool(&op_graph, 0, "keep_dims", check_int(0, 1));
     op_input(dtype, s, x);
     op_input(BERTH_INT32, BT_SHAPE(n), axes);
-    gpu_agrees(20 * gpu_ulp(dtype));
+    /* Sums in another order differ by roundings of what the magnitudes add up to, however small the result is. */
+    double terms = 1, rounding = gpu_ulp(dtype) / 16;
+    for (int i = 0; i < n; i++) terms *= (double)s.dim[axes[i]];
+    gpu_agrees(fmax(20 * gpu_ulp(dtype), strcmp(name, "Sum") ? 0 : rounding * terms * most / 2));
     op_end();
     bt_free(x);
 }
