@@ -29,7 +29,7 @@ enum {
     CU_COMPUTE_CAPABILITY_MAJOR = 75,
     CU_COMPUTE_CAPABILITY_MINOR = 76,
 };
-enum { CU_STREAM_NON_BLOCKING = 1, CU_EVENT_DISABLE_TIMING = 2, CU_CAPTURE_RELAXED = 2 };
+enum { CU_NON_BLOCKING = 1, CU_NO_TIMING = 2, CU_CAPTURE_RELAXED = 2 };
 
 /* X(result, name, arguments) */
 #define BT_CU_FUNCTIONS(X)                                                                           \

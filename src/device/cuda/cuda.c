@@ -72,7 +72,7 @@ static cu_result open_context(bt_cu_device *d, int ordinal)
     code = d->cu->cuDevicePrimaryCtxRetain(&d->context, d->id);
     if (code) return d->context = NULL, code;
     if ((code = bt_cu_enter(d))) return code;
-    code = d->cu->cuStreamCreate(&d->stream, CU_STREAM_NON_BLOCKING);
+    code = d->cu->cuStreamCreate(&d->stream, CU_NON_BLOCKING);
     if (code) d->stream = NULL;
     bt_cu_leave(d);
     int64_t after = before < 0 ? -1 : bt_cu_free_bytes(d->id);

@@ -25,7 +25,7 @@ berth_status bt_cu_record(bt_device *device, berth_error *error)
     if (now.device) return bt_fail(error, BERTH_DEVICE, "%s: this thread is recording already", device->name);
     cu_result code = bt_cu_enter(d);
     if (!code) {
-        code = d->cu->cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING);
+        code = d->cu->cuStreamCreate(&stream, CU_NON_BLOCKING);
         if (!code && (code = d->cu->cuStreamBeginCapture_v2(stream, CU_CAPTURE_RELAXED)))
             d->cu->cuStreamDestroy_v2(stream);
         bt_cu_leave(d);

@@ -11,7 +11,7 @@ static bool open_slots(bt_cu_device *d)
     if (d->slots[0].data || d->unpinned) return !d->unpinned;
     for (int i = 0; i < BT_CU_SLOTS && !d->unpinned; i++) {
         bt_cu_slot *s = &d->slots[i];
-        d->unpinned = cu->cuEventCreate(&s->done, CU_EVENT_DISABLE_TIMING) != CU_OK ||
+        d->unpinned = cu->cuEventCreate(&s->done, CU_NO_TIMING) != CU_OK ||
                       cu->cuMemHostAlloc((void **)&s->data, BT_CU_SLOT_BYTES, 0) != CU_OK;
     }
     if (d->unpinned) bt_cu_slots_free(d);
