@@ -10,7 +10,6 @@ BERTH_OPENCL in the environment the device is OpenCL's CPU.
 """
 import argparse
 import concurrent.futures
-import importlib.util
 import json
 import os
 import pathlib
@@ -18,14 +17,9 @@ import re
 import subprocess
 import sys
 
+from case_tool import load_tool
+
 LIST = pathlib.Path(__file__).with_name("device_ops.txt")
-
-
-def load_tool(path):
-    spec = importlib.util.spec_from_file_location("run_cases", path)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    return tool
 
 
 def promised_ops(tool):

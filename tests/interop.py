@@ -7,13 +7,14 @@ comparison these are. Without --each a model is converted once, with all options
 it in every way that fits. Needs tensorflow and numpy. Ends with `N passed, N failed`."""
 import argparse
 import concurrent.futures
-import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+
+from case_tool import load_tool
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -35,13 +36,6 @@ GROUPS = ("frozen/", "savedmodel_v1/", "savedmodel_v2/", "keras_h5/", "keras_v3/
 FOREIGN = {"contrib", "gpu-only"}  # cases with ops that TensorFlow's CPU build does not have
 ADDONS = "frozen/seq2seq_beam"     # GatherTree, which is TensorFlow Addons'
 SUFFIX = {"graphdef": "model.pb", "pbtxt": "model.pbtxt", "savedmodel": "model"}
-
-
-def load_tool(path):
-    spec = importlib.util.spec_from_file_location("run_cases", path)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    return tool
 
 
 def models_of(tool, root, only):

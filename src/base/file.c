@@ -72,14 +72,14 @@ bt_file *bt_file_memory(const char *path, const void *data, size_t size, void (*
     return file;
 }
 
-static bool write_all(int fd, const char *p, size_t n)
+int bt_write_all(int fd, const void *p, size_t n)
 {
-    while (n > 0) {
-        ssize_t written = write(fd, p, n);
-        if (written < 0 && errno != EINTR) return false;
-        if (written > 0) p += written, n -= (size_t)written;
+    for (const char *at = p; n > 0;) {
+        ssize_t written = write(fd, at, n < (1u << 30) ? n : 1u << 30);
+        if (written < 0 && errno != EINTR) return errno;
+        if (written > 0) at += written, n -= (size_t)written;
     }
-    return true;
+    return 0;
 }
 
 bt_file *bt_file_named(const void *data, size_t size, berth_error *error)
@@ -91,7 +91,7 @@ bt_file *bt_file_named(const void *data, size_t size, berth_error *error)
     bt_file *file = fd < 0 ? NULL : new_file(path, error);
     if (file) {
         file->fd = fd, file->size = size;
-        if (write_all(fd, data, size) && !fstat(fd, &s)) return file->modified_ns = modified_ns(&s), file;
+        if (!bt_write_all(fd, data, size) && !fstat(fd, &s)) return file->modified_ns = modified_ns(&s), file;
         bt_file_free(file);
     } else if (fd >= 0) {
         close(fd);

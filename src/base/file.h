@@ -32,6 +32,8 @@ void bt_file_free(bt_file *file); /* drops a reference */
 berth_status bt_file_unchanged(const bt_file *file, berth_error *error);
 /* Lets the pages of a range go: they are read again from the file if anyone touches them. */
 void bt_file_release(const bt_file *file, const void *p, size_t bytes);
+/* All n bytes, in as many pieces as it takes. 0, or what errno was. */
+int bt_write_all(int fd, const void *p, size_t n);
 bool bt_path_is_folder(const char *path);
 bool bt_path_exists(const char *path);
 

@@ -65,13 +65,9 @@ berth_status bt_save_open(bt_save *s, const char *path, berth_error *error)
     return fail_at(path, s->wrong, error);
 }
 
-static void write_all(bt_save *s, const char *p, size_t n)
+static void write_all(bt_save *s, const void *p, size_t n)
 {
-    while (n && !s->wrong) {
-        ssize_t done = write(s->fd, p, n < (1u << 30) ? n : 1u << 30);
-        if (done < 0 && errno != EINTR) s->wrong = errno;
-        if (done > 0) p += done, n -= (size_t)done;
-    }
+    if (!s->wrong) s->wrong = bt_write_all(s->fd, p, n);
 }
 
 static void flush(bt_save *s)

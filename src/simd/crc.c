@@ -6,11 +6,12 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "simd/crc_tables.h"
 #include "simd/simd.h"
 
 #define STREAM_BYTES 2048
 
-static uint32_t slices[8][256]; /* [k][b]: byte b, followed by k zero bytes */
+static bt_crc_tables slices;
 static uint32_t shifts[4][256]; /* [k][b]: b as byte k of a state, followed by STREAM_BYTES zero bytes */
 
 static uint32_t append_zeros(uint32_t state, size_t n)
@@ -21,13 +22,7 @@ static uint32_t append_zeros(uint32_t state, size_t n)
 
 static void fill_tables(void)
 {
-    for (uint32_t b = 0; b < 256; b++) {
-        uint32_t state = b;
-        for (int i = 0; i < 8; i++) state = state >> 1 ^ (state & 1 ? 0x82f63b78u : 0);
-        slices[0][b] = state;
-    }
-    for (int k = 1; k < 8; k++)
-        for (int b = 0; b < 256; b++) slices[k][b] = append_zeros(slices[k - 1][b], 1);
+    bt_crc_tables_fill(slices, 0x82f63b78u);
     for (int k = 0; k < 4; k++)
         for (uint32_t b = 1; b < 256; b++) {
             uint32_t low = b & -b;
@@ -42,25 +37,10 @@ static void need_tables(void)
     pthread_once(&once, fill_tables);
 }
 
-static uint64_t load64(const uint8_t *p)
-{
-    uint64_t v = 0;
-    for (int i = 0; i < 8; i++) v |= (uint64_t)p[i] << (8 * i);
-    return v;
-}
-
 uint32_t bt_crc32c_c(uint32_t crc, const void *data, size_t n)
 {
     need_tables();
-    const uint8_t *p = data;
-    uint32_t state = ~crc;
-    for (; n >= 8; n -= 8, p += 8) {
-        uint64_t v = load64(p) ^ state;
-        state = 0;
-        for (int k = 0; k < 8; k++) state ^= slices[7 - k][v >> (8 * k) & 0xff];
-    }
-    for (; n > 0; n--) state = state >> 8 ^ slices[0][(state ^ *p++) & 0xff];
-    return ~state;
+    return ~bt_crc_tables_run(slices, ~crc, data, n);
 }
 
 #if defined(__x86_64__)

@@ -5,38 +5,18 @@
 #include <pthread.h>
 
 #include "simd/crc.h"
+#include "simd/crc_tables.h"
 #include "simd/simd.h"
 
-static uint32_t slices[8][256]; /* [k][b]: byte b, followed by k zero bytes */
+static bt_crc_tables slices;
 
-static void fill_tables(void)
-{
-    for (uint32_t b = 0; b < 256; b++) {
-        uint32_t state = b;
-        for (int i = 0; i < 8; i++) state = state >> 1 ^ (state & 1 ? 0xedb88320u : 0);
-        slices[0][b] = state;
-    }
-    for (int k = 1; k < 8; k++)
-        for (int b = 0; b < 256; b++)
-            slices[k][b] = slices[k - 1][b] >> 8 ^ slices[0][slices[k - 1][b] & 0xff];
-}
-
-static uint32_t load32(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
+static void fill_tables(void) { bt_crc_tables_fill(slices, 0xedb88320u); }
 
 static uint32_t by_tables(uint32_t state, const uint8_t *p, size_t n)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, fill_tables);
-    for (; n >= 8; p += 8, n -= 8) {
-        uint32_t a = state ^ load32(p), b = load32(p + 4);
-        state = slices[7][a & 255] ^ slices[6][a >> 8 & 255] ^ slices[5][a >> 16 & 255] ^ slices[4][a >> 24] ^
-                slices[3][b & 255] ^ slices[2][b >> 8 & 255] ^ slices[1][b >> 16 & 255] ^ slices[0][b >> 24];
-    }
-    for (; n; p++, n--) state = state >> 8 ^ slices[0][(state ^ *p) & 255];
-    return state;
+    return bt_crc_tables_run(slices, state, p, n);
 }
 
 uint32_t bt_crc32_c(uint32_t crc, const void *p, size_t n) { return ~by_tables(~crc, p, n); }

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/map.h"
 #include "device/cuda/cuda.h"
 #include "simd/crc.h"
@@ -101,16 +102,6 @@ void *bt_cu_cache_get(const char *key, size_t *bytes)
 
 /* ---- Writing ------------------------------------------------------------------------------------------ */
 
-static bool write_all(int fd, const void *p, size_t bytes)
-{
-    for (size_t at = 0; at < bytes;) {
-        ssize_t n = write(fd, (const char *)p + at, bytes - at);
-        if (n <= 0) return false;
-        at += (size_t)n;
-    }
-    return true;
-}
-
 /* The file of ours that was used longest ago, and the bytes of all; what was left half written long ago is removed. */
 static int64_t survey(const char *folder, char oldest[PATH])
 {
@@ -150,7 +141,7 @@ void bt_cu_cache_put(const char *key, const void *p, size_t bytes)
     make_folder(folder);
     int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return;
-    bool ok = write_all(fd, &h, sizeof h) && write_all(fd, p, bytes);
+    bool ok = !bt_write_all(fd, &h, sizeof h) && !bt_write_all(fd, p, bytes);
     ok = !close(fd) && ok && !rename(part, path);
     if (!ok) unlink(part);
     while (survey(folder, oldest) > most_bytes && *oldest && !unlink(oldest)) continue;
