@@ -89,7 +89,7 @@ typedef struct bt_plan {
     int32_t caller;           /* of a body: the step that it belongs to, in the plan that owns it */
     struct bt_plan **bodies;  /* of its steps; owned */
     size_t n_bodies, bodies_room;
-    pthread_mutex_t begin;    /* held while a run takes its state: it has none of it, or counts as running */
+    pthread_mutex_t begin;    /* held while a run sets up a state: it has none of it, or counts as running */
     pthread_mutex_t lock;     /* of what follows */
     struct bt_layout **layouts; /* most recent first */
     int n_layouts;

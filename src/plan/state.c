@@ -99,25 +99,35 @@ static berth_status adopt(bt_run *run, bt_layout *layout, berth_error *error)
     return BERTH_OK;
 }
 
-/* An idle state, best one that is set up for this layout. */
-static bt_run *state_take(bt_plan *plan, bt_tensor *const *in, berth_error *error)
+/* An idle state that is set up for this layout, which counts as running from here on; NULL: there is none. */
+static bt_run *take_ready(bt_plan *plan, const bt_layout *layout)
 {
-    bt_layout *layout = bt_plan_layout(plan, in, error);
-    if (!layout) return NULL;
     pthread_mutex_lock(&plan->lock);
-    bt_run **best = &plan->idle;
-    for (bt_run **r = &plan->idle; *r; r = &(*r)->next)
-        if ((*r)->layout == layout) {
-            best = r;
-            break;
-        }
-    bt_run *run = *best;
-    if (run) *best = run->next;
+    bt_run **at = &plan->idle;
+    while (*at && (*at)->layout != layout) at = &(*at)->next;
+    bt_run *run = *at;
+    if (run) *at = run->next, plan->n_running++;
+    pthread_mutex_unlock(&plan->lock);
+    return run;
+}
+
+/* Any idle state or a new one, set up for the layout, whose reference it takes over. *ended: how many runs had ended before.
+ * Under the lock `begin`: who finds no room there sees all others that hold some as running. */
+static bt_run *take_any(bt_plan *plan, bt_layout *layout, uint64_t *ended, berth_error *error)
+{
+    pthread_mutex_lock(&plan->begin);
+    pthread_mutex_lock(&plan->lock);
+    *ended = plan->n_ended;
+    bt_run *run = plan->idle;
+    if (run) plan->idle = run->next;
     pthread_mutex_unlock(&plan->lock);
     if (!run) run = state_new(plan, error);
-    if (!run) return bt_layout_release(plan, layout), NULL;
-    if (run->layout == layout) bt_layout_release(plan, layout);
-    else if (adopt(run, layout, error)) return state_free(run), NULL;
+    if (!run || run->layout == layout) bt_layout_release(plan, layout);
+    else if (adopt(run, layout, error)) state_free(run), run = NULL;
+    pthread_mutex_lock(&plan->lock);
+    plan->n_running += run != NULL;
+    pthread_mutex_unlock(&plan->lock);
+    pthread_mutex_unlock(&plan->begin);
     return run;
 }
 
@@ -160,15 +170,11 @@ bt_run *bt_run_begin(bt_plan *plan, const bt_services *services, bt_tensor *cons
     uint64_t ended;
     do {
         full = (berth_error){0};
-        pthread_mutex_lock(&plan->begin);
-        pthread_mutex_lock(&plan->lock);
-        ended = plan->n_ended;
-        pthread_mutex_unlock(&plan->lock);
-        run = state_take(plan, in, &full);
-        pthread_mutex_lock(&plan->lock);
-        if (run) plan->n_running++;
-        pthread_mutex_unlock(&plan->lock);
-        pthread_mutex_unlock(&plan->begin);
+        bt_layout *layout = bt_plan_layout(plan, in, &full);
+        if (!layout) return bt_fail(error, full.status, "%s", full.message), NULL;
+        run = take_ready(plan, layout);
+        if (run) bt_layout_release(plan, layout);
+        else run = take_any(plan, layout, &ended, &full);
     } while (!run && full.status == BERTH_DEVICE && make_room(plan, services, ended));
     if (!run) return bt_fail(error, full.status, "%s", full.message), NULL;
     return run;
