@@ -150,6 +150,7 @@ static inline void trial_mlp_answers(void)
                 hidden[j] += trial_x[r * TRIAL_IN + k] * trial_w[k * TRIAL_HIDDEN + j];
             hidden[j] = fmaxf(hidden[j], 0);
         }
+        for (int j = 0; j < TRIAL_OUT; j++) y[j] = 0;
         for (int j = 0; j < TRIAL_OUT; j++)
             for (int k = 0; k < TRIAL_HIDDEN; k++) y[j] += hidden[k] * trial_v[k * TRIAL_OUT + j];
     }

@@ -76,7 +76,7 @@ typedef struct bt_device_ops {
     berth_status (*times)(bt_device *device, void *event, int64_t times[BT_N_TIMES]);
     /* NULL where nothing can be recorded. Between record and recorded, what this thread launches and copies on the device is
      * noted and not done. What cannot be noted (a copy from or to the host, waiting) fails, and recorded then gives NULL. A
-     * recording names the memory that its launches had; it is dropped by forget, before that memory is given back. */
+     * recording names the memory that its launches had, and is not replayed once that was given back; forget drops it. */
     berth_status (*record)(bt_device *device, berth_error *error);
     bt_recording *(*recorded)(bt_device *device, berth_error *error);
     berth_status (*replay)(bt_device *device, bt_recording *recording, berth_error *error);

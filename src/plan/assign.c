@@ -139,6 +139,52 @@ berth_status bt_plan_assign(bt_pass_context *x, const bt_plan_env *env)
     return status;
 }
 
+/* ---- Order -------------------------------------------------------------------------------------------- */
+
+/* Work for the device alone: not what brings tensors there and back, and not what calls functions. */
+static bool is_device_work(const bt_pass_context *x, const bt_node *node)
+{
+    return bt_pass_is_gpu(x, node->place) && !(node->def->flags & BT_OP_BODY) && strcmp(node->op, "_Copy") &&
+           strcmp(node->op, "_Feed") && strcmp(node->op, "Const");
+}
+
+/* The turn before which a node cannot come: after those of what it waits for, of which it shares the last if both are work of
+ * one kind. Even turns are the host's, odd ones the devices'. */
+static int32_t turn_of(const bt_pass_context *x, int32_t index, const int32_t *turns, int32_t stateful)
+{
+    const bt_node *node = &x->graph.nodes[index];
+    int32_t turn = 0, mine = is_device_work(x, node);
+    for (int32_t i = -1; i < node->n_inputs + node->n_controls; i++) {
+        int32_t from = i < 0                  ? stateful
+                       : i < node->n_inputs ? node->inputs[i].node
+                                            : node->controls[i - node->n_inputs];
+        if (from >= 0 && turns[from] > turn) turn = turns[from];
+    }
+    return turn % 2 == mine ? turn : turn + 1;
+}
+
+berth_status bt_plan_order(bt_pass_context *x, int32_t **order, size_t *n)
+{
+    int32_t *plain, most = 0, stateful = -1;
+    berth_status status = bt_pass_order(x, &plain, n);
+    if (status) return status;
+    int32_t *turns = bt_arena_array(x->arena, int32_t, x->graph.n_nodes + 1);
+    if (!turns || !(*order = bt_arena_array(x->arena, int32_t, *n + 1))) return bt_fail_memory(x->error);
+    for (size_t i = 0; i < *n; i++) {
+        int32_t node = plain[i];
+        bool is_stateful = x->graph.nodes[node].def->flags & BT_OP_STATEFUL;
+        turns[node] = turn_of(x, node, turns, is_stateful ? stateful : -1);
+        if (is_stateful) stateful = node;
+        if (turns[node] > most) most = turns[node];
+    }
+    int32_t *at = bt_arena_array(x->arena, int32_t, (size_t)most + 2); /* by turn: where its next node goes */
+    if (!at) return bt_fail_memory(x->error);
+    for (size_t i = 0; i < *n; i++) at[turns[plain[i]] + 1]++;
+    for (int32_t turn = 0; turn < most; turn++) at[turn + 1] += at[turn];
+    for (size_t i = 0; i < *n; i++) (*order)[at[turns[plain[i]]]++] = plain[i];
+    return BERTH_OK;
+}
+
 /* ---- Copies ------------------------------------------------------------------------------------------- */
 
 typedef struct copier {

@@ -372,6 +372,7 @@ bt_layout *bt_plan_layout(bt_plan *plan, bt_tensor *const *feeds, berth_error *e
             if (--oldest->refs < 0) bt_layout_free(oldest);
         } else plan->n_layouts++;
         enter(plan, found, at);
+        found->number = ++plan->n_numbered;
     }
     pthread_mutex_unlock(&plan->lock);
     return found;

@@ -502,7 +502,7 @@ static berth_status make_steps(builder *b)
     const bt_graph *g = &b->x.graph;
     for (size_t i = 0; i < g->n_nodes; i++)
         plan->guarded |= is_op(&g->nodes[i], "Switch") || is_op(&g->nodes[i], "Merge");
-    berth_status status = bt_pass_order(&b->x, &b->order, &b->n_order);
+    berth_status status = bt_plan_order(&b->x, &b->order, &b->n_order);
     if (!status) status = make_slots(b);
     const bt_node *nodes = status ? NULL : keep_nodes(b);
     if (!status && !nodes) status = bt_fail_memory(b->error);

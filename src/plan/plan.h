@@ -93,6 +93,7 @@ typedef struct bt_plan {
     pthread_mutex_t lock;     /* of what follows */
     struct bt_layout **layouts; /* most recent first */
     int n_layouts;
+    uint64_t n_numbered;      /* layouts, ever */
     struct bt_run *idle;      /* states of past runs, for the next ones */
     int n_running;            /* runs in flight, and states that are just given back */
     uint64_t n_ended;
@@ -132,6 +133,9 @@ void bt_plan_dump(const bt_plan *plan, bt_text *out);
  * tensor is wanted on another place than its own. */
 berth_status bt_plan_assign(bt_pass_context *x, const bt_plan_env *env);
 berth_status bt_plan_add_copies(bt_pass_context *x, const bt_plan_env *env, int *n_copies);
+/* The nodes in an order in which the host's work and the devices' take as few turns as can be: what comes from the host is
+ * there before the devices begin, and what goes to it goes when they are done. Stateful nodes stay in their order. */
+berth_status bt_plan_order(bt_pass_context *x, int32_t **order, size_t *n);
 /* Where output `slot` of a node of this dtype lies. */
 int bt_output_place(const bt_pass_context *x, const bt_node *node, int slot, berth_dtype dtype);
 
@@ -149,6 +153,7 @@ typedef struct bt_layout {
     size_t arena_bytes[BT_MAX_PLACES];
     int32_t *feed_slots, *feed_first;   /* slots that share the bytes of feed i: feed_slots[feed_first[i] .. feed_first[i+1]) */
     int32_t *fetch_slots, *fetch_first; /* slots that lie in the tensor fetched as i; none: it is copied out at the end */
+    uint64_t number;         /* no other of the plan's has it */
     int refs;                /* run states that are set up for it; under the plan's lock */
 } bt_layout;
 

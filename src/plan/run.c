@@ -2,7 +2,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "plan/state.h"
+#include "plan/replay.h"
 
 /* ---- Services for kernels ----------------------------------------------------------------------------- */
 
@@ -273,39 +273,46 @@ static berth_status run_streamed(bt_call *c, const bt_step *step)
     return status;
 }
 
-static berth_status run_steps(bt_run *run, uint64_t take, berth_error *error)
+/* Step i of the layout. */
+static berth_status run_step(bt_call *c, int32_t i)
 {
+    bt_run *run = c->run;
     const bt_plan *plan = run->plan;
-    const bt_layout *layout = run->layout;
+    const bt_step *step = run->step = &plan->steps[run->layout->steps[i]];
+    c->node = step->node;
+    c->state = step->state;
+    c->in = run->pointers + step->first_pointer;
+    c->n_in = step->n_in;
+    c->out = c->in + step->n_in;
+    c->n_out = step->n_out;
+    c->last = step->last_feed && run->take ? given_away(plan, step, run->take) : step->last;
+    if (plan->guarded && step_is_dead(run, step, c)) return BERTH_OK;
+    c->device = plan->env.places[step->place];
+    bt_recorder *recorder = run->services->recorder;
+    int64_t start = recorder ? bt_now() : 0;
+    berth_status status = step->is_streamed ? run_streamed(c, step) : step->run(c);
+    if (recorder) note_step(recorder, plan, step, c, start);
+    bt_workspace_settle(&run->workspace[scratch_place(step)]);
+    bt_workspace_settle(&run->workspace[0]);
+    return status ? fail_step(step, c->error) : BERTH_OK;
+}
+
+static berth_status run_steps(bt_run *run, berth_error *error)
+{
     const volatile int *cancel = run->services->cancel;
-    bt_device *const *places = plan->env.places;
-    bt_call c = {.pool = plan->env.pool, .run = run, .host = &run_host, .error = error};
-    for (int32_t i = 0; i < layout->n_steps; i++) {
-        const bt_step *step = &plan->steps[layout->steps[i]];
-        c.node = step->node;
-        c.state = step->state;
-        c.in = run->pointers + step->first_pointer;
-        c.n_in = step->n_in;
-        c.out = c.in + step->n_in;
-        c.n_out = step->n_out;
-        c.last = step->last_feed && take ? given_away(plan, step, take) : step->last;
-        run->step = step;
-        if (plan->guarded && step_is_dead(run, step, &c)) continue;
-        c.device = places[step->place];
-        bt_recorder *recorder = run->services->recorder;
-        int64_t start = recorder ? bt_now() : 0;
-        berth_status status = step->is_streamed ? run_streamed(&c, step) : step->run(&c);
-        if (recorder) note_step(recorder, plan, step, &c, start);
-        bt_workspace_settle(&run->workspace[scratch_place(step)]);
-        bt_workspace_settle(&run->workspace[0]);
-        if (status) return fail_step(step, error);
+    bt_call c = {.pool = run->plan->env.pool, .run = run, .host = &run_host, .error = error};
+    bt_replay *replay = bt_replay_begin(run);
+    for (int32_t i = 0; i < run->layout->n_steps;) {
+        int32_t next = replay ? bt_replay_from(replay, &c, i, run_step) : i;
+        if (next == i && run_step(&c, next++)) return error->status;
         if (cancel && *cancel) return bt_fail(error, BERTH_CANCELLED, "the run was cancelled");
+        i = next;
     }
     return BERTH_OK;
 }
 
 /* Hands a fetch over that does not lie in the caller's tensor yet. */
-static berth_status deliver(bt_run *run, int i, bt_tensor *out, uint64_t take, berth_error *error)
+static berth_status deliver(bt_run *run, int i, bt_tensor *out, berth_error *error)
 {
     bt_plan *plan = run->plan;
     int32_t index = plan->fetches[i];
@@ -325,7 +332,7 @@ static berth_status deliver(bt_run *run, int i, bt_tensor *out, uint64_t take, b
         else bt_tensor_clear(&old), *t = (bt_tensor){0};
         return BERTH_OK;
     }
-    bool given = root->kind == BT_SLOT_FEED && root->step < 64 && take >> root->step & 1;
+    bool given = root->kind == BT_SLOT_FEED && root->step < 64 && run->take >> root->step & 1;
     if (fits && !(given && t->buffer)) {
         return bt_tensor_transfer(out, t, error);
     }
@@ -342,10 +349,11 @@ static berth_status run_once(bt_run *run, bt_tensor *const *in, bt_tensor *const
     bt_plan *plan = run->plan;
     bind_feeds(run, in);
     berth_status status = bind_fetches(run, out, error);
-    if (!status) status = run_steps(run, take, error);
+    run->take = take;
+    if (!status) status = run_steps(run, error);
     for (int i = 0; i < plan->n_fetches && !status; i++) {
         bool bound = run->layout->fetch_first[i] < run->layout->fetch_first[i + 1];
-        if (!bound && out[i]) status = deliver(run, i, out[i], take, error);
+        if (!bound && out[i]) status = deliver(run, i, out[i], error);
     }
     if (!plan->env.function) status = bt_faults_read(&run->faults, plan->env.places, plan->env.n_places, status, error);
     for (int p = 1; p < plan->env.n_places && !plan->env.function; p++) {

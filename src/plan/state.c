@@ -4,6 +4,7 @@
 static void state_free(bt_run *run)
 {
     for (int32_t i = 0; run->values && i < run->plan->n_slots; i++) bt_tensor_clear(&run->values[i]);
+    bt_replays_free(run);
     bt_layout_release(run->plan, run->layout);
     bt_free(run->values);
     bt_free((void *)run->pointers);
@@ -79,6 +80,7 @@ static berth_status adopt(bt_run *run, bt_layout *layout, berth_error *error)
     bt_plan *plan = run->plan;
     for (int p = 0; p < plan->env.n_places; p++) {
         if (layout->arena_bytes[p] <= run->arena_bytes[p]) continue;
+        bt_replays_free(run);
         plan->arena_bytes[p] -= (int64_t)run->arena_bytes[p];
         bt_device_free(plan->env.places[p], run->arena[p], run->arena_bytes[p]);
         run->arena_bytes[p] = layout->arena_bytes[p];

@@ -8,6 +8,8 @@
 #include "plan/plan.h"
 #include "plan/workspace.h"
 
+typedef struct bt_replay bt_replay; /* replay.h */
+
 /* Tensors that a step turns over (bt_kept). */
 typedef struct bt_kept_tensors {
     bt_tensor *tensors;
@@ -26,7 +28,9 @@ typedef struct bt_run {
     size_t arena_bytes[BT_MAX_PLACES];
     bt_workspace workspace[BT_MAX_PLACES];
     bt_faults faults;    /* of a run that is no body's */
+    bt_replay *replays;  /* what was recorded of the layouts used last */
     const bt_step *step; /* that runs now */
+    uint64_t take;       /* bit i: the caller gives in[i] away */
     struct bt_run *next;
 } bt_run;
 
@@ -41,5 +45,8 @@ static inline bool bt_run_owns(const bt_tensor *t)
 bt_run *bt_run_begin(bt_plan *plan, const bt_services *services, bt_tensor *const *in, berth_error *error);
 /* The state waits for the next run, or goes, when it does not stay. */
 void bt_run_end(bt_run *run, bool stays);
+
+/* Forgets all that was recorded of a state: before its memory is given back (replay.c). */
+void bt_replays_free(bt_run *run);
 
 #endif

@@ -12,6 +12,7 @@ static pthread_mutex_t lock;
 static device devices[MOST_DEVICES];
 static int n_devices = -1;
 static uint64_t n_calls, failing;
+static const char *failing_name;
 static _Thread_local struct CUctx_st *stack[16];
 static _Thread_local int depth;
 
@@ -40,11 +41,13 @@ __attribute__((constructor)) static void make_lock(void)
     pthread_mutex_init(&lock, &kind);
 }
 
-static cu_result begin(cu_result failure)
+static cu_result begin_call(const char *name, cu_result failure)
 {
     pthread_mutex_lock(&lock);
-    return ++n_calls == failing ? failure : CU_OK;
+    bool fails = ++n_calls == failing || (failing_name && !strcmp(failing_name, name));
+    return fails ? failure : CU_OK;
 }
+#define begin(failure) begin_call(__func__, failure)
 
 static cu_result end(cu_result code)
 {
@@ -55,13 +58,14 @@ static cu_result end(cu_result code)
 static struct CUctx_st *current(void) { return depth ? stack[depth - 1] : NULL; }
 
 /* Of the calling thread's context. */
-static cu_result begin_in_context(cu_result failure)
+static cu_result begin_in(const char *name, cu_result failure)
 {
-    cu_result code = begin(failure);
+    cu_result code = begin_call(name, failure);
     if (!current()) return misuse("a call without a context"), INVALID_CONTEXT;
     if (!code && current()->device->is_lost) code = LAUNCH_FAILED;
     return code;
 }
+#define begin_in_context(failure) begin_in(__func__, failure)
 
 /* A call that gives something back does so even when it is told to fail: the failure is an earlier one's. */
 
@@ -220,6 +224,16 @@ static void free_block(block **at)
     free(b);
 }
 
+static void free_graph(struct CUgraph_st *g)
+{
+    struct CUgraph_st **at = &g->context->graphs;
+    while (*at != g) at = &(*at)->next;
+    *at = g->next;
+    drop_work(g->first);
+    counts.graphs--;
+    free(g);
+}
+
 static void free_pinned(pinned **at)
 {
     pinned *n = *at;
@@ -235,6 +249,7 @@ EXPORT cu_result cuDevicePrimaryCtxRelease_v2(cu_device id)
     struct CUctx_st *c = d->context;
     if (!c || d->retained < 1) return end(misuse("a context released too often"));
     if (--d->retained) return end(code);
+    for (; c->graphs; free_graph(c->graphs)) counts.abandoned++;
     for (; c->blocks; free_block(&c->blocks)) counts.abandoned++;
     for (; c->streams; counts.abandoned++, counts.streams--) {
         struct CUstream_st *s = c->streams;
@@ -564,15 +579,9 @@ static struct CUgraph_st *new_graph(struct CUctx_st *context, work *first)
     struct CUgraph_st *g = calloc(1, sizeof *g);
     if (!g) return drop_work(first), NULL;
     g->context = context, g->first = first;
+    g->next = context->graphs, context->graphs = g;
     counts.graphs++;
     return g;
-}
-
-static void free_graph(struct CUgraph_st *g)
-{
-    drop_work(g->first);
-    counts.graphs--;
-    free(g);
 }
 
 EXPORT cu_result cuStreamEndCapture(cu_stream s, cu_graph *graph)
@@ -630,6 +639,7 @@ static void fail_at(uint64_t n)
     end(CU_OK);
 }
 
+static void fail_call(const char *name) { begin(CU_OK), failing_name = name, end(CU_OK); }
 static uint64_t calls(void) { return n_calls; }
 static void lose(int device) { begin(CU_OK), devices[device].is_lost = true, end(CU_OK); }
 
@@ -652,4 +662,4 @@ static void set_memory(int device, int64_t bytes)
     begin(CU_OK), devices[device].memory = bytes, end(CU_OK);
 }
 
-EXPORT const standin the_standin = {fail_at, calls, lose, find, get_counts, set_memory};
+EXPORT const standin the_standin = {fail_at, calls, fail_call, lose, find, get_counts, set_memory};

@@ -41,6 +41,7 @@ struct CUctx_st {
     struct CUstream_st *streams;
     struct CUevent_st *events;
     struct CUmod_st *modules;
+    struct CUgraph_st *graphs;
 };
 
 struct CUmod_st {
@@ -87,6 +88,7 @@ struct CUevent_st {
 };
 
 struct CUgraph_st {
+    struct CUgraph_st *next;
     struct CUctx_st *context;
     work *first;
 };

@@ -30,6 +30,7 @@ typedef struct standin_counts {
 typedef struct standin {
     void (*fail_at)(uint64_t n); /* the n-th call from now on fails (1: the next); 0: none */
     uint64_t (*calls)(void);     /* since the last fail_at */
+    void (*fail_call)(const char *name); /* from now on every call of this name ("cuGraphLaunch") fails; NULL: none */
     void (*lose)(int device);    /* from now on everything on it fails */
     void (*find)(void);          /* the lost devices are there again */
     void (*counts)(standin_counts *counts);

@@ -2,11 +2,13 @@
  * meanwhile goes on in the device's; a replay is one piece of work of the device's stream. */
 #include "device/cuda/cuda.h"
 
+#include <stdlib.h>
+
 struct bt_recording {
     cu_graph_exec graph;
 };
 
-/* What this thread records: on which device, and whether something was in it that cannot be. */
+/* What this thread records: on which device, in whose context it stays meanwhile, and whether something was in it that cannot be. */
 static _Thread_local struct {
     const bt_cu_device *device;
     cu_stream stream;
@@ -21,14 +23,16 @@ berth_status bt_cu_record(bt_device *device, berth_error *error)
 {
     bt_cu_device *d = bt_cu_open(device, error);
     cu_stream stream = NULL;
+    const char *wish = getenv("BERTH_CUDA_GRAPHS");
     if (!d) return BERTH_DEVICE;
+    if (wish && !strcmp(wish, "off")) return bt_fail(error, BERTH_DEVICE, "%s: nothing is to be recorded", device->name);
     if (now.device) return bt_fail(error, BERTH_DEVICE, "%s: this thread is recording already", device->name);
     cu_result code = bt_cu_enter(d);
     if (!code) {
         code = d->cu->cuStreamCreate(&stream, CU_NON_BLOCKING);
         if (!code && (code = d->cu->cuStreamBeginCapture_v2(stream, CU_CAPTURE_RELAXED)))
             d->cu->cuStreamDestroy_v2(stream);
-        bt_cu_leave(d);
+        if (code) bt_cu_leave(d);
     }
     if (code) return bt_cu_fail(device, "recording", code, error);
     now.device = d, now.stream = stream, now.is_spoiled = false;
@@ -45,14 +49,11 @@ bt_recording *bt_cu_recorded(bt_device *device, berth_error *error)
     bool is_spoiled = now.is_spoiled;
     now.device = NULL;
     bt_recording *recording = bt_calloc(1, sizeof *recording);
-    cu_result code = bt_cu_enter(d);
-    if (!code) {
-        code = cu->cuStreamEndCapture(stream, &graph);
-        if (!code && recording && !is_spoiled) code = cu->cuGraphInstantiateWithFlags(&exec, graph, 0);
-        if (graph) cu->cuGraphDestroy(graph);
-        cu->cuStreamDestroy_v2(stream);
-        bt_cu_leave(d);
-    }
+    cu_result code = cu->cuStreamEndCapture(stream, &graph);
+    if (!code && recording && !is_spoiled) code = cu->cuGraphInstantiateWithFlags(&exec, graph, 0);
+    if (graph) cu->cuGraphDestroy(graph);
+    cu->cuStreamDestroy_v2(stream);
+    bt_cu_leave(d);
     if (recording && !is_spoiled && !code) return recording->graph = exec, recording;
     if (!recording) bt_fail_memory(error);
     else if (code) bt_cu_fail(device, "recording", code, error);
