@@ -67,8 +67,8 @@ static berth_status pick_on_device(bt_call *c, const picks *p, int64_t row)
     char defines[BT_DEFINES];
     int64_t n = p->batch * p->outer * p->picks;
     if (n == 0 || row == 0) return BERTH_OK;
+    bt_gpu_defines(defines, bt_gpu_word(c->in[0]->dtype, &row), c->in[1]->dtype, "");
     bt_grid grid = bt_grid_rows(c, row, n);
-    bt_gpu_defines(defines, bt_gpu_unit(c->in[0]->dtype), c->in[1]->dtype, "");
     bt_arg args[11] = {bt_pointer(p->params), bt_pointer(c->in[1]->data), bt_pointer(p->out), bt_long(n),
                        bt_long(p->outer),     bt_long(p->size),           bt_long(p->picks),  bt_long(row)};
     berth_status status = bt_gpu_fault(c, BAD_INDEX, args + 8);

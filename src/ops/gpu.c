@@ -29,6 +29,13 @@ berth_dtype bt_gpu_unit(berth_dtype dtype)
     }
 }
 
+berth_dtype bt_gpu_word(berth_dtype dtype, int64_t *row)
+{
+    if (dtype != BERTH_COMPLEX128) return bt_gpu_unit(dtype);
+    *row *= 2;
+    return BERTH_UINT64;
+}
+
 const char *bt_gpu_defines(char text[BT_DEFINES], berth_dtype t, berth_dtype t1, const char *more)
 {
     const char *name = bt_gpu_type(t), *second = t1 ? bt_gpu_type(t1) : NULL;

@@ -19,6 +19,9 @@ const char *bt_gpu_type(berth_dtype dtype);
 /* An unsigned integer of the dtype's size, or complex128, for kernels that only move elements. */
 berth_dtype bt_gpu_unit(berth_dtype dtype);
 
+/* Always an unsigned integer, for kernels that write zeros too: a complex128 is two of them. row: elements before, words after. */
+berth_dtype bt_gpu_word(berth_dtype dtype, int64_t *row);
+
 /* "-DDT=f32 -DDT1=b8 ", then what is given more; t1 0: without DT1. Gives `text`. */
 enum { BT_DEFINES = 128 };
 const char *bt_gpu_defines(char text[BT_DEFINES], berth_dtype t, berth_dtype t1, const char *more);

@@ -24,10 +24,10 @@ berth_status bt_gather_nd_gpu(bt_call *c, void *out, const bt_tensor *params, co
     char defines[BT_DEFINES];
     naming by = naming_of(c, indices, &params->shape);
     if (by.n == 0 || by.slice == 0) return BERTH_OK;
+    bt_gpu_defines(defines, bt_gpu_word(params->dtype, &by.slice), indices->dtype, "");
     bt_arg args[7] = {bt_pointer(params->data), bt_pointer(indices->data), bt_pointer(out), bt_bytes(&by, sizeof by)};
     bt_grid grid = bt_grid_rows(c, by.slice, by.n);
     berth_status status = bt_gpu_fault(c, BT_BAD_ROW, args + 4);
-    bt_gpu_defines(defines, bt_gpu_unit(params->dtype), indices->dtype, "");
     return status ? status : bt_gpu_launch(c, BT_CL(scatter), defines, "gather_nd", &grid, args, 7);
 }
 

@@ -151,6 +151,8 @@ int main(void)
         test_where(moves[i]);
         test_apart(moves[i]);
     }
+    test_gather(BERTH_COMPLEX64, false);
+    test_gather(BERTH_COMPLEX128, true);
     for (int i = 0; i < 6; i++) { /* a program a type and op: not all types */
         static const berth_dtype types[] = {BERTH_FLOAT, BERTH_HALF, BERTH_BFLOAT16, BERTH_DOUBLE, BERTH_INT32, BERTH_UINT8};
         for (int k = 0; k < 6; k++) test_scatter(sums[k], types[i], (i + k) % 2);
