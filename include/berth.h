@@ -535,7 +535,7 @@ typedef struct berth_step {
     size_t caller;        /* the step of whose loop, branch or call it is a part; SIZE_MAX: none */
     int64_t weight_bytes; /* of the constants that it reads, as they lie on the device; shared ones count for each */
     int64_t runs;         /* this and what follows: while the session was profiled; a step of a loop runs once an iteration */
-    int64_t total_ns;     /* all runs together: on a device that tells its times (OpenCL), of its kernels and copies alone; else
+    int64_t total_ns;     /* all runs together: on a device that tells its times (a GPU), of its kernels and copies alone; else
                              by the host's clock. Of a loop, a branch or a call: with its steps, by the host's clock */
     int64_t bytes;        /* of its results, all runs together; of a _Copy: the bytes that were copied */
 } berth_step;

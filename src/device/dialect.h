@@ -15,6 +15,7 @@
  * Indices: GID(d) and GSZ(d), this work item and how many there are; LID and LSZ, in its group; WGID and NWG, the group.
  * EACH(d, i, n) loops over this item's part of [0, n) in dimension d, whatever the grid is: items lie side by side on a GPU,
  * and each has a piece of its own where CPU_SHAPED is defined.
+ * A launch may have fewer groups in dimensions 1 and 2 than its grid says (CUDA: 65535 at most), so kernels loop there.
  * CLAIM(p): makes *p, a U32 that was 0, 1, and says whether it was this item that did.
  * SWAP(p, v): puts v in the place of *p, a U32, and gives what stood there.
  * FAULT(a, b, c), in a kernel whose last arguments are FAULT_ARGS: the step fails, with a text of three numbers (bt_gpu_fault).

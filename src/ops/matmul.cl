@@ -64,8 +64,9 @@ KERNEL void product_tiles(GLOBAL const T *a, GLOBAL const T *b, GLOBAL T *y, pro
     LOCAL A part_a[DEPTH][TILE + 1];
     LOCAL A part_b[DEPTH][TILE + 1];
     const int x0 = LID(0), y0 = LID(1), item = y0 * SIDE + x0;
-    const I64 first = WGID(0) * TILE, top = WGID(1) * TILE;
-    for (I64 index = WGID(2); index < by.batch; index += NWG(2)) {
+    const I64 first = WGID(0) * TILE, down = (by.m + TILE - 1) / TILE, most = (down + NWG(1) - 1) / NWG(1) * by.batch;
+    for (I64 round = WGID(2); round < most; round += NWG(2)) {
+        const I64 index = round % by.batch, top = (WGID(1) + round / by.batch * NWG(1)) * TILE;
         A sum[EACH_SIDE][EACH_SIDE];
         SIDES(index)
         for (int i = 0; i < EACH_SIDE; i++)

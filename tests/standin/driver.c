@@ -464,7 +464,7 @@ EXPORT cu_result cuEventCreate(cu_event *event, unsigned flags)
     cu_result code = begin_in_context(UNKNOWN);
     struct CUevent_st *e = code || flags & ~3u ? NULL : calloc(1, sizeof *e);
     if (!e) return end(code ? code : INVALID_VALUE);
-    e->context = current();
+    e->context = current(), e->keeps_time = !(flags & CU_NO_TIMING);
     e->next = e->context->events, e->context->events = e;
     counts.events++;
     return *event = e, end(CU_OK);
@@ -491,6 +491,16 @@ EXPORT cu_result cuEventRecord(cu_event e, cu_stream s)
         if (w->event == e) w->event = NULL;
     work w = {.kind = EVENT, .event = e};
     if (!(code = enqueue(s, &w))) e->stream = s;
+    return end(code);
+}
+
+EXPORT cu_result cuEventElapsedTime(float *ms, cu_event from, cu_event to)
+{
+    cu_result code = begin_in_context(UNKNOWN);
+    if (!code && (!from->keeps_time || !to->keeps_time || (!from->stream && !from->ns) || (!to->stream && !to->ns)))
+        code = INVALID_HANDLE;
+    if (!code && (from->stream || to->stream)) code = CU_NOT_READY;
+    if (!code) *ms = (float)((double)(to->ns - from->ns) / 1e6);
     return end(code);
 }
 

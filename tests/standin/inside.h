@@ -13,6 +13,7 @@ enum {
     MOST_PARAMETERS = 32,
     INVALID_VALUE = 1,
     INVALID_CONTEXT = 201,
+    INVALID_HANDLE = 400,
     LAUNCH_FAILED = 719,
     CAPTURE_UNSUPPORTED = 900,
     CAPTURE_INVALIDATED = 901,
@@ -85,6 +86,8 @@ struct CUevent_st {
     struct CUevent_st *next;
     struct CUctx_st *context;
     struct CUstream_st *stream; /* in which it waits; NULL: it is done */
+    bool keeps_time;
+    int64_t ns; /* when it was done; 0: never */
 };
 
 struct CUgraph_st {

@@ -1,6 +1,7 @@
 /* Streams of the stand-in: queues of work, done when somebody waits. Graphs: work that a capturing stream noted. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "inside.h"
 
@@ -37,6 +38,13 @@ cu_result enqueue(struct CUstream_st *s, const work *from)
     return CU_OK;
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 static cu_result perform(const work *w)
 {
     switch (w->kind) {
@@ -45,7 +53,7 @@ static cu_result perform(const work *w)
     case COPY_ACROSS: memmove(w->dst, w->src, w->bytes), counts.copies++; return CU_OK;
     case LAUNCH: return run_kernel(w);
     case EVENT:
-        if (w->event) w->event->stream = NULL;
+        if (w->event) w->event->stream = NULL, w->event->ns = now_ns();
         return CU_OK;
     }
     return UNKNOWN;

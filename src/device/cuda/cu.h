@@ -62,6 +62,7 @@ enum { CU_NON_BLOCKING = 1, CU_NO_TIMING = 2, CU_CAPTURE_RELAXED = 2 };
     X(cu_result, cuEventRecord, (cu_event, cu_stream))                                               \
     X(cu_result, cuEventQuery, (cu_event))                                                           \
     X(cu_result, cuEventSynchronize, (cu_event))                                                     \
+    X(cu_result, cuEventElapsedTime, (float *, cu_event, cu_event))                                  \
     X(cu_result, cuModuleLoadData, (cu_module *, const void *))                                      \
     X(cu_result, cuModuleUnload, (cu_module))                                                        \
     X(cu_result, cuModuleGetFunction, (cu_function *, cu_module, const char *))                      \

@@ -48,11 +48,13 @@ static void close_device(bt_cu_device *d)
     bool is_inside = d->context && !bt_cu_enter(d),
          is_idle = is_inside && !(d->stream && d->cu->cuStreamSynchronize(d->stream));
     if (is_idle) bt_cu_slots_free(d);
+    if (is_idle && d->origin) d->cu->cuEventDestroy_v2(d->origin);
     bt_cu_programs_free(d, is_idle);
     if (is_idle && d->stream) d->cu->cuStreamDestroy_v2(d->stream);
     if (is_inside) bt_cu_leave(d);
     if (d->context) d->cu->cuDevicePrimaryCtxRelease_v2(d->id);
     pthread_mutex_destroy(&d->staging);
+    pthread_mutex_destroy(&d->clock);
     pthread_mutex_destroy(&d->programs_lock);
     pthread_mutex_destroy(&d->compiling);
     bt_free(d);
@@ -86,6 +88,7 @@ static bt_cu_device *open_device(bt_device *device, berth_error *error)
     if (!d) return bt_fail_memory(error), NULL;
     d->cu = bt_cu_library_get();
     pthread_mutex_init(&d->staging, NULL);
+    pthread_mutex_init(&d->clock, NULL);
     pthread_mutex_init(&d->programs_lock, NULL);
     pthread_mutex_init(&d->compiling, NULL);
     cu_result code = open_context(d, device->ordinal);
@@ -189,9 +192,11 @@ static berth_status copy(bt_device *device, direction way, void *dst, const void
         return bt_cu_spoil(), bt_fail(error, BERTH_DEVICE, "%s: a copy cannot be recorded", device->name);
     cu_result code = bt_cu_enter(d);
     if (!code) {
+        bt_cu_span *span = bt_cu_span_begin(d);
         if (way == UP) code = bt_cu_transfer(d, true, dst, (void *)(uintptr_t)src, bytes);
         else if (way == DOWN) code = bt_cu_transfer(d, false, src, dst, bytes);
         else code = d->cu->cuMemcpyDtoDAsync_v2(address_of(dst), address_of(src), bytes, bt_cu_stream(d));
+        bt_cu_span_end(d, span, code);
         bt_cu_leave(d);
     }
     if (!code) return BERTH_OK;
@@ -242,6 +247,7 @@ const bt_device_ops bt_cuda_ops = {
     .sync = cuda_sync,
     .compile = bt_cu_compile,
     .launch = bt_cu_launch,
+    .times = bt_cu_times,
     .record = bt_cu_record,
     .recorded = bt_cu_recorded,
     .replay = bt_cu_replay,

@@ -1,6 +1,6 @@
 /* CUDA devices, inside: the driver's functions and devices (library.c), one device's context, stream and memory (cuda.c),
  * pinned memory that copies go through (staging.c), kernels (program.c), the compiler of kernels (compiler.c) and what it
- * made before, on disk (cache.c), launches that are recorded once and replayed (recording.c). */
+ * made before, on disk (cache.c), launches that are recorded once and replayed (recording.c), when work was done (times.c). */
 #ifndef BT_CUDA_H
 #define BT_CUDA_H
 
@@ -56,6 +56,9 @@ typedef struct bt_cu_device {
     bt_cu_slot slots[BT_CU_SLOTS];
     int next_slot;
     bool unpinned; /* no pinned memory was to be had */
+    pthread_mutex_t clock; /* of the two: */
+    cu_event origin;       /* NULL: no times are taken yet */
+    int64_t origin_ns;     /* when that was, by bt_now */
     pthread_mutex_t programs_lock, compiling;
     struct bt_cu_program *programs;
     bt_kernel *kernels[256]; /* by hash */
@@ -80,6 +83,16 @@ cu_result bt_cu_sync(bt_cu_device *d);
 /* When a download, or waiting for it, has failed: this thread's host memory is not written any more. */
 void bt_cu_drop_downloads(bt_cu_device *d);
 void bt_cu_slots_free(bt_cu_device *d);
+
+/* ---- Times (times.c); begin and end in the device's context ---- */
+
+typedef struct bt_cu_span bt_cu_span;
+
+/* Before a launch or copy; NULL: nobody wants to know when it is done, or it cannot be told. */
+bt_cu_span *bt_cu_span_begin(bt_cu_device *d);
+/* After it, with what came of it: leaves the span with who watches. */
+void bt_cu_span_end(bt_cu_device *d, bt_cu_span *span, cu_result code);
+berth_status bt_cu_times(bt_device *device, void *event, int64_t times[BT_N_TIMES]);
 
 /* ---- Kernels (program.c) ---- */
 

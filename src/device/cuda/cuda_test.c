@@ -1,6 +1,7 @@
 /* The CUDA device on a driver that stands in for the real one (tests/standin): what is taken when, copies longer than the
- * ring, failures at each call, a device that is lost, several devices, recordings; and the cache on disk. */
+ * ring, failures at each call, a device that is lost, several devices, recordings, times; and the cache on disk. */
 #include "device/cuda/cuda.h"
+#include "device/watch.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -146,13 +147,39 @@ static void test_copies(void)
     CHECK_EQ(counts().pinned, BT_CU_SLOTS * BT_CU_SLOT_BYTES);
     bt_error_clear(&failure);
     bt_kernel *k = gpu->ops->compile(gpu, source, "", "add", &failure);
-    static const bt_grid large[] = {{{64, 1 << 20, 1}, {64, 1, 1}}, {{4096, 1, 1}, {2048, 1, 1}}};
+    static const bt_grid large[] = {{{(size_t)64 << 31, 1, 1}, {64, 1, 1}}, {{4096, 1, 1}, {2048, 1, 1}}};
     for (int i = 0; i < 2; i++) {
         CHECK_EQ(gpu->ops->launch(gpu, k, &large[i], NULL, 0, &failure), BERTH_DEVICE);
         CHECK(strstr(failure.message, "'add'") && strstr(failure.message, "at most"));
         bt_error_clear(&failure);
     }
     CHECK_EQ(gpu->in_use, 0);
+    close_devices(registry);
+}
+
+/* More groups than a launch takes in dimensions 1 and 2: the kernels' loops do them all, and once. */
+static void test_groups(void)
+{
+    enum { N = 70000 };
+    static const char counting[] =
+        "KERNEL void count(GLOBAL int *y, I64 n, int d) { for (I64 i = WGID(d); i < n; i += NWG(d)) y[i]++; }\n";
+    static int y[N];
+    bt_device *gpu;
+    bt_registry *registry = open_devices(&gpu);
+    void *there = bt_device_alloc(gpu, sizeof y, &failure);
+    bt_kernel *k = gpu->ops->compile(gpu, counting, "", "count", &failure);
+    CHECK_EQ(gpu->ops->upload(gpu, there, y, sizeof y, &failure), BERTH_OK);
+    for (int d = 1; d < 3; d++) {
+        bt_arg args[] = {{BT_ARG_POINTER, .pointer = there}, {BT_ARG_LONG, .l = N}, {BT_ARG_INT, .i = d}};
+        bt_grid grid = {{1, d == 1 ? N : 1, d == 2 ? N : 1}, {1, 1, 1}};
+        CHECK_EQ(gpu->ops->launch(gpu, k, &grid, args, 3, &failure), BERTH_OK);
+    }
+    CHECK_EQ(gpu->ops->download(gpu, y, there, sizeof y, &failure), BERTH_OK);
+    CHECK_EQ(gpu->ops->sync(gpu, &failure), BERTH_OK);
+    bool ok = true;
+    for (int i = 0; i < N; i++) ok = ok && y[i] == 2;
+    CHECK(ok);
+    bt_device_free(gpu, there, sizeof y);
     close_devices(registry);
 }
 
@@ -269,6 +296,52 @@ static void test_recording(void)
     close_devices(registry);
 }
 
+/* ---- Times -------------------------------------------------------------------------------------------- */
+
+/* Copies and launches that are watched are on the host's clock, in their order, and leave no event behind. */
+static void test_times(void)
+{
+    bt_device *gpu;
+    bt_watch watch;
+    float one = 1;
+    bt_registry *registry = open_devices(&gpu);
+    void *y = bt_device_alloc(gpu, sizeof one, &failure);
+    bt_kernel *k = gpu->ops->compile(gpu, source, "", "add", &failure);
+    bt_arg args[] = {{BT_ARG_POINTER, .pointer = y}, {BT_ARG_LONG, .l = 1}, {BT_ARG_FLOAT, .f = 1}};
+    int64_t before = bt_now();
+    bt_watch_begin(&watch);
+    CHECK_EQ(bt_device_upload(gpu, y, &one, sizeof one, &failure), BERTH_OK);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(bt_device_launch(gpu, k, "add", &(bt_grid){{1, 1, 1}, {1, 1, 1}}, args, 3, &failure), BERTH_OK);
+    CHECK_EQ(bt_device_download(gpu, &one, y, sizeof one, &failure), BERTH_OK);
+    CHECK_EQ(watch.n, 5);
+    bt_watch_settle(&watch);
+    CHECK_EQ(gpu->ops->sync(gpu, &failure), BERTH_OK);
+    for (int i = 0; i < 5; i++) {
+        const bt_work *w = &watch.list[i];
+        CHECK(w->is_own && w->given <= w->start && w->start <= w->end);
+        CHECK(w->start >= (i ? w[-1].end : before) - 1000 && w->end <= bt_now() + 1000);
+    }
+    CHECK_CLOSE(one, 4, 0);
+    int events = counts().events; /* the ring's, and the origin */
+    watch.n = 0;
+    driver->fail_call("cuEventElapsedTime");
+    CHECK_EQ(bt_device_upload(gpu, y, &one, sizeof one, &failure), BERTH_OK);
+    CHECK(watch.n == 1 && watch.list[0].event);
+    CHECK_EQ(counts().events, events + 2);
+    bt_watch_settle(&watch);
+    CHECK(!watch.list[0].is_own && watch.list[0].start <= watch.list[0].end);
+    CHECK_EQ(counts().events, events);
+    driver->fail_call("cuEventRecord");
+    CHECK_EQ(bt_device_copy(gpu, y, y, sizeof one, &failure), BERTH_OK);
+    CHECK_EQ(bt_device_launch(gpu, k, "add", &(bt_grid){{1, 1, 1}, {1, 1, 1}}, args, 3, &failure), BERTH_OK);
+    CHECK(watch.n == 3 && !watch.list[1].event && !watch.list[2].event);
+    driver->fail_call(NULL);
+    bt_watch_end(&watch);
+    bt_device_free(gpu, y, sizeof one);
+    close_devices(registry);
+}
+
 /* ---- The cache ---------------------------------------------------------------------------------------- */
 
 static char cache_folder[] = "/tmp/berth-cache-XXXXXX";
@@ -341,9 +414,11 @@ int main(void)
     test_late();
     test_several();
     test_copies();
+    test_groups();
     test_torture();
     test_lost();
     test_recording();
+    test_times();
     test_cache();
     test_faulty();
     return check_done();

@@ -132,6 +132,7 @@ typedef struct launch_size {
     unsigned groups[3], items[3];
 } launch_size;
 
+/* Kernels loop over the groups of dimensions 1 and 2, so that fewer than they ask for do all of it. */
 static berth_status size_of(const bt_device *device, const bt_cu_device *d, const bt_kernel *kernel,
                             const bt_grid *grid, launch_size *size, berth_error *error)
 {
@@ -142,10 +143,10 @@ static berth_status size_of(const bt_device *device, const bt_cu_device *d, cons
         size_t items = grid->local[0] ? (grid->local[i] ? grid->local[i] : 1) : chosen;
         size_t groups = (grid->global[i] + items - 1) / items;
         group *= items;
+        if (i && groups > most[i]) groups = most[i];
         if (groups > most[i])
-            return bt_fail(error, BERTH_DEVICE,
-                           "%s: kernel '%s' wants %zu groups in dimension %d, it takes %zu at most",
-                           device->name, kernel->name, groups, i, most[i]);
+            return bt_fail(error, BERTH_DEVICE, "%s: kernel '%s' wants %zu groups, it takes %zu at most",
+                           device->name, kernel->name, groups, most[i]);
         size->groups[i] = (unsigned)groups, size->items[i] = (unsigned)items;
     }
     if (group <= d->max_group) return BERTH_OK;
@@ -172,9 +173,11 @@ berth_status bt_cu_launch(bt_device *device, bt_kernel *kernel, const bt_grid *g
     for (int i = 0; i < n_args; i++) values[i] = value_of(&args[i]);
     cu_result code = bt_cu_enter(d);
     if (!code) {
+        bt_cu_span *span = bt_cu_span_begin(d);
         code = d->cu->cuLaunchKernel(kernel->function, size.groups[0], size.groups[1], size.groups[2],
                                      size.items[0], size.items[1], size.items[2], 0, bt_cu_stream(d), values,
                                      NULL);
+        bt_cu_span_end(d, span, code);
         bt_cu_leave(d);
     }
     if (!code) return BERTH_OK;
