@@ -274,7 +274,8 @@ def bert_base(g):
     for i in range(LAYERS):
         name = f"layer_{i}"
         q, k, v = (heads(f"{name}/{part}", x) for part in ("query", "key", "value"))
-        scores = g.op("Mul", f"{name}/scores", product(f"{name}/QK", q, k, True), g.const(f"{name}/scale", (WIDTH // HEADS) ** -0.5))
+        scale = g.const(f"{name}/scale", (WIDTH // HEADS) ** -0.5)
+        scores = g.op("Mul", f"{name}/scores", product(f"{name}/QK", q, k, True), scale)
         scores = g.op("Softmax", f"{name}/Softmax", g.op("AddV2", f"{name}/masked", scores, masked))
         y = g.reshape(f"{name}/context", swap(f"{name}/swap", product(f"{name}/AV", scores, v, False)), -1, WIDTH)
         x = layer_norm(g, f"{name}/attention_norm", g.op("AddV2", f"{name}/add", x, dense(g, f"{name}/output", y, WIDTH, WIDTH)))

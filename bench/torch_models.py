@@ -86,7 +86,8 @@ def resnet50(w):
     for stage, (_, blocks, first) in enumerate(made.RESNET, 2):
         for i in range(blocks):
             name, stride = f"conv{stage}_block{i + 1}", first if i == 0 else 1
-            body = [*whole(f"{name}_1", stride), nn.ReLU(inplace=True), *whole(f"{name}_2", 1, 1), nn.ReLU(inplace=True), *whole(f"{name}_3")]
+            body = [*whole(f"{name}_1", stride), nn.ReLU(inplace=True), *whole(f"{name}_2", 1, 1), nn.ReLU(inplace=True)]
+            body += whole(f"{name}_3")
             short = nn.Sequential(*whole(f"{name}_0", stride)) if i == 0 else None
             layers.append(Residual(nn.Sequential(*body), short, nn.ReLU(inplace=True)))
     return nn.Sequential(*layers, Head(w))
