@@ -65,6 +65,7 @@ int cli_convert(const cli_options *options)
     want.n_outputs = options->outputs.n;
     want.clear_devices = options->clear_devices;
     want.strip_training = options->strip_training;
+    want.cpu = options->cpu;
     want.freeze = options->freeze || flat;
     berth_spec *shapes = read_shapes(&m, options, &names);
     want.shapes = shapes;

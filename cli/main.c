@@ -54,7 +54,8 @@ static const struct verb {
      "without --output the signature's outputs are kept, or else those that nothing consumes. A graphdef has a\n"
      "Placeholder an input and an Identity an output, named by the keys of one signature.\n\n"
      "  berth convert model.h5 model\n"
-     "  berth convert trained.pb clean.pb --output logits:0 --clear-devices --strip-training\n"},
+     "  berth convert trained.pb clean.pb --output logits:0 --clear-devices --strip-training\n"
+     "  berth convert gpu.pb anywhere --cpu\n"},
     {"devices", "[--json]", DEVICES, cli_devices, "list the devices of this machine", ""},
 };
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
@@ -76,6 +77,7 @@ static const struct option {
     {"--clear-devices", NULL, CONVERT, SET, AT(clear_devices), "no device strings and no colocation"},
     {"--strip-training", NULL, CONVERT, SET, AT(strip_training), "no dropout, switches for training, assertions, printing"},
     {"--freeze", NULL, CONVERT, SET, AT(freeze), "variables become constants (always so in a graphdef)"},
+    {"--cpu", NULL, CONVERT, SET, AT(cpu), "for TensorFlow on a CPU: channels last, no ops that only GPUs have, no devices"},
     {"--input-shape", "NAME=1,224,...", RUN | BENCH | PLACE | CHECK | CONVERT, PAIRS, AT(shapes), "fix an input's shape"},
     {"--signature", "KEY", MODEL, TEXT, AT(signature), "default: serving_default, or the only one"},
     {"--tag", "TAG[,TAG...]", MODEL, TEXT, AT(tags),

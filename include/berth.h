@@ -259,6 +259,8 @@ typedef struct berth_transform_options {
     bool strip_training; /* no dropout, assertions, checks of numbers and printing; a placeholder of a truth value or a rate that
                             has a default is its default, and branches that are never taken then go */
     bool freeze;         /* variables that nothing writes are constants */
+    bool cpu;            /* what TensorFlow has for GPUs alone becomes ops that it has for CPUs: channels first become channels
+                            last; device strings and colocation go too */
 } berth_transform_options;
 
 BERTH_API void berth_transform_options_init(berth_transform_options *options);

@@ -84,7 +84,7 @@ static void test_round_trips(void)
                 berth_transform_options o;
                 berth_transform_options_init(&o);
                 if (trials[i] == &trial_variable) continue; /* what starts it is no output */
-                o.clear_devices = o.strip_training = o.freeze = with;
+                o.clear_devices = o.strip_training = o.freeze = o.cpu = with;
                 if (!CHECK(round_trip(trials[i], formats[f], &o, &error)))
                     printf("%s as %s: %s\n", trials[i]->name, formats[f], error.message);
             }
@@ -161,7 +161,7 @@ static bool convert(void *user)
     berth_load_options_init(&load);
     load.context = j->context;
     berth_transform_options_init(&o);
-    o.clear_devices = o.strip_training = o.freeze = true;
+    o.clear_devices = o.strip_training = o.freeze = o.cpu = true;
     berth_model *model = berth_model_load(j->t->path, &load, &error);
     berth_model *made = model ? transformed(j->t, model, &o, &error) : NULL;
     bool ok = made && !berth_model_save(made, path, j->format, &error);

@@ -20,20 +20,22 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-ALL = ["--clear-devices", "--strip-training", "--freeze"]
+ALL = ["--clear-devices", "--strip-training", "--freeze", "--cpu"]
 # What to write, with which options. Devices that are not there stop TensorFlow: models that name some are converted in the ways
-# with --clear-devices. What it has for GPUs alone is left out.
+# with --clear-devices or --cpu; what TensorFlow has for GPUs alone, in those with --cpu.
 WAYS = {
     "graphdef": ("graphdef", []),
     "pbtxt": ("pbtxt", []),
     "savedmodel": ("savedmodel", []),
     "training": ("savedmodel", ["--strip-training"]),
     "freeze": ("savedmodel", ["--freeze"]),
+    "cpu": ("savedmodel", ["--cpu"]),
     "all-graphdef": ("graphdef", ALL),
     "all-savedmodel": ("savedmodel", ALL),
 }
 GROUPS = ("frozen/", "savedmodel_v1/", "savedmodel_v2/", "keras_h5/", "keras_v3/", "checkpoint/", "real/")
-FOREIGN = {"contrib", "gpu-only"}  # cases with ops that TensorFlow's CPU build does not have
+FOREIGN = {"contrib"}              # cases with ops that TensorFlow's CPU build does not have
+ON_GPU = {"gpu-only", "nchw"}      # cases that TensorFlow's CPU build runs after --cpu
 ADDONS = "frozen/seq2seq_beam"     # GatherTree, which is TensorFlow Addons'
 SUFFIX = {"graphdef": "model.pb", "pbtxt": "model.pbtxt", "savedmodel": "model"}
 
@@ -65,13 +67,13 @@ def convert(berth, model, args, cases, way, folder):
 class Loaded:
     """A session of a converted model; names are those of a case."""
 
-    def __init__(self, tf, path, to, soft):
+    def __init__(self, tf, path, to, soft, is_for_cpu):
         self.tf, self.inputs, self.outputs = tf, {}, {}
         self.graph = tf.Graph()
         with self.graph.as_default():
             config = tf.compat.v1.ConfigProto(allow_soft_placement=soft)
-            # TensorFlow's remapper makes fused grouped convolutions, which its own kernels refuse.
-            config.graph_options.rewrite_options.remapping = 2
+            if not is_for_cpu:  # TensorFlow's remapper makes fused grouped convolutions, which its own kernels refuse.
+                config.graph_options.rewrite_options.remapping = 2
             self.session = tf.compat.v1.Session(graph=self.graph, config=config)
             if to == "savedmodel":
                 meta = tf.compat.v1.saved_model.load(self.session, ["serve"], path)
@@ -151,7 +153,7 @@ def run_model(tool, tf, np, berth, model, cases, way):
         out, wrong = convert(berth, path, args, cases, way, folder)
         if wrong:
             return [wrong] * len(cases)
-        loaded = Loaded(tf, out, WAYS[way][0], not WAYS[way][1])
+        loaded = Loaded(tf, out, WAYS[way][0], not WAYS[way][1], "--cpu" in WAYS[way][1])
         try:
             return [check(tool, tf, np, loaded, case, folder) for case in cases]
         finally:
@@ -166,7 +168,8 @@ def ways_of(cases, index, each):
     tags = {tag for case in cases for tag in case.get("tags", [])}
     if not each:
         return [("all-graphdef", "all-savedmodel")[index % 2]]
-    return [way for way, (_, options) in WAYS.items() if "device" not in tags or "--clear-devices" in options]
+    ways = [(way, options) for way, (_, options) in WAYS.items() if not ON_GPU & tags or "--cpu" in options]
+    return [way for way, options in ways if "device" not in tags or {"--clear-devices", "--cpu"} & set(options)]
 
 
 def main():

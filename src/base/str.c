@@ -9,6 +9,14 @@ bool bt_ends(const char *s, const char *suffix)
     return n >= m && memcmp(s + n - m, suffix, m) == 0;
 }
 
+bool bt_has_word(const char *words, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *at = words; n && (at = strstr(at, word)); at += n)
+        if ((at == words || at[-1] == ' ') && (at[n] == ' ' || !at[n])) return true;
+    return false;
+}
+
 bool bt_str_int(bt_str s, int64_t *out)
 {
     size_t i = s.n > 0 && (s.p[0] == '-' || s.p[0] == '+');

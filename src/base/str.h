@@ -23,6 +23,8 @@ static inline bool bt_str_equal(bt_str a, bt_str b)
 }
 static inline bool bt_starts(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
 bool bt_ends(const char *s, const char *suffix);
+/* Whether one of the words, parted by single spaces, is this one. */
+bool bt_has_word(const char *words, const char *word);
 /* Decimal integer that fills the whole view. */
 bool bt_str_int(bt_str s, int64_t *out);
 /* Shell pattern: * ? [a-z], over the whole text, '/' is a character like any other. */

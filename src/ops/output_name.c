@@ -76,17 +76,9 @@ static const struct {
     {"tensor", "TensorListStack"},
 };
 
-static bool has_word(const char *words, const char *word)
-{
-    size_t n = strlen(word);
-    for (const char *at = words; (at = strstr(at, word)); at += n)
-        if ((at == words || at[-1] == ' ') && (at[n] == ' ' || !at[n])) return true;
-    return false;
-}
-
 const char *bt_op_only_output(const char *op)
 {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (has_word(names[i].ops, op)) return names[i].name;
+        if (bt_has_word(names[i].ops, op)) return names[i].name;
     return "output";
 }

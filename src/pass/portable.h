@@ -57,6 +57,8 @@ void bt_portable_free(bt_portable *p); /* all but what lies in the arena */
 /* ---- Passes for models that are written out ----------------------------------------------------------- */
 
 bt_pass_fn bt_pass_clear_devices, bt_pass_strip_training;
+/* For processors without kernels for channels first (layout.c). */
+bt_pass_fn bt_pass_channels_last;
 /* Variables that nothing writes become constants (portable_freeze.c). */
 berth_status bt_portable_freeze(bt_portable *p);
 /* Tables are filled from constants, and their initialisers become the graph's only targets (tables.c). */

@@ -434,14 +434,6 @@ static const struct {
 static const char *const harmless =
     "HashTable HashTableV2 LookupTableFind LookupTableFindV2 LookupTableSize LookupTableSizeV2 Assert";
 
-static bool has_word(const char *words, const char *word)
-{
-    size_t n = strlen(word);
-    for (const char *p = words; (p = strstr(p, word)); p += n)
-        if ((p == words || p[-1] == ' ') && (p[n] == ' ' || !p[n])) return true;
-    return false;
-}
-
 /* ---- The walk ----------------------------------------------------------------------------------------- */
 
 /* Whether shapes bear out that dimension 0 is a whole number of times the batch, and nothing else follows it. */
@@ -476,7 +468,7 @@ static const char *judge(const walk *w, const bt_step *it, flow *out)
 {
     step s = {w, it, it->node, it->n_in, out};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        if (!has_word(table[i].ops, it->op->name)) continue;
+        if (!bt_has_word(table[i].ops, it->op->name)) continue;
         for (int k = 0; k < it->n_in; k++) /* rules count the dimensions of rows */
             if (flow_of(&s, k) == ROWS && shape_of(&s, k)->rank < 1) return mixes;
         if (it->n_out && out_shape(&s)->rank < 0)
@@ -491,7 +483,7 @@ static berth_status walk_step(walk *w, int32_t index, flow *out, berth_error *er
     const bt_step *it = &w->plan->steps[index];
     bool same = true;
     for (int i = 0; i < it->n_in; i++) same = same && w->flow[it->in[i]] == SAME;
-    if (it->op->flags & BT_OP_STATEFUL && !has_word(harmless, it->op->name))
+    if (it->op->flags & BT_OP_STATEFUL && !bt_has_word(harmless, it->op->name))
         return refuse(it, "it has an effect, or is random, so that runs on parts of a batch would differ",
                       error);
     if (w->known[index] && w->known_too[index]) {

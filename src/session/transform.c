@@ -223,10 +223,11 @@ static berth_status run_passes(transform *t)
     const berth_transform_options *o = &t->options;
     bt_portable *p = &t->p;
     berth_status status = bt_portable_each(p, bt_pass_inline);
-    if (!status && o->clear_devices) status = bt_portable_each(p, bt_pass_clear_devices);
+    if (!status && (o->clear_devices || o->cpu)) status = bt_portable_each(p, bt_pass_clear_devices);
     if (!status && (o->freeze || t->flat)) status = bt_portable_freeze(p);
     if (!status && o->strip_training) status = bt_portable_each(p, bt_pass_strip_training);
     if (!status && t->flat) status = bt_portable_tables(p);
+    if (!status && o->cpu) status = bt_portable_each(p, bt_pass_channels_last);
     return status;
 }
 
