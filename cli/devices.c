@@ -31,9 +31,19 @@ static void print_json(berth_context *context, size_t n)
     fputs("]}\n", stdout);
 }
 
+/* Whether its hardware has another name, or is that of other devices too. */
+static bool is_part_of_more(berth_context *context, size_t n, size_t index)
+{
+    const char *name = get(context, index).name, *hardware = get(context, index).hardware;
+    int found = 0;
+    for (size_t i = 0; i < n; i++) found += !strcmp(get(context, i).hardware, hardware);
+    return found > 1 || strcmp(hardware, name + 1);
+}
+
 static void print_text(berth_context *context, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
+        bool is_part = is_part_of_more(context, n, i);
         berth_device_info info = get(context, i);
         printf("%s%s%s  %s\n", CLI_BOLD, info.name, CLI_PLAIN, info.model ? info.model : "");
         printf("  %smemory %s %s, %s free", CLI_DIM, CLI_PLAIN, cli_size(info.memory_total),
@@ -41,8 +51,9 @@ static void print_text(berth_context *context, size_t n)
         if (info.memory_limit) printf(", limit %s", cli_size(info.memory_limit));
         if (info.memory_in_use) printf(", %s in use here", cli_size(info.memory_in_use));
         if (info.memory_others > 0) printf(", %s in use by others", cli_size(info.memory_others));
+        if (info.memory_context) printf(", %s the driver's own", cli_size(info.memory_context));
         putchar('\n');
-        if (strcmp(info.hardware, info.name + 1)) printf("  %son     %s %s\n", CLI_DIM, CLI_PLAIN, info.hardware);
+        if (is_part) printf("  %son     %s %s\n", CLI_DIM, CLI_PLAIN, info.hardware);
         if (info.threads) printf("  %sthreads%s %d\n", CLI_DIM, CLI_PLAIN, info.threads);
         if (info.detail && *info.detail) printf("  %swith   %s %s\n", CLI_DIM, CLI_PLAIN, info.detail);
     }

@@ -180,6 +180,8 @@ class CommandLine(Case):
             return [(d["name"], d["hardware"], d["memory_limit"]) for d in json.loads(text)["devices"] if "CPU" in d["name"]]
 
         self.assertEqual(devices("--logical", "CPU:0=0,1MiB"), [("/CPU:0", "CPU:0", 0), ("/CPU:1", "CPU:0", 1 << 20)])
+        text = self.good("devices", "--logical", "CPU:0=0,1MiB", "--visible-devices", "GPU=-1")
+        self.assertEqual(text.count("\n  on      CPU:0\n"), 2)
         self.assertEqual(len(devices("--device-count", "CPU=3")), 3)
         self.assertEqual(devices("--memory-limit", "/cpu:0=2kB", "--memory-growth"), [("/CPU:0", "CPU:0", 2000)])
         self.assertGreater(devices("--memory-fraction", "CPU:0=0.5")[0][2], 1 << 20)

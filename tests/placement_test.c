@@ -253,6 +253,34 @@ static void test_strict(berth_context *context)
     unlink(graph.path);
 }
 
+/* A device that has no float64 gets none of it. */
+static void test_float64(berth_context *context)
+{
+    static const char nodes[] = "d Cast x {SrcT:DT_FLOAT DstT:DT_DOUBLE}; q Mul d d {T:DT_DOUBLE}; "
+                                "f Cast q {SrcT:DT_DOUBLE DstT:DT_FLOAT}; y Relu f";
+    berth_error error = {0};
+    scene s = {.context = context};
+    const char *why;
+    bt_device *device = bt_registry_find(context->registry, "/GPU:0", &error);
+    if (!CHECK(device) || !write_graph(nodes)) return;
+    for (int lacks = 0; lacks < 2; lacks++) {
+        bool had = device->lacks_f64;
+        device->lacks_f64 = lacks;
+        CHECK(open_as(&s, &(asked){"/GPU:0"}, &error) && run_graph(&s, NULL, &error));
+        CHECK_TEXT(place_of(&s, "q", &why, NULL), lacks ? "/CPU:0" : "/GPU:0");
+        CHECK(!lacks || strstr(why, "moved from /GPU:0: the device does not compute in float64"));
+        CHECK_TEXT(place_of(&s, "f", NULL, NULL), lacks ? "/CPU:0" : "/GPU:0");
+        CHECK_TEXT(place_of(&s, "y", NULL, NULL), "/GPU:0");
+        close_scene(&s);
+        CHECK(open_as(&s, &(asked){"/GPU:0", .hard = true}, &error));
+        CHECK(s.session && run_graph(&s, NULL, &error) != lacks);
+        CHECK(!lacks || (error.status == BERTH_DEVICE && strstr(error.message, "'q' (Mul) on /GPU:0: the device does not")));
+        close_scene(&s);
+        device->lacks_f64 = had;
+    }
+    unlink(graph.path);
+}
+
 /* ---- Copies ---- */
 
 /* What crosses in a warm run is what was counted; kernels run where there is something to do. */
@@ -429,6 +457,7 @@ int main(void)
     berth_set_log(note, BERTH_LOG_WARNING, NULL);
     test_precedence(context);
     test_strict(context);
+    test_float64(context);
     test_copies(context);
     const char *devices[] = {"/GPU:0", "auto"};
     for (int i = 0; i < 2; i++) {

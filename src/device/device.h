@@ -15,6 +15,8 @@ typedef struct bt_device_props {
     int64_t memory_total; /* bytes */
     int64_t memory_free;    /* as far as the driver tells before its first use */
     int64_t memory_context; /* that its driver took when it was opened, beside what is counted here; 0: nothing yet, or not known */
+    bool is_cpu_shaped;     /* its kernels run on a CPU (PoCL): few large work items beat many small ones */
+    bool lacks_f64;         /* its kernels cannot compute in float64 */
     bool is_free_unknown;   /* the driver does not tell what is free: memory_free is what there is in all */
 } bt_device_props;
 
@@ -91,7 +93,7 @@ struct bt_device {
     bt_device *physical; /* the hardware behind a logical device, whose state they share; itself when it is such */
     const bt_device_ops *ops;
     bool is_fixed; /* a model holds it */
-    bool is_cpu_shaped; /* its kernels run on a CPU (PoCL): few large work items beat many small ones; known once it was used */
+    bool is_cpu_shaped, lacks_f64; /* as its properties say */
     void *_Atomic state; /* the kind's own: context, queue, compiled programs; made at first use */
     int64_t limit; /* bytes that may be in use; 0: no limit but the device's own */
     _Atomic int64_t in_use, peak, taken; /* bytes, through bt_device_alloc; taken: ever */

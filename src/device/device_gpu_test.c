@@ -168,6 +168,9 @@ int main(void)
     CHECK_EQ(gpu->ops->info(gpu, &props, &failure), BERTH_OK);
     CHECK(props.model[0] && props.detail[0] && 0 < props.memory_free &&
           props.memory_free <= props.memory_total);
+    CHECK(!gpu->physical->state); /* what its kernels are like is known before it is used: it decides on workspace */
+    const char *opencl = gpu->ops == &bt_opencl_ops ? getenv("BERTH_OPENCL") : "";
+    CHECK(props.is_cpu_shaped == gpu->is_cpu_shaped && (strcmp(opencl, "cpu") || gpu->is_cpu_shaped));
     test_copies();
     test_narrow("-DDT=f16 -DDT1=f32", true);
     test_narrow("-DDT=bf16 -DDT1=f32", false);

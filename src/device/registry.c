@@ -145,7 +145,8 @@ static void add_device(lister *l, bt_device *physical, int64_t limit)
 {
     if (l->n == MAX_DEVICES) return;
     bt_device *device = &l->devices[l->n++];
-    *device = (bt_device){.index = l->index++, .ordinal = physical->ordinal, .physical = physical, .ops = physical->ops, .limit = limit};
+    *device = (bt_device){.index = l->index++, .ordinal = physical->ordinal, .physical = physical, .ops = physical->ops, .limit = limit,
+                          .is_cpu_shaped = physical->is_cpu_shaped, .lacks_f64 = physical->lacks_f64};
     snprintf(device->name, sizeof device->name, "/%s:%d", physical->ops->kind, device->index);
 }
 
@@ -211,14 +212,18 @@ static berth_status list_anew(bt_registry *registry, const bt_config *config, in
     return status;
 }
 
-/* What tells this hardware from other in all processes; 0 where the driver tells what is free. */
-static uint64_t key_of(const bt_device *device)
+/* What its kernels are like, and what tells this hardware from other in all processes (0 where the driver tells what is free). */
+static void take_props(bt_device *device)
 {
     bt_device_props props;
     char text[200];
-    if (!device->ops->compile || device->ops->info(device, &props, NULL) || !props.is_free_unknown) return 0;
-    snprintf(text, sizeof text, "%s %d %s", device->ops->kind, device->ordinal, props.model);
-    return bt_hash(text, strlen(text)) | 1;
+    if (!device->ops->compile || device->ops->info(device, &props, NULL)) return;
+    device->is_cpu_shaped = props.is_cpu_shaped, device->lacks_f64 = props.lacks_f64;
+    if (!props.is_free_unknown) return;
+    uint64_t address = device->ops->address ? device->ops->address(device->ordinal) : 0;
+    snprintf(text, sizeof text, "%s %llu %s", device->ops->kind, (unsigned long long)(address ? address : (uint64_t)device->ordinal),
+             props.model);
+    device->key = bt_hash(text, strlen(text)) | 1;
 }
 
 /* A GPU that an earlier kind's driver offers too is there already. */
@@ -240,7 +245,7 @@ static void add_hardware(bt_registry *registry, const bt_device_ops *ops)
         if (is_listed(registry, ops, i)) continue;
         bt_device *device = &registry->physical[registry->n_physical++];
         device->index = index, device->ordinal = i, device->ops = ops, device->physical = device;
-        device->key = key_of(device);
+        take_props(device);
         snprintf(device->name, sizeof device->name, "/%s:%d", ops->kind, index++);
     }
 }

@@ -27,6 +27,17 @@ static int input_place(const bt_node *node, int i, berth_dtype dtype)
 
 /* ---- Assignment --------------------------------------------------------------------------------------- */
 
+static bool is_f64(berth_dtype dtype) { return dtype == BERTH_DOUBLE || dtype == BERTH_COMPLEX128; }
+
+/* Among what it has on its device. */
+static bool has_f64(const bt_node *node, const bt_fact *in, const bt_fact *out, int n_out)
+{
+    bool has = false;
+    for (int i = 0; i < node->n_inputs; i++) has |= is_f64(in[i].dtype) && !bt_input_on_host(node->def, i, node->n_inputs);
+    for (int i = 0; i < n_out; i++) has |= is_f64(out[i].dtype);
+    return has;
+}
+
 /* Why a device with kernels of its own cannot run the node; NULL: it can. */
 static const char *refusal(bt_pass_context *x, const bt_node *node, const bt_fact *in, const bt_fact *out,
                            int n_out)
@@ -42,6 +53,7 @@ static const char *refusal(bt_pass_context *x, const bt_node *node, const bt_fac
         return bt_arena_print(x->arena, "its kernel does not take %s", bt_dtype_name(type));
     if (op->flags & BT_OP_ALIAS && n_out && !(takes & BT_T(out[0].dtype)))
         return bt_arena_print(x->arena, "its kernel does not take %s", bt_dtype_name(out[0].dtype));
+    if (x->places[node->place]->lacks_f64 && has_f64(node, in, out, n_out)) return "the device does not compute in float64";
     return op->gpu_refuses ? op->gpu_refuses(node, in, node->n_inputs) : NULL;
 }
 

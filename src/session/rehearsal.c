@@ -51,6 +51,7 @@ berth_status bt_rehearsal_open(bt_rehearsal *r, const berth_session *s, berth_er
         stand_ins[i].device = (bt_device){.index = real->index,
                                           .ops = ops,
                                           .is_cpu_shaped = real->is_cpu_shaped,
+                                          .lacks_f64 = real->lacks_f64,
                                           .limit = real->limit ? INT64_MAX : 0};
         memcpy(stand_ins[i].device.name, real->name, sizeof real->name);
         r->places[i] = stand_ins[i].device.physical = &stand_ins[i].device;

@@ -130,6 +130,7 @@ static cu_result free_memory(const bt_device *device, cu_device id, bt_device_pr
     if (!d) {
         int64_t told = bt_cu_free_bytes(id);
         if (told >= 0) props->memory_free = told;
+        props->is_free_unknown = told < 0;
         return CU_OK;
     }
     if ((code = bt_cu_enter(d))) return code;

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "standin/standin.h"
@@ -71,6 +72,30 @@ static void test_late(void)
     CHECK_EQ(counts().bytes, 0);
     CHECK_EQ(counts().contexts, 1);
     close_devices(registry);
+}
+
+/* Where there is no management library, what is free is not known before the first use. In a process of its own, as the library
+ * is looked for once. */
+static void test_unmanaged(void)
+{
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        bt_device *gpu;
+        bt_device_props props;
+        setenv("BERTH_NVML", "off", 1);
+        bt_registry *registry = open_devices(&gpu);
+        CHECK(!gpu->ops->info(gpu, &props, &failure) && props.is_free_unknown && props.memory_free == MEMORY);
+        CHECK(gpu->physical->key && gpu->physical->key != bt_registry_find(registry, "/GPU:1", &failure)->physical->key);
+        void *p = bt_device_alloc(gpu, 1 << 20, &failure);
+        CHECK(!gpu->ops->info(gpu, &props, &failure) && !props.is_free_unknown);
+        CHECK_EQ(props.memory_free, MEMORY - STANDIN_CONTEXT_BYTES - (1 << 20));
+        bt_device_free(gpu, p, 1 << 20);
+        close_devices(registry);
+        exit(check_done());
+    }
+    int status = -1;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0);
 }
 
 static void test_several(void)
@@ -411,6 +436,7 @@ int main(void)
     setenv("BERTH_OPENCL", "off", 1);
     driver = standin_open(2, MEMORY);
     if (!CHECK(driver)) return check_done();
+    test_unmanaged();
     test_late();
     test_several();
     test_copies();

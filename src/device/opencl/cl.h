@@ -28,6 +28,7 @@ enum {
     CL_DEVICE_NAME = 0x102B,
     CL_DRIVER_VERSION = 0x102D,
     CL_DEVICE_VERSION = 0x102F,
+    CL_DEVICE_DOUBLE_FP_CONFIG = 0x1032,
     CL_DEVICE_SVM_CAPABILITIES = 0x1053,
     CL_DEVICE_PCI_BUS_INFO_KHR = 0x410F,   /* four cl_uint: domain, bus, device, function */
     CL_DEVICE_PCI_BUS_ID_NV = 0x4008,      /* cl_uint */

@@ -45,12 +45,16 @@ static int64_t left_for_context(const bt_cl_library *cl, cl_device id)
     return pages ? -pages * sysconf(_SC_PAGESIZE) : free_bytes(cl, id);
 }
 
-static void set_options(bt_device *device, bt_cl_device *d)
+static bool is_cpu_shaped(const bt_cl_library *cl, cl_device id)
 {
-    bool exact = number_of(d->cl, d->id, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT;
     const char *wish = getenv("BERTH_OPENCL"); /* see library.c */
     bool as_gpu = wish && !strcmp(wish, "cpu-as-gpu");
-    device->physical->is_cpu_shaped = !as_gpu && number_of(d->cl, d->id, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU;
+    return !as_gpu && number_of(cl, id, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU;
+}
+
+static void set_options(const bt_device *device, bt_cl_device *d)
+{
+    bool exact = number_of(d->cl, d->id, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT;
     d->max_group = number_of(d->cl, d->id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     snprintf(d->options, sizeof d->options, "%s%s", exact ? "-cl-fp32-correctly-rounded-divide-sqrt " : "",
              device->physical->is_cpu_shaped ? "-DCPU_SHAPED " : "");
@@ -92,7 +96,6 @@ bt_cl_device *bt_cl_open(bt_device *device, berth_error *error)
     pthread_mutex_lock(&opening);
     if (!device->physical->state) device->physical->state = open_device(device, error);
     pthread_mutex_unlock(&opening);
-    device->is_cpu_shaped = device->physical->is_cpu_shaped;
     return device->physical->state;
 }
 
@@ -161,7 +164,9 @@ static berth_status cl_info(const bt_device *device, bt_device_props *props, ber
 {
     const bt_cl_library *cl = bt_cl_library_get();
     cl_device id = cl->devices[device->ordinal];
-    *props = (bt_device_props){.memory_total = (int64_t)number_of(cl, id, CL_DEVICE_GLOBAL_MEM_SIZE)};
+    *props = (bt_device_props){.memory_total = (int64_t)number_of(cl, id, CL_DEVICE_GLOBAL_MEM_SIZE),
+                               .is_cpu_shaped = is_cpu_shaped(cl, id),
+                               .lacks_f64 = !number_of(cl, id, CL_DEVICE_DOUBLE_FP_CONFIG)};
     char version[256] = "", driver[256] = "";
     cl_int code = cl->clGetDeviceInfo(id, CL_DEVICE_NAME, sizeof props->model, props->model, NULL);
     if (code) return bt_cl_fail(device, "asking for its name", code, error);
