@@ -5,7 +5,7 @@
 
 #include "standin/standin.h"
 
-#include "trial.h"
+#include "compact.h"
 
 static const standin *driver;
 
@@ -113,6 +113,33 @@ static void test_others(void)
     }
 }
 
+/* A step that brings indices over from the host cannot be recorded: what stands before it and after it is. */
+static void test_divided(void)
+{
+    static const char nodes[] =
+        "i Const {dtype:DT_INT32 ints:0,1,2,3,4}; j Const {dtype:DT_INT32 ints:9,8,7,6,5}; a Relu x; "
+        "b Neg a; s DynamicStitch i j a b {N:2}; c Neg s; y Relu c";
+    static float x[5][4], y[10][4];
+    static trial t = {"divided", .in = {{"x:0", BERTH_FLOAT, 2, {5, 4}, x}},
+                      .out = {{"y:0", BERTH_FLOAT, 2, {10, 4}, y}}, .n_in = 1, .n_out = 1};
+    bt_text text = {0};
+    bt_text_print(&text,
+                  "node { name: 'x' op: 'Placeholder' attr { key: 'dtype' value { type: DT_FLOAT } } }\n");
+    compact_nodes(&text, nodes);
+    bool ok = trial_write(&t, text.p);
+    bt_text_free(&text);
+    if (!ok) return;
+    scene s = begin(&t);
+    for (int run = 0; run < 4; run++) {
+        for (int i = 0; i < 20; i++)
+            x[i / 4][i % 4] = check_float(-1, 1), y[9 - i / 4][i % 4] = fmaxf(x[i / 4][i % 4], 0);
+        CHECK_EQ(replays(&s, 1, 0), run ? 2 : 0);
+    }
+    CHECK_EQ(counts().graphs, 2);
+    end(&s);
+    unlink(t.path);
+}
+
 /* ---- Beside others ------------------------------------------------------------------------------------ */
 
 static atomic_int wrong;
@@ -218,6 +245,7 @@ int main(void)
     test_counts();
     test_shapes();
     test_others();
+    test_divided();
     test_threads();
     test_place();
     test_profile();
