@@ -48,6 +48,25 @@ typedef struct bt_grid {
     size_t global[3], local[3];
 } bt_grid;
 
+/* A matrix product that a device's library may do: y [m][n] = a [m][k] b [k][n] + bias [n] + add [m][n], `batch` times; all row
+ * by row. Compared byte by byte. */
+typedef struct bt_gemm {
+    int64_t m, n, k, batch, step_a, step_b; /* steps: elements from one matrix to the next */
+    uint32_t type, out;                     /* berth_dtype of a and b; of all others: float, half, bfloat16 or double */
+    uint32_t align;                         /* bytes, that all pointers are multiples of; at most 16 */
+    uint8_t turned_a, turned_b;             /* are [k][m], [n][k] */
+    uint8_t has_bias, relu, tf32;           /* relu: what is negative becomes 0; tf32: floats may be rounded to it */
+    uint8_t no_workspace, unused[6];
+} bt_gemm;
+
+typedef struct bt_gemm_data {
+    const void *a, *b, *bias, *add; /* add: NULL: there is none */
+    void *y, *workspace;
+} bt_gemm_data;
+
+/* How a library does one. */
+typedef struct bt_gemm_plan bt_gemm_plan;
+
 /* When a device took a piece of work, ns of a clock of its own. */
 enum { BT_TIME_QUEUED, BT_TIME_STARTED, BT_TIME_ENDED, BT_N_TIMES };
 
@@ -83,6 +102,11 @@ typedef struct bt_device_ops {
     bt_recording *(*recorded)(bt_device *device, berth_error *error);
     berth_status (*replay)(bt_device *device, bt_recording *recording, berth_error *error);
     void (*forget)(bt_device *device, bt_recording *recording);
+    /* NULL where there never is a library. gemm_plan finds how its library does a product, which is kept as long as the device,
+     * and what working memory it wants; NULL: it does not, or there is none. gemm launches it like a kernel; false: it failed,
+     * nothing was done, and gemm_plan gives NULL from now on. */
+    const bt_gemm_plan *(*gemm_plan)(bt_device *device, const bt_gemm *what, size_t *workspace);
+    bool (*gemm)(bt_device *device, const bt_gemm_plan *plan, const bt_gemm_data *data);
 } bt_device_ops;
 
 struct bt_device {

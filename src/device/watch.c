@@ -121,3 +121,11 @@ berth_status bt_device_launch(bt_device *device, bt_kernel *kernel, const char *
     begin(device, BT_WORK_KERNEL, name, 0);
     return end(device->ops->launch(device, kernel, grid, args, n_args, error));
 }
+
+bool bt_device_gemm(bt_device *device, const bt_gemm_plan *plan, const bt_gemm_data *data)
+{
+    begin(device, BT_WORK_KERNEL, "gemm (library)", 0);
+    bool is_done = device->ops->gemm(device, plan, data);
+    end(BERTH_OK);
+    return is_done;
+}

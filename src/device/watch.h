@@ -47,5 +47,6 @@ berth_status bt_device_download(bt_device *device, void *host, const void *src, 
 berth_status bt_device_copy(bt_device *device, void *dst, const void *src, size_t bytes, berth_error *error);
 berth_status bt_device_launch(bt_device *device, bt_kernel *kernel, const char *name, const bt_grid *grid,
                               const bt_arg *args, int n_args, berth_error *error);
+bool bt_device_gemm(bt_device *device, const bt_gemm_plan *plan, const bt_gemm_data *data);
 
 #endif

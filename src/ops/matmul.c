@@ -2,6 +2,7 @@
  * (both summed in float) go to the tiles of simd/gemm.h; all other dtypes to a plain loop. A constant right side is
  * packed when the plan is made; any other is read in place or packed at each run, whichever costs less. */
 #include "ops/elementwise.h"
+#include "ops/gemm_gpu.h"
 #include "ops/gpu.h"
 #include "ops/product.h"
 
@@ -384,6 +385,38 @@ static gpu_product gpu_product_of(const product_call *p)
 
 static bt_arg argument(const bt_call *c, int i) { return bt_pointer(c->in[i < 0 ? 0 : i]->data); }
 
+/* How many matrices lie at even steps on both sides, from the innermost dimension of the batch on; the steps. */
+static int64_t even_run(const gpu_product *by, int64_t *step_a, int64_t *step_b)
+{
+    int64_t n = 1;
+    *step_a = *step_b = 0;
+    for (int i = 0; i < BT_MAX_RANK && n < by->batch; i++) {
+        if (by->dim[i] == 1) continue;
+        if (n == 1) *step_a = by->a_step[i], *step_b = by->b_step[i];
+        else if (by->a_step[i] != n * *step_a || by->b_step[i] != n * *step_b) break;
+        n *= by->dim[i];
+    }
+    return n;
+}
+
+/* A product of the library's for each even run of the batch; many runs are better one launch of our own. */
+static bool run_by_library(const product_call *p, const gpu_product *by, berth_dtype dtype, void *out)
+{
+    enum { MOST_RUNS = 16 };
+    bt_call *c = p->c;
+    const bt_epilogue *e = &p->op->epilogue;
+    bt_gemm g = {.m = by->m, .n = by->n, .k = by->k, .type = dtype, .out = dtype, .turned_a = p->op->adjoint_a, .turned_b = p->op->adjoint_b};
+    g.batch = by->batch > 1 ? even_run(by, &g.step_a, &g.step_b) : 1;
+    if (by->batch > MOST_RUNS * g.batch) return false;
+    for (int64_t i = 0; i < by->batch; i += g.batch) {
+        const void *a = bt_at_const(dtype, c->in[0]->data, by->batch > 1 ? matrix_of(p, p->step_a, i) * by->m * by->k : 0);
+        const void *b = bt_at_const(dtype, c->in[1]->data, by->batch > 1 ? matrix_of(p, p->step_b, i) * by->k * by->n : 0);
+        const void *add = e->add < 0 ? NULL : bt_at_const(dtype, c->in[e->add]->data, i * by->m * by->n);
+        if (!bt_gemm_by_library(c, g, e, a, b, add, bt_at(dtype, out, i * by->m * by->n))) return false;
+    }
+    return true;
+}
+
 static berth_status run_on_gpu(product_call *p, berth_dtype dtype, void *out)
 {
     bt_call *c = p->c;
@@ -392,6 +425,7 @@ static berth_status run_on_gpu(product_call *p, berth_dtype dtype, void *out)
     const bt_epilogue *e = &p->op->epilogue;
     if (bt_shape_count(&p->out) == 0) return BERTH_OK;
     if (by.batch > 1 && !p->op->adjoint_a && c->in[1]->shape.rank == 2) by.m *= by.batch, by.batch = 1; /* one tall product */
+    if (run_by_library(p, &by, dtype, out)) return BERTH_OK;
     bt_arg args[] = {bt_pointer(c->in[0]->data),
                      bt_pointer(c->in[1]->data),
                      bt_pointer(out),

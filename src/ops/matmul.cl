@@ -1,5 +1,5 @@
 /* Matrix products. On a CPU a work item holds a tile of ROWS x COLUMNS sums in registers; on a GPU a group of 16 x 16
- * items makes a tile of 64 x 64 from pieces of both sides in local memory, 4 x 4 sums an item. Who calls: matmul_gpu.c. */
+ * items makes a tile of 64 x 64 from pieces of both sides in local memory, 4 x 4 sums an item. Who calls: matmul.c. */
 
 /* y[batch][m][n] = a[m][k] b[k][n]; steps in elements. dim: of the batch, the innermost first, unused ones 1; a_step and
  * b_step: of its dimensions, 0 where a side is broadcast. */

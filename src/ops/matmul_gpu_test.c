@@ -63,6 +63,37 @@ static void test_fused(const char *activation)
     end(BERTH_FLOAT);
 }
 
+/* Large enough that a library splits the work as it likes; what is not a number stays so through a Relu. */
+static void test_large(berth_dtype dtype, const char *activation, bool with_add, int64_t m, int64_t k, int64_t n)
+{
+    const char *ops[3];
+    int n_ops = 0;
+    ops[n_ops++] = "BiasAdd";
+    if (with_add) ops[n_ops++] = "Add";
+    if (activation) ops[n_ops++] = activation;
+    op_begin("_FusedMatMul");
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_strings(&op_graph, 0, "fused_ops", ops, n_ops);
+    input(dtype, BT_SHAPE(m, k));
+    input(dtype, BT_SHAPE(k, n));
+    input(dtype, BT_SHAPE(n));
+    if (dtype == BERTH_FLOAT) ((float *)held[0])[k + 1] = NAN;
+    if (with_add) input(dtype, BT_SHAPE(m, n));
+    gpu_agrees(dtype == BERTH_FLOAT ? 2e-4 : 32 * gpu_ulp(dtype));
+    op_end();
+    while (n_held > 0) bt_free(held[--n_held]);
+}
+
+static void test_many(berth_dtype dtype, bool turned)
+{
+    op_begin("BatchMatMulV2");
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_bool(&op_graph, 0, "adj_y", turned);
+    input(dtype, BT_SHAPE(2, 12, 96, 64));
+    input(dtype, turned ? BT_SHAPE(2, 12, 128, 64) : BT_SHAPE(2, 12, 64, 128));
+    end(dtype);
+}
+
 int main(void)
 {
     static const char *const activations[] = {"Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Sigmoid", "Tanh", "Softplus", "Swish",
@@ -73,6 +104,14 @@ int main(void)
         test_batch(round);
     }
     for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++) test_fused(activations[i]);
+    for (int i = 0; i < 3; i++) {
+        test_large(dtypes[i], "Relu", false, 130, 700, 257);
+        test_large(dtypes[i], NULL, false, 1, 1024, 512);
+        test_large(dtypes[i], "Gelu", false, 64, 256, 512);
+        test_many(dtypes[i], i & 1);
+    }
+    test_large(BERTH_FLOAT, "Relu", true, 130, 300, 256);
+    test_large(BERTH_FLOAT, NULL, true, 64, 64, 64);
     gpu_close();
     return check_done();
 }

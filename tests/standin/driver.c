@@ -573,6 +573,14 @@ EXPORT cu_result cuLaunchKernel(cu_function f, unsigned gx, unsigned gy, unsigne
     return end(enqueue(s, &w));
 }
 
+EXPORT cu_result standin_work(cu_stream s, void (*library)(const void *own), void *own, size_t bytes)
+{
+    cu_result code = begin_in_context(UNKNOWN);
+    if (code || !is_stream(s)) return end(code ? code : INVALID_VALUE);
+    work w = {.kind = LIBRARY, .library = library, .own = own, .bytes = bytes};
+    return end(enqueue(s, &w));
+}
+
 /* ---- Graphs ------------------------------------------------------------------------------------------- */
 
 EXPORT cu_result cuStreamBeginCapture_v2(cu_stream s, unsigned mode)

@@ -61,7 +61,7 @@ struct CUfunc_st {
     const unsigned *sizes; /* of its parameters; 0 ends them */
 };
 
-typedef enum work_kind { COPY_UP, COPY_DOWN, COPY_ACROSS, LAUNCH, EVENT } work_kind;
+typedef enum work_kind { COPY_UP, COPY_DOWN, COPY_ACROSS, LAUNCH, LIBRARY, EVENT } work_kind;
 
 typedef struct work {
     struct work *next;
@@ -71,6 +71,7 @@ typedef struct work {
     void *own; /* memory that goes with it */
     size_t bytes;
     struct CUfunc_st *function;
+    void (*library)(const void *own); /* a library's work */
     unsigned groups[3], items[3];
     struct CUevent_st *event;
 } work;
@@ -99,7 +100,10 @@ struct CUgraph_st {
 extern standin_counts counts;
 
 /* Says it, counts it, and gives a code. */
-cu_result misuse(const char *what);
+EXPORT cu_result misuse(const char *what);
+
+/* Work of a library that stands on the driver (lt.c): it is called with a copy of these bytes when its turn has come. */
+cu_result standin_work(cu_stream stream, void (*library)(const void *own), void *own, size_t bytes);
 
 /* ---- queue.c ---- */
 

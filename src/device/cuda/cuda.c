@@ -49,6 +49,7 @@ static void close_device(bt_cu_device *d)
          is_idle = is_inside && !(d->stream && d->cu->cuStreamSynchronize(d->stream));
     if (is_idle) bt_cu_slots_free(d);
     if (is_idle && d->origin) d->cu->cuEventDestroy_v2(d->origin);
+    bt_cu_blas_free(d, is_idle);
     bt_cu_programs_free(d, is_idle);
     if (is_idle && d->stream) d->cu->cuStreamDestroy_v2(d->stream);
     if (is_inside) bt_cu_leave(d);
@@ -253,4 +254,6 @@ const bt_device_ops bt_cuda_ops = {
     .recorded = bt_cu_recorded,
     .replay = bt_cu_replay,
     .forget = bt_cu_forget,
+    .gemm_plan = bt_cu_gemm_plan,
+    .gemm = bt_cu_gemm,
 };

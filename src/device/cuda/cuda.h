@@ -1,6 +1,7 @@
 /* CUDA devices, inside: the driver's functions and devices (library.c), one device's context, stream and memory (cuda.c),
  * pinned memory that copies go through (staging.c), kernels (program.c), the compiler of kernels (compiler.c) and what it
- * made before, on disk (cache.c), launches that are recorded once and replayed (recording.c), when work was done (times.c). */
+ * made before, on disk (cache.c), launches that are recorded once and replayed (recording.c), when work was done (times.c),
+ * matrix products by NVIDIA's library (blas.c). */
 #ifndef BT_CUDA_H
 #define BT_CUDA_H
 
@@ -62,6 +63,7 @@ typedef struct bt_cu_device {
     pthread_mutex_t programs_lock, compiling;
     struct bt_cu_program *programs;
     bt_kernel *kernels[256]; /* by hash */
+    struct bt_cu_blas *_Atomic blas; /* NULL: no product was asked for yet */
 } bt_cu_device;
 
 /* Opened at its first use; NULL with the error set. */
@@ -133,5 +135,11 @@ berth_status bt_cu_record(bt_device *device, berth_error *error);
 bt_recording *bt_cu_recorded(bt_device *device, berth_error *error);
 berth_status bt_cu_replay(bt_device *device, bt_recording *recording, berth_error *error);
 void bt_cu_forget(bt_device *device, bt_recording *recording);
+
+/* ---- Matrix products by cuBLASLt (blas.c) ---- */
+
+const bt_gemm_plan *bt_cu_gemm_plan(bt_device *device, const bt_gemm *what, size_t *workspace);
+bool bt_cu_gemm(bt_device *device, const bt_gemm_plan *plan, const bt_gemm_data *data);
+void bt_cu_blas_free(bt_cu_device *d, bool is_idle); /* is_idle: in its context, nothing is under way */
 
 #endif
