@@ -52,7 +52,7 @@ static cu_result perform(const work *w)
     case COPY_DOWN:
     case COPY_ACROSS: memmove(w->dst, w->src, w->bytes), counts.copies++; return CU_OK;
     case LAUNCH: return run_kernel(w);
-    case LIBRARY: return w->library(w->own), CU_OK;
+    case LIBRARY: return w->library(w->own), counts.launches++, CU_OK;
     case EVENT:
         if (w->event) w->event->stream = NULL, w->event->ns = now_ns();
         return CU_OK;
