@@ -40,13 +40,26 @@ static btk_tensor chain(btk_call *c, const char *op)
     return y;
 }
 
+/* Keras 3: where an input is masked it counts as ones; where all are, the product is zeros. */
+static btk_tensor masked_product(btk_call *c, const btk_tensor *joint)
+{
+    btk *k = c->k;
+    for (int i = 0; i < c->n_x; i++)
+        if (c->xs[i].mask && c->xs[i].mask->shape.rank == c->xs[i].shape.rank - 1)
+            c->xs[i] = btk_select(k, btk_expand(k, *c->xs[i].mask, -1), c->xs[i], btk_number(k, c->xs[i].dtype, 1));
+    btk_tensor y = chain(c, "Mul");
+    if (!joint || joint->shape.rank != y.shape.rank - 1) return y;
+    return btk_select(k, btk_expand(k, *joint, -1), y, btk_number(k, y.dtype, 0));
+}
+
 /* detail: the op, "Mean" for the average. */
 void btk_merge(btk_call *c)
 {
     const char *op = c->layer->class->detail;
     const btk_tensor *mask = joint_mask(c);
     if (!level(c)) return;
-    btk_tensor y = chain(c, strcmp(op, "Mean") ? op : "AddV2");
+    bool masked = c->k->version >= 3 && !strcmp(op, "Mul");
+    btk_tensor y = masked ? masked_product(c, mask) : chain(c, strcmp(op, "Mean") ? op : "AddV2");
     if (!strcmp(op, "Mean")) y = btk_binary(c->k, "RealDiv", y, btk_number(c->k, y.dtype, c->n_x));
     if (!strcmp(op, "Sub") && c->n_x != 2) btk_damaged(c->k, "takes two tensors");
     y.mask = mask;

@@ -116,3 +116,23 @@ uint32_t btk_operand_axes(btk_call *c, btk_tensor x, int i)
     }
     return axes;
 }
+
+btk_tensor btk_first_operand(btk_call *c)
+{
+    return btk_operand(c, 0, "x|input|tensor|array|value|a|params|images", BERTH_NO_DTYPE);
+}
+
+int btk_operand_axis(btk_call *c, int i, const char *names, int64_t otherwise, int rank)
+{
+    int64_t axis = btk_operand_int(c, i, names, otherwise);
+    if (axis < 0) axis += rank;
+    if (axis < 0 || axis >= rank) btk_damaged(c->k, "an axis beyond the rank of the input");
+    return c->k->failed ? 0 : (int)axis;
+}
+
+btk_tensor btk_first_or_flat(btk_call *c, int i)
+{
+    btk_tensor x = btk_first_operand(c);
+    bool flat = c->k->version >= 3 && !btk_operand_json(c, i, "axis");
+    return flat ? btk_reshape(c->k, x, 1, (int64_t[]){-1}, (int[]){-1}) : x;
+}

@@ -17,7 +17,7 @@ static berth_dtype common(berth_dtype a, berth_dtype b)
 }
 
 /* Two operands of one dtype; numbers take that of the tensor beside them. */
-static void operands(btk_call *c, btk_tensor *a, btk_tensor *b)
+void btk_operands(btk_call *c, btk_tensor *a, btk_tensor *b)
 {
     static const char *const first = "x|x1|a|input|tensor", *const second = "y|x2|b|other";
     btk_value v = btk_operand_value(c, 0, first), w = btk_operand_value(c, 1, second);
@@ -41,14 +41,14 @@ static void operands(btk_call *c, btk_tensor *a, btk_tensor *b)
 static void binary(btk_call *c, const char *op)
 {
     btk_tensor a, b;
-    operands(c, &a, &b);
+    btk_operands(c, &a, &b);
     btk_return(c, btk_binary(c->k, op, a, b));
 }
 
 static void divide(btk_call *c, const char *op)
 {
     btk_tensor a, b;
-    operands(c, &a, &b);
+    btk_operands(c, &a, &b);
     if (!bt_dtype_is_float(a.dtype)) a = btk_cast(c->k, a, BERTH_FLOAT), b = btk_cast(c->k, b, BERTH_FLOAT);
     btk_return(c, btk_binary(c->k, op, a, b));
 }
@@ -56,7 +56,7 @@ static void divide(btk_call *c, const char *op)
 static void compare(btk_call *c, const char *op)
 {
     btk_tensor a, b;
-    operands(c, &a, &b);
+    btk_operands(c, &a, &b);
     btk_return(c, btk_compare(c->k, op, a, b));
 }
 
@@ -200,6 +200,7 @@ static btk_tensor variance(btk_call *c)
 {
     btk *k = c->k;
     btk_tensor x = btk_operand(c, 0, "x|input_tensor|input", BERTH_FLOAT);
+    if (!bt_dtype_is_float(x.dtype)) x = btk_cast(k, x, BERTH_FLOAT);
     uint32_t axes = btk_operand_axes(c, x, 1);
     btk_tensor mean = btk_reduce(k, "Mean", x, axes, true);
     return btk_reduce(k, "Mean", btk_binary(k, "SquaredDifference", x, mean), axes, keeps(c));
@@ -224,35 +225,6 @@ static void log_sum_exp(btk_call *c, const char *detail)
     btk_return(c, btk_binary(k, "AddV2", btk_unary(k, "Log", sum), max));
 }
 
-/* The Euclidean norm. */
-static void norm(btk_call *c, const char *detail)
-{
-    (void)detail;
-    btk_tensor x = btk_operand(c, 0, "x|tensor", BERTH_FLOAT);
-    const bt_json *ord = btk_operand_json(c, 1, "ord");
-    if (ord && !bt_json_is_text(ord, "euclidean") && !bt_json_is_text(ord, "fro") &&
-        bt_json_double(ord, 0) != 2)
-        return btk_unsupported(c->k, "a norm other than the Euclidean");
-    bool keep = bt_json_bool(btk_operand_json(c, -1, "keepdims|keep_dims"), false);
-    btk_tensor sum = btk_reduce(c->k, "Sum", btk_unary(c->k, "Square", x), btk_operand_axes(c, x, 2), keep);
-    btk_return(c, btk_unary(c->k, "Sqrt", sum));
-}
-
-/* x / sqrt(max(sum of squares, epsilon)) */
-static void normalize(btk_call *c, const char *detail)
-{
-    (void)detail;
-    btk *k = c->k;
-    btk_tensor x = first_float(c);
-    const bt_json *order = btk_operand_json(c, -1, "order");
-    double epsilon = bt_json_double(btk_operand_json(c, 2, "epsilon"), 1e-12);
-    if (order && bt_json_double(order, 2) != 2) return btk_unsupported(k, "a norm other than the Euclidean");
-    btk_tensor sum = btk_reduce(k, "Sum", btk_unary(k, "Square", x), btk_operand_axes(c, x, 1), true);
-    btk_return(
-        c, btk_binary(k, "Mul", x,
-                      btk_unary(k, "Rsqrt", btk_binary(k, "Maximum", sum, btk_number(k, x.dtype, epsilon)))));
-}
-
 /* detail: the op; int64 in Keras 2, int32 in Keras 3. */
 static void arg_best(btk_call *c, const char *op)
 {
@@ -274,12 +246,12 @@ static void arg_best(btk_call *c, const char *op)
     btk_return(c, keeps(c) ? btk_expand(k, y, (int)axis) : y);
 }
 
-static void matmul(btk_call *c, const char *detail)
+void btk_matmul_operation(btk_call *c, const char *detail)
 {
     (void)detail;
     btk *k = c->k;
     btk_tensor a, b;
-    operands(c, &a, &b);
+    btk_operands(c, &a, &b);
     bool ta = bt_json_bool(btk_operand_json(c, -1, "transpose_a"), false),
          tb = bt_json_bool(btk_operand_json(c, -1, "transpose_b"), false);
     bool row = a.shape.rank == 1, column = b.shape.rank == 1;
@@ -289,38 +261,6 @@ static void matmul(btk_call *c, const char *detail)
                                                                        : btk_matmul(k, a, b, ta, tb);
     if (column) y = btk_squeeze(k, y, -1);
     btk_return(c, row ? btk_squeeze(k, y, column ? -1 : -2) : y);
-}
-
-/* numpy's dot: over the last axis of a and the last but one of b. */
-static void dot(btk_call *c, const char *detail)
-{
-    btk_tensor a, b;
-    operands(c, &a, &b);
-    if (b.shape.rank > 2)
-        return btk_unsupported(c->k, "a dot product with a tensor of rank %d", b.shape.rank);
-    matmul(c, detail);
-}
-
-static void einsum(btk_call *c, const char *detail)
-{
-    (void)detail;
-    btk_tensor operand[2];
-    char text[64];
-    int n = 0, to = 0;
-    const char *equation = bt_json_text(btk_operand_json(c, -1, "subscripts|equation"), NULL);
-    for (int i = 0; i < c->n_args; i++) {
-        const btk_value *v = &c->args[i];
-        if (v->kind == BTK_JSON && bt_json_is(v->json, BT_JSON_STRING) && !equation) equation = v->json->s.p;
-        for (int j = 0; v->kind == BTK_LIST && j < v->n; j++)
-            if (v->items[j].kind == BTK_TENSOR && n++ < 2) operand[n - 1] = v->items[j].tensor;
-        if (v->kind == BTK_TENSOR && n++ < 2) operand[n - 1] = v->tensor;
-    }
-    for (const char *p = equation; p && *p && to < 60; p++)
-        if (!isspace((unsigned char)*p)) text[to++] = *p;
-    text[to] = '\0';
-    if (n != 2 || strchr(text, '.') || !strstr(text, "->"))
-        return btk_unsupported(c->k, "an einsum of %d operands, '%s'", n, text);
-    btk_return(c, btk_einsum(c->k, text, operand[0], operand[1]));
 }
 
 /* ---- The table ---------------------------------------------------------------------------------------- */
@@ -339,9 +279,7 @@ static const btk_operation operations[] = {
     {"floormod", binary, "FloorMod"},
     {"floor_divide", binary, "FloorDiv"},
     {"floordiv", binary, "FloorDiv"},
-    {"arctan2", binary, "Atan2"},
     {"squared_difference", binary, "SquaredDifference"},
-    {"divide_no_nan", binary, "DivNoNan"},
     {"divide", divide, "RealDiv"},
     {"true_divide", divide, "RealDiv"},
     {"truediv", divide, "RealDiv"},
@@ -452,22 +390,20 @@ static const btk_operation operations[] = {
     {"reduce_std", spread, "Sqrt"},
     {"logsumexp", log_sum_exp, NULL},
     {"reduce_logsumexp", log_sum_exp, NULL},
-    {"norm", norm, NULL},
-    {"l2_normalize", normalize, NULL},
-    {"normalize", normalize, NULL},
     {"argmax", arg_best, "ArgMax"},
     {"argmin", arg_best, "ArgMin"},
-    {"matmul", matmul, NULL},
-    {"dot", dot, NULL},
-    {"einsum", einsum, NULL},
+    {"matmul", btk_matmul_operation, NULL},
 };
 
 static const btk_operation *find(const char *name)
 {
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
         if (!strcmp(operations[i].name, name)) return &operations[i];
-    for (const btk_operation *o = btk_array_operations; o->name; o++)
-        if (!strcmp(o->name, name)) return o;
+    const btk_operation *const more[] = {btk_array_operations, btk_number_operations, btk_matrix_operations,
+                                         btk_join_operations};
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++)
+        for (const btk_operation *o = more[i]; o->name; o++)
+            if (!strcmp(o->name, name)) return o;
     return NULL;
 }
 

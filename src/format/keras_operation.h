@@ -13,8 +13,10 @@ typedef struct btk_operation {
     const char *detail;
 } btk_operation;
 
-/* Those that move elements about (keras_operation_array.c); ended by a NULL name. */
-extern const btk_operation btk_array_operations[];
+/* Those that move elements about (keras_operation_array.c, keras_operation_join.c), of numbers (keras_operation_number.c), of matrices and windows
+ * (keras_operation_matrix.c); ended by a NULL name. */
+extern const btk_operation btk_array_operations[], btk_number_operations[], btk_matrix_operations[],
+    btk_join_operations[];
 
 bool btk_is_none(const btk_value *v);
 /* Argument i, or the first that has one of the names, "axis|dim"; kind JSON with NULL when there is none. */
@@ -23,6 +25,14 @@ const bt_json *btk_operand_json(const btk_call *c, int i, const char *names);
 /* The same as a tensor: numbers and lists become constants of the dtype given (0: float32, or int32 for
  * integers). */
 btk_tensor btk_operand(btk_call *c, int i, const char *names, berth_dtype dtype);
+/* Two operands of one dtype; numbers take that of the tensor beside them. */
+void btk_operands(btk_call *c, btk_tensor *a, btk_tensor *b);
+void btk_matmul_operation(btk_call *c, const char *detail);
+btk_tensor btk_first_operand(btk_call *c); /* of those that move elements about */
+/* The same, in one row where numpy takes it so: no axis is given at i. */
+btk_tensor btk_first_or_flat(btk_call *c, int i);
+/* An axis argument within the rank. */
+int btk_operand_axis(btk_call *c, int i, const char *names, int64_t otherwise, int rank);
 /* An axis argument as bits; none: all axes. */
 uint32_t btk_operand_axes(btk_call *c, btk_tensor x, int i);
 int64_t btk_operand_int(const btk_call *c, int i, const char *names, int64_t otherwise);

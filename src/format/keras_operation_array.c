@@ -1,20 +1,6 @@
 /* Keras: operations that move elements about: indexing, shapes, joining, repetition. */
 #include "format/keras_operation.h"
 
-static btk_tensor first(btk_call *c)
-{
-    return btk_operand(c, 0, "x|input|tensor|array|value|a|params|images", BERTH_NO_DTYPE);
-}
-
-/* An axis within the rank. */
-static int axis_of(btk_call *c, int i, const char *names, int64_t otherwise, int rank)
-{
-    int64_t axis = btk_operand_int(c, i, names, otherwise);
-    if (axis < 0) axis += rank;
-    if (axis < 0 || axis >= rank) btk_damaged(c->k, "an axis beyond the rank of the input");
-    return c->k->failed ? 0 : (int)axis;
-}
-
 /* ---- Indexing ----------------------------------------------------------------------------------------- */
 
 typedef struct strided {
@@ -103,7 +89,7 @@ static void get_item(btk_call *c, const char *detail)
 {
     (void)detail;
     btk *k = c->k;
-    btk_tensor x = first(c);
+    btk_tensor x = btk_first_operand(c);
     const bt_json *spec = btk_operand_json(c, 1, "slice_spec|key");
     strided s = {.n = 0};
     int axis = 0, given = 0;
@@ -128,16 +114,55 @@ static void get_item(btk_call *c, const char *detail)
     btk_return(c, y);
 }
 
+static btk_tensor indices_of(btk_call *c)
+{
+    btk_tensor x = btk_operand(c, 1, "indices", BERTH_INT32);
+    return x.dtype == BERTH_INT32 || x.dtype == BERTH_INT64 ? x : btk_cast(c->k, x, BERTH_INT32);
+}
+
 static void take(btk_call *c, const char *detail)
 {
     (void)detail;
     btk *k = c->k;
-    btk_tensor x = first(c), indices = btk_operand(c, 1, "indices", BERTH_INT32);
-    if (indices.dtype != BERTH_INT32 && indices.dtype != BERTH_INT64)
-        indices = btk_cast(k, indices, BERTH_INT32);
-    bool flat = k->version >= 3 && !btk_operand_json(c, 2, "axis");
-    if (flat) x = btk_reshape(k, x, 1, (int64_t[]){-1}, (int[]){-1});
-    btk_return(c, btk_gather(k, x, indices, flat ? 0 : axis_of(c, 2, "axis", 0, x.shape.rank)));
+    btk_tensor x = btk_first_or_flat(c, 2), indices = indices_of(c);
+    btk_return(c, btk_gather(k, x, indices, btk_operand_axis(c, 2, "axis", 0, x.shape.rank)));
+}
+
+/* Each row of indices for the row of x that it stands at. */
+static void take_along_axis(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x = btk_first_or_flat(c, 2), indices = indices_of(c);
+    int rank = x.shape.rank, axis = btk_operand_axis(c, 2, "axis", 0, rank), last = rank - 1;
+    if (indices.shape.rank != rank) return btk_damaged(k, "indices of another rank");
+    btk_tensor like = btk_unary(k, "ZerosLike", btk_slice(k, x, axis, 0, 1));
+    indices = btk_binary(k, "AddV2", indices, btk_cast(k, like, indices.dtype));
+    if (axis != last) x = btk_swap(k, x, axis, last), indices = btk_swap(k, indices, axis, last);
+    bt_shape shape = indices.shape;
+    btk_tensor flat_x = rank > 1 ? btk_fold_leading(k, x, last) : btk_expand(k, x, 0),
+               flat_i = rank > 1 ? btk_fold_leading(k, indices, last) : btk_expand(k, indices, 0);
+    btk_tensor in[3] = {flat_x, flat_i, btk_int(k, 1)};
+    btk_tensor y = btk_bare(k, "GatherV2", 3, in, x.dtype, flat_i.shape);
+    btk_attr_type(k, y, "Tparams", x.dtype);
+    btk_attr_type(k, y, "Tindices", indices.dtype);
+    btk_attr_type(k, y, "Taxis", BERTH_INT32);
+    btk_attr_int(k, y, "batch_dims", 1);
+    y = rank > 1 ? btk_unfold_leading(k, y, indices, last) : btk_squeeze(k, y, 0);
+    if (!k->failed) y.shape = shape;
+    btk_return(c, axis != last ? btk_swap(k, y, axis, last) : y);
+}
+
+/* Axis `from` to the place `to`, the others in their order. */
+static btk_tensor moved(btk *k, btk_tensor x, int from, int to)
+{
+    int perm[BT_MAX_RANK], n = 0;
+    for (int i = 0; i < x.shape.rank; i++) {
+        if (n == to) perm[n++] = from;
+        if (i != from) perm[n++] = i;
+    }
+    if (n == to) perm[n] = from;
+    return btk_transpose(k, x, perm);
 }
 
 static void one_hot(btk_call *c, const char *detail)
@@ -146,11 +171,22 @@ static void one_hot(btk_call *c, const char *detail)
     btk *k = c->k;
     btk_tensor x = btk_operand(c, 0, "x|indices", BERTH_INT32);
     berth_dtype dtype = btk_dtype_of(k, btk_operand_json(c, -1, "dtype"), BERTH_FLOAT, false);
-    int64_t axis = btk_operand_int(c, -1, "axis", -1);
-    if (axis != -1 && axis != x.shape.rank)
-        return btk_unsupported(k, "one-hot vectors along another axis than the last");
-    btk_return(c, btk_encoded(c, btk_expand(k, x, -1), btk_operand_int(c, 1, "num_classes|depth", 0),
-                              "one_hot", dtype, (btk_tensor){0}));
+    int64_t axis = btk_operand_int(c, -1, "axis", -1), last = x.shape.rank;
+    btk_tensor y = btk_encoded(c, btk_expand(k, x, -1), btk_operand_int(c, 1, "num_classes|depth", 0),
+                               "one_hot", dtype, (btk_tensor){0});
+    if (axis < 0) axis += last + 1;
+    if (axis < 0 || axis > last) return btk_damaged(k, "an axis beyond the rank of the input");
+    btk_return(c, axis == last ? y : moved(k, y, (int)last, (int)axis));
+}
+
+static void multi_hot(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk_tensor x = btk_operand(c, 0, "x|inputs|indices", BERTH_INT32);
+    berth_dtype dtype = btk_dtype_of(c->k, btk_operand_json(c, -1, "dtype"), BERTH_FLOAT, false);
+    if (btk_operand_int(c, 2, "axis", -1) != -1) return btk_unsupported(c->k, "an axis but the last");
+    btk_return(c, btk_encoded(c, x, btk_operand_int(c, 1, "num_classes|num_tokens", 0), "multi_hot", dtype,
+                              (btk_tensor){0}));
 }
 
 /* ---- Shapes ------------------------------------------------------------------------------------------- */
@@ -158,7 +194,7 @@ static void one_hot(btk_call *c, const char *detail)
 static void transpose(btk_call *c, const char *detail)
 {
     (void)detail;
-    btk_tensor x = first(c);
+    btk_tensor x = btk_first_operand(c);
     const bt_json *j = btk_operand_json(c, 1, "axes|perm");
     int perm[BT_MAX_RANK], n = 0;
     uint32_t seen = 0;
@@ -178,22 +214,34 @@ static void transpose(btk_call *c, const char *detail)
 static void swap_axes(btk_call *c, const char *detail)
 {
     (void)detail;
-    btk_tensor x = first(c);
-    int a = axis_of(c, 1, "axis1", 0, x.shape.rank), b = axis_of(c, 2, "axis2", 1, x.shape.rank);
+    btk_tensor x = btk_first_operand(c);
+    int a = btk_operand_axis(c, 1, "axis1", 0, x.shape.rank), b = btk_operand_axis(c, 2, "axis2", 1, x.shape.rank);
     btk_return(c, btk_swap(c->k, x, a, b));
 }
 
+/* Lists of axes, or one; the others keep their order. */
 static void move_axis(btk_call *c, const char *detail)
 {
     (void)detail;
-    btk_tensor x = first(c);
-    int perm[BT_MAX_RANK], n = 0, from = axis_of(c, 1, "source", 0, x.shape.rank),
-                           to = axis_of(c, 2, "destination", 0, x.shape.rank);
-    for (int i = 0; i < x.shape.rank; i++) {
-        if (n == to) perm[n++] = from;
-        if (i != from) perm[n++] = i;
+    btk_tensor x = btk_first_operand(c);
+    const bt_json *source = btk_operand_json(c, 1, "source"), *target = btk_operand_json(c, 2, "destination");
+    int perm[BT_MAX_RANK], rank = x.shape.rank, n = bt_json_is(source, BT_JSON_ARRAY) ? source->n : 1, next = 0;
+    uint32_t seen = 0;
+    for (int i = 0; i < rank; i++) perm[i] = -1;
+    for (int i = 0; i < n; i++) {
+        int64_t from = bt_json_int(n == 1 && !bt_json_is(source, BT_JSON_ARRAY) ? source : bt_json_at(source, i), 0),
+                to = bt_json_int(bt_json_is(target, BT_JSON_ARRAY) ? bt_json_at(target, i) : target, 0);
+        if (from < 0) from += rank;
+        if (to < 0) to += rank;
+        if (from < 0 || to < 0 || from >= rank || to >= rank || perm[to] >= 0 || seen >> from & 1)
+            return btk_damaged(c->k, "axes that cannot be moved so");
+        perm[to] = (int)from, seen |= 1u << from;
     }
-    if (n == to) perm[n] = from;
+    for (int i = 0; i < rank; i++)
+        if (perm[i] < 0) {
+            while (seen >> next & 1) next++;
+            perm[i] = next++;
+        }
     btk_return(c, btk_transpose(c->k, x, perm));
 }
 
@@ -202,7 +250,7 @@ static void reshape(btk_call *c, const char *detail)
 {
     (void)detail;
     btk *k = c->k;
-    btk_tensor x = first(c);
+    btk_tensor x = btk_first_operand(c);
     btk_value v = btk_operand_value(c, 1, "newshape|shape");
     int64_t dims[BT_MAX_RANK];
     int n = 0, open = 0;
@@ -230,23 +278,33 @@ static void reshape(btk_call *c, const char *detail)
 static void ravel(btk_call *c, const char *detail)
 {
     (void)detail;
-    btk_return(c, btk_reshape(c->k, first(c), 1, (int64_t[]){-1}, (int[]){-1}));
+    btk_return(c, btk_reshape(c->k, btk_first_operand(c), 1, (int64_t[]){-1}, (int[]){-1}));
 }
 
 static void expand_dims(btk_call *c, const char *detail)
 {
     (void)detail;
-    btk_tensor x = first(c);
+    btk_tensor x = btk_first_operand(c);
     const bt_json *j = btk_operand_json(c, 1, "axis");
-    if (bt_json_is(j, BT_JSON_ARRAY) && j->n != 1) return btk_unsupported(c->k, "several new axes at once");
-    int64_t axis = bt_json_int(bt_json_is(j, BT_JSON_ARRAY) ? j->first : j, 0);
-    btk_return(c, btk_expand(c->k, x, (int)(axis > BT_MAX_RANK || axis < -BT_MAX_RANK ? BT_MAX_RANK : axis)));
+    int64_t axes[BT_MAX_RANK];
+    int n = bt_json_is(j, BT_JSON_ARRAY) ? j->n : 1;
+    if (n + x.shape.rank > BT_MAX_RANK) return btk_unsupported(c->k, "tensors of rank %d", n + x.shape.rank);
+    for (int i = 0; i < n; i++) {
+        axes[i] = bt_json_int(bt_json_is(j, BT_JSON_ARRAY) ? bt_json_at(j, i) : j, 0);
+        if (axes[i] < 0) axes[i] += x.shape.rank + n;
+    }
+    for (int to = 0; to < BT_MAX_RANK; to++) /* as places in the result, the first one first */
+        for (int i = 0; i < n; i++)
+            if (axes[i] == to) x = btk_expand(c->k, x, to), axes[i] = INT64_MIN;
+    for (int i = 0; i < n; i++)
+        if (axes[i] != INT64_MIN) return btk_damaged(c->k, "an axis beyond the rank of the input");
+    btk_return(c, x);
 }
 
 static void squeeze(btk_call *c, const char *detail)
 {
     (void)detail;
-    btk_tensor x = first(c);
+    btk_tensor x = btk_first_operand(c);
     const bt_json *j = btk_operand_json(c, 1, "axis|squeeze_dims");
     uint32_t axes = 0;
     if (j) axes = btk_operand_axes(c, x, 1);
@@ -257,111 +315,11 @@ static void squeeze(btk_call *c, const char *detail)
     btk_return(c, x);
 }
 
-/* All tensors of the first argument, in one dtype. */
-static bool list_of(btk_call *c, btk_value *v)
-{
-    *v = btk_operand_value(c, 0, "xs|x|values|arrays|tensors|inputs");
-    if (v->kind == BTK_TENSOR) {
-        btk_value *one = bt_arena_new(c->k->arena, btk_value);
-        if (!one) return btk_fail(c->k, BERTH_NO_MEMORY, "out of memory"), false;
-        *one = *v;
-        *v = (btk_value){.kind = BTK_LIST, .items = one, .n = 1};
-    }
-    if (v->kind != BTK_LIST || !v->n || v->n > 255) return btk_unsupported(c->k, "no list of tensors"), false;
-    for (int i = 0; i < v->n; i++)
-        if (v->items[i].kind != BTK_TENSOR)
-            return btk_unsupported(c->k, "a list of tensors and constants"), false;
-    return true;
-}
-
-static void concatenate(btk_call *c, const char *detail)
-{
-    btk_value v;
-    btk_tensor x[255];
-    int64_t otherwise = detail ? detail[0] - '0' : 0;
-    if (!list_of(c, &v)) return;
-    for (int i = 0; i < v.n; i++) x[i] = btk_cast(c->k, v.items[i].tensor, v.items[0].tensor.dtype);
-    btk_return(c, btk_concat(c->k, v.n, x, axis_of(c, 1, "axis", otherwise, x[0].shape.rank)));
-}
-
-static void stack(btk_call *c, const char *detail)
-{
-    (void)detail;
-    btk_value v;
-    btk_tensor x[255];
-    if (!list_of(c, &v)) return;
-    int axis = axis_of(c, 1, "axis", 0, v.items[0].tensor.shape.rank + 1);
-    for (int i = 0; i < v.n; i++)
-        x[i] = btk_expand(c->k, btk_cast(c->k, v.items[i].tensor, v.items[0].tensor.dtype), axis);
-    btk_return(c, btk_concat(c->k, v.n, x, axis));
-}
-
-/* Into n equal parts; at indices (Keras 3); of sizes (tf.split). */
-static void split(btk_call *c, const char *detail)
-{
-    (void)detail;
-    btk *k = c->k;
-    btk_tensor x = first(c), out[255];
-    const bt_json *j = btk_operand_json(c, 1, "indices_or_sections|num_or_size_splits");
-    int axis = axis_of(c, 2, "axis", 0, x.shape.rank), n = 0;
-    int64_t size = btk_dim(x, axis), at = 0, parts = bt_json_int(j, 0);
-    if (!bt_json_is(j, BT_JSON_ARRAY)) {
-        if (parts < 1 || parts > 255 || size < 0 || size % parts) return btk_unsupported(k, "such a split");
-        for (; n < parts; n++) out[n] = btk_slice(k, x, axis, n * (size / parts), (n + 1) * (size / parts));
-        return btk_returns(c, out, n);
-    }
-    if (j->n > 254) return btk_unsupported(k, "so many parts");
-    for (const bt_json *item = j->first; item; item = item->next) {
-        int64_t end = bt_json_int(item, 0) + (k->version >= 3 ? 0 : at);
-        out[n++] = btk_slice(k, x, axis, at, end);
-        at = end;
-    }
-    if (k->version >= 3) out[n++] = btk_slice(k, x, axis, at, INT64_MAX);
-    btk_returns(c, out, n);
-}
-
-static void unstack(btk_call *c, const char *detail)
-{
-    (void)detail;
-    btk *k = c->k;
-    btk_tensor x = first(c), out[255];
-    int axis = axis_of(c, -1, "axis", 0, x.shape.rank);
-    int64_t n = btk_known(k, x, axis, "the size of the axis");
-    if (n < 1 || n > 255) return btk_unsupported(k, "so many parts");
-    for (int i = 0; i < n; i++) out[i] = btk_pick(k, x, axis, i);
-    btk_returns(c, out, (int)n);
-}
-
-static void tile(btk_call *c, const char *detail)
-{
-    (void)detail;
-    btk_tensor x = first(c);
-    const bt_json *j = btk_operand_json(c, 1, "repeats|multiples");
-    int64_t times[BT_MAX_RANK];
-    if (!bt_json_is(j, BT_JSON_ARRAY) || j->n > BT_MAX_RANK)
-        return btk_unsupported(c->k, "repeats that are no list");
-    while (x.shape.rank < j->n && !c->k->failed) x = btk_expand(c->k, x, 0);
-    for (int i = 0; i < x.shape.rank; i++)
-        times[i] = i < x.shape.rank - j->n ? 1 : bt_json_int(bt_json_at(j, i - (x.shape.rank - j->n)), -1);
-    for (int i = 0; i < x.shape.rank; i++)
-        if (times[i] < 0) btk_damaged(c->k, "repeats out of range");
-    btk_return(c, btk_tile(c->k, x, times));
-}
-
-static void repeat(btk_call *c, const char *detail)
-{
-    (void)detail;
-    btk_tensor x = first(c);
-    int64_t times = btk_operand_int(c, 1, "repeats", -1);
-    if (times < 1) return btk_unsupported(c->k, "repeats that are no number");
-    btk_return(c, btk_repeat(c->k, x, axis_of(c, 2, "axis", 0, x.shape.rank), times));
-}
-
 static void pad(btk_call *c, const char *detail)
 {
     (void)detail;
     btk *k = c->k;
-    btk_tensor x = first(c);
+    btk_tensor x = btk_first_operand(c);
     const bt_json *j = btk_operand_json(c, 1, "pad_width|paddings");
     const char *mode = bt_json_text(btk_operand_json(c, 2, "mode"), "constant");
     int64_t pads[BT_MAX_RANK][2];
@@ -389,7 +347,7 @@ static void pad(btk_call *c, const char *detail)
 static void flip(btk_call *c, const char *detail)
 {
     (void)detail;
-    btk_tensor x = first(c);
+    btk_tensor x = btk_first_operand(c);
     uint32_t axes = btk_operand_axes(c, x, 1);
     for (int i = 0; i < x.shape.rank && !c->k->failed; i++)
         if (axes >> i & 1) x = btk_reverse(c->k, x, i);
@@ -398,8 +356,8 @@ static void flip(btk_call *c, const char *detail)
 
 static void cumulate(btk_call *c, const char *op)
 {
-    btk_tensor x = first(c);
-    int axis = axis_of(c, 1, "axis", 0, x.shape.rank);
+    btk_tensor x = btk_first_or_flat(c, 1);
+    int axis = btk_operand_axis(c, 1, "axis", 0, x.shape.rank);
     btk_tensor y = btk_node(c->k, op, 2, (btk_tensor[]){x, btk_int(c->k, axis)}, x.dtype, x.shape);
     btk_attr_type(c->k, y, "Tidx", BERTH_INT32);
     btk_attr_bool(c->k, y, "exclusive", bt_json_bool(btk_operand_json(c, -1, "exclusive"), false));
@@ -409,7 +367,7 @@ static void cumulate(btk_call *c, const char *op)
 
 static void like(btk_call *c, const char *op)
 {
-    btk_tensor x = first(c);
+    btk_tensor x = btk_first_operand(c);
     x = btk_cast(c->k, x, btk_dtype_of(c->k, btk_operand_json(c, -1, "dtype"), x.dtype, false));
     btk_return(c, btk_unary(c->k, op, x));
 }
@@ -420,7 +378,7 @@ static void resize(btk_call *c, const char *detail)
     const bt_json *size = btk_operand_json(c, 1, "size");
     int64_t height = bt_json_int(bt_json_at(size, 0), 0), width = bt_json_int(bt_json_at(size, 1), 0);
     const char *way = bt_json_text(btk_operand_json(c, 2, "interpolation|method"), "bilinear");
-    btk_tensor x = first(c);
+    btk_tensor x = btk_first_operand(c);
     bool single = x.shape.rank == 3;
     if (height < 1 || width < 1 || bt_json_bool(btk_operand_json(c, -1, "antialias"), false) ||
         bt_json_bool(
@@ -436,7 +394,7 @@ static void resize(btk_call *c, const char *detail)
 static void depth_space(btk_call *c, const char *op)
 {
     btk *k = c->k;
-    btk_tensor x = first(c);
+    btk_tensor x = btk_first_operand(c);
     int64_t n = btk_operand_int(c, 1, "block_size", 0),
             channels = btk_known(k, x, -1, "the number of channels");
     bool deep = op[0] == 'D';
@@ -450,10 +408,57 @@ static void depth_space(btk_call *c, const char *op)
     btk_return(c, y);
 }
 
+static void broadcast_to(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x = btk_first_operand(c), sizes[BT_MAX_RANK];
+    const bt_json *j = btk_operand_json(c, 1, "shape");
+    bt_shape shape = {.rank = bt_json_is(j, BT_JSON_ARRAY) ? j->n : -1};
+    if (shape.rank < x.shape.rank || shape.rank > BT_MAX_RANK) return btk_unsupported(k, "a shape that is computed");
+    for (int i = 0; i < shape.rank; i++) {
+        int from = i - (shape.rank - x.shape.rank);
+        shape.dim[i] = bt_json_int(bt_json_at(j, i), -1);
+        if (shape.dim[i] < 0 && from < 0) return btk_damaged(k, "a size that cannot be");
+        sizes[i] = shape.dim[i] < 0 ? btk_size(k, x, from) : btk_int(k, shape.dim[i]);
+        if (shape.dim[i] < 0) shape.dim[i] = btk_dim(x, from);
+    }
+    btk_return(c, btk_broadcast(k, x, shape.rank, sizes, shape));
+}
+
+static void full_like(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x = btk_first_operand(c);
+    x = btk_cast(k, x, btk_dtype_of(k, btk_operand_json(c, -1, "dtype"), x.dtype, false));
+    btk_tensor value = btk_cast(k, btk_operand(c, 1, "fill_value", x.dtype), x.dtype);
+    btk_return(c, btk_binary(k, "AddV2", btk_unary(k, "ZerosLike", x), value));
+}
+
+/* The choice of the first condition that holds, else the default. */
+static void select_first(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_value conditions = btk_operand_value(c, 0, "condlist"), choices = btk_operand_value(c, 1, "choicelist");
+    if (conditions.kind != BTK_LIST || choices.kind != BTK_LIST || conditions.n != choices.n || !choices.n)
+        return btk_unsupported(k, "conditions that are no list of tensors");
+    for (int i = 0; i < choices.n; i++)
+        if (conditions.items[i].kind != BTK_TENSOR || choices.items[i].kind != BTK_TENSOR)
+            return btk_unsupported(k, "conditions that are no list of tensors");
+    btk_tensor y = btk_operand(c, 2, "default", choices.items[0].tensor.dtype);
+    y = btk_cast(k, y, choices.items[0].tensor.dtype);
+    for (int i = choices.n - 1; i >= 0; i--)
+        y = btk_select(k, btk_cast(k, conditions.items[i].tensor, BERTH_BOOL),
+                       btk_cast(k, choices.items[i].tensor, y.dtype), y);
+    btk_return(c, y);
+}
+
 static void shape_of(btk_call *c, const char *detail)
 {
     (void)detail;
-    btk_tensor x = first(c), y = btk_node(c->k, "Shape", 1, &x, BERTH_INT32, BT_SHAPE(x.shape.rank));
+    btk_tensor x = btk_first_operand(c), y = btk_node(c->k, "Shape", 1, &x, BERTH_INT32, BT_SHAPE(x.shape.rank));
     btk_attr_type(c->k, y, "out_type", BERTH_INT32);
     btk_return(c, y);
 }
@@ -463,7 +468,9 @@ const btk_operation btk_array_operations[] = {
     {"getitem", get_item, NULL},
     {"take", take, NULL},
     {"gather", take, NULL},
+    {"take_along_axis", take_along_axis, NULL},
     {"one_hot", one_hot, NULL},
+    {"multi_hot", multi_hot, NULL},
     {"transpose", transpose, NULL},
     {"permute_dimensions", transpose, NULL},
     {"swapaxes", swap_axes, NULL},
@@ -472,13 +479,6 @@ const btk_operation btk_array_operations[] = {
     {"ravel", ravel, NULL},
     {"expand_dims", expand_dims, NULL},
     {"squeeze", squeeze, NULL},
-    {"concatenate", concatenate, "0"},
-    {"concat", concatenate, "0"},
-    {"stack", stack, NULL},
-    {"split", split, NULL},
-    {"unstack", unstack, NULL},
-    {"tile", tile, NULL},
-    {"repeat", repeat, NULL},
     {"pad", pad, NULL},
     {"flip", flip, NULL},
     {"reverse", flip, NULL},
@@ -490,5 +490,8 @@ const btk_operation btk_array_operations[] = {
     {"depth_to_space", depth_space, "DepthToSpace"},
     {"space_to_depth", depth_space, "SpaceToDepth"},
     {"shape", shape_of, NULL},
+    {"broadcast_to", broadcast_to, NULL},
+    {"full_like", full_like, NULL},
+    {"select", select_first, NULL},
     {NULL, NULL, NULL},
 };

@@ -112,27 +112,33 @@ void btk_category_encoding(btk_call *c)
                btk_encoded(c, c->x, depth, mode, c->layer->compute, btk_arg_tensor(c, 1, "count_weights")));
 }
 
-/* The number of boundaries at or below x. */
-void btk_discretization(btk_call *c)
+/* The number of boundaries at or below each element: int32. */
+btk_tensor btk_bucketize(btk_call *c, btk_tensor x, const bt_json *boundaries)
 {
     btk *k = c->k;
-    const bt_json *j = btk_of(c, "bin_boundaries");
-    btk_tensor x = c->x;
-    if (!bt_json_is(j, BT_JSON_ARRAY))
-        return btk_unsupported(k, "boundaries that are not in the configuration");
-    bt_attr attr = {.name = "boundaries", .kind = BT_ATTR_FLOAT, .is_list = true, .n = j->n};
-    attr.list = bt_arena_array(k->arena, bt_attr_value, (size_t)j->n + 1);
+    bt_attr attr = {.name = "boundaries", .kind = BT_ATTR_FLOAT, .is_list = true, .n = boundaries->n};
+    attr.list = bt_arena_array(k->arena, bt_attr_value, (size_t)boundaries->n + 1);
     int n = 0;
-    for (const bt_json *item = j->first; attr.list && item; item = item->next)
+    for (const bt_json *item = boundaries->first; attr.list && item; item = item->next)
         attr.list[n++].f = (float)bt_json_double(item, 0);
     if (x.dtype != BERTH_DOUBLE && x.dtype != BERTH_INT32 && x.dtype != BERTH_INT64)
         x = btk_cast(k, x, BERTH_FLOAT);
     btk_tensor y = btk_node(k, "Bucketize", 1, &x, BERTH_INT32, x.shape);
     if (!k->failed && (!attr.list || !bt_set_attr(k->graph, y.edge.node, &attr)))
         btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+    return y;
+}
+
+void btk_discretization(btk_call *c)
+{
+    btk *k = c->k;
+    const bt_json *j = btk_of(c, "bin_boundaries");
+    if (!bt_json_is(j, BT_JSON_ARRAY))
+        return btk_unsupported(k, "boundaries that are not in the configuration");
+    btk_tensor y = btk_bucketize(c, c->x, j);
     const char *mode = btk_text_of(c, "output_mode", "int");
     bool whole = !strcmp(mode, "int") && k->version >= 3;
-    btk_return(c, btk_encoded(c, y, n + 1, mode, whole ? BERTH_INT32 : c->layer->compute, (btk_tensor){0}));
+    btk_return(c, btk_encoded(c, y, j->n + 1, mode, whole ? BERTH_INT32 : c->layer->compute, (btk_tensor){0}));
 }
 
 /* ---- Images ------------------------------------------------------------------------------------------- */
