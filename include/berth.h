@@ -257,7 +257,8 @@ typedef struct berth_transform_options {
     size_t n_shapes;
     bool clear_devices;  /* no device strings and no colocation */
     bool strip_training; /* no dropout, assertions, checks of numbers and printing; a placeholder of a truth value or a rate that
-                            has a default is its default, and branches that are never taken then go */
+                            has a default is its default, one whose name says that the model is being trained is
+                            false where it only chooses branches, and branches that are never taken then go */
     bool freeze;         /* variables that nothing writes are constants */
     bool cpu;            /* what TensorFlow has for GPUs alone becomes ops that it has for CPUs: channels first become channels
                             last; device strings and colocation go too */

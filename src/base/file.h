@@ -43,7 +43,10 @@ typedef struct bt_reader {
     bool failed;
 } bt_reader;
 
-static inline bt_reader bt_reader_of(const void *p, size_t n) { return (bt_reader){p, (const uint8_t *)p + n, false}; }
+static inline bt_reader bt_reader_of(const void *p, size_t n)
+{
+    return (bt_reader){p, n ? (const uint8_t *)p + n : p, false};
+}
 static inline size_t bt_reader_left(const bt_reader *r) { return (size_t)(r->end - r->p); }
 /* The next n bytes, or NULL. */
 static inline const uint8_t *bt_read_bytes(bt_reader *r, size_t n)

@@ -12,6 +12,8 @@
 
 #define CHECK_NOW_BYTES (64 << 10)
 
+#define TOLD_LIMIT ((size_t)64 << 20)
+
 enum { SLICES = 7 }; /* the field of BundleEntryProto */
 
 /* BundleEntryProto */
@@ -23,6 +25,8 @@ typedef struct entry {
     uint64_t shard, offset, bytes;
     uint32_t crc;
     int n_slices;
+    bool is_old;     /* a slice of the old format: */
+    bt_tensor value; /* it is here already */
 } entry;
 
 struct bt_bundle {
@@ -33,6 +37,7 @@ struct bt_bundle {
     bt_file **shards; /* NULL: not mapped yet; the source owns them */
     bool has_header;
     uint64_t mapped, copied; /* bytes of the data files, and of what had to be copied from them */
+    size_t told;             /* bytes of lists of slices, in the old format */
     berth_error *error;      /* of the call in progress */
 };
 
@@ -115,8 +120,12 @@ bt_bundle *bt_bundle_open(const char *prefix, const char *name, bt_source *sourc
     if (!b) return bt_fail_memory(error), NULL;
     b->source = source, b->name = name, b->error = error;
     b->prefix = bt_arena_copy(&source->arena, prefix, strlen(prefix));
-    if (!b->prefix) bt_fail_memory(error);
-    else if (!read_index(b)) return b;
+    bt_text index = {0};
+    bt_text_print(&index, "%s.index", prefix);
+    int old = index.failed ? -2 : bt_files_has(source, index.p) ? -1 : bt_bundle_old_shards(source, prefix);
+    bt_text_free(&index);
+    if (!b->prefix || old < -1) bt_fail_memory(error);
+    else if (!(old < 0 ? read_index(b) : bt_bundle_read_old(b, prefix, name, source, old, error))) return b;
     bt_bundle_free(b);
     return NULL;
 }
@@ -126,6 +135,15 @@ void bt_bundle_free(bt_bundle *b)
     if (!b) return;
     bt_map_free(&b->entries);
     bt_free(b);
+}
+
+bool bt_bundle_is_there(bt_source *source, const char *prefix)
+{
+    bt_text index = {0};
+    bt_text_print(&index, "%s.index", prefix);
+    bool there = index.failed || bt_files_has(source, index.p) || bt_bundle_old_shards(source, prefix) != -1;
+    bt_text_free(&index);
+    return there; /* without memory, opening says so */
 }
 
 bool bt_bundle_has(const bt_bundle *b, bt_str key) { return bt_map_get(&b->entries, key) != NULL; }
@@ -215,6 +233,7 @@ static berth_status read_whole(bt_bundle *b, const entry *e, bt_tensor *out)
 {
     char text[BT_SHAPE_TEXT];
     size_t bytes;
+    if (e->is_old) return *out = e->value, BERTH_OK;
     *out = (bt_tensor){.dtype = e->dtype, .shape = e->shape};
     if (!e->dtype || e->dtype == BERTH_RESOURCE || e->dtype == BERTH_VARIANT)
         return bt_fail(b->error, BERTH_UNSUPPORTED, "its type");
@@ -332,6 +351,75 @@ static void slice_key(bt_text *out, bt_str name, const box *x)
     bt_text_add(out, rank, x->rank > 0 ? 2 : 1);
     for (int i = 0; i < x->rank; i++) put_ordered(out, x->start[i]), put_ordered(out, x->length[i]);
 }
+
+/* ---- For bundle_old.c --------------------------------------------------------------------------------- */
+
+static entry *add_entry(bt_bundle *b, bt_str key)
+{
+    bt_arena *arena = &b->source->arena;
+    entry *e = bt_arena_new(arena, entry);
+    if (e) e->key = (bt_str){bt_arena_copy(arena, key.p, key.n), key.n};
+    if (e && e->key.p && bt_map_put(&b->entries, e->key, e)) return e;
+    return bt_fail_memory(b->error), NULL;
+}
+
+void bt_bundle_put_slice(bt_text *slices, bt_str slice) { bt_wire_put_bytes(slices, SLICES, slice); }
+
+berth_status bt_bundle_add(bt_bundle *b, bt_str key, berth_dtype dtype, const bt_shape *shape, bt_str slices)
+{
+    entry *e = bt_map_get(&b->entries, key);
+    bool fits = !e || (!e->is_old && e->dtype == dtype && bt_shape_equal(&e->shape, shape));
+    if (!fits) return bt_fail(b->error, BERTH_BAD_MODEL, "%s: parts that say different things", b->name);
+    if (!e && !(e = add_entry(b, key))) return b->error->status;
+    bt_text all = {0};
+    bt_text_add(&all, e->message.p, e->message.n);
+    bt_text_add(&all, slices.p, slices.n);
+    b->told += all.n;
+    const char *copy = all.failed ? NULL : bt_arena_copy(&b->source->arena, all.p, all.n);
+    if (!copy) bt_fail_memory(b->error);
+    else if (b->told > TOLD_LIMIT) bt_fail(b->error, BERTH_BAD_MODEL, "%s: too many slices", b->name);
+    else e->message = (bt_str){copy, all.n}, e->n_slices = 1, e->dtype = dtype, e->shape = *shape;
+    bt_text_free(&all);
+    return b->error->status;
+}
+
+/* The tensor of which this is a slice; *x as the box was written. NULL sets the error. */
+static const entry *tensor_of(bt_bundle *b, bt_str key, bt_str slice, box *x)
+{
+    const entry *e = bt_map_get(&b->entries, key);
+    if (e && !e->is_old && e->dtype && bt_shape_known(&e->shape) && read_box(slice, x)) return e;
+    bt_fail(b->error, e && !e->dtype ? BERTH_UNSUPPORTED : BERTH_BAD_MODEL, "%s: a slice of %s", b->name,
+            e && !e->dtype ? "a tensor of an unknown type" : "no tensor");
+    return NULL;
+}
+
+berth_status bt_bundle_slice_of(bt_bundle *b, bt_str key, bt_str slice, bt_tensor *out)
+{
+    box x;
+    const entry *e = tensor_of(b, key, slice, &x);
+    if (!e) return b->error->status;
+    if (!fit_box(&x, &e->shape))
+        return bt_fail(b->error, BERTH_BAD_MODEL, "%s: a slice that does not fit", b->name);
+    *out = (bt_tensor){.dtype = e->dtype, .shape = bt_shape_from(x.rank, x.length)};
+    return BERTH_OK;
+}
+
+berth_status bt_bundle_set_slice(bt_bundle *b, bt_str key, bt_str slice, const bt_tensor *value)
+{
+    box x;
+    bt_text at = {0};
+    if (!tensor_of(b, key, slice, &x)) return b->error->status;
+    slice_key(&at, key, &x);
+    entry *e = at.failed ? NULL : add_entry(b, (bt_str){at.p, at.n});
+    if (at.failed) bt_fail_memory(b->error);
+    bt_text_free(&at);
+    if (!e) return b->error->status;
+    e->is_old = true, e->dtype = value->dtype, e->shape = value->shape, e->value = *value;
+    b->mapped += (uint64_t)bt_shape_count(&value->shape) * bt_dtype_size(value->dtype);
+    return b->error->status;
+}
+
+/* ---- Parts of tensors --------------------------------------------------------------------------------- */
 
 /* Copies what box `from` (whose elements are src) and box `to` (dst), which meet, have in common; gives its elements. */
 static int64_t copy_common(const box *from, const uint8_t *src, const box *to, uint8_t *dst, size_t element)

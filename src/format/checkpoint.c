@@ -1,15 +1,19 @@
-/* A checkpoint of TensorFlow 1 with its graph: PREFIX.meta is a MetaGraphDef (metagraph.c), PREFIX.index and PREFIX.data-*
- * hold its variables (bundle.c). Named by its prefix or by the .meta file. */
+/* A checkpoint of TensorFlow 1 with its graph: PREFIX.meta is a MetaGraphDef (metagraph.c), PREFIX.index and PREFIX.data-*,
+ * or in the old format PREFIX itself, hold its variables (bundle.c). Named by its prefix or by the .meta file. */
 #include "format/archive.h"
 #include "format/format.h"
 #include "format/graphdef.h"
 #include "format/metagraph.h"
+#include "format/sstable.h"
 
+static bool is_meta(const char *path) { return bt_ends(path, ".meta"); }
+
+/* In the old format a file has the prefix's very name. */
 static bool sniff(const bt_source *source, const char *path, const bt_file *file)
 {
-    if (file)
-        return bt_ends(path, ".meta") &&
-               bt_wire_count((bt_str){(const char *)file->data, file->size}, META_INFO) > 0;
+    if (file && is_meta(path))
+        return bt_wire_count((bt_str){(const char *)file->data, file->size}, META_INFO) > 0;
+    if (file && !bt_sstable_sniff((bt_str){(const char *)file->data, file->size})) return false;
     bt_text name = {0};
     bt_text_print(&name, "%s.meta", path);
     bool found = !name.failed && !bt_files_has_folder(source, path) && bt_files_has(source, name.p);
@@ -32,7 +36,7 @@ static berth_status load(const char *path, bt_file *file, const bt_format_option
 {
     (void)options;
     size_t n = strlen(path);
-    const char *prefix = bt_arena_copy(&source->arena, path, file ? n - strlen(".meta") : n);
+    const char *prefix = bt_arena_copy(&source->arena, path, file && is_meta(path) ? n - strlen(".meta") : n);
     const char *meta = bt_arena_print(&source->arena, "%s.meta", prefix);
     if (!prefix || !meta) return bt_fail_memory(error);
     bt_file *opened = bt_files_open(source, meta, error);

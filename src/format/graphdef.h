@@ -41,6 +41,8 @@ typedef struct bt_number_field {
 
 const bt_number_field *bt_number_field_of(berth_dtype dtype); /* NULL: none */
 
+/* The values of a TensorProto into *t, which has its dtype and a known shape. Large ones may stay views of the message. */
+berth_status bt_tensor_values_read(bt_loader *loader, bt_str message, bt_tensor *t);
 /* AttrValue into *attr, whose name is set already. */
 berth_status bt_attr_read(bt_loader *loader, bt_str message, bt_attr *attr);
 /* Which attribute must be of which kind, by its name; false when out of memory. */

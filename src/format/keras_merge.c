@@ -46,7 +46,8 @@ static btk_tensor masked_product(btk_call *c, const btk_tensor *joint)
     btk *k = c->k;
     for (int i = 0; i < c->n_x; i++)
         if (c->xs[i].mask && c->xs[i].mask->shape.rank == c->xs[i].shape.rank - 1)
-            c->xs[i] = btk_select(k, btk_expand(k, *c->xs[i].mask, -1), c->xs[i], btk_number(k, c->xs[i].dtype, 1));
+            c->xs[i] =
+                btk_select(k, btk_expand(k, *c->xs[i].mask, -1), c->xs[i], btk_number(k, c->xs[i].dtype, 1));
     btk_tensor y = chain(c, "Mul");
     if (!joint || joint->shape.rank != y.shape.rank - 1) return y;
     return btk_select(k, btk_expand(k, *joint, -1), y, btk_number(k, y.dtype, 0));

@@ -85,6 +85,13 @@ static btk_tensor first_float(btk_call *c)
 static void unary(btk_call *c, const char *op) { btk_return(c, btk_unary(c->k, op, first(c))); }
 static void unary_float(btk_call *c, const char *op) { btk_return(c, btk_unary(c->k, op, first_float(c))); }
 
+static void round_(btk_call *c, const char *op)
+{
+    btk_tensor x = first(c);
+    if (btk_operand_int(c, 1, "decimals", 0)) return btk_unsupported(c->k, "rounding to decimals");
+    btk_return(c, bt_dtype_is_float(x.dtype) ? btk_unary(c->k, op, x) : x);
+}
+
 static void test(btk_call *c, const char *op)
 {
     btk_tensor y = btk_unary(c->k, op, first_float(c));
@@ -160,7 +167,7 @@ static void where(btk_call *c, const char *detail)
     btk *k = c->k;
     btk_tensor condition = as_bool(k, btk_operand(c, 0, "condition", BERTH_BOOL));
     btk_value v = btk_operand_value(c, 1, "x|x1");
-    btk_tensor b = btk_operand(c, 2, "y|x2", v.kind == BTK_TENSOR ? v.tensor.dtype : BERTH_FLOAT);
+    btk_tensor b = btk_operand(c, 2, "y|x2", v.kind == BTK_TENSOR ? v.tensor.dtype : BERTH_NO_DTYPE);
     btk_tensor a = btk_operand(c, 1, "x|x1", b.dtype);
     berth_dtype dtype = common(a.dtype, b.dtype);
     btk_return(c, btk_select(k, condition, btk_cast(k, a, dtype), btk_cast(k, b, dtype)));
@@ -301,7 +308,7 @@ static const btk_operation operations[] = {
     {"square", unary, "Square"},
     {"floor", unary_float, "Floor"},
     {"ceil", unary_float, "Ceil"},
-    {"round", unary, "Round"},
+    {"round", round_, "Round"},
     {"sqrt", unary_float, "Sqrt"},
     {"rsqrt", unary_float, "Rsqrt"},
     {"exp", unary_float, "Exp"},

@@ -215,7 +215,8 @@ static void swap_axes(btk_call *c, const char *detail)
 {
     (void)detail;
     btk_tensor x = btk_first_operand(c);
-    int a = btk_operand_axis(c, 1, "axis1", 0, x.shape.rank), b = btk_operand_axis(c, 2, "axis2", 1, x.shape.rank);
+    int a = btk_operand_axis(c, 1, "axis1", 0, x.shape.rank),
+        b = btk_operand_axis(c, 2, "axis2", 1, x.shape.rank);
     btk_return(c, btk_swap(c->k, x, a, b));
 }
 
@@ -225,11 +226,13 @@ static void move_axis(btk_call *c, const char *detail)
     (void)detail;
     btk_tensor x = btk_first_operand(c);
     const bt_json *source = btk_operand_json(c, 1, "source"), *target = btk_operand_json(c, 2, "destination");
-    int perm[BT_MAX_RANK], rank = x.shape.rank, n = bt_json_is(source, BT_JSON_ARRAY) ? source->n : 1, next = 0;
+    int perm[BT_MAX_RANK], rank = x.shape.rank, n = bt_json_is(source, BT_JSON_ARRAY) ? source->n : 1,
+                           next = 0;
     uint32_t seen = 0;
     for (int i = 0; i < rank; i++) perm[i] = -1;
     for (int i = 0; i < n; i++) {
-        int64_t from = bt_json_int(n == 1 && !bt_json_is(source, BT_JSON_ARRAY) ? source : bt_json_at(source, i), 0),
+        int64_t from = bt_json_int(
+                    n == 1 && !bt_json_is(source, BT_JSON_ARRAY) ? source : bt_json_at(source, i), 0),
                 to = bt_json_int(bt_json_is(target, BT_JSON_ARRAY) ? bt_json_at(target, i) : target, 0);
         if (from < 0) from += rank;
         if (to < 0) to += rank;
@@ -381,8 +384,9 @@ static void resize(btk_call *c, const char *detail)
     btk_tensor x = btk_first_operand(c);
     bool single = x.shape.rank == 3;
     if (height < 1 || width < 1 || bt_json_bool(btk_operand_json(c, -1, "antialias"), false) ||
-        bt_json_bool(
-            btk_operand_json(c, -1, "crop_to_aspect_ratio|pad_to_aspect_ratio|preserve_aspect_ratio"), false))
+        bt_json_bool(btk_operand_json(c, -1, "crop_to_aspect_ratio"), false) ||
+        bt_json_bool(btk_operand_json(c, -1, "pad_to_aspect_ratio"), false) ||
+        bt_json_bool(btk_operand_json(c, -1, "preserve_aspect_ratio"), false))
         return btk_unsupported(c->k, "a resize with antialias or of a kept ratio");
     if (!bt_dtype_is_float(x.dtype) && strcmp(way, "nearest")) x = btk_cast(c->k, x, BERTH_FLOAT);
     if (single) x = btk_expand(c->k, x, 0);
@@ -415,7 +419,8 @@ static void broadcast_to(btk_call *c, const char *detail)
     btk_tensor x = btk_first_operand(c), sizes[BT_MAX_RANK];
     const bt_json *j = btk_operand_json(c, 1, "shape");
     bt_shape shape = {.rank = bt_json_is(j, BT_JSON_ARRAY) ? j->n : -1};
-    if (shape.rank < x.shape.rank || shape.rank > BT_MAX_RANK) return btk_unsupported(k, "a shape that is computed");
+    if (shape.rank < x.shape.rank || shape.rank > BT_MAX_RANK)
+        return btk_unsupported(k, "a shape that is computed");
     for (int i = 0; i < shape.rank; i++) {
         int from = i - (shape.rank - x.shape.rank);
         shape.dim[i] = bt_json_int(bt_json_at(j, i), -1);
@@ -441,7 +446,8 @@ static void select_first(btk_call *c, const char *detail)
 {
     (void)detail;
     btk *k = c->k;
-    btk_value conditions = btk_operand_value(c, 0, "condlist"), choices = btk_operand_value(c, 1, "choicelist");
+    btk_value conditions = btk_operand_value(c, 0, "condlist"),
+              choices = btk_operand_value(c, 1, "choicelist");
     if (conditions.kind != BTK_LIST || choices.kind != BTK_LIST || conditions.n != choices.n || !choices.n)
         return btk_unsupported(k, "conditions that are no list of tensors");
     for (int i = 0; i < choices.n; i++)
@@ -458,7 +464,8 @@ static void select_first(btk_call *c, const char *detail)
 static void shape_of(btk_call *c, const char *detail)
 {
     (void)detail;
-    btk_tensor x = btk_first_operand(c), y = btk_node(c->k, "Shape", 1, &x, BERTH_INT32, BT_SHAPE(x.shape.rank));
+    btk_tensor x = btk_first_operand(c),
+               y = btk_node(c->k, "Shape", 1, &x, BERTH_INT32, BT_SHAPE(x.shape.rank));
     btk_attr_type(c->k, y, "out_type", BERTH_INT32);
     btk_return(c, y);
 }

@@ -28,6 +28,18 @@ static void concatenate(btk_call *c, const char *detail)
     btk_return(c, btk_concat(c->k, v.n, x, btk_operand_axis(c, 1, "axis", otherwise, x[0].shape.rank)));
 }
 
+/* Two tensors, in one row without an axis. */
+static void append(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x[2];
+    btk_operands(c, &x[0], &x[1]);
+    bool flat = !btk_operand_json(c, 2, "axis");
+    for (int i = 0; i < 2 && flat; i++) x[i] = btk_reshape(k, x[i], 1, (int64_t[]){-1}, (int[]){-1});
+    btk_return(c, btk_concat(k, 2, x, btk_operand_axis(c, 2, "axis", 0, x[0].shape.rank)));
+}
+
 /* numpy's hstack and vstack: rows of one axis lie side by side, or become rows of a matrix. */
 static void join(btk_call *c, const char *axis)
 {
@@ -48,7 +60,8 @@ static void roll(btk_call *c, const char *detail)
     btk *k = c->k;
     btk_tensor x = btk_first_operand(c), y = btk_first_or_flat(c, 2), like = x;
     const bt_json *shift = btk_operand_json(c, 1, "shift"), *axis = btk_operand_json(c, 2, "axis");
-    if (!bt_json_is(shift, BT_JSON_INT) || bt_json_is(axis, BT_JSON_ARRAY)) return btk_unsupported(k, "several shifts");
+    if (!bt_json_is(shift, BT_JSON_INT) || bt_json_is(axis, BT_JSON_ARRAY))
+        return btk_unsupported(k, "several shifts");
     btk_tensor in[3] = {y, btk_int(k, shift->i), btk_int(k, btk_operand_axis(c, 2, "axis", 0, y.shape.rank))};
     y = btk_node(k, "Roll", 3, in, y.dtype, y.shape);
     btk_attr_type(k, y, "Tshift", BERTH_INT32);
@@ -141,7 +154,7 @@ static void repeat(btk_call *c, const char *detail)
 const btk_operation btk_join_operations[] = {
     {"concatenate", concatenate, "0"},
     {"concat", concatenate, "0"},
-    {"append", concatenate, "0"},
+    {"append", append, NULL},
     {"hstack", join, "1"},
     {"vstack", join, "0"},
     {"stack", stack, NULL},

@@ -23,7 +23,8 @@ static btk_tensor rearranged(btk *k, const char *in, const char *out, btk_tensor
     int perm[BT_MAX_RANK], n = 0;
     uint32_t gone = 0;
     char kept[MAX_TERM + 1];
-    if (x.shape.rank != (int)strlen(in)) return btk_damaged(k, "an equation that does not fit its operands"), x;
+    if (x.shape.rank != (int)strlen(in))
+        return btk_damaged(k, "an equation that does not fit its operands"), x;
     for (int i = 0; in[i]; i++) {
         if (strchr(in + i + 1, in[i])) return btk_unsupported(k, "an einsum with a diagonal"), x;
         if (!strchr(out, in[i])) gone |= 1u << i;
@@ -31,7 +32,8 @@ static btk_tensor rearranged(btk *k, const char *in, const char *out, btk_tensor
     }
     kept[n] = '\0';
     if (gone) x = btk_reduce(k, "Sum", x, gone, false);
-    if (n != (int)strlen(out) || k->failed) return btk_damaged(k, "an equation that does not fit its operands"), x;
+    if (n != (int)strlen(out) || k->failed)
+        return btk_damaged(k, "an equation that does not fit its operands"), x;
     for (int i = 0; i < n; i++) perm[i] = (int)(strchr(kept, out[i]) - kept);
     return strcmp(kept, out) ? btk_transpose(k, x, perm) : x;
 }
@@ -94,14 +96,16 @@ static btk_tensor contracted(btk *k, equation *e, btk_tensor *x)
         char *dots = strstr(e->in[i], "...");
         int open = dots ? x[i].shape.rank - (int)strlen(e->in[i]) + 3 : 0;
         widest = open > widest ? open : widest;
-        if (!spell_out(e->in[i], x[i].shape.rank)) return btk_damaged(k, "an equation that does not fit its operands"), *x;
+        if (!spell_out(e->in[i], x[i].shape.rank))
+            return btk_damaged(k, "an equation that does not fit its operands"), *x;
     }
-    if (!spell_out(e->out, (int)strlen(e->out) - 3 + widest)) return btk_unsupported(k, "so long an equation"), *x;
+    if (!spell_out(e->out, (int)strlen(e->out) - 3 + widest))
+        return btk_unsupported(k, "so long an equation"), *x;
     for (int i = 1; i < e->n && !k->failed; i++) {
         char text[3 * MAX_TERM + 8], kept[MAX_TERM + 1];
         int n = 0;
         for (int side = 0; side < 2; side++)
-            for (const char *p = e->in[side ? i : 0]; *p && n < MAX_TERM; p++) {
+            for (const char *p = e->in [side ? i : 0]; *p && n < MAX_TERM; p++) {
                 bool wanted = strchr(e->out, *p) != NULL;
                 for (int later = i + 1; later < e->n; later++) wanted |= strchr(e->in[later], *p) != NULL;
                 kept[n] = '\0';
@@ -211,7 +215,8 @@ static void cross(btk_call *c, const char *op)
 {
     btk_tensor a, b;
     btk_operands(c, &a, &b);
-    if (btk_dim(a, -1) != 3 || btk_dim(b, -1) != 3) return btk_unsupported(c->k, "a cross product but of 3 and 3");
+    if (btk_dim(a, -1) != 3 || btk_dim(b, -1) != 3)
+        return btk_unsupported(c->k, "a cross product but of 3 and 3");
     a = btk_binary(c->k, "AddV2", a, btk_unary(c->k, "ZerosLike", b));
     b = btk_binary(c->k, "AddV2", b, btk_unary(c->k, "ZerosLike", a));
     btk_return(c, btk_node(c->k, op, 2, (btk_tensor[]){a, b}, a.dtype, a.shape));
@@ -227,9 +232,11 @@ static btk_tensor norm_of(btk *k, btk_tensor x, double order, uint32_t axes, boo
     if (isinf(order)) return btk_reduce(k, order > 0 ? "Max" : "Min", size, axes, keep);
     if (order == 1) return btk_reduce(k, "Sum", size, axes, keep);
     if (order == 0)
-        return btk_reduce(k, "Sum", btk_cast(k, btk_compare(k, "NotEqual", x, btk_number(k, x.dtype, 0)), x.dtype),
+        return btk_reduce(k, "Sum",
+                          btk_cast(k, btk_compare(k, "NotEqual", x, btk_number(k, x.dtype, 0)), x.dtype),
                           axes, keep);
-    btk_tensor sum = btk_reduce(k, "Sum", btk_binary(k, "Pow", size, btk_number(k, x.dtype, order)), axes, keep);
+    btk_tensor sum =
+        btk_reduce(k, "Sum", btk_binary(k, "Pow", size, btk_number(k, x.dtype, order)), axes, keep);
     return btk_binary(k, "Pow", sum, btk_number(k, x.dtype, 1 / order));
 }
 
@@ -255,7 +262,8 @@ static void norm(btk_call *c, const char *detail)
         return btk_unsupported(k, "such a norm of matrices");
     bool keep = bt_json_bool(btk_operand_json(c, -1, "keepdims|keep_dims"), false);
     if (!matrix) return btk_return(c, norm_of(k, x, order, axes, keep));
-    int rows = __builtin_ctz(axes), columns = 31 - __builtin_clz(axes); /* the largest sum of a column, or of a row */
+    int rows = __builtin_ctz(axes),
+        columns = 31 - __builtin_clz(axes); /* the largest sum of a column, or of a row */
     int along = isinf(order) ? columns : rows, across = isinf(order) ? rows : columns;
     btk_tensor sums = btk_reduce(k, "Sum", btk_unary(k, "Abs", x), 1u << along, true);
     sums = btk_reduce(k, order < 0 ? "Min" : "Max", sums, 1u << across, true);
@@ -276,7 +284,8 @@ static void normalize(btk_call *c, const char *detail)
     uint32_t axes = axis || k->version < 3 ? btk_operand_axes(c, x, 1) : btk_last_axis(x);
     if (isnan(order)) return btk_unsupported(k, "such a norm");
     if (order != 2) {
-        btk_tensor size = btk_binary(k, "Maximum", norm_of(k, x, order, axes, true), btk_number(k, x.dtype, epsilon));
+        btk_tensor size =
+            btk_binary(k, "Maximum", norm_of(k, x, order, axes, true), btk_number(k, x.dtype, epsilon));
         return btk_return(c, btk_binary(k, "RealDiv", x, size));
     }
     if (k->version >= 3) epsilon *= epsilon; /* of the sum of squares */
@@ -302,7 +311,8 @@ static void moments(btk_call *c, const char *detail)
 
 static btk_tensor band(btk *k, btk_tensor x, int64_t below, int64_t above)
 {
-    btk_tensor in[3] = {x, btk_number(k, BERTH_INT64, (double)below), btk_number(k, BERTH_INT64, (double)above)};
+    btk_tensor in[3] = {x, btk_number(k, BERTH_INT64, (double)below),
+                        btk_number(k, BERTH_INT64, (double)above)};
     btk_tensor y = btk_node(k, "MatrixBandPart", 3, in, x.dtype, x.shape);
     btk_attr_type(k, y, "Tindex", BERTH_INT64);
     return y;
@@ -331,13 +341,15 @@ static void diagonal(btk_call *c, const char *sum)
             b = btk_operand_int(c, 3, "axis2", 1);
     if (a < 0) a += rank;
     if (b < 0) b += rank;
-    if (a < 0 || b < 0 || a >= rank || b >= rank || a == b) return btk_damaged(k, "axes beyond the rank of the input");
+    if (a < 0 || b < 0 || a >= rank || b >= rank || a == b)
+        return btk_damaged(k, "axes beyond the rank of the input");
     if (offset > INT16_MAX || offset < -INT16_MAX) return btk_unsupported(k, "such an offset");
     for (int i = 0; i < rank; i++)
         if (i != a && i != b) perm[n++] = i;
     perm[n++] = (int)a, perm[n] = (int)b;
     x = btk_transpose(k, x, perm);
-    int64_t rows = btk_known(k, x, -2, "the size of an axis"), columns = btk_known(k, x, -1, "the size of an axis");
+    int64_t rows = btk_known(k, x, -2, "the size of an axis"),
+            columns = btk_known(k, x, -1, "the size of an axis");
     if (k->failed) return;
     rows += offset < 0 ? offset : 0, columns -= offset > 0 ? offset : 0;
     bt_shape shape = {.rank = rank - 1};
@@ -355,7 +367,8 @@ static void diagonal(btk_call *c, const char *sum)
 static void cholesky(btk_call *c, const char *op)
 {
     btk_tensor x = first_float(c);
-    if (bt_json_bool(btk_operand_json(c, -1, "upper"), false)) return btk_unsupported(c->k, "an upper factor");
+    if (bt_json_bool(btk_operand_json(c, -1, "upper"), false))
+        return btk_unsupported(c->k, "an upper factor");
     btk_return(c, btk_node(c->k, op, 1, &x, x.dtype, x.shape));
 }
 
@@ -385,7 +398,8 @@ static void solve(btk_call *c, const char *op)
     if (column) b = btk_expand(k, b, -1);
     btk_tensor y = btk_node(k, op, 2, (btk_tensor[]){a, b}, b.dtype, b.shape);
     btk_attr_bool(k, y, "adjoint", false);
-    if (strcmp(op, "MatrixSolve")) btk_attr_bool(k, y, "lower", bt_json_bool(btk_operand_json(c, 2, "lower"), false));
+    if (strcmp(op, "MatrixSolve"))
+        btk_attr_bool(k, y, "lower", bt_json_bool(btk_operand_json(c, 2, "lower"), false));
     btk_return(c, column ? btk_squeeze(k, y, -1) : y);
 }
 

@@ -35,7 +35,8 @@ static int one_axis(btk_call *c, btk_tensor *x, int i)
     int64_t axis = bt_json_int(j, 0);
     if (!j) *x = flat(c->k, *x);
     if (axis < 0) axis += x->shape.rank;
-    if (axis < 0 || axis >= x->shape.rank) return btk_damaged(c->k, "an axis beyond the rank of the input"), 0;
+    if (axis < 0 || axis >= x->shape.rank)
+        return btk_damaged(c->k, "an axis beyond the rank of the input"), 0;
     return (int)axis;
 }
 
@@ -134,7 +135,8 @@ static void part(btk_call *c, const char *op)
     if (imag) return btk_return(c, zeros(k, x));
     if (!angle) return btk_return(c, x);
     x = as_float(k, x);
-    btk_tensor y = btk_select(k, btk_compare(k, "Less", x, number(k, x, 0)), number(k, x, M_PI), number(k, x, 0));
+    btk_tensor y =
+        btk_select(k, btk_compare(k, "Less", x, number(k, x, 0)), number(k, x, M_PI), number(k, x, 0));
     btk_return(c, btk_select(k, test(k, "IsNan", x), x, y));
 }
 
@@ -181,7 +183,8 @@ static void trapezoid(btk_call *c, const char *detail)
     btk *k = c->k;
     btk_tensor y = first_float(c);
     int axis = one_axis(c, &y, 3);
-    if (btk_operand_json(c, 1, "x") || c->n_args > 1) return btk_unsupported(k, "a trapezoid of given places");
+    if (btk_operand_json(c, 1, "x") || c->n_args > 1)
+        return btk_unsupported(k, "a trapezoid of given places");
     btk_tensor sum = btk_reduce(k, "Sum", difference(k, y, axis, "AddV2"), 1u << axis, false);
     btk_return(c, btk_scaled(k, sum, bt_json_double(btk_operand_json(c, 2, "dx"), 1) / 2));
 }
@@ -202,6 +205,13 @@ static void pair_float(btk_call *c, btk_tensor *a, btk_tensor *b)
     *a = as_float(c->k, *a), *b = as_float(c->k, *b);
 }
 
+static void remainder_(btk_call *c, const char *op)
+{
+    btk_tensor a, b;
+    btk_operands(c, &a, &b);
+    btk_return(c, btk_binary(c->k, op, a, b));
+}
+
 static void float_binary(btk_call *c, const char *op)
 {
     btk_tensor a, b;
@@ -217,7 +227,8 @@ static void log_add_exp(btk_call *c, const char *base)
     pair_float(c, &a, &b);
     double unit = *base == '2' ? M_LN2 : 1;
     btk_tensor apart = btk_binary(k, "Sub", a, b);
-    btk_tensor rest = btk_unary(k, "Log1p", btk_unary(k, "Exp", btk_scaled(k, btk_unary(k, "Abs", apart), -unit)));
+    btk_tensor rest =
+        btk_unary(k, "Log1p", btk_unary(k, "Exp", btk_scaled(k, btk_unary(k, "Abs", apart), -unit)));
     btk_tensor y = btk_binary(k, "AddV2", btk_binary(k, "Maximum", a, b), btk_scaled(k, rest, 1 / unit));
     btk_return(c, btk_select(k, test(k, "IsNan", apart), btk_binary(k, "AddV2", a, b), y));
 }
@@ -248,7 +259,7 @@ static void heaviside(btk_call *c, const char *detail)
     (void)detail;
     btk *k = c->k;
     btk_tensor x, at_zero;
-    btk_operands(c, &x, &at_zero);
+    pair_float(c, &x, &at_zero);
     btk_tensor zero = number(k, x, 0), step = btk_cast(k, btk_compare(k, "Greater", x, zero), x.dtype);
     btk_return(c, btk_select(k, btk_compare(k, "Equal", x, zero), at_zero, step));
 }
@@ -465,7 +476,8 @@ static void digitize(btk_call *c, const char *detail)
     (void)detail;
     btk_tensor x = first(c);
     const bt_json *bins = btk_operand_json(c, 1, "bins");
-    if (bt_json_get(bt_json_get(bins, "config"), "value")) bins = bt_json_get(bt_json_get(bins, "config"), "value");
+    if (bt_json_get(bt_json_get(bins, "config"), "value"))
+        bins = bt_json_get(bt_json_get(bins, "config"), "value");
     if (!bt_json_is(bins, BT_JSON_ARRAY)) return btk_unsupported(c->k, "bins that are no list");
     btk_return(c, btk_bucketize(c, x, bins));
 }
@@ -502,7 +514,7 @@ const btk_operation btk_number_operations[] = {
     {"arctan2", float_binary, "Atan2"},
     {"divide_no_nan", float_binary, "DivNoNan"},
     {"float_power", float_binary, "Pow"},
-    {"fmod", float_binary, "Mod"},
+    {"fmod", remainder_, "Mod"},
     {"nextafter", float_binary, "NextAfter"},
     {"bitwise_and", bitwise, "BitwiseAnd"},
     {"bitwise_or", bitwise, "BitwiseOr"},

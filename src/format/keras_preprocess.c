@@ -138,7 +138,8 @@ void btk_discretization(btk_call *c)
     btk_tensor y = btk_bucketize(c, c->x, j);
     const char *mode = btk_text_of(c, "output_mode", "int");
     bool whole = !strcmp(mode, "int") && k->version >= 3;
-    btk_return(c, btk_encoded(c, y, j->n + 1, mode, whole ? BERTH_INT32 : c->layer->compute, (btk_tensor){0}));
+    btk_return(c,
+               btk_encoded(c, y, j->n + 1, mode, whole ? BERTH_INT32 : c->layer->compute, (btk_tensor){0}));
 }
 
 /* ---- Images ------------------------------------------------------------------------------------------- */

@@ -77,7 +77,8 @@ static berth_status read_variable(restore *r, const char *name, bt_str key, bt_s
     return bt_map_put(&r->source->variables, bt_str_of(name), variable) ? BERTH_OK : bt_fail_memory(r->error);
 }
 
-/* Assign(ref, value), AssignVariableOp(handle, value): value out of RestoreV2(prefix, names, slices). */
+/* Assign(ref, value), AssignVariableOp(handle, value): value out of RestoreV2(prefix, names, slices), or of its elders,
+ * RestoreSlice(pattern, name, slice) and Restore(pattern, name). */
 static berth_status assign(restore *r, const frame *f, const bt_node *node)
 {
     int slot, ignored;
@@ -85,9 +86,11 @@ static berth_status assign(restore *r, const frame *f, const bt_node *node)
     const frame *to = f, *from = f;
     const char *name = variable_name(trace(&to, node, 0, &ignored));
     const bt_node *value = trace(&from, node, 1, &slot);
-    if (!name || !op_is(value, "RestoreV2")) return BERTH_OK;
-    if (!constant_string(from, value, 1, slot, &key) || !constant_string(from, value, 2, slot, &slice))
-        return BERTH_OK;
+    bool whole = op_is(value, "Restore");
+    if (!name || !(whole || op_is(value, "RestoreV2") || op_is(value, "RestoreSlice"))) return BERTH_OK;
+    if (!constant_string(from, value, 1, slot, &key)) return BERTH_OK;
+    if (whole) slice = (bt_str){"", 0};
+    else if (!constant_string(from, value, 2, slot, &slice)) return BERTH_OK;
     return read_variable(r, name, key, slice);
 }
 

@@ -2,6 +2,7 @@
  * MetaGraphs is taken, by its tags, and read by metagraph.c. The object graph of TensorFlow 2 is not looked at: all that
  * runs stands in graph and signatures. */
 #include "format/archive.h"
+#include "format/bundle.h"
 #include "format/format.h"
 #include "format/metagraph.h"
 #include "format/pbtxt.h"
@@ -83,11 +84,9 @@ static berth_status read_variables(bt_str meta, const char *folder, bt_source *s
 {
     static const char name[] = "variables/variables";
     const char *prefix = bt_arena_print(&source->arena, "%s/%s", folder, name);
-    const char *index = bt_arena_print(&source->arena, "%s/%s.index", folder, name);
-    if (!prefix || !index) return bt_fail_memory(error);
-    if (bt_files_has(source, index)) return bt_metagraph_restore(meta, prefix, name, source, error);
-    if (!bt_files_has(source, prefix)) return BERTH_OK;
-    return bt_fail(error, BERTH_UNSUPPORTED, "%s: a checkpoint of the old format (V1)", name);
+    if (!prefix) return bt_fail_memory(error);
+    return bt_bundle_is_there(source, prefix) ? bt_metagraph_restore(meta, prefix, name, source, error)
+                                              : BERTH_OK;
 }
 
 static bool is_text(bt_str model) { return bt_pbtxt_sniff(model, BT_PBTXT_SAVED_MODEL); }

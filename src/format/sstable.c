@@ -103,6 +103,13 @@ static berth_status index_entry(table *t, bt_str key, bt_str value)
     return read_block(t, &place, data_entry);
 }
 
+bool bt_sstable_sniff(bt_str file)
+{
+    if (file.n < FOOTER_BYTES) return false;
+    bt_reader magic = bt_reader_of(file.p + file.n - 8, 8);
+    return bt_read_uint(&magic, 8) == MAGIC;
+}
+
 berth_status bt_sstable_read(bt_str file, bt_sstable_visit *visit, void *user, berth_error *error)
 {
     berth_error own;
@@ -110,8 +117,7 @@ berth_status bt_sstable_read(bt_str file, bt_sstable_visit *visit, void *user, b
     bt_error_clear(t.error);
     if (file.n < FOOTER_BYTES) return damaged(&t, "it is too short");
     bt_reader footer = bt_reader_of(file.p + file.n - FOOTER_BYTES, FOOTER_BYTES);
-    bt_reader magic = bt_reader_of(footer.end - 8, 8);
-    if (bt_read_uint(&magic, 8) != MAGIC)
+    if (!bt_sstable_sniff(file))
         return damaged(&t, "it does not end as one, so it was cut short or is something else");
     bt_read_varint(&footer), bt_read_varint(&footer); /* the place of the block of filters */
     return read_block(&t, &footer, index_entry);

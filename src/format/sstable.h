@@ -9,6 +9,8 @@
  * error set, ends the reading. */
 typedef berth_status bt_sstable_visit(void *user, bt_str key, bt_str value, berth_error *error);
 
+/* Whether it ends as a table does. */
+bool bt_sstable_sniff(bt_str file);
 /* Every block that is read has its checksum verified. */
 berth_status bt_sstable_read(bt_str file, bt_sstable_visit *visit, void *user, berth_error *error);
 

@@ -174,18 +174,31 @@ static berth_status read_content(bt_loader *l, bt_str content, bt_tensor *t, siz
     return BERTH_OK;
 }
 
+berth_status bt_tensor_values_read(bt_loader *l, bt_str message, bt_tensor *t)
+{
+    size_t bytes;
+    bt_str content = {"", 0};
+    bt_wire w = bt_wire_of(message);
+    while (bt_wire_next(&w))
+        if (w.field == 4) content = bt_wire_bytes(&w);
+    if (w.failed) return damaged(l, "tensor");
+    if (!bt_shape_bytes(&t->shape, bt_dtype_size(t->dtype), &bytes))
+        return bt_fail(l->error, BERTH_BAD_MODEL, "a constant larger than any memory");
+    if (t->dtype == BERTH_STRING) return read_strings(l, message, content, t);
+    if (content.n) return read_content(l, content, t, bytes);
+    return read_numbers(l, message, t, bytes);
+}
+
 static berth_status read_tensor(bt_loader *l, bt_str message, bt_tensor *t)
 {
     uint64_t type = 0;
-    bt_str content = {"", 0}, shape = {"", 0};
+    bt_str shape = {"", 0};
     bt_wire w = bt_wire_of(message);
     while (bt_wire_next(&w)) {
         if (w.field == 1) type = bt_wire_uint(&w);
         if (w.field == 2) shape = bt_wire_bytes(&w);
-        if (w.field == 4) content = bt_wire_bytes(&w);
     }
     int rank;
-    size_t bytes;
     if (w.failed || !bt_shape_read(shape, &t->shape, &rank)) return damaged(l, "constant");
     t->dtype = bt_dtype_read(type);
     if (!t->dtype) return bt_fail(l->error, BERTH_UNSUPPORTED, "a constant of type number %" PRIu64, type);
@@ -195,11 +208,7 @@ static berth_status read_tensor(bt_loader *l, bt_str message, bt_tensor *t)
             return bt_fail(l->error, BERTH_BAD_MODEL, "a constant with a dimension of %" PRId64,
                            t->shape.dim[i]);
     if (rank < 0) return bt_fail(l->error, BERTH_BAD_MODEL, "a constant without a shape");
-    if (!bt_shape_bytes(&t->shape, bt_dtype_size(t->dtype), &bytes))
-        return bt_fail(l->error, BERTH_BAD_MODEL, "a constant larger than any memory");
-    if (t->dtype == BERTH_STRING) return read_strings(l, message, content, t);
-    if (content.n) return read_content(l, content, t, bytes);
-    return read_numbers(l, message, t, bytes);
+    return bt_tensor_values_read(l, message, t);
 }
 
 /* ---- Attributes --------------------------------------------------------------------------------------- */

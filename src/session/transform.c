@@ -225,6 +225,7 @@ static berth_status run_passes(transform *t)
     berth_status status = bt_portable_each(p, bt_pass_inline);
     if (!status && (o->clear_devices || o->cpu)) status = bt_portable_each(p, bt_pass_clear_devices);
     if (!status && (o->freeze || t->flat)) status = bt_portable_freeze(p);
+    if (!status && o->strip_training) status = bt_pass_inference_phase(&p->units[0]->x);
     if (!status && o->strip_training) status = bt_portable_each(p, bt_pass_strip_training);
     if (!status && t->flat) status = bt_portable_tables(p);
     if (!status && o->cpu) status = bt_portable_each(p, bt_pass_channels_last);
