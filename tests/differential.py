@@ -219,8 +219,8 @@ def worker(args):
                 where = pathlib.Path(args.keep) / f"{op}_{number}.json"
                 if fault and args.keep:
                     keep(np, draw, want, number, fault, where)
-                say(done=number, op=op, result="differ" if fault else "fails" if refused else "same", what=fault, size=size_of(draw),
-                    kept=str(where))
+                say(done=number, op=op, result="differ" if fault else "fails" if refused else "same",
+                    what=fault or refused and str(refused)[:300], size=size_of(draw), kept=str(where))
             if args.draw is not None:
                 print(draw.graph, {k: (v[0], v[1]) for k, v in draw.feeds.items()}, "\nwant:", want or refused, "\ngot:", outcome)
                 return
@@ -236,6 +236,7 @@ class Tally:
         self.listed = re.findall(r"^\| (\w+) \|", pathlib.Path(args.ops).read_text(), re.M) if args.ops else []
         self.counts = {}  # op: {result: n}
         self.faults = {}  # (op, kind of fault): [n, size, what, kept]
+        self.refusals = {}  # op: TensorFlow's last one
 
     def take(self, row):
         if "ops" in row:
@@ -246,6 +247,8 @@ class Tally:
         count[row["result"]] = count.get(row["result"], 0) + 1
         if row["result"] == "differ":
             self.fault(row)
+        if row["result"] in ("fails", "absent"):
+            self.refusals[row["op"]] = row["what"]
         if row["result"] == "broken":
             print(f"BROKEN DRAW {row['op']} (draw {row['done']}): {row['what']}", flush=True)
 
@@ -275,8 +278,8 @@ class Tally:
                  and sum(self.counts[op].values()) >= 5]
         if bare:
             print(f"{len(bare)} ops without a generator:", *bare)
-        if never:
-            print("never the same:", *never)
+        for op in never:
+            print(f"never the same: {op}: {self.refusals.get(op)}")
         print(f"{self.total('fails')} fail on both sides, {self.total('absent')} that TensorFlow has no kernel for, "
               f"{self.total('aborts')} that make it abort")
         print(f"{self.total('same') + self.total('fails')} same, {self.total('differ')} differ")
