@@ -1,0 +1,90 @@
+"""Tables: of keys and values given, that grow, of tensors, dense ones."""
+import numpy as np
+
+from draws.draw import draws, kernel_types
+
+FIND = ("LookupTableFindV2", "LookupTableSizeV2", "LookupTableExportV2", "LookupTableInsertV2", "LookupTableRemoveV2", "LookupTableImportV2",
+        "InitializeTableV2")
+KINDS = ("HashTableV2", "MutableHashTableV2", "MutableHashTableOfTensorsV2", "MutableDenseHashTableV2", "HashTable", "MutableHashTable",
+         "AnonymousHashTable")
+
+
+def types_of(d, kind):
+    pairs = [(k, v) for t in kernel_types(kind) for k in t["key_dtype"] for v in t["value_dtype"]]
+    return pairs[d.int(0, len(pairs) - 1)]
+
+
+def keys_of(d, dtype, shape, low=0):
+    return d.texts(shape, [b"a", b"b", b"c", b"dd", b""]) if dtype == "string" else d.values(dtype, shape, low, 6, False)
+
+
+def table(d, kind):
+    """[handle, key dtype, value dtype, shape of a value]"""
+    key, value = types_of(d, kind)
+    shape, args, attrs = [], [], {}
+    if kind in ("MutableHashTableOfTensorsV2", "MutableDenseHashTableV2"):
+        shape = d.shape(most_rank=2, most=3, empty=0)
+        attrs["value_shape"] = shape
+    if kind == "MutableDenseHashTableV2":
+        empty, deleted = (b"none", b"gone") if key == "string" else (99, -7)
+        if key == "bool":
+            empty, deleted = True, False
+        args = [d.put(np.array(empty, object if key == "string" else key), key), d.put(np.array(deleted, object if key == "string" else key), key)]
+        if d.chance(0.5):
+            attrs["initial_num_buckets"] = d.one(2, 4, 16)
+        if d.chance(0.3):
+            attrs["max_load_factor"] = d.one(0.3, 0.9)
+    handle = d.node(kind, args, fetch=False, key_dtype=key, value_dtype=value, **attrs)[0]
+    return handle, key, value, shape
+
+
+def by_key(name, got, want):
+    """Elements come in any order."""
+    key = lambda a: sorted(repr(x) for x in np.asarray(a).reshape(len(a), -1).tolist()) if np.ndim(a) else repr(a)
+    if got.dtype.kind == "S":
+        want = np.asarray(want, object).astype("S")
+    return None if key(got) == key(want) else f"{name}: {got.tolist()} wanted {np.asarray(want).tolist()}"
+
+
+@draws(*FIND, *KINDS)
+def tables(d):
+    kind = d.op if d.op in KINDS else d.one("HashTableV2") if d.op == "InitializeTableV2" else d.one(*KINDS[1:4]) if d.op in FIND[3:5] else \
+        d.one(*KINDS[:4], "AnonymousHashTable")
+    by_ref = kind in ("HashTable", "MutableHashTable")
+    grows = kind.startswith("Mutable")
+    handle, key, value, shape = table(d, kind)
+    version = "" if by_ref else "V2"
+    last, n = [], d.int(0, 6)
+    for _ in range(d.int(1, 2) if grows else 1):
+        keys = keys_of(d, key, [n])
+        if not grows or kind == "MutableDenseHashTableV2":
+            keys = np.array(sorted(set(keys.tolist())), keys.dtype) if n else keys
+            if not grows and d.chance(0.05) and len(keys):
+                keys = np.append(keys, keys[:1])
+        op = ("LookupTableImport" if d.op == "LookupTableImportV2" or d.chance(0.2) else "LookupTableInsert") if grows else "InitializeTable"
+        wide = d.values(value, [len(keys)] + shape, wild=False)
+        name = d.node(op + version, [handle, d.put(keys, key, exact=1), d.put(wide, value, exact=1)], controls=last, fetch=False)
+        last = [d.graph.node[-1].name]
+    if grows and not by_ref and (d.op == "LookupTableRemoveV2" or d.chance(0.2)):
+        d.node("LookupTableRemoveV2", [handle, d.put(keys_of(d, key, [d.int(0, 3)]), key)], controls=last, fetch=False)
+        last = [d.graph.node[-1].name]
+    ops = d.some(["Find", "Size", "Export"], 1)
+    if d.op.startswith("LookupTable") and d.op[11:-2] in ("Find", "Size", "Export"):
+        ops = list({*ops, d.op[11:-2]})
+    fetched = []
+    for op in sorted(ops):
+        if op == "Find":
+            asked = keys_of(d, key, d.shape(most_rank=3), 0)
+            default = d.values(value, shape if d.chance(0.9) or kind != "MutableHashTableOfTensorsV2" else list(asked.shape) + shape, wild=False)
+            fetched += d.node("LookupTableFind" + version, [handle, d.put(asked, key), d.put(default, value)], controls=last, fetch=False)
+        elif op == "Size":
+            fetched += d.node("LookupTableSize" + version, [handle], controls=last, fetch=False)
+        elif grows:
+            out = d.node("LookupTableExport" + version, [handle], controls=last, fetch=False, Tkeys=key, Tvalues=value)
+            fetched += out
+            exported = set(out)
+    d.fetch(*fetched) if fetched else d.fetch(*d.node("LookupTableSize" + version, [handle], controls=last, fetch=False))
+    if "Export" in ops and grows:
+        d.compare = lambda name, got, want: by_key(name, got, want) if name in exported else \
+            None if (np.asarray(got) == (np.asarray(want, object).astype("S") if got.dtype.kind == "S" else np.asarray(want))).all() else \
+            f"{name}: {got.tolist()} wanted {np.asarray(want).tolist()}"
