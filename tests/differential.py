@@ -94,11 +94,11 @@ def compare(np, draw, name, got, want, dtype):
         return f"{name}: not written"
     if got.shape != np.shape(want):
         return f"{name}: shape {got.shape}, wanted {np.shape(want)}"
+    if draw.compare:
+        return draw.compare(name, got, want)
     if dtype == "string":
         same = (got == as_npy(np, want, dtype)).all()
         return None if same else f"{name}: strings {got.ravel()[:4]}, wanted {np.ravel(want)[:4]}"
-    if draw.compare:
-        return draw.compare(name, got, want)
     want = np.asarray(want)
     if dtype.startswith("q"):
         want = want.view(got.dtype) if want.dtype.itemsize == got.dtype.itemsize else want

@@ -211,7 +211,7 @@ def stack(d):
 def queue(d):
     parts = [element(d) for _ in range(d.int(1, 2))]
     types, n = [t for t, _ in parts], d.int(1, 4)
-    attrs = {"shapes": [s for _, s in parts]} if d.chance(0.7) or d.op == "QueueDequeueManyV2" else {}
+    attrs = {"shapes": [s for _, s in parts]}  # TensorFlow waits forever for what cannot come, so all of this is legal
     handle = d.node("FIFOQueueV2", fetch=False, component_types=types, **attrs, **({"capacity": 9} if d.chance(0.4) else {}))[0]
     d.node("QueueEnqueueManyV2", [handle, [d.put(d.values(t, [n] + s, wild=False), t) for t, s in parts]], fetch=False)
     last, out, left = [d.graph.node[-1].name], [], n
@@ -219,7 +219,7 @@ def queue(d):
         for _ in range(d.int(0, n)):
             got = d.node("QueueDequeueV2", [handle], controls=last, fetch=False, component_types=types)
             out, last, left = out + got, got[:1], left - 1
-    if d.op == "QueueDequeueManyV2" or (attrs and d.chance(0.3)):
+    if d.op == "QueueDequeueManyV2" or d.chance(0.3):
         many = d.int(0, left)
         got = d.node("QueueDequeueManyV2", [handle, number(d, many)], controls=last, fetch=False, component_types=types)
         out, last = out + got, got[:1]

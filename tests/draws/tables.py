@@ -40,10 +40,10 @@ def table(d, kind):
 
 def by_key(name, got, want):
     """Elements come in any order."""
-    key = lambda a: sorted(repr(x) for x in np.asarray(a).reshape(len(a), -1).tolist()) if np.ndim(a) else repr(a)
+    key = lambda a: sorted(repr(x) for x in np.asarray(a).reshape(len(a), -1).tolist()) if np.size(a) else repr(a)
     if got.dtype.kind == "S":
         want = np.asarray(want, object).astype("S")
-    return None if key(got) == key(want) else f"{name}: {got.tolist()} wanted {np.asarray(want).tolist()}"
+    return None if got.shape == np.shape(want) and key(got) == key(want) else f"{name}: {got.tolist()} wanted {np.asarray(want).tolist()}"
 
 
 @draws(*FIND, *KINDS)
