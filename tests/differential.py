@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -197,6 +198,7 @@ def worker(args):
         draw = Draw(op, rng)
         function = TABLE[op][int(rng.integers(len(TABLE[op])))]
         want = refused = None
+        signal.alarm(30)  # TensorFlow may wait forever: that ends the worker, as an abort does
         try:
             function(draw)
             want = reference(tf, config, draw)
@@ -208,6 +210,7 @@ def worker(args):
                 raise
             number += 1
             continue
+        signal.alarm(0)
         with tempfile.TemporaryDirectory() as temporary:
             folder = pathlib.Path(temporary)
             outcome = berth(np, args, draw, folder)

@@ -160,7 +160,7 @@ def scatter_nd(d):
 def slice_assign(d):
     dtype, index = dtype_of(d, "T", FLOATS + INTS + ("bool",)), d.one("int32", "int64")
     shape = d.shape(rank=d.int(1, 3), empty=0)
-    begin, end, step, out, masks = [], [], [], [], {"begin_mask": 0, "end_mask": 0, "shrink_axis_mask": 0}
+    begin, end, step, out, masks = [], [], [], [], {"begin_mask": 0, "end_mask": 0, "shrink_axis_mask": 0}  # of bits
     for i, n in enumerate(shape[:d.int(1, len(shape))]):
         a = d.int(0, n - 1)
         if d.chance(0.2):
