@@ -225,6 +225,13 @@ static berth_status run_sparse_cross(bt_call *c)
             return bt_call_fail(c, "the separator must be one string");
         x.gap = bt_str_from(c->in[c->n_in - 1]->data);
     }
+    berth_dtype inside = bt_attr_type(c->node, "internal_type", BERTH_NO_DTYPE);
+    for (int i = 0; !is_v2 && i < (int)n + dense; i++) {
+        berth_dtype given = c->in[i < (int)n ? n + i : 2 * n + i]->dtype;
+        if (given != inside)
+            return bt_call_fail(c, "inputs should be of internal type %s, not %s", bt_dtype_name(inside),
+                                bt_dtype_name(given));
+    }
     berth_status status = cross_begin(c, &x, (int)n + dense);
     if (status) return status;
     const bt_tensor *first = n ? c->in[2 * n] : dense ? c->in[0] : NULL;

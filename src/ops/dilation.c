@@ -130,6 +130,9 @@ static berth_status run_dilation(bt_call *c)
     d.out = narrow ? bt_floats_out(c, dtype, out, n) : out;
     if (!d.in || !d.filter || !d.out) return BERTH_NO_MEMORY;
     if (n) bt_parallel(c->pool, n / d.channels, 1 + 16384 / (bt_tensor_count(filter) + 1), loop, &d);
+    float least = dtype == BERTH_HALF ? -65504.0f : -0x1.fep127f; /* of the dtype: a window outside of the image */
+    for (int64_t i = 0; narrow && i < n; i++)
+        if (((float *)d.out)[i] == -FLT_MAX) ((float *)d.out)[i] = least;
     if (narrow) bt_floats_done(c, dtype, out, d.out, n);
     return BERTH_OK;
 }

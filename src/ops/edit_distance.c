@@ -20,8 +20,8 @@ static berth_status infer_distance(bt_infer *x)
     for (int k = 0; k < 2; k++)
         if (!x->in[2 + 3 * k].value || !bt_tensor_shape_value(x->in[2 + 3 * k].value, &shapes[k]))
             return BERTH_OK;
-    if (shapes[0].rank < 1 || shapes[0].rank != shapes[1].rank)
-        return bt_infer_fail(x, "hypothesis and truth must have the same rank, at least 1");
+    if (shapes[0].rank < 2 || shapes[0].rank != shapes[1].rank)
+        return bt_infer_fail(x, "hypothesis and truth must have the same rank, at least 2");
     x->out[0].shape = (bt_shape){.rank = shapes[0].rank - 1};
     for (int d = 0; d < shapes[0].rank - 1; d++)
         x->out[0].shape.dim[d] = shapes[0].dim[d] > shapes[1].dim[d] ? shapes[0].dim[d] : shapes[1].dim[d];
@@ -99,14 +99,13 @@ static berth_status run_distance(bt_call *c)
     bool normalize = bt_attr_bool(c->node, "normalize", true);
     berth_dtype dtype = c->in[1]->dtype;
     size_t size = bt_dtype_size(dtype);
-    int64_t n = bt_shape_count(&fact.shape), last = -1;
+    int64_t n = bt_shape_count(&fact.shape);
     memset(out, 0, (size_t)n * sizeof *out);
     while (s[0].at < s[0].n || s[1].at < s[1].n) {
         int64_t where[2], length[2];
         for (int k = 0; k < 2; k++) where[k] = place(&s[k], s[k].at, &fact.shape);
         if (where[0] == -2 || where[1] == -2) return bt_call_fail(c, "an index is outside of the shape");
         int64_t to = where[0] < 0 || (where[1] >= 0 && where[1] < where[0]) ? where[1] : where[0];
-        if (to <= last) return bt_call_fail(c, "the indices are not in order");
         for (int k = 0; k < 2; k++) length[k] = where[k] == to ? run_length(&s[k], &fact.shape, to) : 0;
         int64_t steps = distance(dtype, s[0].values + (size_t)s[0].at * size, length[0],
                                  s[1].values + (size_t)s[1].at * size, length[1], cost);
@@ -114,7 +113,6 @@ static berth_status run_distance(bt_call *c)
         if (!normalize) out[to] = (float)steps;
         else out[to] = length[1] ? (float)steps / (float)length[1] : INFINITY;
         for (int k = 0; k < 2; k++) s[k].at += length[k];
-        last = to;
     }
     return BERTH_OK;
 }

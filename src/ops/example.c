@@ -165,6 +165,10 @@ static berth_status put_dense(bt_call *c, const row *r, berth_dtype dtype, const
     int64_t most = 0, step;
     bool open = shape->rank > 0 && shape->dim[0] < 0;
     bt_shape one = *shape, all = {.rank = 0};
+    if (open && otherwise && bt_tensor_count(otherwise) != 1)
+        return bt_call_fail(
+            c, "dense_shape %s is a variable length shape: its default must be the one padding element",
+            bt_shape_text(shape, ta));
     if (open && count_row(c, r, dtype, &most) < 0) return BERTH_BAD_INPUT;
     if (open) {
         step = bt_shape_span(shape, 1, shape->rank);

@@ -7,7 +7,7 @@
 static berth_status infer_fill(bt_infer *x, int64_t rows, bool ragged)
 {
     int64_t rank = ragged ? 1 : bt_infer_length(x, 2);
-    x->out[0] = (bt_fact){BERTH_INT64, ragged ? BT_SHAPE(-1) : BT_SHAPE(-1, rank), NULL};
+    x->out[0] = (bt_fact){BERTH_INT64, ragged && rows ? BT_SHAPE(-1) : BT_SHAPE(-1, rank), NULL};
     x->out[1] = (bt_fact){bt_infer_type(x, 1), BT_SHAPE(-1), NULL};
     x->out[2] = (bt_fact){BERTH_BOOL, BT_SHAPE(rows < 0 ? -1 : rows), NULL};
     x->out[3] = (bt_fact){BERTH_INT64, BT_SHAPE(bt_infer_length(x, 1)), NULL};
@@ -45,7 +45,8 @@ static berth_status put_rows(bt_call *c, const bt_sparse *s, bool ragged, int64_
         empty[r] = here == 0;
         next[r] = n, n += empty[r] ? 1 : here;
     }
-    bt_shape index_shape = ragged ? BT_SHAPE(n) : BT_SHAPE(n, rank), value_shape = BT_SHAPE(n);
+    /* Without rows the row numbers of a ragged tensor have a dimension more, as TensorFlow has it. */
+    bt_shape index_shape = ragged && rows ? BT_SHAPE(n) : BT_SHAPE(n, rank), value_shape = BT_SHAPE(n);
     bt_sparse_out out = {.index = bt_out(c, 0, BERTH_INT64, &index_shape)};
     if (!out.index || !(out.values = bt_out(c, 1, s->values->dtype, &value_shape))) return BERTH_NO_MEMORY;
     berth_status status = BERTH_OK;

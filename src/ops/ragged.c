@@ -488,7 +488,7 @@ static berth_status run_gather(bt_call *c)
     int64_t n = bt_tensor_count(indices);
     int batch = indices->shape.rank - 1;
     if (values->shape.rank < 1) return bt_call_fail(c, "the values are a scalar");
-    if (batch < 0 || c->n_out - 1 != levels + batch)
+    if (c->n_out - 1 != levels + batch)
         return bt_call_fail(c, "%d levels of output for indices of rank %d in %d levels", c->n_out - 1,
                             batch + 1, levels);
     const bt_splits *s = bt_ragged_splits(c, 0, levels, values->shape.dim[0]);
@@ -502,8 +502,11 @@ static berth_status run_gather(bt_call *c)
                                 (long long)k, (long long)s[0].rows);
         pieces[k] = (piece){index[k], index[k] + 1};
     }
-    berth_status status = bt_ragged_put_batch(c, &indices->shape);
-    for (int k = 0; !status && k < levels; k++) status = gather_level(c, batch + k, &s[k], pieces, n);
+    /* One row alone has no splits of its own: what it holds is the outermost level. */
+    bool alone = batch < 0;
+    if (alone) pieces[0] = (piece){s[0].at[index[0]], s[0].at[index[0] + 1]};
+    berth_status status = alone ? BERTH_OK : bt_ragged_put_batch(c, &indices->shape);
+    for (int k = alone; !status && k < levels; k++) status = gather_level(c, batch + k, &s[k], pieces, n);
     return status ? status : gather_values(c, values, pieces, n);
 }
 

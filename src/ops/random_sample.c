@@ -208,6 +208,9 @@ static berth_status run_index_shuffle(bt_call *c)
 static berth_status infer_index_shuffle(bt_infer *x)
 {
     x->out[0].dtype = x->in[0].dtype ? x->in[0].dtype : bt_attr_type(x->node, "dtype", BERTH_NO_DTYPE);
+    const bt_shape *seed = x->n_in > 1 ? &x->in[1].shape : NULL;
+    if (seed && seed->rank > 0 && seed->dim[seed->rank - 1] >= 0 && seed->dim[seed->rank - 1] != 3)
+        return bt_infer_fail(x, "Seed must have shape [3] or [n, 3]");
     return BERTH_OK;
 }
 
@@ -273,7 +276,7 @@ static berth_status gammas(bt_call *c, int input, bt_philox generator)
         bt_philox g = generator;
         bt_philox_skip(&g, 256 * (uint64_t)i);
         bt_random_store(alpha->dtype, out, i % samples * alphas + i / samples,
-                    gamma_sample(bt_tensor_number(alpha, i / samples), g));
+                        gamma_sample(bt_tensor_number(alpha, i / samples), g));
     }
     return BERTH_OK;
 }

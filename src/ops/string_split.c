@@ -97,6 +97,8 @@ static berth_status infer_split(bt_infer *x)
     x->out[2] = (bt_fact){BERTH_INT64, BT_SHAPE(2), NULL};
     if (x->in[0].shape.rank >= 0 && x->in[0].shape.rank != 1)
         return bt_infer_fail(x, "splits a vector of strings");
+    if (!strcmp(x->node->op, "StringSplit") && x->in[1].shape.rank > 0)
+        return bt_infer_fail(x, "the delimiter must be a scalar");
     return BERTH_OK;
 }
 
@@ -220,6 +222,9 @@ static berth_status count_ngrams(bt_call *c, const bt_attr_value *widths, int n_
         for (int k = 0; k < n_widths; k++) total += ngram_count(c->node, n, widths[k].i);
         /* A row too short for any: all of it as one, where asked for. */
         if (total == before && n > 0 && keep) total++;
+        if (n_widths == 0 && total > before && bt_attr_int(c->node, "pad_width", -1) < 0)
+            return bt_call_fail(c,
+                                "pad_width must be >= 0 where sequences are preserved without ngram_widths");
         ends[i] = total;
         from = to;
     }
@@ -240,7 +245,7 @@ static berth_status write_row(bt_call *c, const ngram_row *row, const bt_attr_va
             if (!ngram_write(&out[written++], text, &r, i, widths[k].i)) return bt_fail_memory(c->error);
     }
     if (written == count) return BERTH_OK;
-    r.pad = ngram_pad(c->node, widths[0].i);
+    r.pad = n_widths ? ngram_pad(c->node, widths[0].i) : bt_attr_int(c->node, "pad_width", -1);
     return ngram_write(out, text, &r, 0, r.n + 2 * r.pad) ? BERTH_OK : bt_fail_memory(c->error);
 }
 
@@ -250,7 +255,6 @@ static berth_status run_ngrams(bt_call *c)
     int n_widths = bt_attr_list(c->node, "ngram_widths", &widths);
     berth_status status = bt_strings_input(c, 0);
     if (status) return status;
-    if (n_widths < 1) return bt_call_fail(c, "ngram_widths must not be empty");
     for (int k = 0; k < n_widths; k++)
         if (widths[k].i < 1 || widths[k].i > INT32_MAX)
             return bt_call_fail(c, "ngram widths must be at least 1");
@@ -260,7 +264,12 @@ static berth_status run_ngrams(bt_call *c)
     if (!ends) return BERTH_NO_MEMORY;
     status = count_ngrams(c, widths, n_widths, ends, rows);
     if (status) return status;
-    bt_shape shape = BT_SHAPE(rows > 0 ? ends[rows - 1] : 0);
+    /* Without strings or splits there are no n-grams, but as many empty strings as there are strings. */
+    if (bt_tensor_count(c->in[0]) == 0 || rows < 1) {
+        rows = 0;
+        memset(ends, 0, (size_t)splits * sizeof *ends);
+    }
+    bt_shape shape = BT_SHAPE(rows > 0 ? ends[rows - 1] : bt_tensor_count(c->in[0]));
     bt_string *out = bt_out(c, 0, BERTH_STRING, &shape);
     void *out_splits = out ? bt_out(c, 1, dtype, &c->in[1]->shape) : NULL;
     if (!out_splits) return BERTH_NO_MEMORY;

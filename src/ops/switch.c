@@ -11,6 +11,8 @@ static berth_status check_inputs(bt_infer *x, int n)
 static berth_status infer_switch(bt_infer *x)
 {
     berth_status status = check_inputs(x, 2);
+    if (!status && !strcmp(x->node->op + strlen(x->node->op) - 6, "Switch") && x->in[1].shape.rank > 0)
+        return bt_infer_fail(x, "the predicate must be a scalar");
     for (int i = 0; i < x->n_out && !status; i++)
         x->out[i].dtype = x->in[0].dtype, x->out[i].shape = x->in[0].shape;
     return status;

@@ -190,7 +190,12 @@ static bt_object *create_table(void *user, berth_error *error)
     if (!shaped) shape = BT_SCALAR;
     const bt_shape *key_shape = make->n_refused ? &make->refused[0]->shape : &BT_SCALAR;
     berth_dtype key = bt_attr_type(make->node, "key_dtype", BERTH_NO_DTYPE);
-    berth_status status = rows_init(&t->keys, key, key_shape, error);
+    /* Tables of tensors take vectors; dense ones scalars too. */
+    int least = strncmp(make->node->op, "MutableHashTableOfTensors", 25) ? 0 : 1;
+    berth_status status = BERTH_OK;
+    if (shaped && (shape.rank < least || shape.rank > 1 || key_shape->rank > 1))
+        status = bt_fail(error, BERTH_BAD_INPUT, "the keys and values of a table must be scalars or vectors");
+    if (!status) status = rows_init(&t->keys, key, key_shape, error);
     if (!status)
         status =
             rows_init(&t->values, bt_attr_type(make->node, "value_dtype", BERTH_NO_DTYPE), &shape, error);
@@ -250,6 +255,11 @@ static int64_t check_keys(bt_call *c, const bt_table *t, bt_shape *lead)
     if (rank < 0 || !bt_shape_equal(&tail, &t->keys.shape)) {
         bt_call_fail(c, "keys of shape %s do not end in a key's shape %s", bt_shape_text(&keys->shape, ta),
                      bt_shape_text(&t->keys.shape, tb));
+        return -1;
+    }
+    if (t->refused[0].dtype && rank > 1) {
+        bt_call_fail(c, "keys of shape %s: a dense table takes one key or a list of them",
+                     bt_shape_text(&keys->shape, ta));
         return -1;
     }
     *lead = bt_shape_from(rank, keys->shape.dim);
@@ -373,7 +383,9 @@ static berth_status import(bt_call *c, bt_table *t)
 
 static berth_status initialise(bt_call *c, bt_table *t)
 {
-    return t->fixed ? import(c, t) : bt_call_fail(c, "table '%s' takes no initializer", t->name);
+    if (!t->fixed) return bt_call_fail(c, "table '%s' takes no initializer", t->name);
+    if (bt_tensor_count(c->in[1]) == 0) return bt_call_fail(c, "keys and values cannot be empty tensors");
+    return import(c, t);
 }
 
 static berth_status take_out(bt_call *c, bt_table *t)

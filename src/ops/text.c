@@ -47,6 +47,8 @@ bool bt_text_number(berth_dtype dtype, bt_str text, void *out)
     }
     if (!bt_str_int(s, &value)) return false;
     if (dtype == BERTH_INT64) return *(int64_t *)out = value, true;
+    if (dtype == BERTH_UINT32 && value >= 0 && value <= UINT32_MAX)
+        return *(uint32_t *)out = (uint32_t)value, true;
     if (dtype != BERTH_INT32 || value < INT32_MIN || value > INT32_MAX) return false;
     return *(int32_t *)out = (int32_t)value, true;
 }
@@ -110,7 +112,7 @@ static void print_escaped(bt_text *text, const bt_string *s)
         char ch = s->p[i];
         const char *found = ch ? strchr(plain, ch) : NULL;
         if (found) bt_text_print(text, "\\%c", escaped[found - plain]);
-        else if (ch < ' ' || ch == 0x7f) bt_text_print(text, "\\%03o", (unsigned)(uint8_t)ch);
+        else if ((uint8_t)ch < ' ' || ch == 0x7f) bt_text_print(text, "\\%03o", (unsigned)(uint8_t)ch);
         else bt_text_add(text, &ch, 1);
     }
     bt_text_add(text, "\"", 1);
@@ -170,8 +172,19 @@ static void print_dim(bt_text *text, const bt_tensor *t, int dim, int64_t at, in
     bt_text_add(text, "]", 1);
 }
 
+/* Numbers that TensorFlow has no text for: a mark each, in one row whatever the shape. */
+static void print_marks(bt_text *text, const bt_tensor *t, int64_t limit)
+{
+    if (t->shape.rank) bt_text_add(text, "[", 1);
+    for (int64_t i = 0; i < limit; i++) bt_text_add(text, "? ", i < limit - 1 ? 2 : 1);
+    if (limit < bt_tensor_count(t)) bt_text_add(text, "...", 3);
+    if (t->shape.rank) bt_text_add(text, "]", 1);
+}
+
 void bt_text_tensor(bt_text *text, const bt_tensor *t, int64_t limit)
 {
     int64_t n = bt_tensor_count(t);
-    print_dim(text, t, 0, 0, limit < 0 || limit > n ? n : limit);
+    if (limit < 0 || limit > n) limit = n;
+    if (bt_dtype_is_complex(t->dtype)) print_marks(text, t, limit);
+    else if (n || t->dtype != BERTH_BOOL) print_dim(text, t, 0, 0, limit); /* bools that are none: no text */
 }

@@ -98,6 +98,18 @@ static const encoding encodings[] = {
     {"latin1", next_latin, NULL},        {"iso88591", next_latin, NULL},
 };
 
+/* Those whose text may begin with a mark that tells the order of bytes; without one it is big-endian. */
+static const struct order {
+    const char *name, *mark;
+    size_t n;
+    int32_t (*next)(bt_str s, size_t *used);
+} orders[] = {
+    {"utf16", "\xfe\xff", 2, next_16be},
+    {"utf16", "\xff\xfe", 2, next_16le},
+    {"utf32", "\0\0\xfe\xff", 4, next_32be},
+    {"utf32", "\xff\xfe\0\0", 4, next_32le},
+};
+
 static const encoding *encoding_of(bt_call *c, const char *attr)
 {
     const char *given = bt_attr_string(c->node, attr, "UTF-8");
@@ -137,9 +149,10 @@ static berth_status check_policy(bt_call *c, const policy *p)
 typedef struct decoder {
     const encoding *from;
     policy policy;
+    int32_t (*next)(bt_str s, size_t *used);
     bt_str left;
     const char *begin;
-    int64_t start;
+    int64_t start, marked; /* bytes of the mark of order: they count as the first character's */
     bool wrong;
 } decoder;
 
@@ -148,7 +161,8 @@ static bool decode_next(decoder *d, int32_t *point)
     while (d->left.n) {
         size_t used;
         d->start = d->left.p - d->begin;
-        *point = d->from->next(d->left, &used);
+        if (d->start == d->marked) d->start = 0;
+        *point = d->next(d->left, &used);
         d->left.p += used, d->left.n -= used;
         if (*point < 0 && d->policy.strict) return d->wrong = true, false;
         if (*point >= 0 && !(d->policy.controls && *point < 0x20)) return true;
@@ -162,6 +176,13 @@ static void decode_begin(decoder *d, const bt_string *s)
 {
     d->begin = s->n ? s->p : "";
     d->left = (bt_str){d->begin, s->n};
+    d->next = d->from->next, d->marked = 0;
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        const struct order *o = &orders[i];
+        if (strcmp(d->from->name, o->name) || s->n <= o->n || memcmp(s->p, o->mark, o->n)) continue;
+        d->next = o->next, d->marked = (int64_t)o->n;
+        d->left = (bt_str){d->begin + o->n, s->n - o->n};
+    }
 }
 
 /* ---- UnicodeDecode, UnicodeTranscode ------------------------------------------------------------------ */

@@ -160,7 +160,7 @@ static berth_status change(bt_call *c, int kind)
     for (int64_t i = 0; i < bt_tensor_count(c->in[0]) && !status; i++) {
         const bt_string *s = (const bt_string *)c->in[0]->data + i;
         if (is_ascii) change_ascii(&text, kind, bt_str_from(s));
-        else change_utf8(&text, kind, bt_str_from(s));
+        else change_utf8(&text, kind, (bt_str){s->p, strnlen(s->p ? s->p : "", s->n)}); /* a zero ends it */
         if (!bt_string_from_text(&out[i], &text)) status = bt_fail_memory(c->error);
     }
     bt_text_free(&text);

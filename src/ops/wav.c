@@ -13,8 +13,8 @@ static berth_status infer_decode(bt_infer *x)
     berth_status status = bt_infer_arity(x, 1);
     if (status) return status;
     if (x->in[0].shape.rank > 0) return bt_infer_fail(x, "contents must be a scalar");
-    if (channels == 0 || channels < -1 || samples == 0 || samples < -1)
-        return bt_infer_fail(x, "desired_channels and desired_samples must be positive, or -1");
+    if (channels < -1 || samples < -1)
+        return bt_infer_fail(x, "desired_channels and desired_samples must not be less than -1");
     x->out[0] = (bt_fact){BERTH_FLOAT, BT_SHAPE(samples, channels), NULL};
     x->out[1] = (bt_fact){BERTH_INT32, BT_SCALAR, NULL};
     return BERTH_OK;

@@ -45,18 +45,20 @@ def branches(d):
         if d.chance(0.2):
             p = d.node("Switch", [sides[i], d.put(np.array(d.chance(0.5)))], fetch=False)
             sides[i] = d.node("Merge", [p if d.chance(0.7) else p[::-1]], fetch=False)[0]
-    merged = d.node("Merge", [sides if d.chance(0.7) else sides[::-1] if d.chance(0.8) else [sides[0], no]], fetch=False)
+    merged = d.node("Merge", [sides if d.chance(0.7) else sides[::-1]], fetch=False)
     d.fetch(*merged)
 
 
 def loop(d, name, state, invariants, depth):
     """A while loop as a frame: a counter and these tensors; returns what comes out of it."""
+    within = [] if depth == 2 else state[:1]  # constants of a loop inside belong to the frame around it
+    start = lambda n: d.node("Const", fetch=False, controls=within, dtype="int32", value=number(n))[0]
     frame = {"frame_name": name, **({"parallel_iterations": d.one(1, 10)} if d.chance(0.4) else {})}
     enter = lambda t, **more: d.node("Enter", [t], fetch=False, **frame, **more)[0]
-    limit = enter(scalar(d, d.int(0, 4)), is_constant=True)
+    limit = enter(scalar(d, d.int(0, 4)) if not within else start(d.int(0, 3)), is_constant=True)
     held = [enter(t, is_constant=True) for t in invariants]
     merges = []
-    for at in [scalar(d, 0)] + state:
+    for at in [start(0)] + state:
         merge = d.add("Merge", f"{name}_merge_{len(d.graph.node)}", [enter(at), "later"])
         merge.attr["T"].type, merge.attr["N"].i = enum(d.dtype_of(at)), 2
         merges.append(merge)
@@ -73,8 +75,8 @@ def loop(d, name, state, invariants, depth):
     for at in body:
         if d.chance(0.3):
             picked = d.node("Switch", [at, d.node("Equal", [inside[0], one], fetch=False)[0]], fetch=False)
-            at = d.node("Merge", [[some_in_frame(d, picked[0:1]), picked[1]]], fetch=False)[0]
-        after.append(some_in_frame(d, [at] + [t for t in held + body if d.dtype_of(t) == d.dtype_of(at)]))
+            at = d.node("Merge", [[some_in_frame(d, picked[0], []), picked[1]]], fetch=False)[0]
+        after.append(some_in_frame(d, at, [t for t in held + body if d.dtype_of(t) == d.dtype_of(at)]))
     for merge, value in zip(merges, after):
         merge.input[1] = d.node("NextIteration", [value], fetch=False)[0]
     return [d.node("Exit", [s[0]], fetch=False)[0] for s in sides[1:]]
@@ -85,11 +87,11 @@ def number(n):
     return tensor_proto(np.array(n, np.int32), "int32")
 
 
-def some_in_frame(d, names):
-    """As some_op, without constants: these would be outside of the frame."""
-    at = d.node(d.one("Maximum", "Minimum", "AddV2"), [d.one(*names), d.one(*names)], fetch=False)[0] if d.chance(0.5) else \
-        d.node(d.one("Neg", "Abs", "Identity"), [d.one(*names)], fetch=False)[0]
-    return at
+def some_in_frame(d, at, others):
+    """As some_op, without constants: these would be outside of the frame. What doesn't come from `at` would never end."""
+    if d.chance(0.5):
+        return d.node(d.one("Maximum", "Minimum", "AddV2"), [at, d.one(at, *others)], fetch=False)[0]
+    return d.node(d.one("Neg", "Abs", "Identity"), [at], fetch=False)[0]
 
 
 @draws("Enter", "Exit", "LoopCond", "NextIteration", weight=2)
@@ -97,7 +99,7 @@ def frames(d):
     shape, dtype = d.shape(most_rank=2), d.one("float32", "int32", "float64")
     put = lambda: d.fed(d.values(dtype, shape, wild=False), dtype)
     state, invariants = [put() for _ in range(d.int(1, 2))], [put() for _ in range(d.int(0, 1))]
-    d.fetch(*loop(d, "frame", state, invariants, d.int(0, 2)))
+    d.fetch(*loop(d, "frame", state, invariants, 2))
 
 
 @draws("Assert", "NoOp", "ControlTrigger", "Print", "PrintV2")

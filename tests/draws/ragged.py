@@ -17,14 +17,14 @@ def nested(d, index, depth):
 
 @draws("RaggedCross")
 def cross(d):
-    batch, hashed = d.int(1, 3), d.chance(0.6)
+    batch, hashed, split = d.int(1, 3), d.chance(0.6), d.one("int32", "int64")
     kind = lambda: d.one("int64", "string")
     order, ragged, sparse, dense = "", [], [], []
     for _ in range(d.int(1, 3)):
         way, dtype = d.one("R", "S", "D"), kind()
         order += way
         if way == "R":
-            splits = rows_of(d, d.one("int32", "int64"), batch, 2)
+            splits = rows_of(d, split, batch, 2)
             ragged.append((dtype, d.values(dtype, [int(splits[-1])], wild=False), splits))
         elif way == "S":
             sparse.append((dtype, puts(d, a_sparse(d, dtype, [batch, d.int(1, 3)], 4), dtype)))
@@ -35,7 +35,7 @@ def cross(d):
            input_order=order, hashed_output=hashed, num_buckets=d.one(0, 10, 1000) if hashed else 0, hash_key=d.int(0, 1 << 40),
            ragged_values_types=[t for t, _, _ in ragged], ragged_splits_types=[s.dtype.name for _, _, s in ragged],
            sparse_values_types=[t for t, _ in sparse], dense_types=[t for t, _ in dense], out_values_type="int64" if hashed else "string",
-           out_row_splits_type=d.one("int32", "int64"))
+           out_row_splits_type=split)
 
 
 @draws("RaggedFillEmptyRows")

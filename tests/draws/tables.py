@@ -23,7 +23,7 @@ def table(d, kind):
     key, value = types_of(d, kind)
     shape, args, attrs = [], [], {}
     if kind in ("MutableHashTableOfTensorsV2", "MutableDenseHashTableV2"):
-        shape = d.shape(most_rank=2, most=3, empty=0)
+        shape = d.shape(rank=1 if d.chance(0.9) else d.int(0, 2), most=3, empty=0)
         attrs["value_shape"] = shape
     if kind == "MutableDenseHashTableV2":
         empty, deleted = (b"none", b"gone") if key == "string" else (99, -7)
@@ -49,7 +49,7 @@ def by_key(name, got, want):
 @draws(*FIND, *KINDS)
 def tables(d):
     kind = d.op if d.op in KINDS else d.one("HashTableV2") if d.op == "InitializeTableV2" else d.one(*KINDS[1:4]) if d.op in FIND[3:5] else \
-        d.one(*KINDS[:4], "AnonymousHashTable")
+        d.one(*KINDS[:3], "AnonymousHashTable") if d.op == "LookupTableExportV2" else d.one(*KINDS[:4], "AnonymousHashTable")
     by_ref = kind in ("HashTable", "MutableHashTable")
     grows = kind.startswith("Mutable")
     handle, key, value, shape = table(d, kind)
@@ -61,14 +61,16 @@ def tables(d):
             keys = np.array(sorted(set(keys.tolist())), keys.dtype) if n else keys
             if not grows and d.chance(0.05) and len(keys):
                 keys = np.append(keys, keys[:1])
-        op = ("LookupTableImport" if d.op == "LookupTableImportV2" or d.chance(0.2) else "LookupTableInsert") if grows else "InitializeTable"
+        whole = kind != "MutableDenseHashTableV2" or not shape  # an import into a dense one wants values without a shape
+        op = ("LookupTableImport" if whole and (d.op == "LookupTableImportV2" or d.chance(0.2)) else "LookupTableInsert") if grows else "InitializeTable"
         wide = d.values(value, [len(keys)] + shape, wild=False)
         name = d.node(op + version, [handle, d.put(keys, key, exact=1), d.put(wide, value, exact=1)], controls=last, fetch=False)
         last = [d.graph.node[-1].name]
     if grows and not by_ref and (d.op == "LookupTableRemoveV2" or d.chance(0.2)):
         d.node("LookupTableRemoveV2", [handle, d.put(keys_of(d, key, [d.int(0, 3)]), key)], controls=last, fetch=False)
         last = [d.graph.node[-1].name]
-    ops = d.some(["Find", "Size", "Export"], 1)
+    dense = kind == "MutableDenseHashTableV2"  # TensorFlow exports its buckets, empty ones as well
+    ops = d.some(["Find", "Size"] if dense else ["Find", "Size", "Export"], 1)
     if d.op.startswith("LookupTable") and d.op[11:-2] in ("Find", "Size", "Export"):
         ops = list({*ops, d.op[11:-2]})
     fetched = []

@@ -137,7 +137,7 @@ def scatter(d):
     if d.op.endswith("Update"):  # which of two is last isn't defined
         indices = d.rng.permutation(shape[0])[:d.int(0, shape[0])].astype(index)
         lead = [len(indices)]
-    updates = d.values(dtype, lead + shape[1:] if d.chance(0.8) else [] if d.chance(0.9) else lead + [7], 1, 4, False)
+    updates = d.values(dtype, lead + shape[1:] if d.chance(0.8) else [], 1, 4, False)
     scattered(d, dtype, shape, [d.put(indices), d.put(updates, dtype)], {})
 
 
@@ -175,6 +175,6 @@ def slice_assign(d):
         low, high = 0 if masks["begin_mask"] >> i & 1 else a, n if masks["end_mask"] >> i & 1 else b
         begin, end, step, out = begin + [a], end + [b - (n if d.chance(0.3) and b < n else 0)], step + [s], out + [len(range(low, high, s))]
     out += shape[len(begin):]
-    given = out if d.chance(0.9) else d.one([], [1] + out, out + [2])
+    given = out if d.chance(0.9) else d.one([], out + [2])
     inputs = [d.put(np.array(v, index)) for v in (begin, end, step)] + [d.put(d.values(dtype, given, wild=False), dtype)]
     scattered(d, dtype, shape, inputs, {k: v for k, v in masks.items() if v})
