@@ -228,7 +228,7 @@ static berth_status run_sparse_cross(bt_call *c)
     berth_dtype inside = bt_attr_type(c->node, "internal_type", BERTH_NO_DTYPE);
     for (int i = 0; !is_v2 && i < (int)n + dense; i++) {
         berth_dtype given = c->in[i < (int)n ? n + i : 2 * n + i]->dtype;
-        if (given != inside)
+        if (inside == BERTH_STRING && given != inside) /* integers take any: strings are hashed */
             return bt_call_fail(c, "inputs should be of internal type %s, not %s", bt_dtype_name(inside),
                                 bt_dtype_name(given));
     }
