@@ -303,7 +303,8 @@ typedef struct berth_op {
     /* Computes every output, on the host. May run in several threads at once. */
     berth_status (*run)(berth_op_call *call);
     /* The same on a device with kernels, by berth_op_launch: the data of tensors are then addresses of the device, but for
-     * those of host_inputs. NULL: such a device does not have the op. */
+     * those of host_inputs. What it launches may be recorded, and done again in later runs of the same shapes without a call,
+     * unless the op is stateful. NULL: such a device does not have the op. */
     berth_status (*run_on_device)(berth_op_call *call);
     uint64_t host_inputs;  /* bit i: run_on_device reads input i on the host */
     uint32_t device_types; /* bit 1 << dtype: those of the attribute T that run_on_device takes; 0: half, bfloat16, float, int32 */

@@ -70,7 +70,7 @@ typedef struct bt_gemm_plan bt_gemm_plan;
 /* When a device took a piece of work, ns of a clock of its own. */
 enum { BT_TIME_QUEUED, BT_TIME_STARTED, BT_TIME_ENDED, BT_N_TIMES };
 
-/* When upload returns, its host memory may be used again. Other copies may be under way when they return, and the host
+/* When upload returns, its host memory may be used again. Copies are made after the launches made before them. Other copies may be under way when they return, and the host
  * memory of a download must stay until sync, which waits for all of them. */
 typedef struct bt_device_ops {
     const char *kind;   /* "CPU", "GPU" */

@@ -37,9 +37,8 @@ berth_status bt_stream_enter(bt_stream *w, const void *step, const bt_tensor *co
     pthread_mutex_lock(&w->lock);
     bool is_there = w->content == step;
     size_t at = 0;
-    /* Kernels of the step before may still read what lies there. */
-    berth_status status = is_there ? BERTH_OK : w->device->ops->sync(w->device, error);
-    w->content = NULL;
+    berth_status status = BERTH_OK;
+    w->content = NULL; /* what comes is put there after the kernels of the step before, which may be at work yet */
     for (int i = 0; i < n && !status; i++) {
         size_t bytes = bt_tensor_bytes(from[i]);
         if (at + bt_stream_need(bytes) > w->bytes)
