@@ -189,8 +189,52 @@ static void test_torture(void)
     }
 }
 
+/* A placeholder that asks for training and only chooses need not be fed any more; one that is added to a number must. */
+static void phases(void)
+{
+    static const char text[] = TRIAL_NODE(
+        "x", "Placeholder", "",
+        TRIAL_TYPE("dtype", "DT_FLOAT") "attr { key: 'shape' value { shape { dim { size: 2 } } } }")
+        TRIAL_NODE("net/is_training_1", "Placeholder", "",
+                   TRIAL_TYPE("dtype", "DT_BOOL") "attr { key: 'shape' value { shape { } } }")
+            TRIAL_NODE("training", "Placeholder", "",
+                       TRIAL_TYPE("dtype", "DT_BOOL") "attr { key: 'shape' value { shape { } } }")
+                TRIAL_NODE("not", "LogicalNot", "input: 'net/is_training_1'", "")
+                    TRIAL_NODE("twice", "AddV2", "input: 'x' input: 'x'", TRIAL_FLOAT)
+                        TRIAL_NODE("y", "SelectV2", "input: 'not' input: 'twice' input: 'x'", TRIAL_FLOAT)
+                            TRIAL_NODE("number", "Cast", "input: 'training'",
+                                       TRIAL_TYPE("SrcT", "DT_BOOL") TRIAL_TYPE("DstT", "DT_FLOAT"))
+                                TRIAL_NODE("z", "AddV2", "input: 'y' input: 'number'", TRIAL_FLOAT);
+    static const float x[2] = {1, 2};
+    static const int64_t dims[1] = {2};
+    const char *const outputs[] = {"y:0", "z:0"};
+    berth_error error = {0};
+    berth_transform_options o;
+    berth_transform_options_init(&o);
+    o.strip_training = true, o.outputs = outputs, o.n_outputs = 2;
+    berth_model *model = berth_model_load_memory(text, sizeof text - 1, NULL, NULL, NULL, &error);
+    berth_model *made = model ? berth_model_transform(model, &o, &error) : NULL;
+    berth_session *session = made ? berth_session_new(made, NULL, &error) : NULL;
+    berth_tensor *given = berth_tensor_new(BERTH_FLOAT, 1, dims, &error);
+    if (CHECK(session && given)) {
+        memcpy(berth_tensor_data(given), x, sizeof x);
+        berth_feed feed = {.name = "x:0", .tensor = given}, y = {.name = "y:0"}, z = {.name = "z:0"};
+        if (CHECK(!berth_session_run(session, &feed, 1, &y, 1, NULL, &error))) {
+            CHECK_CLOSE(((float *)berth_tensor_data(y.tensor))[0], 2, 0);
+            CHECK_CLOSE(((float *)berth_tensor_data(y.tensor))[1], 4, 0);
+        }
+        CHECK(berth_session_run(session, &feed, 1, &z, 1, NULL, &error) && strstr(error.message, "training"));
+        berth_tensor_free(y.tensor);
+    }
+    berth_tensor_free(given);
+    berth_session_free(session);
+    berth_model_free(made);
+    berth_model_free(model);
+}
+
 int main(void)
 {
+    phases();
     if (!trial_make()) return check_done();
     test_round_trips();
     test_options();

@@ -200,8 +200,7 @@ static void attend(heads *h, int64_t output)
     if (!v.dtype && c->n_x > 1) v = c->xs[1];
     if (!v.dtype) btk_damaged(k, "is called without a value");
     if (!key.dtype) key = c->n_x > 2 ? c->xs[2] : v;
-    if (!btk_rank(k, q, 3, 3) || !btk_rank(k, v, 3, 3))
-        return btk_unsupported(k, "attention over more axes than one");
+    if (!btk_rank(k, q, 3, 3) || !btk_rank(k, v, 3, 3)) return btk_unsupported(k, "attention over such axes");
     if (h->query_heads < 1 || h->key_heads < 1 || h->query_heads % h->key_heads || h->key_dim < 1)
         return btk_damaged(k, "heads that cannot be");
     btk_tensor mask = whole_mask(c, q, v, key);
@@ -222,6 +221,47 @@ static void attend(heads *h, int64_t output)
     btk_returns(c, out, flag(c, "return_attention_scores") ? 2 : 1);
 }
 
+/* [batch, a, b, n] as [batch, a b, n]. */
+static btk_tensor in_a_row(btk *k, btk_tensor x)
+{
+    int64_t size = 1, n = btk_known(k, x, -1, "the last dimension");
+    bool known = true;
+    for (int i = 1; i < x.shape.rank - 1; i++) {
+        known &= x.shape.dim[i] >= 0;
+        size *= known ? x.shape.dim[i] : 1;
+    }
+    if (k->failed) return x;
+    if (known) x = btk_reshape(k, x, 3, (int64_t[]){-1, size, n}, (int[]){0, -1, -1});
+    else btk_unsupported(k, "attention over axes of unknown sizes");
+    x.mask = NULL;
+    return x;
+}
+
+/* Attention over all axes but the batch: they are one, and apart again in the result. */
+static void attend_grid(heads *h, int64_t output)
+{
+    btk_call *c = h->c;
+    btk *k = c->k;
+    btk_tensor x = c->x;
+    int rank = x.shape.rank;
+    int64_t dims[BT_MAX_RANK];
+    int from[BT_MAX_RANK];
+    btk_value args[3] = {{.kind = BTK_TENSOR}, {.kind = BTK_TENSOR}, {.kind = BTK_TENSOR}};
+    btk_tensor v = btk_arg_tensor(c, 1, "value"), key = btk_arg_tensor(c, 2, "key");
+    bool masked = flag(c, "use_causal_mask") || btk_arg_tensor(c, -1, "attention_mask").dtype;
+    if (rank < 4 || !v.dtype || v.shape.rank < 4 || masked || flag(c, "return_attention_scores"))
+        return btk_unsupported(k, "attention over several axes with a mask, or for its scores");
+    c->x = args[0].tensor = in_a_row(k, x);
+    args[1].tensor = in_a_row(k, v);
+    args[2].tensor = key.dtype ? in_a_row(k, key) : args[1].tensor;
+    c->args = args, c->n_args = 3, c->xs = &c->x, c->n_x = 1;
+    attend(h, output);
+    if (k->failed) return;
+    for (int i = 0; i < rank; i++) dims[i] = i ? x.shape.dim[i] : -1, from[i] = i ? -1 : 0;
+    dims[rank - 1] = output;
+    btk_return(c, btk_reshape(k, c->out[0], rank, dims, from));
+}
+
 void btk_multi_head(btk_call *c)
 {
     int64_t n = btk_int_of(c, "num_heads", 0), dim = btk_int_of(c, "key_dim", 0), output = btk_dim(c->x, -1);
@@ -229,9 +269,10 @@ void btk_multi_head(btk_call *c)
     const bt_json *shape = btk_of(c, "output_shape"), *axes = btk_of(c, "attention_axes");
     if (shape) output = bt_json_int(shape->kind == BT_JSON_ARRAY ? bt_json_at(shape, 0) : shape, -1);
     if ((shape && shape->kind == BT_JSON_ARRAY && shape->n != 1) ||
-        (bt_json_is(axes, BT_JSON_ARRAY) && axes->n != 1))
-        return btk_unsupported(c->k, "attention over more axes than one");
-    attend(&h, output);
+        (bt_json_is(axes, BT_JSON_ARRAY) && axes->n != c->x.shape.rank - 2))
+        return btk_unsupported(c->k, "attention over such axes");
+    if (c->x.shape.rank == 3) attend(&h, output);
+    else attend_grid(&h, output);
 }
 
 void btk_grouped_query(btk_call *c)

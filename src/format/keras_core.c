@@ -19,12 +19,19 @@ btk_tensor btk_dense_product(btk *k, btk_tensor x, btk_tensor kernel)
     return btk_unfold_leading(k, btk_matmul(k, btk_fold_leading(k, x, lead), kernel, false, false), x, lead);
 }
 
+/* Where weights lie by paths, Keras has merged adapters into them. */
+static void refuse_adapters(btk_call *c)
+{
+    if (btk_of(c, "lora_rank") && !c->k->weights->of_path)
+        btk_unsupported(c->k, "adapters (LoRA) must be merged first");
+}
+
 void btk_dense(btk_call *c)
 {
     btk *k = c->k;
     int64_t units = btk_int_of(c, "units", btk_int_of(c, "output_dim", 0)),
             n = btk_known(k, c->x, -1, "the last dimension");
-    if (btk_of(c, "lora_rank")) btk_unsupported(k, "adapters (LoRA) must be merged first");
+    refuse_adapters(c);
     btk_tensor kernel = btk_weight_of(c, "kernel", true, BT_SHAPE(n, units));
     btk_tensor out = btk_dense_product(k, c->x, kernel);
     if (btk_bool_of(c, "use_bias", btk_bool_of(c, "bias", true)))
@@ -71,7 +78,7 @@ void btk_embedding(btk_call *c)
     btk *k = c->k;
     btk_tensor x = c->x, *mask = bt_arena_new(k->arena, btk_tensor);
     bt_shape shape = BT_SHAPE(btk_int_of(c, "input_dim", -1), btk_int_of(c, "output_dim", -1));
-    if (btk_of(c, "lora_rank")) btk_unsupported(k, "adapters (LoRA) must be merged first");
+    refuse_adapters(c);
     btk_tensor table = btk_weight_of(c, "embeddings", true, shape);
     if (x.dtype != BERTH_INT32 && x.dtype != BERTH_INT64) x = btk_cast(k, x, BERTH_INT32);
     btk_tensor out = btk_gather(k, table, x, 0);
@@ -80,6 +87,29 @@ void btk_embedding(btk_call *c)
         out.mask = mask;
     }
     btk_return(c, out);
+}
+
+/* An embedding that, called with reverse=True, gives the products with its rows. */
+void btk_reversible_embedding(btk_call *c)
+{
+    btk *k = c->k;
+    const btk_value *flag = btk_arg(c, 1, "reverse");
+    bool reverse = flag && flag->kind == BTK_JSON && bt_json_bool(flag->json, false);
+    int64_t n = btk_int_of(c, "input_dim", -1), width = btk_int_of(c, "output_dim", -1);
+    bool tied = btk_bool_of(c, "tie_weights", true);
+    if (!reverse) {
+        btk_embedding(c);
+        if (!tied) btk_weight_of(c, "reverse_embeddings", true, BT_SHAPE(width, n));
+        return;
+    }
+    btk_tensor table = btk_weight_of(c, "embeddings", true, BT_SHAPE(n, width)), x = c->x;
+    btk_tensor kernel =
+        tied ? btk_swap(k, table, 0, 1) : btk_weight_of(c, "reverse_embeddings", true, BT_SHAPE(width, n));
+    berth_dtype dtype = btk_dtype_of(k, btk_of(c, "reverse_dtype"), c->layer->compute, false);
+    btk_tensor y = btk_dense_product(k, btk_cast(k, x, dtype), btk_cast(k, kernel, dtype));
+    double cap = btk_double_of(c, "logit_soft_cap", 0);
+    if (cap) y = btk_scaled(k, btk_unary(k, "Tanh", btk_scaled(k, y, 1 / cap)), cap);
+    btk_return(c, y);
 }
 
 /* Steps whose every feature is mask_value become zeros, and are masked. */

@@ -43,6 +43,7 @@ static const btk_class classes[] = {
     {"Highway", btk_highway, BTK_MASK, NULL},
     {"MaxoutDense", btk_maxout_dense, 0, NULL},
     {"Embedding", btk_embedding, BTK_NO_CAST | BTK_OWN_MASK, NULL},
+    {"ReversibleEmbedding", btk_reversible_embedding, BTK_NO_CAST | BTK_OWN_MASK, NULL},
     {"Masking", btk_masking, BTK_OWN_MASK, NULL},
 
     /* Activations */
@@ -55,7 +56,7 @@ static const btk_class classes[] = {
     {"Softmax", btk_softmax_layer, BTK_MASK, NULL},
 
     /* Convolutions: spatial axes */
-    {"Conv1D", btk_conv, BTK_MASK, "1"},
+    {"Conv1D", btk_conv, 0, "1"},
     {"Conv2D", btk_conv, 0, "2"},
     {"Conv3D", btk_conv, 0, "3"},
     {"Convolution1D", btk_conv, 0, "1"},
@@ -67,6 +68,8 @@ static const btk_class classes[] = {
     {"Conv2DTranspose", btk_conv_transpose, 0, "2"},
     {"Conv3DTranspose", btk_conv_transpose, 0, "3"},
     {"Convolution2DTranspose", btk_conv_transpose, 0, "2"},
+    {"Convolution1DTranspose", btk_conv_transpose, 0, "1"},
+    {"Convolution3DTranspose", btk_conv_transpose, 0, "3"},
     {"Deconvolution2D", btk_deconvolution, 0, "2"},
     {"DepthwiseConv1D", btk_depthwise, 0, "1"},
     {"DepthwiseConv2D", btk_depthwise, 0, "2"},

@@ -14,6 +14,7 @@ btk_tensor btk_general_relu(btk *k, btk_tensor x, double slope, double max, doub
 void btk_identity(btk_call *c), btk_dense(btk_call *c), btk_highway(btk_call *c),
     btk_maxout_dense(btk_call *c);
 void btk_embedding(btk_call *c), btk_masking(btk_call *c), btk_einsum_dense(btk_call *c);
+void btk_reversible_embedding(btk_call *c);
 btk_tensor btk_dense_product(btk *k, btk_tensor x, btk_tensor kernel); /* x[..., m] kernel[m, n] */
 
 /* keras_conv.c */

@@ -307,6 +307,73 @@ static void moments(btk_call *c, const char *detail)
     btk_returns(c, out, 2);
 }
 
+/* (x - mean) / sqrt(variance + epsilon) scale + offset, along an axis. */
+static void batch_normalization(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x = first_float(c), part[4] = {{.dtype = BERTH_NO_DTYPE}};
+    static const char *const names[] = {"mean", "variance", "offset", "scale"};
+    static const int places[] = {1, 2, 3, 4};
+    int axis = btk_operand_axis(c, -1, "axis", -1, x.shape.rank);
+    double epsilon = bt_json_double(btk_operand_json(c, -1, "epsilon"), 1e-3);
+    for (int i = 0; i < 4 && !k->failed; i++) {
+        btk_value v = btk_operand_value(c, places[i], names[i]);
+        if (btk_is_none(&v)) continue;
+        part[i] = btk_cast(k, btk_operand(c, places[i], names[i], x.dtype), x.dtype);
+        for (int j = axis + 1; j < x.shape.rank && part[i].shape.rank == j - axis; j++)
+            part[i] = btk_expand(k, part[i], -1);
+    }
+    if (!part[0].dtype || !part[1].dtype) return btk_damaged(k, "is called without a mean and a variance");
+    btk_tensor factor = btk_unary(k, "Rsqrt", btk_shifted(k, part[1], epsilon));
+    if (part[3].dtype) factor = btk_binary(k, "Mul", factor, part[3]);
+    btk_tensor y = btk_binary(k, "Mul", btk_binary(k, "Sub", x, part[0]), factor);
+    btk_return(c, part[2].dtype ? btk_binary(k, "AddV2", y, part[2]) : y);
+}
+
+/* [batch, time, heads, n], as Keras has them; causal or with a mask, which is true where attention is paid. */
+static void dot_product_attention(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor q = btk_operand(c, 0, "query", BERTH_FLOAT), key = btk_operand(c, 1, "key", q.dtype),
+               v = btk_operand(c, 2, "value", q.dtype);
+    btk_value bias = btk_operand_value(c, 3, "bias"), mask = btk_operand_value(c, 4, "mask");
+    if (!btk_rank(k, q, 4, 4) || !btk_rank(k, key, 4, 4) || !btk_rank(k, v, 4, 4)) return;
+    int64_t n = btk_known(k, q, -1, "the last dimension");
+    if (k->failed || n < 1) return;
+    if (btk_dim(q, 2) != btk_dim(key, 2)) return btk_unsupported(k, "heads that share keys");
+    double scale = bt_json_double(btk_operand_json(c, 5, "scale"), 1 / sqrt((double)n));
+    btk_tensor scores = btk_scaled(k, btk_einsum(k, "btnh,bsnh->bnts", q, key), scale);
+    btk_tensor low = btk_number(k, scores.dtype, scores.dtype == BERTH_HALF ? -3e4 : -1e30);
+    if (!btk_is_none(&bias)) scores = btk_binary(k, "AddV2", scores, btk_operand(c, 3, "bias", scores.dtype));
+    if (!btk_is_none(&mask))
+        scores = btk_select(k, btk_cast(k, btk_operand(c, 4, "mask", BERTH_BOOL), BERTH_BOOL), scores, low);
+    if (bt_json_bool(btk_operand_json(c, 6, "is_causal"), false)) {
+        int64_t time = btk_known(k, q, 1, "the number of steps"),
+                steps = btk_known(k, key, 1, "the number of steps");
+        bool *seen = k->failed || time > 1 << 14 || steps > 1 << 14
+                         ? NULL
+                         : bt_arena_alloc(k->arena, (size_t)(time * steps) + 1);
+        if (!seen) return btk_unsupported(k, "so many steps");
+        for (int64_t i = 0; i < time * steps; i++) seen[i] = i % steps <= i / steps;
+        scores = btk_select(k, btk_const(k, BERTH_BOOL, BT_SHAPE(time, steps), seen), scores, low);
+    }
+    btk_return(c, btk_einsum(k, "bnts,bsnh->btnh", btk_softmax(k, scores, -1), v));
+}
+
+static void grayscale(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x = btk_operand(c, 0, "images|image", BERTH_FLOAT);
+    bool first_axis = bt_json_is_text(btk_operand_json(c, 1, "data_format"), "channels_first");
+    if (first_axis || btk_dim(x, -1) != 3 || !bt_dtype_is_float(x.dtype))
+        return btk_unsupported(k, "such pictures");
+    btk_tensor weights = btk_numbers(k, x.dtype, BT_SHAPE(3), (const double[]){0.2989, 0.5870, 0.1140});
+    btk_return(c, btk_reduce(k, "Sum", btk_binary(k, "Mul", x, weights), btk_last_axis(x), true));
+}
+
 /* ---- Parts of matrices -------------------------------------------------------------------------------- */
 
 static btk_tensor band(btk *k, btk_tensor x, int64_t below, int64_t above)
@@ -415,6 +482,11 @@ const btk_operation btk_matrix_operations[] = {
     {"l2_normalize", normalize, NULL},
     {"normalize", normalize, NULL},
     {"moments", moments, NULL},
+    {"batch_norm", batch_normalization, NULL},
+    {"batch_normalization", batch_normalization, NULL},
+    {"dot_product_attention", dot_product_attention, NULL},
+    {"r_g_b_to_grayscale", grayscale, NULL},
+    {"rgb_to_grayscale", grayscale, NULL},
     {"tril", triangle, NULL},
     {"triu", triangle, "upper"},
     {"diagonal", diagonal, NULL},

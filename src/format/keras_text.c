@@ -220,6 +220,9 @@ static btk_tensor vectors(btk_call *c, const lookup *l, btk_tensor y)
     if (!weighted || k->failed) return out;
     const bt_json *weights = btk_of(c, "idf_weights");
     double *values = depth < 1 ? NULL : bt_arena_array(k->arena, double, (size_t)depth + 1), mean = 0;
+    if (!bt_json_is(weights, BT_JSON_ARRAY) && depth > 0 && k->weights->of_path) /* learnt: one a place */
+        return btk_binary(k, "Mul", out,
+                          btk_cast(k, btk_weight_of(c, "idf_weights", false, BT_SHAPE(depth)), out.dtype));
     if (!bt_json_is(weights, BT_JSON_ARRAY) || !values)
         return btk_unsupported(k, "idf_weights that are not in the configuration"), out;
     int64_t i = l->first;

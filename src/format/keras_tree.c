@@ -47,12 +47,13 @@ berth_status btk_tree_weight(void *user, const char *path, int i, const char *na
     btk_tree *t = user;
     char number[16];
     bt_hdf5_group *group;
-    (void)name;
     const char *vars = bt_arena_print(t->h5->arena, "%s/vars", path);
     if (!vars) return bt_fail_memory(error);
     if (open_group(t, bt_str_of(vars), &group)) return error->status;
     snprintf(number, sizeof number, "%d", i);
     uint64_t address = member(group, bt_str_of(number));
+    if (!address && name)
+        address = member(group, bt_str_of(name)); /* what a layer keeps under a name of its own */
     return address ? bt_hdf5_dataset(t->h5, address, value) : BERTH_OK;
 }
 

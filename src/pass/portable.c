@@ -78,6 +78,25 @@ static berth_status add_function(bt_portable *p, const bt_function *f)
     return status;
 }
 
+bt_str bt_portable_copy(bt_portable *p, size_t unit)
+{
+    const bt_pass_context *x = &p->units[unit]->x;
+    bt_function *f = bt_arena_new(p->arena, bt_function);
+    int32_t *args = bt_arena_array(p->arena, int32_t, (size_t)x->n_feeds + 1);
+    bt_str none = {NULL, 0};
+    if (!f || !args) return bt_fail_memory(p->error), none;
+    *f = *p->units[unit]->from;
+    for (int n = 1; n == 1 || (f->name && bt_map_get(&p->functions, bt_str_of(f->name))); n++)
+        f->name = bt_arena_print(p->arena, "%s_%d", p->units[unit]->from->name, n);
+    for (int i = 0; i < x->n_feeds; i++) args[i] = x->feeds[i].node;
+    f->graph = x->graph, f->args = args; /* as long as the copy is being made */
+    f->results = x->fetches, f->controls = x->targets, f->n_controls = x->n_targets;
+    if (!f->name || !bt_map_put(&p->functions, bt_str_of(f->name), f)) return bt_fail_memory(p->error), none;
+    if (add_function(p, f)) return none;
+    bt_graph_init(&f->graph, p->arena);
+    return bt_str_of(f->name);
+}
+
 /* Puts a function's unit, which is made if there is none yet, in the queue. */
 static berth_status reach_function(bt_portable *p, const bt_node *node, bt_str name)
 {
@@ -181,7 +200,7 @@ static berth_status sort(bt_pass_context *x)
     if (!place || !nodes) return bt_fail_memory(x->error);
     berth_status status = bt_pass_order(x, &order, &n);
     if (status) return status;
-    memcpy(nodes, g->nodes, g->n_nodes * sizeof *nodes);
+    if (g->n_nodes) memcpy(nodes, g->nodes, g->n_nodes * sizeof *nodes);
     for (size_t i = 0; i < n; i++) place[order[i]] = (int32_t)i;
     for (size_t i = 0; i < n; i++) {
         bt_node *node = &g->nodes[i];

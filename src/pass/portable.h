@@ -52,6 +52,8 @@ berth_status bt_portable_each(bt_portable *p, bt_pass_fn *pass);
 /* Functions of the new source from the units that the graph still calls; feeds become what they are in files:
  * placeholders of the graph, arguments of a function. */
 berth_status bt_portable_end(bt_portable *p, bt_source *made);
+/* A function of its own that is like this unit as it is now; its name, p NULL where the error is set. */
+bt_str bt_portable_copy(bt_portable *p, size_t unit);
 void bt_portable_free(bt_portable *p); /* all but what lies in the arena */
 
 /* ---- Passes for models that are written out ----------------------------------------------------------- */

@@ -284,34 +284,72 @@ static berth_status rewrite_unit(freezing *f, size_t unit)
     return BERTH_OK;
 }
 
-/* Every call of a function must give a value where another one does. */
-static berth_status check_calls(freezing *f)
+/* ---- Functions that are called with both --------------------------------------------------------------- */
+
+enum { COPY_LIMIT = 1000 };
+
+/* One function that a node calls. */
+typedef struct call {
+    size_t unit;
+    int32_t node;
+    int attr, item; /* of the attribute's list */
+    size_t callee;
+} call;
+
+/* Whether the call gives values where the function takes some, and handles where it takes these. */
+static bool call_fits(freezing *f, const call *c)
+{
+    const bt_node *node = &f->views[c->unit].x->graph.nodes[c->node];
+    const bt_pass_context *y = f->views[c->callee].x;
+    int before = is_branch(node);
+    for (int j = before; y && j < node->n_inputs && j - before < y->n_feeds; j++)
+        if (*held(&f->views[c->unit], node->inputs[j]) != *held(&f->views[c->callee], y->feeds[j - before]))
+            return false;
+    return true;
+}
+
+/* A call that does not fit its function, which others call too. */
+static bool find_misfit(freezing *f, call *c)
 {
     for (size_t u = 0; u < f->p->n_reached; u++) {
-        size_t unit = f->p->reached[u]->index;
-        const bt_pass_context *x = f->views[unit].x;
-        for (size_t i = 0; i < x->graph.n_nodes; i++) {
-            const bt_node *node = &x->graph.nodes[i];
-            bool branch = is_branch(node);
-            if (!branch && !is_while(node) && !is_call(node)) continue;
-            for (int a = 0; a < node->n_attrs; a++) {
-                const bt_attr *attr = &node->attrs[a];
-                for (int k = 0; attr->kind == BT_ATTR_FUNC && k < (attr->is_list ? attr->n : 1); k++) {
-                    bt_str name = attr->is_list ? attr->list[k].s : attr->value.s;
+        c->unit = f->p->reached[u]->index;
+        const bt_graph *g = &f->views[c->unit].x->graph;
+        for (c->node = 0; (size_t)c->node < g->n_nodes; c->node++) {
+            const bt_node *node = &g->nodes[c->node];
+            if (!is_branch(node) && !is_while(node) && !is_call(node)) continue;
+            for (c->attr = 0; c->attr < node->n_attrs; c->attr++) {
+                const bt_attr *attr = &node->attrs[c->attr];
+                for (c->item = 0; attr->kind == BT_ATTR_FUNC && c->item < (attr->is_list ? attr->n : 1);
+                     c->item++) {
+                    bt_str name = attr->is_list ? attr->list[c->item].s : attr->value.s;
                     ptrdiff_t callee = bt_map_get_index(&f->p->unit_of, name);
-                    const bt_pass_context *y = callee < 0 ? NULL : f->views[callee].x;
-                    for (int j = branch; y && j < node->n_inputs && j - branch < y->n_feeds; j++)
-                        if (*held(&f->views[unit], node->inputs[j]) !=
-                            *held(&f->views[callee], y->feeds[j - branch]))
-                            return bt_fail(x->error, BERTH_UNSUPPORTED,
-                                           "node '%s' (%s): function '%.*s' is called with a variable that "
-                                           "is written, and "
-                                           "with one that is not",
-                                           node->name, node->op, (int)name.n, name.p);
+                    c->callee = callee < 0 ? 0 : (size_t)callee;
+                    if (callee >= 0 && !call_fits(f, c)) return true;
                 }
             }
         }
     }
+    return false;
+}
+
+/* The call gets a function of its own, a copy. */
+static berth_status specialise(freezing *f, const call *c)
+{
+    bt_pass_context *x = f->views[c->unit].x;
+    bt_str name = bt_portable_copy(f->p, c->callee);
+    if (!name.p) return f->p->error->status;
+    bt_node *node = &x->graph.nodes[c->node];
+    bt_attr *attrs = bt_arena_array(x->arena, bt_attr, (size_t)node->n_attrs); /* nodes may share theirs */
+    if (!attrs) return bt_fail_memory(x->error);
+    memcpy(attrs, node->attrs, (size_t)node->n_attrs * sizeof *attrs);
+    node->attrs = attrs;
+    bt_attr *attr = &attrs[c->attr];
+    if (!attr->is_list) return attr->value.s = name, BERTH_OK;
+    bt_attr_value *list = bt_arena_array(x->arena, bt_attr_value, (size_t)attr->n);
+    if (!list) return bt_fail_memory(x->error);
+    memcpy(list, attr->list, (size_t)attr->n * sizeof *list);
+    attr->list = list;
+    list[c->item].s = name;
     return BERTH_OK;
 }
 
@@ -331,20 +369,42 @@ static berth_status open_views(freezing *f)
     return BERTH_OK;
 }
 
+/* Marks what every variable reaches that can be frozen; counts them. */
+static berth_status try_all(freezing *f, size_t *made, size_t *kept)
+{
+    berth_status status = open_views(f);
+    *made = *kept = 0;
+    for (size_t i = 0; i < f->p->source->variables.count && !status; i++) {
+        bool done;
+        status = try_variable(f, f->p->source->variables.entries[i].value, &done);
+        if (!status && f->n_marks) ++*(done ? made : kept);
+    }
+    return status;
+}
+
+/* A function that is called with a variable that is written, and with one that is not, becomes two. */
 berth_status bt_portable_freeze(bt_portable *p)
 {
     freezing f = {.p = p};
+    size_t made, kept, copies = 0;
+    call misfit;
     berth_status status = bt_portable_each(p, bt_pass_refs);
-    if (!status) status = open_views(&f);
-    for (size_t i = 0; i < p->source->variables.count && !status; i++) {
-        const bt_variable *v = p->source->variables.entries[i].value;
-        bool done;
-        status = try_variable(&f, v, &done);
-        if (!status && f.n_marks)
-            bt_pass_change(&p->units[0]->x,
-                           done ? "variables made constants" : "variables kept, since they are written", 1);
+    if (!status) status = try_all(&f, &made, &kept);
+    while (!status && find_misfit(&f, &misfit)) {
+        if (copies++ == COPY_LIMIT) {
+            status = bt_fail(p->error, BERTH_UNSUPPORTED,
+                             "functions are called in too many ways to freeze variables");
+            break;
+        }
+        status = specialise(&f, &misfit);
+        if (!status) status = bt_portable_each(p, NULL);
+        if (!status) status = try_all(&f, &made, &kept);
     }
-    if (!status) status = check_calls(&f);
+    if (!status) {
+        bt_pass_change(&p->units[0]->x, "functions copied for calls of their own", copies);
+        bt_pass_change(&p->units[0]->x, "variables made constants", made);
+        bt_pass_change(&p->units[0]->x, "variables kept, since they are written", kept);
+    }
     for (size_t u = 0; u < p->n_reached && !status; u++) status = rewrite_unit(&f, p->reached[u]->index);
     bt_free(f.marks);
     for (size_t u = 0; u < p->n_reached && !status; u++) status = bt_pass_sweep(&p->reached[u]->x);
