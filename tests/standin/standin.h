@@ -39,6 +39,13 @@ typedef struct standin {
 
 enum { STANDIN_CONTEXT_BYTES = 64 << 20 }; /* what a context takes of its device */
 
+static inline standin_counts standin_counted(const standin *driver)
+{
+    standin_counts counts;
+    driver->counts(&counts);
+    return counts;
+}
+
 #ifdef STANDIN_CUDA
 /* Before berth looks for devices: makes it find this driver, and gives the switches. */
 static inline const standin *standin_open(int devices, int64_t memory)
