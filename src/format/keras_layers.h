@@ -61,6 +61,9 @@ void btk_rescaling(btk_call *c), btk_random(btk_call *c), btk_normalization(btk_
 void btk_category_encoding(btk_call *c), btk_discretization(btk_call *c), btk_center_crop(btk_call *c);
 /* x[batch, height, width, channels] to a size, as TensorFlow's image.resize without antialias. */
 btk_tensor btk_resize(btk *k, btk_tensor x, int64_t height, int64_t width, const char *interpolation);
+/* The same with antialias, and by Lanczos's and other kernels. */
+btk_tensor btk_resize_smooth(btk *k, btk_tensor x, int64_t height, int64_t width, const char *interpolation,
+                             bool antialias);
 btk_tensor btk_bucketize(btk_call *c, btk_tensor x, const bt_json *boundaries);
 btk_tensor btk_encoded(btk_call *c, btk_tensor x, int64_t depth, const char *mode, berth_dtype dtype,
                        btk_tensor weights);

@@ -383,15 +383,15 @@ static void resize(btk_call *c, const char *detail)
     const char *way = bt_json_text(btk_operand_json(c, 2, "interpolation|method"), "bilinear");
     btk_tensor x = btk_first_operand(c);
     bool single = x.shape.rank == 3;
-    if (height < 1 || width < 1 || bt_json_bool(btk_operand_json(c, -1, "antialias"), false) ||
-        bt_json_bool(btk_operand_json(c, -1, "crop_to_aspect_ratio"), false) ||
+    if (height < 1 || width < 1 || bt_json_bool(btk_operand_json(c, -1, "crop_to_aspect_ratio"), false) ||
         bt_json_bool(btk_operand_json(c, -1, "pad_to_aspect_ratio"), false) ||
         bt_json_bool(btk_operand_json(c, -1, "preserve_aspect_ratio"), false))
-        return btk_unsupported(c->k, "a resize with antialias or of a kept ratio");
+        return btk_unsupported(c->k, "a resize of a kept ratio");
     if (!bt_dtype_is_float(x.dtype) && strcmp(way, "nearest")) x = btk_cast(c->k, x, BERTH_FLOAT);
     if (single) x = btk_expand(c->k, x, 0);
     if (!btk_rank(c->k, x, 4, 4)) return;
-    x = btk_resize(c->k, x, height, width, way);
+    x = btk_resize_smooth(c->k, x, height, width, way,
+                          bt_json_bool(btk_operand_json(c, -1, "antialias"), false));
     btk_return(c, single ? btk_squeeze(c->k, x, 0) : x);
 }
 

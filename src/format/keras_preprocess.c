@@ -144,6 +144,37 @@ void btk_discretization(btk_call *c)
 
 /* ---- Images ------------------------------------------------------------------------------------------- */
 
+/* By kernels of any width, which antialias widens where the picture shrinks. */
+static btk_tensor resize_by_kernel(btk *k, btk_tensor x, int64_t height, int64_t width, const char *kernel,
+                                   bool antialias)
+{
+    int64_t size[2] = {height, width};
+    btk_tensor from[2] = {btk_size(k, x, 1), btk_size(k, x, 2)}, to = btk_ints(k, 2, size);
+    btk_tensor scale = btk_binary(k, "RealDiv", btk_cast(k, to, BERTH_FLOAT),
+                                  btk_cast(k, btk_pack(k, 2, from), BERTH_FLOAT));
+    btk_tensor in[4] = {x, to, scale, btk_numbers(k, BERTH_FLOAT, BT_SHAPE(2), (const double[]){0, 0})};
+    bt_shape shape = btk_with_dim(btk_with_dim(x.shape, 1, height), 2, width);
+    btk_tensor y = btk_node(k, "ScaleAndTranslate", 4, in, BERTH_FLOAT, shape);
+    btk_attr_text(k, y, "kernel_type", kernel);
+    btk_attr_bool(k, y, "antialias", antialias);
+    return btk_cast(k, y, x.dtype);
+}
+
+btk_tensor btk_resize_smooth(btk *k, btk_tensor x, int64_t height, int64_t width, const char *interpolation,
+                             bool antialias)
+{
+    static const struct {
+        const char *name, *kernel;
+        bool always; /* else only with antialias */
+    } ways[] = {{"lanczos3", "lanczos3", true},  {"lanczos5", "lanczos5", true},
+                {"gaussian", "gaussian", true},  {"bilinear", "triangle", false},
+                {"bicubic", "keyscubic", false}, {"mitchellcubic", "mitchellcubic", true}};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        if (!strcmp(ways[i].name, interpolation) && (antialias || ways[i].always))
+            return resize_by_kernel(k, x, height, width, ways[i].kernel, antialias);
+    return btk_resize(k, x, height, width, interpolation);
+}
+
 btk_tensor btk_resize(btk *k, btk_tensor x, int64_t height, int64_t width, const char *interpolation)
 {
     static const struct {
@@ -203,11 +234,14 @@ void btk_resizing(btk_call *c)
     btk_tensor x = image_of(c, &single);
     int64_t height = btk_int_of(c, "height", 0), width = btk_int_of(c, "width", 0);
     if (height < 1 || width < 1) btk_damaged(k, "a size that cannot be");
-    if (btk_bool_of(c, "pad_to_aspect_ratio", false) || btk_bool_of(c, "antialias", false))
-        btk_unsupported(k, "pad_to_aspect_ratio and antialias: export a SavedModel instead (model.export)");
+    if (btk_bool_of(c, "pad_to_aspect_ratio", false))
+        btk_unsupported(k, "pad_to_aspect_ratio: export a SavedModel instead (model.export)");
     if (btk_bool_of(c, "crop_to_aspect_ratio", false)) x = cropped_to_ratio(k, x, height, width);
     if (!k->failed)
-        give_image(c, btk_resize(k, x, height, width, btk_text_of(c, "interpolation", "bilinear")), single);
+        give_image(c,
+                   btk_resize_smooth(k, x, height, width, btk_text_of(c, "interpolation", "bilinear"),
+                                     btk_bool_of(c, "antialias", false)),
+                   single);
 }
 
 /* The middle; an image that is too small is scaled instead. RandomCrop of Keras 2 does the latter to all,

@@ -128,8 +128,11 @@ static btk_tensor resized(btk_call *c, btk_tensor x, const int64_t *times, const
             sizes[i] = btk_int(k, shape.dim[i + 1]);
         }
     }
-    if (!bilinear && !nearest && strcmp(interpolation, "bicubic"))
-        btk_unsupported(k, "interpolation '%s'", interpolation);
+    if (!bilinear && !nearest && strcmp(interpolation, "bicubic")) {
+        int64_t height = btk_known(k, x, 1, "the height"), width = btk_known(k, x, 2, "the width");
+        return k->failed ? x
+                         : btk_resize_smooth(k, x, height * times[0], width * times[1], interpolation, false);
+    }
     btk_tensor in[2] = {x, btk_pack(k, 2, sizes)};
     const char *op = bilinear ? "ResizeBilinear" : nearest ? "ResizeNearestNeighbor" : "ResizeBicubic";
     btk_tensor y = btk_node(k, op, 2, in, nearest ? x.dtype : BERTH_FLOAT, shape);

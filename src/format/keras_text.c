@@ -215,7 +215,8 @@ static btk_tensor vectors(btk_call *c, const lookup *l, btk_tensor y)
     int64_t depth =
         btk_bool_of(c, "pad_to_max_tokens", false) ? btk_int_of(c, "max_tokens", 0) : l->first + l->n;
     bool weighted = !strcmp(mode, "tf_idf");
-    berth_dtype dtype = k->version >= 3 && !weighted ? BERTH_INT64 : c->layer->compute;
+    berth_dtype dtype = bt_dtype_is_float(c->layer->compute) ? c->layer->compute : BERTH_FLOAT;
+    if (k->version >= 3 && !weighted) dtype = BERTH_INT64;
     btk_tensor out = btk_encoded(c, y, depth, mode, dtype, (btk_tensor){0});
     if (!weighted || k->failed) return out;
     const bt_json *weights = btk_of(c, "idf_weights");
@@ -327,6 +328,7 @@ static btk_tensor split_numbered(btk_call *c, const lookup *l, btk_tensor x, int
 void btk_text_vectorization(btk_call *c)
 {
     btk *k = c->k;
+    if (c->layer->compute == BERTH_STRING) c->layer->compute = c->layer->variable = BERTH_FLOAT; /* Keras 2 */
     const bt_json *split = btk_of(c, "split");
     lookup l = {.key = BERTH_STRING, .is_index = !strcmp(btk_text_of(c, "output_mode", "int"), "int")};
     bt_json empty = {.kind = BT_JSON_STRING, .s = {"", 0}},
