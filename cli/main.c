@@ -99,7 +99,7 @@ static const struct option {
     {"--memory-limit", "GPU:0=2GiB", ALL, PAIRS, AT(limits), "what may be held on a device"},
     {"--memory-fraction", "GPU:0=0.3", ALL, PAIRS, AT(fractions), "the same, as a part of its memory"},
     {"--memory-growth", NULL, ALL, SET, AT(growth), "take memory as it is needed (always so)"},
-    {"--precision", "f32", SESSION, TEXT, AT(precision), "what floats are computed in (tf32, bf16, f16: not yet)"},
+    {"--precision", "f32", SESSION, TEXT, AT(precision), "what floats are computed in (tf32 on CUDA; bf16, f16 on GPUs)"},
     {"--stream-weights", NULL, SESSION, SET, AT(stream_weights),
      "weights that have no room on a GPU pass through it in turn"},
     {"--config", "FILE", ALL, TEXT, AT(config), "a ConfigProto, binary or text; an option beats it"},

@@ -398,8 +398,10 @@ typedef struct berth_session_options {
     bool hard_placement;      /* refuse a node that its device cannot run, instead of moving it */
     bool soft_placement;      /* move it, whatever the context's ConfigProto says */
     bool log_placement;       /* a line a node to the log */
-    const char *precision;    /* what floats are computed in: NULL or "f32", what the model says. "tf32", "bf16" and "f16", for those
-                                 who ask for less, are not to be had yet: BERTH_UNSUPPORTED */
+    const char *precision;    /* what floats are computed in: NULL or "f32", what the model says. "bf16" or "f16": products and
+                                 convolutions on GPUs take inputs and weights in that type and sum in float; activations between
+                                 them stay in it. "tf32": on CUDA, factors may be rounded to it. Feeds and fetches stay as they
+                                 are. BERTH_UNSUPPORTED where the session's device does not compute in it, as CPUs do not */
     bool stream_weights;      /* weights that have no room on their device (one with kernels of its own: a GPU) stay on the host,
                                  and pass through a part of its memory in each run */
     const char *fallback;     /* where all goes when its device is absent, broken or full; a warning to the log says so.

@@ -750,8 +750,19 @@ class Models(Case):
         digits = EXAMPLE + "/digits.pb"
         self.good("check", digits, "--precision", "f32")
         for lower in "tf32", "bf16", "f16":
-            self.bad(1, [lower, "f32 alone"], "place", digits, "--precision", lower)
+            self.bad(1, [lower, "/CPU:0 does not compute in it"], "place", digits, "--device", "/CPU:0", "--precision", lower)
         self.bad(2, "'f8'", "place", digits, "--precision", "f8")
+        if not self.gpus():
+            return
+        env = {**os.environ, "BERTH_OPENCL": "cpu", "BERTH_CUDA": "off"}
+        args = ["run", EXAMPLE + "/digits", "--input", "image=" + json.dumps([[[[0.3], [0.9]] * 4] * 8]), "--json"]
+        want = json.loads(self.good(*args, "--device", "/GPU:0", env=env))["probability"]["values"][0]
+        for lower, most in ("f16", 2e-3), ("bf16", 2e-2):
+            got = json.loads(self.good(*args, "--device", "/GPU:0", "--precision", lower, env=env))["probability"]["values"][0]
+            self.assertNotEqual(got, want)
+            for a, b in zip(got, want):
+                self.assertAlmostEqual(a, b, delta=most)
+        self.bad(1, ["tf32", "/GPU:0 does not compute in it"], *args, "--device", "/GPU:0", "--precision", "tf32", env=env)
 
     def test_stream_weights(self):
         if not self.gpus():

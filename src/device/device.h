@@ -8,6 +8,9 @@
 
 typedef struct bt_device bt_device;
 
+/* What floats are computed in. */
+typedef enum bt_precision { BT_PRECISION_F32, BT_PRECISION_TF32, BT_PRECISION_BF16, BT_PRECISION_F16 } bt_precision;
+
 /* What a device says of itself, now. */
 typedef struct bt_device_props {
     char model[96];       /* as the hardware calls itself */
@@ -74,6 +77,7 @@ enum { BT_TIME_QUEUED, BT_TIME_STARTED, BT_TIME_ENDED, BT_N_TIMES };
  * memory of a download must stay until sync, which waits for all of them. */
 typedef struct bt_device_ops {
     const char *kind;   /* "CPU", "GPU" */
+    unsigned precisions; /* beside float: a sum of 1 << BT_PRECISION_... */
     int (*count)(void); /* devices of this kind; 0 when its driver is not there */
     uint64_t (*address)(int ordinal); /* bt_pci_address, by which a device that two drivers offer is told; 0: not known; NULL: never is */
     berth_status (*info)(const bt_device *device, bt_device_props *props, berth_error *error);

@@ -95,6 +95,22 @@ KERNEL void dense(GLOBAL const T *x, GLOBAL const T *weights, GLOBAL T *y, conv 
     }
 }
 
+/* What each of `count` output pixels, from `first` on, sees: [filter][depth] a pixel, of a convolution without groups. */
+KERNEL void patches(GLOBAL const T *x, GLOBAL T *y, conv by, I64 first, I64 count)
+{
+    const int high = (int)by.filter[1], wide = (int)by.filter[2], taps = (int)by.filter[0] * high * wide;
+    EACH(1, row, count * taps)
+    {
+        const int tap = (int)(row % taps);
+        const I64 q = first + row / taps;
+        POSITION(q, image, z, i, j)
+        const int az = MEETS(0, z, tap / (high * wide)), ai = MEETS(1, i, tap / wide % high), aj = MEETS(2, j, tap % wide);
+        const int inside = az >= 0 && ai >= 0 && aj >= 0;
+        const I64 at = inside ? (image + (az * by.in[1] + ai) * by.in[2] + aj) * by.x_c : 0;
+        EACH(0, c, by.depth) STORE(y, row * by.depth + c, inside ? LOAD(x, at + c) : (A)0);
+    }
+}
+
 /* n: output channels an input channel. */
 KERNEL void depthwise(GLOBAL const T *x, GLOBAL const T *weights, GLOBAL T *y, conv by, EPILOGUE_ARGUMENTS)
 {

@@ -1,8 +1,9 @@
-/* Convolutions on a device: the sizes as conv.cl wants them, and its launches. */
+/* Convolutions on a device: the sizes as conv.cl wants them, and its launches; where a library does products, those of dense ones are its. */
 #include "ops/conv_gpu.h"
 
 #include <math.h>
 
+#include "ops/gemm_gpu.h"
 #include "ops/gpu.h"
 #include "ops/move.h"
 
@@ -65,6 +66,56 @@ static sizes depthwise_sizes(const bt_sizes *s)
 
 static const void *input(const bt_call *c, int i, const void *none) { return i < 0 ? none : c->in[i]->data; }
 
+/* ---- By a library's products -------------------------------------------------------------------------- */
+
+/* One that looks at a pixel each is a product of [pixels][depth] and [depth][n] as it is. */
+static bool is_pointwise(const sizes *by)
+{
+    bool is = true;
+    for (int i = 0; i < BT_AXES; i++)
+        is = is && by->filter[i] == 1 && by->stride[i] == 1 && by->before[i] == 0 && by->in[i] == by->out[i];
+    return is;
+}
+
+static berth_status gather(bt_call *c, berth_dtype dtype, const sizes *by, const void *x, void *patches, int64_t first, int64_t count)
+{
+    char defines[BT_DEFINES];
+    bt_arg args[] = {bt_pointer(x), bt_pointer(patches), bt_bytes(by, sizeof *by), bt_long(first), bt_long(count)};
+    int64_t rows = count * bt_axes_count(by->filter);
+    bt_grid grid = bt_grid_rows(c, by->depth, rows);
+    if (!c->device->is_cpu_shaped && by->depth <= 16) { /* of few channels many pixels at a time */
+        size_t wide = by->depth <= 4 ? 4 : 16;
+        grid = (bt_grid){{wide, ((size_t)rows + 256 / wide - 1) / (256 / wide) * (256 / wide), 1}, {wide, 256 / wide, 1}};
+        if (grid.global[1] > 32768 * grid.local[1]) grid.global[1] = 32768 * grid.local[1];
+    }
+    bt_gpu_defines(defines, dtype, 0, "-DPIXELS=4 -DCHANNELS=4");
+    return bt_gpu_launch(c, BT_CL(conv), defines, "patches", &grid, args, sizeof args / sizeof *args);
+}
+
+/* Else what the pixels see is gathered beforehand, for as many at a time as there is room for. False: the library does not. */
+static bool by_library(bt_call *c, berth_dtype dtype, const sizes *by, const bt_epilogue *e, bool tf32, const void *x,
+                       const void *weights, const void *add, void *y)
+{
+    enum { PATCH_BYTES = 64 << 20 };
+    bt_gemm g = {.m = by->pixels, .n = by->n, .k = bt_axes_count(by->filter) * by->depth, .batch = 1, .type = dtype, .out = dtype,
+                 .tf32 = tf32};
+    if (by->groups != 1 || by->transposed || g.k > PATCH_BYTES / 64 / 8 || !bt_gemm_is_there(c, g)) return false;
+    if (is_pointwise(by)) return bt_gemm_by_library(c, g, e, x, weights, add, y);
+    int64_t row = g.k * (int64_t)bt_dtype_size(dtype), most = PATCH_BYTES / row < g.m ? PATCH_BYTES / row : g.m;
+    void *patches = bt_gemm_scratch(c, (size_t)(most * row));
+    bool is_done = patches != NULL;
+    for (int64_t at = 0; at < by->pixels && is_done; at += most) {
+        g.m = by->pixels - at < most ? by->pixels - at : most;
+        is_done = !gather(c, dtype, by, x, patches, at, g.m) &&
+                  bt_gemm_by_library(c, g, e, patches, weights, add ? bt_at_const(dtype, add, at * g.n) : NULL,
+                                     bt_at(dtype, y, at * g.n));
+    }
+    if (!is_done) bt_error_clear(c->error);
+    return is_done;
+}
+
+/* ---- All ---------------------------------------------------------------------------------------------- */
+
 berth_status bt_conv_gpu(bt_call *c, bt_conv_form form, berth_dtype dtype, const bt_windowing *w,
                          const bt_sizes *s, int64_t groups, const bt_epilogue *e, const void *x,
                          const void *weights, const void *add, void *y)
@@ -81,6 +132,8 @@ berth_status bt_conv_gpu(bt_call *c, bt_conv_form form, berth_dtype dtype, const
     memcpy(by.before, s->before, sizeof by.before);
     by.activation = e->activation, by.scale = e->scale >= 0, by.bias = e->bias >= 0, by.norm = e->norm >= 0,
     by.add = add != NULL;
+    bool tf32 = bt_attr_bool(c->node, "_tf32", false);
+    if (!is_depthwise && by_library(c, dtype, &by, e, tf32, x, weights, add, y)) return BERTH_OK;
     if (by.transposed) {
         size_t bytes = bt_tensor_bytes(c->in[1]);
         void *turned = bt_scratch(c, bytes);

@@ -60,13 +60,26 @@ static uint32_t alignment(const bt_gemm_data *d)
     return (uint32_t)(all & -all);
 }
 
+bool bt_gemm_is_there(const bt_call *c, bt_gemm what)
+{
+    size_t ignored;
+    what.align = 16;
+    return c->device->ops->gemm_plan && c->device->ops->gemm_plan(c->device, &what, &ignored);
+}
+
+void *bt_gemm_scratch(bt_call *c, size_t bytes)
+{
+    void *p = bt_scratch(c, bytes);
+    if (!p) bt_error_clear(c->error);
+    return p;
+}
+
 static bool product(bt_call *c, bt_gemm what, bt_gemm_data data)
 {
     size_t bytes = 0;
     what.align = alignment(&data);
     const bt_gemm_plan *plan = c->device->ops->gemm_plan(c->device, &what, &bytes);
-    if (plan && bytes && !(data.workspace = bt_scratch(c, bytes))) {
-        bt_error_clear(c->error);
+    if (plan && bytes && !(data.workspace = bt_gemm_scratch(c, bytes))) {
         what.no_workspace = 1;
         plan = c->device->ops->gemm_plan(c->device, &what, &bytes);
         if (plan && bytes) return false;
@@ -88,5 +101,7 @@ bool bt_gemm_by_library(bt_call *c, bt_gemm what, const bt_epilogue *e, const vo
         if (product(c, with, data)) return true;
     }
     data.add = data.bias = NULL;
-    return !is_plain && product(c, what, data) && !finish(c, &what, e, add, y);
+    if (is_plain || !product(c, what, data)) return false;
+    if (!finish(c, &what, e, add, y)) return true;
+    return bt_error_clear(c->error), false;
 }

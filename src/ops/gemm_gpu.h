@@ -9,5 +9,9 @@
  * fused. Of `what`, align, has_bias, relu and no_workspace are found here. False: y is not written, or will be again. */
 bool bt_gemm_by_library(bt_call *c, bt_gemm what, const bt_epilogue *e, const void *a, const void *b,
                         const void *add, void *y);
+/* Whether the library does such products at all. */
+bool bt_gemm_is_there(const bt_call *c, bt_gemm what);
+/* Working memory that is of use and not needed; NULL: there is none. */
+void *bt_gemm_scratch(bt_call *c, size_t bytes);
 
 #endif

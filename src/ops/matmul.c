@@ -405,7 +405,8 @@ static bool run_by_library(const product_call *p, const gpu_product *by, berth_d
     enum { MOST_RUNS = 16 };
     bt_call *c = p->c;
     const bt_epilogue *e = &p->op->epilogue;
-    bt_gemm g = {.m = by->m, .n = by->n, .k = by->k, .type = dtype, .out = dtype, .turned_a = p->op->adjoint_a, .turned_b = p->op->adjoint_b};
+    bt_gemm g = {.m = by->m, .n = by->n, .k = by->k, .type = dtype, .out = dtype, .turned_a = p->op->adjoint_a, .turned_b = p->op->adjoint_b,
+                 .tf32 = bt_attr_bool(c->node, "_tf32", false)};
     g.batch = by->batch > 1 ? even_run(by, &g.step_a, &g.step_b) : 1;
     if (by->batch > MOST_RUNS * g.batch) return false;
     for (int64_t i = 0; i < by->batch; i += g.batch) {

@@ -387,11 +387,12 @@ static void layer_rows(void *user, int64_t begin, int64_t end, int worker)
 static berth_status layer_norm_on_gpu(bt_call *c, int64_t n)
 {
     char defines[BT_DEFINES];
+    berth_dtype dtype = c->in[0]->dtype;
     int64_t count = bt_tensor_count(c->in[0]);
-    void *y = bt_out(c, 0, BERTH_FLOAT, &c->in[0]->shape);
+    void *y = bt_out(c, 0, dtype, &c->in[0]->shape);
     if (!y) return c->error->status;
     if (count == 0) return BERTH_OK;
-    bt_gpu_defines(defines, BERTH_FLOAT, 0, "-DROWS");
+    bt_gpu_defines(defines, dtype, 0, "-DROWS");
     bt_grid grid = bt_grid_groups(c, count / n, n);
     bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(c->in[1]->data), bt_pointer(c->in[2]->data), bt_pointer(y),
                      bt_long(count / n), bt_long(n), bt_float(bt_attr_float(c->node, "epsilon", 1e-3f))};
@@ -404,7 +405,7 @@ static berth_status run_layer_norm(bt_call *c)
     const bt_shape *x = &c->in[0]->shape;
     int64_t n = x->rank > 0 ? x->dim[x->rank - 1] : 0;
     for (int i = 0; i < 3; i++) {
-        if (c->in[i]->dtype != BERTH_FLOAT)
+        if (c->in[i]->dtype != (bt_on_gpu(c) ? c->in[0]->dtype : BERTH_FLOAT))
             return bt_call_unsupported(c, "no kernel for %s", bt_dtype_name(c->in[i]->dtype));
         if (x->rank < 1 || (i && bt_tensor_count(c->in[i]) != n))
             return bt_call_fail(c, "gamma and beta do not fit x");
@@ -436,6 +437,6 @@ const bt_op bt_ops_norm[] = {
     {"BatchNormWithGlobalNormalization", bt_infer_same, .cpu = run_global_norm, .types = BT_T(BERTH_FLOAT)},
     {"LRN", bt_infer_same, .cpu = run_lrn, .types = NARROW, .gpu = run_lrn, .gpu_types = NARROW},
     {"_LayerNorm", bt_infer_same, .cpu = run_layer_norm, .flags = BT_OP_INPLACE, BT_T(BERTH_FLOAT),
-     .gpu = run_layer_norm, .gpu_types = BT_T(BERTH_FLOAT)},
+     .gpu = run_layer_norm, .gpu_types = BT_GPU_FLOATS}, /* narrow ones: of the precision pass */
     {0},
 };

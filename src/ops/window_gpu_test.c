@@ -64,6 +64,28 @@ static void test_conv(const char *op, int spatial, berth_dtype dtype, bool fused
     for (int i = 0; i < 3; i++) bt_free(x[i]);
 }
 
+/* As large as those of networks: what a library is asked for, the last of many pixels too. */
+static void test_network(berth_dtype dtype, int64_t size, int64_t filter, int64_t stride, int64_t in_c, int64_t out_c)
+{
+    static const char *const ops[] = {"BiasAdd", "Add", "Relu"};
+    int64_t out = (size + stride - 1) / stride;
+    const int64_t strides[] = {1, stride, stride, 1};
+    op_begin("_FusedConv2D");
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_string(&op_graph, 0, "padding", "SAME");
+    bt_set_ints(&op_graph, 0, "strides", strides, 4);
+    bool with_add = dtype == BERTH_FLOAT;
+    const char *without[] = {ops[0], ops[2]};
+    bt_set_strings(&op_graph, 0, "fused_ops", with_add ? ops : without, with_add ? 3 : 2);
+    double scale = 1 / sqrt((double)(filter * filter * in_c));
+    gpu_input(dtype, BT_SHAPE(2, size, size, in_c), -1, 1);
+    gpu_input(dtype, BT_SHAPE(filter, filter, in_c, out_c), -scale, scale);
+    gpu_input(dtype, BT_SHAPE(out_c), -1, 1);
+    if (with_add) gpu_input(dtype, BT_SHAPE(2, out, out, out_c), -1, 1);
+    gpu_agrees(dtype == BERTH_FLOAT ? 1e-4 : 8 * gpu_ulp(dtype));
+    op_end();
+}
+
 static void test_pool(const char *op, int spatial, berth_dtype dtype)
 {
     bool first = check_int(0, 1);
@@ -123,6 +145,12 @@ int main(void)
         test_argmax(i % 3 ? dtype : BERTH_INT32);
         test_lrn(dtype);
     }
+    for (int i = 0; i < 3; i++) {
+        test_network(gpu_dtypes[i], 28, 1, 1, 64, 96);
+        test_network(gpu_dtypes[i], 30, 3, 1, 24, 40);
+        test_network(gpu_dtypes[i], 45, 7, 2, 3, 32);
+    }
+    test_network(BERTH_FLOAT, 171, 3, 1, 32, 8); /* more than is gathered at once */
     gpu_close();
     return check_done();
 }

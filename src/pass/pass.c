@@ -16,6 +16,7 @@ const bt_pass bt_passes[] = {
     {"activations", bt_pass_activations, true},
     {"layer_norm", bt_pass_layer_norm, true},
     {"fuse", bt_pass_fuse, true},
+    {"precision", bt_pass_precision, true},
     {NULL, NULL},
 };
 

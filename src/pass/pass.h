@@ -63,6 +63,7 @@ typedef struct bt_pass_context {
     bt_pool *pool;
     bt_device *const *places; /* nodes' places; 0 is the host */
     int n_places;
+    bt_precision precision;   /* what floats are computed in on devices */
     struct bt_changes *changes; /* of a model that is to be written out (portable.h); NULL in a plan */
     bool has_loops;           /* TensorFlow 1's loops may still be there: their back edges make no cycle */
     /* Facts of every output: facts[first_fact[node] + slot]; made by bt_pass_infer, stale after a rewrite. */
@@ -81,7 +82,7 @@ typedef struct bt_pass {
 
 bt_pass_fn bt_pass_inline, bt_pass_refs, bt_pass_functionalise, bt_pass_simplify, bt_pass_freeze, bt_pass_fold,
     bt_pass_invariants, bt_pass_controls;
-bt_pass_fn bt_pass_pad, bt_pass_activations, bt_pass_layer_norm, bt_pass_fuse;
+bt_pass_fn bt_pass_pad, bt_pass_activations, bt_pass_layer_norm, bt_pass_fuse, bt_pass_precision;
 
 /* All passes in order; ended by a NULL name. */
 extern const bt_pass bt_passes[];

@@ -574,6 +574,7 @@ bt_plan *bt_plan_new(const bt_plan_env *env, const bt_plan_request *request, ber
                             .pool = env->pool,
                             .places = env->places,
                             .n_places = env->n_places,
+                            .precision = env->precision,
                             .obstacles = env->obstacles,
                             .function = env->function,
                             .error = error};

@@ -55,6 +55,7 @@ typedef struct bt_plan_env {
     int n_places;
     int (*place)(void *user, const bt_node *node); /* the place that is asked for; NULL: body_place */
     void *place_user;
+    bt_precision precision;
     bool hard;                    /* refuse what would have to be moved */
     bool *refused;                /* set when that was done; may be NULL */
     int body_place;               /* of a body: where its caller is */

@@ -165,6 +165,7 @@ bt_plan *bt_session_make_plan(berth_session *s, bt_placing *placing, const bt_na
                            .n_places = s->model->n_places,
                            .place = place_of,
                            .place_user = placing,
+                           .precision = s->precision,
                            .hard = s->hard,
                            .refused = &placing->refused,
                            .obstacles = how->obstacles,

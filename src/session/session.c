@@ -234,14 +234,27 @@ berth_session *berth_session_new(berth_model *model, const berth_session_options
     return bt_session_open(model, options, true, error);
 }
 
-static berth_status check_precision(const char *name, berth_error *error)
+static const char *const precisions[] = {"f32", "tf32", "bf16", "f16"}; /* by bt_precision */
+
+static berth_status parse_precision(const char *name, bt_precision *precision, berth_error *error)
 {
-    static const char *const lower[] = {"tf32", "bf16", "f16"};
-    if (!name || !strcmp(name, "f32")) return BERTH_OK;
-    for (size_t i = 0; i < sizeof lower / sizeof *lower; i++)
-        if (!strcmp(name, lower[i]))
-            return bt_fail(error, BERTH_UNSUPPORTED, "precision %s: this build computes in f32 alone", name);
-    return bt_fail(error, BERTH_BAD_ARGUMENT, "precision '%s': must be f32, tf32, bf16 or f16", name);
+    *precision = BT_PRECISION_F32;
+    while (name && *precision <= BT_PRECISION_F16 && strcmp(name, precisions[*precision])) ++*precision;
+    return *precision <= BT_PRECISION_F16
+               ? BERTH_OK
+               : bt_fail(error, BERTH_BAD_ARGUMENT, "precision '%s': must be f32, tf32, bf16 or f16", name);
+}
+
+/* Where it falls back to later, a session computes in f32 if need be. */
+static berth_status check_precision(const berth_session *s, berth_error *error)
+{
+    for (int i = 0; i < s->placing->n_parts && s->precision; i++) {
+        const bt_device *device = bt_placer_device(s->placing->parts[i]->placer);
+        if (!(device->ops->precisions >> s->precision & 1))
+            return bt_fail(error, BERTH_UNSUPPORTED, "precision %s: %s does not compute in it", precisions[s->precision],
+                           device->name);
+    }
+    return BERTH_OK;
 }
 
 berth_session *bt_session_open(berth_model *model, const berth_session_options *options, bool is_measured, berth_error *error)
@@ -252,7 +265,8 @@ berth_session *bt_session_open(berth_model *model, const berth_session_options *
     berth_session_options defaults;
     berth_session_options_init(&defaults);
     if (!options || options->size < sizeof *options) options = &defaults;
-    if (check_precision(options->precision, error)) return NULL;
+    bt_precision precision;
+    if (parse_precision(options->precision, &precision, error)) return NULL;
     const bt_signature *signature = bt_model_signature(model, options->signature, error);
     berth_session *s = signature ? bt_calloc(1, sizeof *s) : NULL;
     if (!s) return signature ? bt_fail_memory(error) : 0, NULL;
@@ -265,8 +279,10 @@ berth_session *bt_session_open(berth_model *model, const berth_session_options *
     s->signature = signature;
     s->log_placement = options->log_placement || model->context->log > 0;
     s->stream_weights = options->stream_weights;
+    s->precision = precision;
     s->hard = options->hard_placement || (model->context->soft == 0 && !options->soft_placement);
     berth_status status = bt_session_place_first(s, options, is_measured, error);
+    if (!status) status = check_precision(s, error);
     if (!status && !(s->resources = bt_resources_new(&model->source))) status = bt_fail_memory(error);
     if (!status) return s;
     berth_session_free(s);

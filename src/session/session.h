@@ -46,6 +46,7 @@ struct berth_session {
     bool log_placement;
     bool hard;
     bool stream_weights;
+    bt_precision precision;
     bt_resources *resources;
     bt_profile *_Atomic profile; /* NULL: nobody wants to know */
     bt_profile *profiled;        /* made once, and kept: runs in flight may still write to it */

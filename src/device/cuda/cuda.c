@@ -237,6 +237,7 @@ static berth_status cuda_sync(bt_device *device, berth_error *error)
 
 const bt_device_ops bt_cuda_ops = {
     .kind = "GPU",
+    .precisions = 1 << BT_PRECISION_TF32 | 1 << BT_PRECISION_BF16 | 1 << BT_PRECISION_F16,
     .count = cuda_count,
     .address = cuda_address,
     .info = cuda_info,

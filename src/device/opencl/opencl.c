@@ -233,6 +233,7 @@ static berth_status cl_sync(bt_device *device, berth_error *error)
 
 const bt_device_ops bt_opencl_ops = {
     .kind = "GPU",
+    .precisions = 1 << BT_PRECISION_BF16 | 1 << BT_PRECISION_F16,
     .count = cl_count,
     .address = cl_address,
     .info = cl_info,
