@@ -260,8 +260,9 @@ typedef struct berth_transform_options {
                             has a default is its default, one whose name says that the model is being trained is
                             false where it only chooses branches, and branches that are never taken then go */
     bool freeze;         /* variables that nothing writes are constants */
-    bool cpu;            /* what TensorFlow has for GPUs alone becomes ops that it has for CPUs: channels first become channels
-                            last; device strings and colocation go too */
+    bool cpu;            /* what TensorFlow has for GPUs alone becomes ops that it has for CPUs: channels first, cuDNN's recurrent
+                            networks, fused ops, grouped convolutions; device strings and colocation go too. Then also
+                            BERTH_UNSUPPORTED: NCHW_VECT_C, recurrent networks of sizes that the graph does not say */
 } berth_transform_options;
 
 BERTH_API void berth_transform_options_init(berth_transform_options *options);

@@ -4,7 +4,7 @@
 
 #include "base/str.h"
 #include "berth.h"
-#include "check.h"
+#include "torture.h"
 
 static bt_text rewrite_text;
 
@@ -35,7 +35,8 @@ static inline void shape_text(int rank, const int64_t *dims)
 
 static inline void input(const char *name, const char *type, int rank, const int64_t *dims)
 {
-    bt_text_print(&rewrite_text, "node { name: '%s' op: 'Placeholder' " TYPE("dtype", "%s") "attr { key: 'shape' value { ",
+    bt_text_print(&rewrite_text,
+                  "node { name: '%s' op: 'Placeholder' " TYPE("dtype", "%s") "attr { key: 'shape' value { ",
                   name, type);
     shape_text(rank, dims);
     bt_text_print(&rewrite_text, "} } }\n");
@@ -46,8 +47,9 @@ static inline void floats(const char *name, float low, float high, int rank, con
 {
     int64_t n = 1;
     bt_text_print(&rewrite_text,
-                  "node { name: '%s' op: 'Const' " TYPE("dtype", "DT_FLOAT") "attr { key: 'value' value { tensor { dtype: "
-                                                                             "DT_FLOAT tensor_",
+                  "node { name: '%s' op: 'Const' " TYPE(
+                      "dtype", "DT_FLOAT") "attr { key: 'value' value { tensor { dtype: "
+                                           "DT_FLOAT tensor_",
                   name);
     shape_text(rank, dims);
     for (int i = 0; i < rank; i++) n *= dims[i];
@@ -58,8 +60,9 @@ static inline void floats(const char *name, float low, float high, int rank, con
 static inline void ints(const char *name, int rank, const int64_t *dims, const int *values)
 {
     int64_t n = 1;
-    bt_text_print(&rewrite_text, "node { name: '%s' op: 'Const' " TYPE(
-                                     "dtype", "DT_INT32") "attr { key: 'value' value { tensor { dtype: DT_INT32 tensor_",
+    bt_text_print(&rewrite_text,
+                  "node { name: '%s' op: 'Const' " TYPE(
+                      "dtype", "DT_INT32") "attr { key: 'value' value { tensor { dtype: DT_INT32 tensor_",
                   name);
     shape_text(rank, dims);
     for (int i = 0; i < rank; i++) n *= dims[i];
@@ -67,7 +70,8 @@ static inline void ints(const char *name, int rank, const int64_t *dims, const i
     bt_text_print(&rewrite_text, "} } } }\n");
 }
 
-#define DIMS(...) (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__}
+#define DIMS(...) \
+    (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
 #define INTS(name, ...) \
     ints(name, 1, (const int64_t[]){sizeof((int[]){__VA_ARGS__}) / sizeof(int)}, (const int[]){__VA_ARGS__})
 #define INDEX(name, value) ints(name, 0, NULL, (const int[]){value})
@@ -92,8 +96,8 @@ static inline size_t rewrite_count(const berth_model *model, const char *op)
 }
 
 /* Runs the model; the fetches' tensors are set. */
-static inline bool rewrite_run(berth_model *model, const berth_feed *feeds, size_t n_feeds, berth_feed *fetches,
-                               size_t n_fetches, berth_error *error)
+static inline bool rewrite_run(berth_model *model, const berth_feed *feeds, size_t n_feeds,
+                               berth_feed *fetches, size_t n_fetches, berth_error *error)
 {
     berth_session *session = berth_session_new(model, NULL, error);
     bool ok = session && !berth_session_run(session, feeds, n_feeds, fetches, n_fetches, NULL, error);
@@ -121,7 +125,8 @@ static inline berth_model *rewrite_check(berth_model *model, const berth_feed *f
                          berth_tensor_count(is[i].tensor) == n);
         for (int d = 0; ok && d < berth_tensor_rank(was[i].tensor); d++)
             ok = CHECK(berth_tensor_dim(was[i].tensor, d) == berth_tensor_dim(is[i].tensor, d));
-        const float *a = ok ? berth_tensor_data(is[i].tensor) : NULL, *b = ok ? berth_tensor_data(was[i].tensor) : NULL;
+        const float *a = ok ? berth_tensor_data(is[i].tensor) : NULL,
+                    *b = ok ? berth_tensor_data(was[i].tensor) : NULL;
         for (int64_t k = 0; ok && k < n; k++) ok = CHECK_CLOSE(a[k], b[k], tolerance);
         berth_tensor_free(was[i].tensor), berth_tensor_free(is[i].tensor);
     }
@@ -130,11 +135,44 @@ static inline berth_model *rewrite_check(berth_model *model, const berth_feed *f
     return NULL;
 }
 
+/* Whichever allocation fails, the transformation of the model, which is freed, says so; a value that cannot be computed ahead is
+ * left to the run. */
+static inline bool rewrite_once(void *model)
+{
+    berth_error error = {0};
+    berth_transform_options o;
+    berth_transform_options_init(&o);
+    o.cpu = true;
+    berth_model *made = berth_model_transform(model, &o, &error);
+    berth_model_free(made);
+    return made != NULL;
+}
+
+static inline void rewrite_torture(berth_model *model)
+{
+    if (CHECK(model)) torture(rewrite_once, model, true);
+    berth_model_free(model);
+}
+
+/* That the model, which is freed, cannot be transformed for a CPU, and that the message says why. */
+static inline void rewrite_refused(berth_model *model, const char *words)
+{
+    berth_error error = {0};
+    berth_transform_options o;
+    berth_transform_options_init(&o);
+    o.cpu = true;
+    berth_model *made = model ? berth_model_transform(model, &o, &error) : NULL;
+    if (!CHECK(model && !made && error.status == BERTH_UNSUPPORTED && strstr(error.message, words)))
+        printf("    %s\n", error.message);
+    berth_model_free(made), berth_model_free(model);
+}
+
 static inline berth_tensor *rewrite_floats(int rank, const int64_t *dims)
 {
     berth_error error = {0};
     berth_tensor *t = berth_tensor_new(BERTH_FLOAT, rank, dims, &error);
-    for (int64_t i = 0; t && i < berth_tensor_count(t); i++) ((float *)berth_tensor_data(t))[i] = check_float(-1, 1);
+    for (int64_t i = 0; t && i < berth_tensor_count(t); i++)
+        ((float *)berth_tensor_data(t))[i] = check_float(-1, 1);
     return t;
 }
 

@@ -1,7 +1,6 @@
 /* Channels last: how many transposes whole networks end with, and random graphs that must answer as before. TensorFlow reads
  * such models in tests/interop.py. */
 #include "rewrite.h"
-#include "torture.h"
 
 #include "pass/cut.h"
 
@@ -314,16 +313,10 @@ static void test_random(void)
 static void test_refused(void)
 {
     berth_error error = {0};
-    berth_transform_options o;
-    berth_transform_options_init(&o);
-    o.cpu = true;
     input("x", "DT_QINT8", DIMS(1, 1, 4, 4, 4));
     node("y", "SpaceToDepth", "x",
          TYPE("T", "DT_QINT8") TEXT("data_format", "NCHW_VECT_C") ATTR("block_size", "i: 2"));
-    berth_model *model = rewrite_load(&error),
-                *made = model ? berth_model_transform(model, &o, &error) : NULL;
-    CHECK(model && !made && error.status == BERTH_UNSUPPORTED && strstr(error.message, "NCHW_VECT_C"));
-    berth_model_free(made), berth_model_free(model);
+    rewrite_refused(rewrite_load(&error), "NCHW_VECT_C");
 }
 
 /* ---- The cheapest cut --------------------------------------------------------------------------------- */
@@ -363,19 +356,6 @@ static void test_cut(void)
     }
 }
 
-/* Whichever allocation fails, the transformation says so. */
-static bool transform_once(void *user)
-{
-    berth_error error = {0};
-    berth_transform_options o;
-    berth_transform_options_init(&o);
-    o.cpu = true;
-    berth_model *made = berth_model_transform(user, &o, &error);
-    bool ok = made != NULL;
-    berth_model_free(made);
-    return ok;
-}
-
 static void test_memory(void)
 {
     berth_error error = {0};
@@ -383,9 +363,7 @@ static void test_memory(void)
     convolution(1, "t0");
     reshaped(2, "t1");
     with_constant(3, "t2");
-    berth_model *model = rewrite_load(&error);
-    if (CHECK(model)) torture(transform_once, model, true); /* a value that cannot be computed is left */
-    berth_model_free(model);
+    rewrite_torture(rewrite_load(&error));
 }
 
 int main(void)

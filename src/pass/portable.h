@@ -59,11 +59,12 @@ void bt_portable_free(bt_portable *p); /* all but what lies in the arena */
 /* ---- Passes for models that are written out ----------------------------------------------------------- */
 
 bt_pass_fn bt_pass_clear_devices, bt_pass_strip_training;
-/* For processors without kernels for channels first (layout.c). */
-bt_pass_fn bt_pass_channels_last;
 /* Of the graph itself: a boolean placeholder whose name says that it is true in training, and that does no more than choose
  * branches, counts as false; it stays as an input that nothing reads (strip_training.c). */
 bt_pass_fn bt_pass_inference_phase;
+/* For processors that have not what GPUs have: cuDNN's networks (cudnn_rnn.c), ops fused by TensorFlow's optimizer (unfuse.c),
+ * channels first (layout.c), grouped convolutions in channels last (unfuse.c). */
+bt_pass_fn bt_pass_cudnn_rnn, bt_pass_unfuse, bt_pass_channels_last, bt_pass_ungroup;
 /* Variables that nothing writes become constants (portable_freeze.c). */
 berth_status bt_portable_freeze(bt_portable *p);
 /* Tables are filled from constants, and their initialisers become the graph's only targets (tables.c). */

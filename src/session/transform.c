@@ -220,6 +220,8 @@ static berth_status find_ports(transform *t)
 
 static berth_status run_passes(transform *t)
 {
+    static bt_pass_fn *const for_cpu[] = {bt_pass_cudnn_rnn, bt_pass_unfuse, bt_pass_channels_last,
+                                          bt_pass_ungroup};
     const berth_transform_options *o = &t->options;
     bt_portable *p = &t->p;
     berth_status status = bt_portable_each(p, bt_pass_inline);
@@ -228,7 +230,8 @@ static berth_status run_passes(transform *t)
     if (!status && o->strip_training) status = bt_pass_inference_phase(&p->units[0]->x);
     if (!status && o->strip_training) status = bt_portable_each(p, bt_pass_strip_training);
     if (!status && t->flat) status = bt_portable_tables(p);
-    if (!status && o->cpu) status = bt_portable_each(p, bt_pass_channels_last);
+    for (size_t i = 0; o->cpu && i < sizeof for_cpu / sizeof *for_cpu && !status; i++)
+        status = bt_portable_each(p, for_cpu[i]);
     return status;
 }
 
@@ -272,39 +275,73 @@ static berth_status grow_naming(naming *n)
     return BERTH_OK;
 }
 
-/* A node whose output `slot` is the edge: an Identity, or an IdentityN that gives it so often. */
-static int32_t add_identity(naming *n, const char *base, bt_edge from, int slot, berth_dtype dtype)
+/* The node of this name whose outputs the given ports are, as their keys say: an Identity, or an IdentityN, with what is needed
+ * to fill the slots between. */
+typedef struct output_group {
+    const bt_port *ports;
+    bt_edge **edges; /* of each port */
+    int *slots;
+    int n, last; /* last: the highest slot */
+} output_group;
+
+static int32_t add_identity(naming *n, const char *base, const output_group *group)
 {
     bt_graph *g = n->g;
-    bt_edge *in = bt_arena_array(g->arena, bt_edge, (size_t)slot + 1);
-    berth_dtype *types = bt_arena_array(g->arena, berth_dtype, (size_t)slot + 1);
-    const char *name = bt_graph_unique_name(g, base), *op = slot ? "IdentityN" : "Identity";
+    int count = group->last + 1;
+    bt_edge *in = bt_arena_array(g->arena, bt_edge, (size_t)count);
+    berth_dtype *types = bt_arena_array(g->arena, berth_dtype, (size_t)count);
+    const char *name = bt_graph_unique_name(g, base), *op = count > 1 ? "IdentityN" : "Identity";
     int32_t node = name && in && types ? bt_graph_add(g, name, op) : -1;
     if (node < 0) return -1;
-    for (int i = 0; i <= slot; i++) in[i] = from, types[i] = dtype;
+    for (int i = 0; i < count; i++) in[i] = *group->edges[0], types[i] = group->ports[0].dtype;
+    for (int k = group->n; k-- > 0;)
+        in[group->slots[k]] = *group->edges[k], types[group->slots[k]] = group->ports[k].dtype;
     g->nodes[node].def = bt_op_find(op);
-    bool set = slot ? bt_set_types(g, node, "T", types, slot + 1) : bt_set_type(g, node, "T", dtype);
-    return set && bt_node_set_inputs(g, node, in, slot + 1) ? node : -1;
+    bool set = count > 1 ? bt_set_types(g, node, "T", types, count) : bt_set_type(g, node, "T", *types);
+    return set && bt_node_set_inputs(g, node, in, count) ? node : -1;
 }
 
-/* The output under its key, which may be a tensor's name. */
-static berth_status name_output(naming *n, const bt_port *port, bt_edge *edge, berth_dtype dtype,
-                                bool signature)
+/* A key taken apart: the name of a node, and which of its outputs. */
+static bt_str key_node(const char *key, int *slot)
 {
     bt_str text;
-    int slot = 0;
+    if (bt_tensor_name(bt_str_of(key), &text, slot) && *slot >= 0) return text;
+    *slot = 0;
+    return bt_str_of(key);
+}
+
+/* Output `first` under its key, which may be a tensor's name, and with it those after it that are outputs of the same node by
+ * theirs. */
+static berth_status name_output(naming *n, const bt_signature *s, int first, bool signature, bool *named)
+{
+    transform *t = n->t;
     bt_graph *g = n->g;
-    if (!bt_tensor_name(bt_str_of(port->key), &text, &slot) || slot < 0)
-        text = bt_str_of(port->key), slot = 0;
+    bt_edge *fetches = t->p.units[0]->x.fetches;
+    int slot;
+    bt_str text = key_node(s->outputs[first].key, &slot);
     const char *name = clean_name(g->arena, text);
-    if (!name || slot > 4096) return bt_fail_memory(n->t->error);
-    if (!signature && edge->slot == slot && !strcmp(g->nodes[edge->node].name, name)) {
-        want(n, edge->node, g->nodes[edge->node].name);
+    size_t room = (size_t)(s->n_outputs - first);
+    bt_port *ports = bt_arena_array(g->arena, bt_port, room);
+    output_group group = {ports, bt_arena_array(g->arena, bt_edge *, room),
+                          bt_arena_array(g->arena, int, room), 0, 0};
+    if (!name || !ports || !group.edges || !group.slots) return bt_fail_memory(t->error);
+    bool is_so_already = !signature;
+    for (int i = first; i < s->n_outputs; i++) {
+        bt_edge *edge = &fetches[t->fetch_of[i]];
+        if (named[i] || !bt_str_equal(key_node(s->outputs[i].key, &slot), text)) continue;
+        if (slot > 4096) return bt_fail_memory(t->error);
+        named[i] = true;
+        ports[group.n] = s->outputs[i], group.edges[group.n] = edge, group.slots[group.n++] = slot;
+        if (slot > group.last) group.last = slot;
+        is_so_already = is_so_already && edge->slot == slot && !strcmp(g->nodes[edge->node].name, name);
+    }
+    if (is_so_already) {
+        want(n, group.edges[0]->node, g->nodes[group.edges[0]->node].name);
         return BERTH_OK;
     }
-    int32_t node = add_identity(n, name, *edge, slot, dtype);
-    if (node < 0 || grow_naming(n)) return bt_fail_memory(n->t->error);
-    *edge = (bt_edge){node, slot};
+    int32_t node = add_identity(n, name, &group);
+    if (node < 0 || grow_naming(n)) return bt_fail_memory(t->error);
+    for (int k = 0; k < group.n; k++) *group.edges[k] = (bt_edge){node, group.slots[k]};
     want(n, node, name); /* else it keeps a name of its own */
     return BERTH_OK;
 }
@@ -347,10 +384,10 @@ static berth_status name_ports(naming *n)
         if (!clean) return bt_fail_memory(t->error);
         if (node >= 0) want(n, node, clean);
     }
-    for (int i = 0; i < s->n_outputs; i++) {
-        bt_edge *edge = &x->fetches[t->fetch_of[i]];
-        if (name_output(n, &s->outputs[i], edge, s->outputs[i].dtype, signature)) return t->error->status;
-    }
+    bool *named = bt_arena_array(n->g->arena, bool, (size_t)s->n_outputs + 1);
+    if (!named) return bt_fail_memory(t->error);
+    for (int i = 0; i < s->n_outputs; i++)
+        if (!named[i] && name_output(n, s, i, signature, named)) return t->error->status;
     return settle_names(n);
 }
 

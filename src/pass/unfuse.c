@@ -1,0 +1,247 @@
+/* Fused ops of TensorFlow's graph optimizer, and grouped convolutions, as the plain ops that every TensorFlow has for a CPU. */
+#include "pass/build.h"
+#include "pass/portable.h"
+
+typedef struct work {
+    bt_pass_context *x;
+    bt_builder b;
+    bt_redirects redirects;
+    size_t n;
+} work;
+
+/* A node of the plain op with the attributes of `from` that the op has. */
+static bt_edge plain(work *w, const bt_node *from, const char *op, const bt_edge *inputs, int n)
+{
+    static const char *const kept =
+        "T strides padding explicit_paddings data_format dilations use_cudnn_on_gpu transpose_a transpose_b";
+    bt_edge e = bt_build(&w->b, op, BERTH_NO_DTYPE, inputs, n);
+    for (int i = 0; i < from->n_attrs && !w->b.failed; i++)
+        if (bt_has_word(kept, from->attrs[i].name))
+            w->b.failed = !bt_set_attr(&w->x->graph, e.node, &from->attrs[i]);
+    return e;
+}
+
+static void copy_format(work *w, const bt_node *from, bt_edge e)
+{
+    const char *format = bt_attr_string(from, "data_format", NULL);
+    if (format && !w->b.failed) w->b.failed = !bt_set_string(&w->x->graph, e.node, "data_format", format);
+}
+
+static bt_edge scalar(work *w, berth_dtype dtype, double value)
+{
+    bt_tensor *t = bt_arena_new(w->x->arena, bt_tensor);
+    double *data = bt_arena_new(w->x->arena, double);
+    w->b.failed |= !t || !data;
+    if (w->b.failed) return (bt_edge){-1, 0};
+    if (dtype == BERTH_DOUBLE) *data = value;
+    else if (dtype == BERTH_HALF) *(uint16_t *)data = bt_float_to_half((float)value);
+    else if (dtype == BERTH_BFLOAT16) *(uint16_t *)data = bt_float_to_bf16((float)value);
+    else *(float *)data = (float)value;
+    *t = (bt_tensor){.dtype = dtype, .data = data};
+    return bt_build_const(&w->b, "number", t);
+}
+
+/* x / 2 (1 + erf(x / sqrt 2)), or by tanh(sqrt(2 / pi) (x + 0.044715 x^3)). */
+static bt_edge gelu(work *w, berth_dtype t, bt_edge x, bool exact)
+{
+    bt_builder *b = &w->b;
+    bt_edge in = x;
+    if (!exact) {
+        bt_edge cube = BT_BUILD(b, "Mul", t, x, BT_BUILD(b, "Square", t, x));
+        in = BT_BUILD(b, "AddV2", t, x, BT_BUILD(b, "Mul", t, cube, scalar(w, t, 0.044715)));
+    }
+    in = BT_BUILD(b, "Mul", t, in, scalar(w, t, exact ? 0.70710678118654752 : 0.79788456080286536));
+    bt_edge curve = BT_BUILD(b, exact ? "Erf" : "Tanh", t, in);
+    bt_edge weight = BT_BUILD(b, "AddV2", t, curve, scalar(w, t, 1));
+    return BT_BUILD(b, "Mul", t, BT_BUILD(b, "Mul", t, x, scalar(w, t, 0.5)), weight);
+}
+
+/* ---- Fused ops ---------------------------------------------------------------------------------------- */
+
+/* One of the fused operations, on `y`; *next: the input that it takes. */
+static berth_status unfuse_one(work *w, const bt_node *node, const char *op, berth_dtype t, int *next,
+                               bt_edge *y)
+{
+    static const char *const activations = "Relu Relu6 Elu Selu Tanh Sigmoid Softplus LeakyRelu";
+    bt_builder *b = &w->b;
+    int takes = !strcmp(op, "FusedBatchNorm") ? 4 : !strcmp(op, "BiasAdd") || !strcmp(op, "Add");
+    if (*next + takes > node->n_inputs)
+        return bt_fail(w->x->error, BERTH_BAD_MODEL, "has %d inputs, fewer than its fused operations take",
+                       node->n_inputs);
+    const bt_edge *in = node->inputs + *next;
+    *next += takes;
+    if (!strcmp(op, "BiasAdd")) {
+        *y = BT_BUILD(b, op, t, *y, in[0]);
+        copy_format(w, node, *y);
+    } else if (!strcmp(op, "Add")) {
+        *y = BT_BUILD(b, "AddV2", t, *y, in[0]);
+    } else if (takes) {
+        *y = BT_BUILD(b, "FusedBatchNormV3", t, *y, in[0], in[1], in[2], in[3]);
+        bt_build_type(b, *y, "U", BERTH_FLOAT);
+        bt_build_bool(b, *y, "is_training", false);
+        if (!b->failed)
+            b->failed =
+                !bt_set_float(&w->x->graph, y->node, "epsilon", bt_attr_float(node, "epsilon", 1e-4f));
+        copy_format(w, node, *y);
+    } else if (bt_has_word(activations, op)) {
+        *y = BT_BUILD(b, op, t, *y);
+        if (!strcmp(op, "LeakyRelu") && !b->failed)
+            b->failed =
+                !bt_set_float(&w->x->graph, y->node, "alpha", bt_attr_float(node, "leakyrelu_alpha", 0.2f));
+    } else if (!strcmp(op, "GeluExact") || !strcmp(op, "GeluApproximate")) {
+        *y = gelu(w, t, *y, op[4] == 'E');
+    } else {
+        return bt_fail(w->x->error, BERTH_UNSUPPORTED, "fused operation '%.60s'", op);
+    }
+    return BERTH_OK;
+}
+
+static berth_status unfuse(work *w, int32_t index, const char *op)
+{
+    const bt_node node = w->x->graph.nodes[index];
+    const bt_attr_value *list;
+    const bt_attr *fused = bt_attr_find(&node, "fused_ops");
+    int n = fused && fused->kind == BT_ATTR_STRING ? bt_attr_list(&node, "fused_ops", &list) : 0, next = 2;
+    berth_dtype t = bt_attr_type(&node, "T", bt_pass_fact(w->x, node.inputs[0])->dtype);
+    berth_status status = BERTH_OK;
+    bt_edge y = plain(w, &node, op, node.inputs, 2);
+    for (int i = 0; i < n && !status && !w->b.failed; i++)
+        status = unfuse_one(w, &node, list[i].s.p, t, &next, &y);
+    if (status) return bt_error_prefix(w->x->error, "node '%s' (%s)", node.name, node.op), status;
+    if (!w->b.failed) bt_redirects_set(&w->redirects, (bt_edge){index, 0}, y);
+    return BERTH_OK;
+}
+
+/* ---- Grouped convolutions ----------------------------------------------------------------------------- */
+
+/* How many groups a convolution in NHWC or NDHWC has; 0: it cannot be told. */
+static int64_t groups_of(work *w, const bt_node *node)
+{
+    const bt_shape *in = &bt_pass_fact(w->x, node->inputs[0])->shape,
+                   *filter = &bt_pass_fact(w->x, node->inputs[1])->shape;
+    bool is_last = !bt_starts(bt_attr_string(node, "data_format", "NHWC"), "NC");
+    if (!is_last || in->rank < 4 || filter->rank != in->rank || in->rank > 5) return 0;
+    int64_t channels = in->dim[in->rank - 1], depth = filter->dim[in->rank - 2],
+            out = filter->dim[in->rank - 1];
+    if (channels < 1 || depth < 1 || out < 1 || channels % depth || out % (channels / depth)) return 0;
+    return channels / depth;
+}
+
+static bool all_ones(const bt_node *node, const char *name)
+{
+    const bt_attr_value *list;
+    for (int i = 0, n = bt_attr_list(node, name, &list); i < n; i++)
+        if (list[i].i != 1) return false;
+    return true;
+}
+
+/* TensorFlow's depthwise convolution has strides that are the same both ways, and, on a CPU, no dilations. */
+static bool is_depthwise(work *w, const bt_node *node)
+{
+    const bt_attr_value *list;
+    const bt_shape *filter = &bt_pass_fact(w->x, node->inputs[1])->shape;
+    bool is_even = bt_attr_list(node, "strides", &list) == 4 && list[1].i == list[2].i;
+    return !strcmp(node->op, "Conv2D") && filter->dim[2] == 1 && is_even && all_ones(node, "dilations") &&
+           bt_shape_known(filter);
+}
+
+static bt_edge parts_of(work *w, berth_dtype t, bt_edge e, int axis, int64_t n)
+{
+    bt_edge y = BT_BUILD(&w->b, "Split", t, bt_build_index(&w->b, "axis", axis), e);
+    bt_build_int(&w->b, y, "num_split", n);
+    return y;
+}
+
+static berth_status ungroup(work *w, int32_t index, int64_t groups)
+{
+    const bt_node node = w->x->graph.nodes[index];
+    bt_builder *b = &w->b;
+    berth_dtype t = bt_pass_fact(w->x, node.inputs[0])->dtype;
+    const bt_shape filter = bt_pass_fact(w->x, node.inputs[1])->shape;
+    int channel = filter.rank - 1;
+    bt_edge y;
+    if (is_depthwise(w, &node)) {
+        const int64_t dims[4] = {filter.dim[0], filter.dim[1], groups, filter.dim[3] / groups};
+        bt_edge each =
+            BT_BUILD(b, "Reshape", t, node.inputs[1], bt_build_ints(b, "shape", BERTH_INT64, dims, 4));
+        bt_build_type(b, each, "Tshape", BERTH_INT64);
+        y = plain(w, &node, "DepthwiseConv2dNative", (const bt_edge[]){node.inputs[0], each}, 2);
+    } else {
+        bt_edge *parts = bt_arena_array(w->x->arena, bt_edge, (size_t)groups + 1);
+        bt_edge in = parts_of(w, t, node.inputs[0], channel, groups),
+                by = parts_of(w, t, node.inputs[1], channel, groups);
+        b->failed |= !parts;
+        for (int i = 0; i < groups && !b->failed; i++)
+            parts[i] = plain(w, &node, node.op, (const bt_edge[]){{in.node, i}, {by.node, i}}, 2);
+        if (b->failed) return BERTH_OK;
+        parts[groups] = bt_build_index(b, "axis", channel);
+        y = bt_build(b, "ConcatV2", t, parts, (int)groups + 1);
+        bt_build_int(b, y, "N", groups);
+        bt_build_type(b, y, "Tidx", BERTH_INT32);
+    }
+    if (!b->failed) bt_redirects_set(&w->redirects, (bt_edge){index, 0}, y);
+    return BERTH_OK;
+}
+
+/* ---- The passes --------------------------------------------------------------------------------------- */
+
+/* What takes the place of a node, if it is one of those; counts it. */
+typedef berth_status replace_fn(work *w, int32_t index);
+
+static berth_status replace_fused(work *w, int32_t index)
+{
+    static const struct {
+        const char *op, *plain;
+    } fused[] = {{"_FusedConv2D", "Conv2D"},
+                 {"_FusedMatMul", "MatMul"},
+                 {"_FusedDepthwiseConv2d", "DepthwiseConv2dNative"},
+                 {"_FusedDepthwiseConv2dNative", "DepthwiseConv2dNative"}};
+    const bt_node *node = &w->x->graph.nodes[index];
+    for (size_t i = 0; i < sizeof fused / sizeof *fused; i++)
+        if (!strcmp(node->op, fused[i].op) && node->n_inputs >= 2)
+            return w->n++, unfuse(w, index, fused[i].plain);
+    return BERTH_OK;
+}
+
+static berth_status replace_grouped(work *w, int32_t index)
+{
+    const bt_node *node = &w->x->graph.nodes[index];
+    bool is_conv = (!strcmp(node->op, "Conv2D") || !strcmp(node->op, "Conv3D")) && node->n_inputs == 2;
+    int64_t groups = is_conv ? groups_of(w, node) : 0;
+    if (groups < 2) return BERTH_OK;
+    if (groups > 1 << 16)
+        return bt_fail(w->x->error, BERTH_UNSUPPORTED, "node '%s' (%s): %lld groups", node->name, node->op,
+                       (long long)groups);
+    return w->n++, ungroup(w, index, groups);
+}
+
+static berth_status replace(bt_pass_context *x, replace_fn *with, const char *what)
+{
+    work w = {.x = x};
+    size_t n = x->graph.n_nodes;
+    bool has_frames = false;
+    for (size_t i = 0; i < n; i++) has_frames |= !strcmp(x->graph.nodes[i].op, "Enter");
+    berth_status status = bt_pass_infer(x);
+    if (!status) status = bt_redirects_init(x, &w.redirects);
+    for (size_t i = 0; i < n && !status && !w.b.failed; i++) {
+        const bt_node *node = &x->graph.nodes[i];
+        w.b = (bt_builder){
+            .x = x, .scope = node->name, .beside = has_frames && node->n_inputs ? node->inputs[0].node : -1};
+        status = with(&w, (int32_t)i);
+    }
+    if (status || w.b.failed) return status ? status : bt_fail_memory(x->error);
+    if (!w.n) return BERTH_OK;
+    bt_redirects_apply(x, &w.redirects);
+    bt_pass_change(x, what, w.n);
+    return bt_pass_sweep(x);
+}
+
+berth_status bt_pass_unfuse(bt_pass_context *x)
+{
+    return replace(x, replace_fused, "fused ops made of plain ones");
+}
+
+berth_status bt_pass_ungroup(bt_pass_context *x)
+{
+    return replace(x, replace_grouped, "grouped convolutions made of plain or depthwise ones");
+}

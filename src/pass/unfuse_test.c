@@ -1,0 +1,121 @@
+/* Fused ops and grouped convolutions as plain ops: the answers are those of the ops themselves, and none is left. */
+#include "rewrite.h"
+
+enum { N = 2, C = 4, H = 5, W = 6 };
+
+/* Transforms the model for a CPU; NULL where the answers differ. */
+static berth_model *checked(const char *output, int rank, const int64_t *dims, size_t *n_fused)
+{
+    static const char *const fused[] = {"_FusedConv2D", "_FusedMatMul", "_FusedDepthwiseConv2dNative"};
+    berth_error error = {0};
+    berth_feed x = {"x:0", rewrite_floats(rank, dims)};
+    berth_model *model = rewrite_load(&error), *made = rewrite_check(model, &x, 1, &output, 1, 1e-4);
+    if (!model) printf("    %s\n", error.message);
+    *n_fused = 0;
+    for (int i = 0; made && i < 3; i++) *n_fused += rewrite_count(made, fused[i]);
+    berth_tensor_free(x.tensor);
+    berth_model_free(model);
+    return made;
+}
+
+static void arguments(char *all, size_t room, const char *fused)
+{
+    static const char *const norm[] = {"scale", "offset", "mean", "variance"};
+    size_t n = (size_t)snprintf(all, room, "x f");
+    if (strstr(fused, "BiasAdd")) {
+        floats("bias", -1, 1, DIMS(C));
+        n += (size_t)snprintf(all + n, room - n, " bias");
+    }
+    for (int i = 0; i < 4 && strstr(fused, "FusedBatchNorm"); i++) {
+        floats(norm[i], 0.5f, 1.5f, DIMS(C));
+        n += (size_t)snprintf(all + n, room - n, " %s", norm[i]);
+    }
+    if (strstr(fused, "'Add'")) n += (size_t)snprintf(all + n, room - n, " x");
+}
+
+static void test_convolutions(void)
+{
+    static const char *const fused[] = {"'BiasAdd'",
+                                        "'BiasAdd', 'Relu'",
+                                        "'BiasAdd', 'Relu6'",
+                                        "'BiasAdd', 'Elu'",
+                                        "'BiasAdd', 'LeakyRelu'",
+                                        "'BiasAdd', 'Add'",
+                                        "'BiasAdd', 'Add', 'Relu'",
+                                        "'FusedBatchNorm'",
+                                        "'FusedBatchNorm', 'Relu'",
+                                        "'FusedBatchNorm', 'LeakyRelu'",
+                                        "'BiasAdd', 'Tanh'",
+                                        "'BiasAdd', 'Sigmoid'"};
+    for (size_t i = 0; i < 3 * sizeof fused / sizeof *fused; i++) {
+        const char *what = fused[i / 3];
+        bool first = i % 3 == 1, depthwise = i % 3 == 2 && !strstr(what, "Add'") && !strstr(what, "Norm");
+        char attrs[512], all[128];
+        size_t left;
+        input("x", "DT_FLOAT", DIMS(-1, first ? C : H, first ? H : W, first ? W : C));
+        floats("f", -0.5f, 0.5f, DIMS(3, 2, C, depthwise ? 1 : C));
+        arguments(all, sizeof all, what);
+        snprintf(attrs, sizeof attrs,
+                 FLOATS LIST("strides", "1, 1, 1, 1") TEXT("padding", "SAME") TEXT("data_format", "%s")
+                     ATTR("num_args", "i: 1") ATTR("epsilon", "f: 0.01") ATTR("leakyrelu_alpha", "f: 0.3")
+                         ATTR("fused_ops", "list { s: [%s] }"),
+                 first ? "NCHW" : "NHWC", what);
+        node("y", depthwise ? "_FusedDepthwiseConv2dNative" : "_FusedConv2D", all, attrs);
+        berth_model *made =
+            first ? checked("y:0", DIMS(N, C, H, W), &left) : checked("y:0", DIMS(N, H, W, C), &left);
+        if (!CHECK(made && !left)) printf("    %s\n", what);
+        if (made) CHECK_EQ(rewrite_count(made, "Transpose"), first ? 2 : 0);
+        berth_model_free(made);
+    }
+}
+
+static void test_products(void)
+{
+    static const char *const fused[] = {"'BiasAdd'", "'BiasAdd', 'Relu'", "'BiasAdd', 'GeluExact'",
+                                        "'BiasAdd', 'GeluApproximate'", "'BiasAdd', 'Tanh'"};
+    for (size_t i = 0; i < sizeof fused / sizeof *fused; i++) {
+        char attrs[512], all[128];
+        size_t left;
+        input("x", "DT_FLOAT", DIMS(-1, 7));
+        floats("f", -1, 1, DIMS(C, 7));
+        arguments(all, sizeof all, fused[i]);
+        snprintf(attrs, sizeof attrs,
+                 FLOATS ATTR("transpose_b", "b: true") ATTR("num_args", "i: 1")
+                     ATTR("fused_ops", "list { s: [%s] }"),
+                 fused[i]);
+        node("y", "_FusedMatMul", all, attrs);
+        berth_model *made = checked("y:0", DIMS(3, 7), &left);
+        if (!CHECK(made && !left)) printf("    %s\n", fused[i]);
+        berth_model_free(made);
+    }
+}
+
+/* groups of `deep` input channels each. */
+static void grouped(int groups, int deep, int out, const char *attrs, const char *op, size_t n_plain)
+{
+    size_t left;
+    input("x", "DT_FLOAT", DIMS(-1, groups * deep, H, W));
+    floats("f", -0.5f, 0.5f, DIMS(3, 3, deep, out));
+    node("y", "Conv2D", "x f", attrs);
+    berth_model *made = checked("y:0", DIMS(N, groups * deep, H, W), &left);
+    if (CHECK(made)) CHECK_EQ(rewrite_count(made, op), n_plain);
+    berth_model_free(made);
+}
+
+static void test_groups(void)
+{
+#define GROUPED(strides) FLOATS TEXT("padding", "SAME") TEXT("data_format", "NCHW") LIST("strides", strides)
+    grouped(3, 2, 6, GROUPED("1, 1, 1, 1"), "Conv2D", 3);
+    grouped(4, 1, 8, GROUPED("1, 1, 2, 2"), "DepthwiseConv2dNative", 1);
+    grouped(4, 1, 4, GROUPED("1, 1, 2, 1"), "Conv2D", 4);
+    grouped(2, 1, 4, GROUPED("1, 1, 1, 1") LIST("dilations", "1, 1, 2, 2"), "Conv2D", 2);
+    grouped(1, 3, 4, GROUPED("1, 1, 1, 1"), "Conv2D", 1);
+}
+
+int main(void)
+{
+    test_convolutions();
+    test_products();
+    test_groups();
+    return check_done();
+}
