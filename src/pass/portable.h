@@ -63,8 +63,8 @@ bt_pass_fn bt_pass_clear_devices, bt_pass_strip_training;
  * branches, counts as false; it stays as an input that nothing reads (strip_training.c). */
 bt_pass_fn bt_pass_inference_phase;
 /* For processors that have not what GPUs have: cuDNN's networks (cudnn_rnn.c), ops fused by TensorFlow's optimizer (unfuse.c),
- * channels first (layout.c), grouped convolutions in channels last (unfuse.c). */
-bt_pass_fn bt_pass_cudnn_rnn, bt_pass_unfuse, bt_pass_channels_last, bt_pass_ungroup;
+ * channels first (layout.c), then, in channels last, grouped convolutions and dilated ones (unfuse.c). */
+bt_pass_fn bt_pass_cudnn_rnn, bt_pass_unfuse, bt_pass_channels_last, bt_pass_ungroup, bt_pass_undilate;
 /* Variables that nothing writes become constants (portable_freeze.c). */
 berth_status bt_portable_freeze(bt_portable *p);
 /* Tables are filled from constants, and their initialisers become the graph's only targets (tables.c). */

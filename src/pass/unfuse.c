@@ -1,4 +1,5 @@
-/* Fused ops of TensorFlow's graph optimizer, and grouped convolutions, as the plain ops that every TensorFlow has for a CPU. */
+/* Fused ops of TensorFlow's graph optimizer, grouped convolutions, and dilated ones, as the plain ops that every TensorFlow has
+ * for a CPU. */
 #include "pass/build.h"
 #include "pass/portable.h"
 
@@ -183,6 +184,70 @@ static berth_status ungroup(work *w, int32_t index, int64_t groups)
     return BERTH_OK;
 }
 
+/* ---- Dilations ---------------------------------------------------------------------------------------- */
+
+/* A filter [k..., in, out] with zeros between its rows and columns: [k, 1, ...] padded to [k, d, ...] is [k d, ...], without the
+ * zeros at its ends. */
+static bt_edge spread(work *w, bt_edge filter, const bt_shape *shape, const bt_attr_value *dilations,
+                      berth_dtype t)
+{
+    enum { MOST_SPACE = 3 };
+    bt_builder *b = &w->b;
+    int space = shape->rank - 2, n = 0;
+    int64_t apart[2 * MOST_SPACE + 2], joined[MOST_SPACE + 2], end[MOST_SPACE + 2],
+        begin[MOST_SPACE + 2] = {0};
+    int64_t pads[2 * (2 * MOST_SPACE + 2)] = {0};
+    for (int i = 0; i < shape->rank; i++) {
+        int64_t d = i < space ? dilations[1 + i].i : 1;
+        apart[n++] = shape->dim[i];
+        if (i < space) pads[2 * n + 1] = d - 1, apart[n++] = 1;
+        joined[i] = shape->dim[i] * d, end[i] = i < space ? joined[i] - d + 1 : joined[i];
+    }
+    bt_edge y = BT_BUILD(b, "Reshape", t, filter, bt_build_ints(b, "shape", BERTH_INT64, apart, n));
+    bt_build_type(b, y, "Tshape", BERTH_INT64);
+    const int64_t sides[2] = {n, 2};
+    bt_edge paddings =
+        BT_BUILD(b, "Reshape", BERTH_INT64, bt_build_ints(b, "paddings", BERTH_INT64, pads, 2 * n),
+                 bt_build_ints(b, "shape", BERTH_INT64, sides, 2));
+    bt_build_type(b, paddings, "Tshape", BERTH_INT64);
+    y = BT_BUILD(b, "Pad", t, y, paddings);
+    bt_build_type(b, y, "Tpaddings", BERTH_INT64);
+    y = BT_BUILD(b, "Reshape", t, y, bt_build_ints(b, "shape", BERTH_INT64, joined, shape->rank));
+    bt_build_type(b, y, "Tshape", BERTH_INT64);
+    bt_edge from = bt_build_ints(b, "begin", BERTH_INT64, begin, shape->rank);
+    y = BT_BUILD(b, "Slice", t, y, from, bt_build_ints(b, "size", BERTH_INT64, end, shape->rank));
+    bt_build_type(b, y, "Index", BERTH_INT64);
+    return y;
+}
+
+/* Convolutions that TensorFlow has no dilations of on a CPU get a filter with zeros. */
+static berth_status replace_dilated(work *w, int32_t index)
+{
+    static const char *const ops = "DepthwiseConv2dNative Conv2DBackpropInput Conv3D Conv3DBackpropInputV2";
+    const bt_node node = w->x->graph.nodes[index];
+    const bt_attr_value *list;
+    static const int64_t ones[] = {1, 1, 1, 1, 1};
+    if (!bt_has_word(ops, node.op) || node.n_inputs < 2 || all_ones(&node, "dilations")) return BERTH_OK;
+    const bt_fact *filter = bt_pass_fact(w->x, node.inputs[1]);
+    const bt_shape *shape = &filter->shape;
+    int rank = bt_attr_list(&node, "dilations", &list);
+    bool is_last = !bt_starts(bt_attr_string(&node, "data_format", "NHWC"), "NC");
+    bool is_fit = is_last && bt_shape_known(shape) && shape->rank == rank && (rank == 4 || rank == 5);
+    for (int i = 0; i < rank && is_fit; i++)
+        is_fit = list[i].i >= 1 && list[i].i <= INT32_MAX && shape->dim[i] <= INT32_MAX;
+    if (!is_fit)
+        return bt_fail(w->x->error, BERTH_UNSUPPORTED,
+                       "node '%s' (%s): dilations of a filter of unknown size", node.name, node.op);
+    bt_edge *inputs = bt_arena_array(w->x->arena, bt_edge, (size_t)node.n_inputs);
+    if (!inputs) return bt_fail_memory(w->x->error);
+    memcpy(inputs, node.inputs, (size_t)node.n_inputs * sizeof *inputs);
+    inputs[1] = spread(w, node.inputs[1], shape, list, filter->dtype);
+    if (w->b.failed || !bt_set_ints(&w->x->graph, index, "dilations", ones, rank))
+        return bt_fail_memory(w->x->error);
+    w->x->graph.nodes[index].inputs = inputs;
+    return w->n++, BERTH_OK;
+}
+
 /* ---- The passes --------------------------------------------------------------------------------------- */
 
 /* What takes the place of a node, if it is one of those; counts it. */
@@ -244,4 +309,9 @@ berth_status bt_pass_unfuse(bt_pass_context *x)
 berth_status bt_pass_ungroup(bt_pass_context *x)
 {
     return replace(x, replace_grouped, "grouped convolutions made of plain or depthwise ones");
+}
+
+berth_status bt_pass_undilate(bt_pass_context *x)
+{
+    return replace(x, replace_dilated, "dilations made zeros in filters");
 }

@@ -112,10 +112,31 @@ static void test_groups(void)
     grouped(1, 3, 4, GROUPED("1, 1, 1, 1"), "Conv2D", 1);
 }
 
+static void test_dilations(void)
+{
+#define DILATED(format, dilations)                                                           \
+    FLOATS TEXT("padding", "SAME") TEXT("data_format", format) LIST("strides", "1, 1, 1, 1") \
+        LIST("dilations", dilations)
+    for (int i = 0; i < 4; i++) {
+        size_t left;
+        bool first = i & 1;
+        input("x", "DT_FLOAT", DIMS(-1, first ? C : H, first ? H : W, first ? W : C));
+        floats("f", -0.5f, 0.5f, DIMS(3, 2, C, i < 2 ? 2 : C));
+        INTS("sizes", N, first ? C : H, first ? H : W, first ? W : C);
+        node("y", i < 2 ? "DepthwiseConv2dNative" : "Conv2DBackpropInput", i < 2 ? "x f" : "sizes f x",
+             first ? DILATED("NCHW", "1, 1, 2, 3") : DILATED("NHWC", "1, 2, 3, 1"));
+        berth_model *made =
+            first ? checked("y:0", DIMS(N, C, H, W), &left) : checked("y:0", DIMS(N, H, W, C), &left);
+        if (CHECK(made)) CHECK_EQ(rewrite_count(made, "Pad"), 1);
+        berth_model_free(made);
+    }
+}
+
 int main(void)
 {
     test_convolutions();
     test_products();
     test_groups();
+    test_dilations();
     return check_done();
 }
