@@ -460,6 +460,9 @@ static berth_status run_sequence(bt_call *c)
     if (!status) status = check_list(c, "feature_list_dense_types", n[3], &lists.dense_types);
     if (!status) status = check_list(c, "feature_list_dense_shapes", n[3], &lists.dense_shapes);
     if (!status && c->n_in < 2 + total + n[1]) status = bt_call_fail(c, "an input is missing");
+    for (int i = 0; i < n[1] + n[3] && !status; i++)
+        if (!bt_shape_known(i < n[1] ? &context.dense_shapes[i].shape : &lists.dense_shapes[i - n[1]].shape))
+            status = bt_call_fail(c, "the shapes of dense features must be fully defined");
     for (int i = 0; i < 2 && !status; i++) status = bt_strings_input(c, i);
     if (status) return status;
     if (c->in[0]->shape.rank != 0) return bt_call_fail(c, "Expected serialized to be a scalar");

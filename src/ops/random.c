@@ -277,7 +277,7 @@ static berth_status run_fill(bt_call *c, kind kind, int n_generator, int low, in
     f.group = bt_dtype_size(f.dtype) == 8 ? 2 : 4;
     if (n_generator == 0) status = bt_random_reserve(c, (uint64_t)f.n * RESERVED, &f.generator);
     else if (n_generator == 1) status = bt_random_seeded(c, 1, &f.generator);
-    else status = bt_random_keyed(c, 1, &f.generator);
+    else if (f.n) status = bt_random_keyed(c, 1, &f.generator); /* nothing to be drawn: whatever it is */
     if (!status && kind == RANGE) {
         if (c->n_in <= high || bt_tensor_count(c->in[low]) != 1 || bt_tensor_count(c->in[high]) != 1)
             return bt_call_fail(c, "the bounds must be scalars");

@@ -246,7 +246,7 @@ static double gamma_sample(double alpha, bt_philox g)
 {
     pair normals = {.left = 0}, uniforms = {.left = 0};
     if (alpha == 1.0) return -log1p(-next_uniform(&uniforms, &g));
-    if (!(alpha > 0)) return NAN;
+    if (!(alpha >= 0)) return NAN;
     double d = alpha + (alpha < 1 ? 2.0 / 3 : -1.0 / 3), c = 1.0 / 3 / sqrt(d);
     for (;;) {
         double x = next_normal(&normals, &g), v = 1 + c * x;

@@ -257,7 +257,7 @@ static int64_t check_keys(bt_call *c, const bt_table *t, bt_shape *lead)
                      bt_shape_text(&t->keys.shape, tb));
         return -1;
     }
-    if (t->refused[0].dtype && rank > 1) {
+    if (t->refused[0].dtype && rank > 1 && bt_shape_span(&keys->shape, 1, rank) != 1) {
         bt_call_fail(c, "keys of shape %s: a dense table takes one key or a list of them",
                      bt_shape_text(&keys->shape, ta));
         return -1;

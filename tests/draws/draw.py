@@ -115,7 +115,7 @@ class Draw:
 
     def shape(self, rank=None, most_rank=4, most=5, empty=0.03):
         if rank is None:
-            rank = self.int(0, most_rank) if not self.chance(0.03) else self.int(0, min(8, most_rank + 4))
+            rank = self.int(0, most_rank) if most_rank == 0 or not self.chance(0.03) else self.int(0, min(8, most_rank + 4))
         most = most if rank <= 4 else min(most, 3)
         return [self.size(most, empty) for _ in range(rank)]
 

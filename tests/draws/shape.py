@@ -378,7 +378,8 @@ def set_diag_v2(d):
     diagonal = shape[:-2] + ([high - low + 1] if low != high else []) + [n]
     k = np.array([low, high] if low != high else low, np.int32)
     attrs = {"align": d.one(*ALIGN)} if d.op.endswith("V3") and d.chance(0.8) else {}
-    d.node(d.op, [d.put(d.values(dtype, shape), dtype), d.put(d.values(dtype, diagonal), dtype), d.put(k)], **attrs)
+    # Where the input's shape is known in part, TensorFlow's shape function takes a band for one diagonal.
+    d.node(d.op, [d.put(d.values(dtype, shape), dtype, exact=1), d.put(d.values(dtype, diagonal), dtype), d.put(k)], **attrs)
 
 
 @draws("Pad", "PadV2", "MirrorPad", "MirrorPadGrad")

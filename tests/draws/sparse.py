@@ -176,7 +176,7 @@ def matrix_matmul(d):
     m, k, n = d.int(1, 4), d.int(1, 4), d.int(1, 4)
     lead = [d.int(1, 2)] if d.chance(0.3) else []
     at, values, size = a_sparse(d, dtype, lead + [m, k], 8)
-    matrix = d.node("SparseTensorToCSRSparseMatrix", puts(d, (at, values, size), dtype), fetch=False)[0]
+    matrix = d.node("SparseTensorToCSRSparseMatrix", [d.put(at), d.put(values, dtype), d.const(size)], fetch=False)[0]
     flips = {key: True for key in d.some(["transpose_a", "transpose_b", "transpose_output"]) if d.chance(0.5)}
     if "transpose_a" in flips:
         k = m

@@ -119,7 +119,7 @@ def scattered(d, dtype, shape, inputs, attrs):
     value = d.values(dtype, shape, 1, 9, False)
     if d.op.startswith("Resource"):
         handle, last = by_handle(d, dtype, shape, value)
-        kind = {"dtype": dtype} if not d.op.startswith("ResourceScatterNd") else {}
+        kind = {"dtype": dtype} if d.op in ROWS else {}
         d.node(d.op, [handle, *inputs], controls=last, fetch=False, **kind, **attrs)
         d.fetch(*read(d, handle, dtype, [d.graph.node[-1].name]))
     else:
