@@ -44,12 +44,16 @@ static berth_status infer_decode(bt_infer *x)
 
 /* ---- Decoding ------------------------------------------------------------------------------------------ */
 
+/* As TensorFlow has it for PNG: a file of some bytes may say that it is very large. */
+#define MOST_PIXELS ((size_t)1 << 29)
+
 void *bt_image_room(bt_image *im, int64_t frames, int64_t height, int64_t width, int channels, int bits)
 {
     bt_shape shape =
         im->rank == 4 ? BT_SHAPE(frames, height, width, channels) : BT_SHAPE(height, width, channels);
     size_t bytes = 0;
-    if (!bt_shape_bytes(&shape, sizeof(float), &bytes))
+    bool fits = bt_shape_bytes(&shape, sizeof(float), &bytes);
+    if (!fits || bytes / sizeof(float) / (size_t)(channels > 0 ? channels : 1) > MOST_PIXELS)
         return bt_call_fail(im->c, "a picture of %lld x %lld is too large", (long long)height,
                             (long long)width),
                NULL;
