@@ -131,6 +131,7 @@ typedef struct conv {
     bt_windowing w;
     bt_sizes s;
     operand x, filter;
+    int64_t outside; /* what padding counts as: 0, but that TensorFlow keeps a zero above the range in a byte */
     int32_t *out;
 } conv;
 
@@ -148,10 +149,11 @@ static void conv_pixels(void *user, int64_t first, int64_t end, int worker)
             for (int64_t tap = 0; tap < s->filter[1] * s->filter[2]; tap++) {
                 int64_t y = y0 + tap / s->filter[2] * v->w.dilation[1],
                         x = x0 + tap % s->filter[2] * v->w.dilation[2];
-                if (y < 0 || y >= s->in[1] || x < 0 || x >= s->in[2]) continue;
-                int64_t from = ((image * s->in[1] + y) * s->in[2] + x) * s->in_c;
+                bool inside = y >= 0 && y < s->in[1] && x >= 0 && x < s->in[2];
+                int64_t from = inside ? ((image * s->in[1] + y) * s->in[2] + x) * s->in_c : 0;
+                if (!inside && !v->outside) continue;
                 for (int64_t i = 0; i < s->in_c; i++)
-                    sum += (get(&v->x, from + i) - v->x.zero) *
+                    sum += (inside ? get(&v->x, from + i) - v->x.zero : v->outside) *
                            (get(&v->filter, (tap * s->in_c + i) * s->out_c + k) - v->filter.zero);
             }
             v->out[at * s->out_c + k] = (int32_t)sum;
@@ -169,6 +171,7 @@ static berth_status run_quantized_conv(bt_call *c)
     if (!status) status = open_operand(c, 0, 2, &v.x);
     if (!status) status = open_operand(c, 1, 4, &v.filter);
     if (status) return status;
+    v.outside = v.x.zero > 255 ? (v.x.zero & 255) - v.x.zero : 0;
     if (facts[0].dtype != BERTH_QINT32)
         return bt_call_unsupported(c, "a convolution as %s", bt_dtype_name(facts[0].dtype));
     if (!(v.out = bt_out(c, 0, BERTH_QINT32, &facts[0].shape))) return BERTH_NO_MEMORY;
