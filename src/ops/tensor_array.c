@@ -10,7 +10,7 @@ typedef struct array {
     bt_object base;
     berth_dtype dtype;
     bt_shape shape; /* of every item; maybe partly unknown */
-    bool dynamic, clears, identical;
+    bool dynamic, clears, identical, closed;
     bt_items items;
     uint8_t *marks; /* by item: WRITTEN, CLEARED */
     size_t marks_capacity;
@@ -26,7 +26,13 @@ static void destroy_array(void *object)
 
 static const bt_object_type array_type = {"tensor array", destroy_array};
 
-static array *array_input(bt_call *c) { return (array *)bt_object_input(c, 0, &array_type); }
+/* NULL with the error set: none, or one that was closed. */
+static array *array_input(bt_call *c)
+{
+    array *a = (array *)bt_object_input(c, 0, &array_type);
+    if (a && a->closed) return bt_call_fail(c, "the array was closed"), NULL;
+    return a;
+}
 
 static berth_status resize(bt_call *c, array *a, int64_t n)
 {
@@ -117,8 +123,8 @@ static berth_status run_write(bt_call *c)
 {
     array *a = array_input(c);
     int64_t i;
-    berth_status status =
-        a && c->n_in > 2 ? bt_int_input(c, 1, &i) : bt_call_fail(c, "needs an index and a value");
+    if (!a) return BERTH_BAD_INPUT;
+    berth_status status = c->n_in > 2 ? bt_int_input(c, 1, &i) : bt_call_fail(c, "needs an index and a value");
     if (!status) status = check_write(c, a, i, c->in[2]->dtype, &c->in[2]->shape);
     if (!status) status = bt_items_set(&a->items, i, c->in[2], c->error);
     return status ? status : out_flow(c);
@@ -149,8 +155,9 @@ static berth_status run_gather(bt_call *c)
     array *a = array_input(c);
     const bt_tensor *index = c->n_in > 1 ? c->in[1] : NULL;
     char ta[BT_SHAPE_TEXT], tb[BT_SHAPE_TEXT];
-    if (!a || !index || index->dtype != BERTH_INT32 || index->shape.rank != 1)
-        return bt_call_fail(c, "needs an array and a vector of indices");
+    if (!a) return BERTH_BAD_INPUT;
+    if (!index || index->dtype != BERTH_INT32 || index->shape.rank != 1)
+        return bt_call_fail(c, "needs a vector of indices");
     int64_t n = index->shape.dim[0];
     bt_shape asked = BT_SHAPE_UNKNOWN, shape = a->shape;
     bt_attr_shape(c->node, "element_shape", &asked);
@@ -184,8 +191,9 @@ static berth_status run_scatter(bt_call *c)
 {
     array *a = array_input(c);
     const bt_tensor *index = c->n_in > 2 ? c->in[1] : NULL, *value = index ? c->in[2] : NULL;
-    if (!a || !index || index->dtype != BERTH_INT32 || index->shape.rank != 1)
-        return bt_call_fail(c, "needs an array, a vector of indices and a value");
+    if (!a) return BERTH_BAD_INPUT;
+    if (!index || index->dtype != BERTH_INT32 || index->shape.rank != 1)
+        return bt_call_fail(c, "needs a vector of indices and a value");
     int64_t n = index->shape.dim[0];
     if (value->shape.rank < 1 || value->shape.dim[0] != n)
         return bt_call_fail(c, "has %lld indices for %lld rows", (long long)n,
@@ -249,8 +257,9 @@ static berth_status run_split(bt_call *c)
 {
     array *a = array_input(c);
     const bt_tensor *value = c->n_in > 2 ? c->in[1] : NULL, *lengths = value ? c->in[2] : NULL;
-    if (!a || !lengths || lengths->dtype != BERTH_INT64 || lengths->shape.rank != 1 || value->shape.rank < 1)
-        return bt_call_fail(c, "needs an array, a value and a vector of lengths");
+    if (!a) return BERTH_BAD_INPUT;
+    if (!lengths || lengths->dtype != BERTH_INT64 || lengths->shape.rank != 1 || value->shape.rank < 1)
+        return bt_call_fail(c, "needs a value and a vector of lengths");
     int64_t n = lengths->shape.dim[0], left = value->shape.dim[0];
     for (int64_t i = 0; i < n && left >= 0; i++) {
         int64_t length = bt_tensor_int(lengths, i);
@@ -288,8 +297,9 @@ static berth_status run_size(bt_call *c)
 
 static berth_status run_close(bt_call *c)
 {
-    array *a = array_input(c);
+    array *a = (array *)bt_object_input(c, 0, &array_type);
     if (!a) return BERTH_BAD_INPUT;
+    a->closed = true;
     for (int64_t i = 0; i < a->items.n; i++) bt_tensor_clear(&a->items.at[i]);
     return BERTH_OK;
 }
