@@ -62,12 +62,20 @@ static lt_status drop(void *p)
     return LT_OK;
 }
 
+/* One for all: those of a context that broke are never given back, and are no leak. */
+static struct cublasLtContext the_handle;
+
 EXPORT lt_status cublasLtCreate(lt_handle *handle)
 {
     if (fails("create")) return 1;
-    return made(*handle = calloc(1, sizeof **handle));
+    return made(*handle = &the_handle);
 }
-EXPORT lt_status cublasLtDestroy(lt_handle handle) { return drop(handle); }
+EXPORT lt_status cublasLtDestroy(lt_handle handle)
+{
+    if (handle != &the_handle) return 7;
+    __atomic_sub_fetch(&standin_lt_counts.alive, 1, __ATOMIC_SEQ_CST);
+    return LT_OK;
+}
 
 EXPORT lt_status cublasLtMatmulDescCreate(lt_desc *desc, lt_compute compute, lt_type scale)
 {
