@@ -6,64 +6,53 @@
 #include "standin/standin.h"
 
 #include "compact.h"
+#include "scene.h"
 
 static const standin *driver;
 
 static standin_counts counts(void) { return standin_counted(driver); }
 
-typedef struct scene {
+typedef struct runs {
+    scene scene;
     const trial *trial;
-    berth_context *context;
-    berth_model *model;
-    berth_session *session;
     berth_error error;
-} scene;
+} runs;
 
-static scene begin(const trial *t)
+static runs begin(const trial *t)
 {
-    scene s = {.trial = t};
-    berth_context_options context;
-    berth_load_options load;
-    berth_session_options options;
-    berth_context_options_init(&context);
-    berth_load_options_init(&load);
-    berth_session_options_init(&options);
-    context.threads = 1;
-    options.device = "/GPU:0";
-    s.context = load.context = berth_context_new(&context, &s.error);
-    s.model = berth_model_load(t->path, &load, &s.error);
-    s.session = s.model ? berth_session_new(s.model, &options, &s.error) : NULL;
-    if (!CHECK(s.session && trial_start(t, s.session, &s.error))) printf("%s\n", s.error.message);
-    return s;
+    runs r = {.trial = t};
+    if (!CHECK(open_alone(&r.scene, t, "/GPU:0", NULL, &r.error))) printf("%s\n", r.error.message);
+    return r;
 }
 
-static void end(scene *s)
+static void end(runs *r)
 {
-    berth_session_free(s->session);
+    berth_session_free(r->scene.session);
     CHECK_EQ(counts().graphs, 0); /* they go before the memory that they name */
-    berth_model_free(s->model);
-    berth_context_free(s->context);
+    r->scene.session = NULL;
+    close_scene(&r->scene);
+    berth_context_free(r->scene.context);
     standin_counts c = counts();
     CHECK(!c.bytes && !c.contexts && !c.streams && !c.events);
     CHECK_EQ(c.misuses, 0);
 }
 
 /* n runs of so many rows (0: as the trial has them) on feeds that change, and right answers; gives how many replays there were. */
-static int64_t replays(scene *s, int n, int64_t rows)
+static int64_t replays(runs *s, int n, int64_t rows)
 {
     int64_t before = counts().replays;
     for (int i = 0; i < n; i++) {
         trial t = *s->trial;
         if (s->trial == &trial_mlp) trial_mlp_answers();
         if (rows) t.in[0].dims[0] = t.out[0].dims[0] = rows;
-        if (!CHECK(trial_run(&t, s->session, NULL, &s->error))) printf("%s\n", s->error.message);
+        if (!CHECK(trial_run(&t, s->scene.session, NULL, &s->error))) printf("%s\n", s->error.message);
     }
     return counts().replays - before;
 }
 
 static void test_counts(void)
 {
-    scene s = begin(&trial_mlp);
+    runs s = begin(&trial_mlp);
     int64_t abandoned = counts().abandoned;
     CHECK_EQ(replays(&s, 1, 0), 0);
     int64_t launches = counts().launches;
@@ -83,7 +72,7 @@ static void test_counts(void)
 /* Smaller shapes lie in the arena of larger ones, and what was recorded stays; a larger one wants another arena. */
 static void test_shapes(void)
 {
-    scene s = begin(&trial_mlp);
+    runs s = begin(&trial_mlp);
     CHECK_EQ(replays(&s, 3, 3), 2);
     CHECK_EQ(replays(&s, 3, 2), 2);
     CHECK_EQ(replays(&s, 1, 3), 1);
@@ -101,7 +90,7 @@ static void test_shapes(void)
 static void test_others(void)
 {
     for (int i = 0; i < N_TRIALS; i++) {
-        scene s = begin(trials[i]);
+        runs s = begin(trials[i]);
         int64_t n = replays(&s, 5, 0);
         if (trials[i] == &trial_squares || trials[i] == &trial_branch) CHECK_EQ(n, 0);
         end(&s);
@@ -124,7 +113,7 @@ static void test_divided(void)
     bool ok = trial_write(&t, text.p);
     bt_text_free(&text);
     if (!ok) return;
-    scene s = begin(&t);
+    runs s = begin(&t);
     for (int run = 0; run < 4; run++) {
         for (int i = 0; i < 20; i++)
             x[i / 4][i % 4] = check_float(-1, 1), y[9 - i / 4][i % 4] = fmaxf(x[i / 4][i % 4], 0);
@@ -141,16 +130,16 @@ static atomic_int wrong;
 
 static void *work(void *user)
 {
-    const scene *s = user;
+    const runs *s = user;
     berth_error error = {0};
     for (int i = 0; i < 30; i++)
-        if (!trial_run(s->trial, s->session, NULL, &error)) wrong++;
+        if (!trial_run(s->trial, s->scene.session, NULL, &error)) wrong++;
     return NULL;
 }
 
 static void test_threads(void)
 {
-    scene s = begin(&trial_mlp);
+    runs s = begin(&trial_mlp);
     pthread_t other;
     int64_t before = counts().replays;
     CHECK(!pthread_create(&other, NULL, work, &s));
@@ -164,15 +153,15 @@ static void test_threads(void)
 
 static void test_place(void)
 {
-    scene s = begin(&trial_mlp);
+    runs s = begin(&trial_mlp);
     CHECK_EQ(replays(&s, 3, 0), 2);
-    CHECK_EQ(berth_session_place(s.session, "*", "/GPU:1", &s.error), BERTH_OK);
+    CHECK_EQ(berth_session_place(s.scene.session, "*", "/GPU:1", &s.error), BERTH_OK);
     CHECK_EQ(counts().graphs, 0);
     CHECK_EQ(replays(&s, 3, 0), 2);
-    CHECK_EQ(berth_session_place(s.session, "*", "/CPU:0", &s.error), BERTH_OK);
+    CHECK_EQ(berth_session_place(s.scene.session, "*", "/CPU:0", &s.error), BERTH_OK);
     CHECK(!counts().graphs && !counts().bytes);
     CHECK_EQ(replays(&s, 3, 0), 0);
-    CHECK_EQ(berth_session_place(s.session, "*", "/GPU:0", &s.error), BERTH_OK);
+    CHECK_EQ(berth_session_place(s.scene.session, "*", "/GPU:0", &s.error), BERTH_OK);
     CHECK_EQ(replays(&s, 3, 0), 2);
     end(&s);
 }
@@ -180,11 +169,11 @@ static void test_place(void)
 /* While someone wants to know the steps' times nothing is replayed. */
 static void test_profile(void)
 {
-    scene s = begin(&trial_mlp);
+    runs s = begin(&trial_mlp);
     CHECK_EQ(replays(&s, 3, 0), 2);
-    CHECK_EQ(berth_session_profile(s.session, true, &s.error), BERTH_OK);
+    CHECK_EQ(berth_session_profile(s.scene.session, true, &s.error), BERTH_OK);
     CHECK_EQ(replays(&s, 3, 0), 0);
-    CHECK_EQ(berth_session_profile(s.session, false, &s.error), BERTH_OK);
+    CHECK_EQ(berth_session_profile(s.scene.session, false, &s.error), BERTH_OK);
     CHECK_EQ(replays(&s, 3, 0), 3);
     end(&s);
 }
@@ -197,7 +186,7 @@ static void test_failures(void)
     static const char *const calls[] = {"cuStreamBeginCapture_v2", "cuStreamEndCapture",
                                         "cuGraphInstantiateWithFlags", "cuGraphLaunch"};
     for (int i = 0; i < 4; i++) {
-        scene s = begin(&trial_mlp);
+        runs s = begin(&trial_mlp);
         driver->fail_call(calls[i]);
         CHECK_EQ(replays(&s, 4, 0), 0);
         driver->fail_call(NULL);
@@ -211,7 +200,7 @@ static void test_failures(void)
 static void test_off(void)
 {
     setenv("BERTH_CUDA_GRAPHS", "off", 1);
-    scene s = begin(&trial_mlp);
+    runs s = begin(&trial_mlp);
     CHECK_EQ(replays(&s, 4, 0), 0);
     end(&s);
     unsetenv("BERTH_CUDA_GRAPHS");
@@ -220,7 +209,7 @@ static void test_off(void)
 /* Once only: the next run tries again. */
 static void test_failed_once(void)
 {
-    scene s = begin(&trial_mlp);
+    runs s = begin(&trial_mlp);
     driver->fail_call("cuGraphLaunch");
     CHECK_EQ(replays(&s, 2, 0), 0);
     driver->fail_call(NULL);

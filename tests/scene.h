@@ -43,6 +43,16 @@ static inline bool open_scene(scene *s, const trial *t, const char *device, cons
     return (s->session = berth_session_new(s->model, &options, error)) != NULL;
 }
 
+/* On a context of its own, of one thread, and what the trial runs at its start; false with the error set. */
+static inline bool open_alone(scene *s, const trial *t, const char *device, const char *fallback, berth_error *error)
+{
+    berth_context_options options;
+    berth_context_options_init(&options);
+    options.threads = 1;
+    s->context = berth_context_new(&options, error);
+    return s->context && open_scene(s, t, device, fallback, error) && trial_start(t, s->session, error);
+}
+
 /* A context with two logical CPUs, of which the second has a limit. */
 static inline berth_context *two_cpus(const char *logical)
 {

@@ -4,20 +4,10 @@
 
 #include "base/mem.h"
 
-#include "trial.h"
+#include "scene.h"
 
 static const standin *driver;
-static int n_warnings;
-static char warning[600];
 enum { MEMORY = 256 << 20 };
-
-static void note(void *user, berth_log_level level, const char *line)
-{
-    (void)user;
-    if (level != BERTH_LOG_WARNING) return;
-    n_warnings++;
-    snprintf(warning, sizeof warning, "%s", line);
-}
 
 static standin_counts counts(void) { return standin_counted(driver); }
 
@@ -37,25 +27,14 @@ typedef struct place {
 /* A context, a model, a session, and some runs. */
 static bool whole(const trial *t, const place *where, berth_error *error)
 {
-    berth_context_options context;
-    berth_load_options load;
-    berth_session_options options;
-    berth_context_options_init(&context);
-    berth_load_options_init(&load);
-    berth_session_options_init(&options);
-    context.threads = 1;
-    options.device = where->device, options.fallback = where->fallback;
-    load.context = berth_context_new(&context, error);
-    berth_model *model = load.context ? berth_model_load(t->path, &load, error) : NULL;
-    berth_session *session = model ? berth_session_new(model, &options, error) : NULL;
-    bool ok = session && trial_start(t, session, error);
+    scene s = {0};
+    bool ok = open_alone(&s, t, where->device, where->fallback, error);
     for (int i = 1; i <= 4 && ok; i++) {
-        ok = trial_run(t, session, NULL, error);
+        ok = trial_run(t, s.session, NULL, error);
         if (i == where->lost_after) driver->lose(0);
     }
-    berth_session_free(session);
-    berth_model_free(model);
-    berth_context_free(load.context);
+    close_scene(&s);
+    berth_context_free(s.context);
     return ok;
 }
 

@@ -3,8 +3,8 @@
 
 #include <math.h>
 
+#include "ops/epilogue_gpu.h"
 #include "ops/gemm_gpu.h"
-#include "ops/gpu.h"
 #include "ops/move.h"
 
 BT_CL_DECLARE(conv);
@@ -13,10 +13,9 @@ BT_CL_DECLARE(conv);
 typedef struct sizes {
     int64_t pixels, x_c, y_c, groups, depth, n, per_tap, per_group, per_row;
     int64_t in[BT_AXES], out[BT_AXES], filter[BT_AXES], stride[BT_AXES], dilation[BT_AXES], before[BT_AXES];
-    int64_t transposed, activation, scale, bias, norm, add;
+    int64_t transposed;
+    bt_epilogue_kinds kinds;
 } sizes;
-
-_Static_assert(BT_VEC_LEAKY_RELU == 4 && BT_VEC_SIGMOID == 9 && BT_VEC_SWISH == 13 && BT_VEC_GELU_TANH == 18, "conv.cl");
 
 /* A tile of 64 sums on a CPU, 4 pixels by 16 channels; smaller ones, side by side, elsewhere. */
 enum { PIXELS = 4, CPU_CHANNELS = 16, GPU_CHANNELS = 4 };
@@ -64,8 +63,6 @@ static sizes depthwise_sizes(const bt_sizes *s)
     return by;
 }
 
-static const void *input(const bt_call *c, int i, const void *none) { return i < 0 ? none : c->in[i]->data; }
-
 /* ---- By a library's products -------------------------------------------------------------------------- */
 
 /* One that looks at a pixel each is a product of [pixels][depth] and [depth][n] as it is. */
@@ -96,19 +93,24 @@ static berth_status gather(bt_call *c, berth_dtype dtype, const sizes *by, const
 static bool by_library(bt_call *c, berth_dtype dtype, const sizes *by, const bt_epilogue *e, bool tf32, const void *x,
                        const void *weights, const void *add, void *y)
 {
-    enum { PATCH_BYTES = 64 << 20 };
-    bt_gemm g = {.m = by->pixels, .n = by->n, .k = bt_axes_count(by->filter) * by->depth, .batch = 1, .type = dtype, .out = dtype,
-                 .tf32 = tf32};
-    if (by->groups != 1 || by->transposed || g.k > PATCH_BYTES / 64 / 8 || !bt_gemm_is_there(c, g)) return false;
-    if (is_pointwise(by)) return bt_gemm_by_library(c, g, e, x, weights, add, y);
-    int64_t row = g.k * (int64_t)bt_dtype_size(dtype), most = PATCH_BYTES / row < g.m ? PATCH_BYTES / row : g.m;
-    void *patches = bt_gemm_scratch(c, (size_t)(most * row));
+    enum { PATCH_BYTES = 64 << 20, ROWS = 64 };
+    bt_gemm_way way = {0};
+    bt_gemm g = {.n = by->n, .k = bt_axes_count(by->filter) * by->depth, .batch = 1, .type = dtype, .out = dtype, .tf32 = tf32};
+    g.m = by->pixels;
+    if (by->groups != 1 || by->transposed || g.k > PATCH_BYTES / ROWS / 8) return false;
+    if (is_pointwise(by)) return bt_gemm_by_library(c, g, e, x, weights, add, y, &way);
+    int64_t row = g.k * (int64_t)bt_dtype_size(dtype), most = PATCH_BYTES / row / ROWS * ROWS;
+    if (most < g.m) g.m = most;
+    g.align = bt_gemm_align((uintptr_t)weights | (uintptr_t)y | (uintptr_t)add | (uintptr_t)bt_input_or(c, e->bias, NULL));
+    if (!bt_gemm_find(c, g, e, &way)) return false;
+    void *patches = bt_gemm_scratch(c, (size_t)(g.m * row));
     bool is_done = patches != NULL;
     for (int64_t at = 0; at < by->pixels && is_done; at += most) {
-        g.m = by->pixels - at < most ? by->pixels - at : most;
-        is_done = !gather(c, dtype, by, x, patches, at, g.m) &&
-                  bt_gemm_by_library(c, g, e, patches, weights, add ? bt_at_const(dtype, add, at * g.n) : NULL,
-                                     bt_at(dtype, y, at * g.n));
+        const void *add_at = add ? bt_at_const(dtype, add, at * g.n) : NULL;
+        void *y_at = bt_at(dtype, y, at * g.n);
+        if (by->pixels - at < g.m) g.m = by->pixels - at, is_done = bt_gemm_find(c, g, e, &way);
+        is_done = is_done && !gather(c, dtype, by, x, patches, at, g.m) &&
+                  bt_gemm_run(c, &way, e, patches, weights, add_at, y_at);
     }
     if (!is_done) bt_error_clear(c->error);
     return is_done;
@@ -130,8 +132,7 @@ berth_status bt_conv_gpu(bt_call *c, bt_conv_form form, berth_dtype dtype, const
     memcpy(by.stride, w->stride, sizeof by.stride);
     memcpy(by.dilation, w->dilation, sizeof by.dilation);
     memcpy(by.before, s->before, sizeof by.before);
-    by.activation = e->activation, by.scale = e->scale >= 0, by.bias = e->bias >= 0, by.norm = e->norm >= 0,
-    by.add = add != NULL;
+    by.kinds = bt_epilogue_kinds_of(e, add);
     bool tf32 = bt_attr_bool(c->node, "_tf32", false);
     if (!is_depthwise && by_library(c, dtype, &by, e, tf32, x, weights, add, y)) return BERTH_OK;
     if (by.transposed) {
@@ -141,21 +142,8 @@ berth_status bt_conv_gpu(bt_call *c, bt_conv_form form, berth_dtype dtype, const
             return BERTH_NO_MEMORY;
         weights = turned;
     }
-    bt_arg args[] = {bt_pointer(x),
-                     bt_pointer(weights),
-                     bt_pointer(y),
-                     bt_bytes(&by, sizeof by),
-                     bt_pointer(input(c, e->scale, x)),
-                     bt_pointer(input(c, e->bias, x)),
-                     bt_pointer(input(c, e->norm, x)),
-                     bt_pointer(input(c, by.norm ? e->norm + 1 : -1, x)),
-                     bt_pointer(input(c, by.norm ? e->norm + 2 : -1, x)),
-                     bt_pointer(input(c, by.norm ? e->norm + 3 : -1, x)),
-                     bt_pointer(add ? add : x),
-                     bt_float(e->low),
-                     bt_float(e->high),
-                     bt_float(e->alpha),
-                     bt_float(e->epsilon)};
+    bt_arg args[4 + BT_EPILOGUE_ARGS] = {bt_pointer(x), bt_pointer(weights), bt_pointer(y), bt_bytes(&by, sizeof by)};
+    bt_epilogue_args(c, e, add, x, args + 4);
     char defines[BT_DEFINES];
     int64_t channels = cpu ? CPU_CHANNELS : GPU_CHANNELS, wide = is_depthwise ? by.y_c : by.n;
     int64_t tiles = (is_depthwise ? by.pixels : (by.pixels + PIXELS - 1) / PIXELS * groups) *

@@ -5,40 +5,24 @@
 #include <math.h>
 
 #include "device/watch.h"
-#include "ops/gpu.h"
+#include "ops/epilogue_gpu.h"
 
 BT_CL_DECLARE(gemm_gpu);
 
 /* As in gemm_gpu.cl. */
 typedef struct finishing {
-    int64_t count, n, activation, scale, bias, norm, add;
+    int64_t count, n;
+    bt_epilogue_kinds kinds;
 } finishing;
-
-static const void *input(const bt_call *c, int i, const void *none) { return i < 0 ? none : c->in[i]->data; }
 
 static berth_status finish(bt_call *c, const bt_gemm *what, const bt_epilogue *e, const void *add, void *y)
 {
     char defines[BT_DEFINES];
     finishing by = {.count = what->batch * what->m * what->n,
                     .n = what->n,
-                    .activation = e->activation == BT_VEC_COPY ? 0 : e->activation,
-                    .scale = e->scale >= 0,
-                    .bias = e->bias >= 0,
-                    .norm = e->norm >= 0,
-                    .add = add != NULL};
-    bt_arg args[] = {bt_pointer(y),
-                     bt_bytes(&by, sizeof by),
-                     bt_pointer(input(c, e->scale, y)),
-                     bt_pointer(input(c, e->bias, y)),
-                     bt_pointer(input(c, e->norm, y)),
-                     bt_pointer(input(c, by.norm ? e->norm + 1 : -1, y)),
-                     bt_pointer(input(c, by.norm ? e->norm + 2 : -1, y)),
-                     bt_pointer(input(c, by.norm ? e->norm + 3 : -1, y)),
-                     bt_pointer(add ? add : y),
-                     bt_float(e->low),
-                     bt_float(e->high),
-                     bt_float(e->alpha),
-                     bt_float(e->epsilon)};
+                    .kinds = bt_epilogue_kinds_of(e, add)};
+    bt_arg args[2 + BT_EPILOGUE_ARGS] = {bt_pointer(y), bt_bytes(&by, sizeof by)};
+    bt_epilogue_args(c, e, add, y, args + 2);
     bt_grid grid = bt_grid_of(c, by.count);
     bt_gpu_defines(defines, (berth_dtype)what->out, 0, "");
     return bt_gpu_launch(c, BT_CL(gemm_gpu), defines, "finish", &grid, args, sizeof args / sizeof *args);
@@ -53,18 +37,10 @@ static bool is_simple(const bt_epilogue *e)
     return e->scale < 0 && e->norm < 0 && e->activation == BT_VEC_COPY && (is_relu(e) || !is_clamped(e));
 }
 
-static uint32_t alignment(const bt_gemm_data *d)
+uint32_t bt_gemm_align(uintptr_t bits)
 {
-    uintptr_t all =
-        16 | (uintptr_t)d->a | (uintptr_t)d->b | (uintptr_t)d->y | (uintptr_t)d->add | (uintptr_t)d->bias;
-    return (uint32_t)(all & -all);
-}
-
-bool bt_gemm_is_there(const bt_call *c, bt_gemm what)
-{
-    size_t ignored;
-    what.align = 16;
-    return c->device->ops->gemm_plan && c->device->ops->gemm_plan(c->device, &what, &ignored);
+    bits |= 16;
+    return (uint32_t)(bits & -bits);
 }
 
 void *bt_gemm_scratch(bt_call *c, size_t bytes)
@@ -74,34 +50,56 @@ void *bt_gemm_scratch(bt_call *c, size_t bytes)
     return p;
 }
 
-static bool product(bt_call *c, bt_gemm what, bt_gemm_data data)
+/* Work of one product after the other may lie in the same place: they stand in one stream. */
+static bool make_room(bt_call *c, bt_gemm_way *way, size_t bytes)
+{
+    if (bytes <= way->workspace_bytes) return true;
+    void *p = bt_gemm_scratch(c, bytes);
+    if (p) way->workspace = p, way->workspace_bytes = bytes;
+    return p;
+}
+
+static bool find(bt_call *c, bt_gemm_way *way)
 {
     size_t bytes = 0;
-    what.align = alignment(&data);
-    const bt_gemm_plan *plan = c->device->ops->gemm_plan(c->device, &what, &bytes);
-    if (plan && bytes && !(data.workspace = bt_gemm_scratch(c, bytes))) {
-        what.no_workspace = 1;
-        plan = c->device->ops->gemm_plan(c->device, &what, &bytes);
-        if (plan && bytes) return false;
-    }
-    return plan && bt_device_gemm(c->device, plan, &data);
+    way->plan = c->device->ops->gemm_plan(c->device, &way->what, &bytes);
+    if (!way->plan || make_room(c, way, bytes)) return way->plan;
+    way->what.no_workspace = 1;
+    way->plan = c->device->ops->gemm_plan(c->device, &way->what, &bytes);
+    if (bytes) way->plan = NULL;
+    return way->plan;
+}
+
+bool bt_gemm_find(bt_call *c, bt_gemm what, const bt_epilogue *e, bt_gemm_way *way)
+{
+    if (!c->device->ops->gemm_plan || !what.m || !what.n || !what.k || !what.batch) return false;
+    way->is_whole = !e || is_simple(e);
+    way->what = what;
+    if (e && way->is_whole) way->what.has_bias = e->bias >= 0, way->what.relu = is_relu(e);
+    if (find(c, way)) return true;
+    if (!way->what.has_bias && !way->what.relu) return false;
+    way->is_whole = false;
+    way->what = what;
+    return find(c, way);
+}
+
+bool bt_gemm_run(bt_call *c, const bt_gemm_way *way, const bt_epilogue *e, const void *a, const void *b,
+                 const void *add, void *y)
+{
+    bt_gemm_data data = {.a = a, .b = b, .y = y, .workspace = way->workspace};
+    if (way->is_whole) data.add = add, data.bias = way->what.has_bias ? c->in[e->bias]->data : NULL;
+    if (!bt_device_gemm(c->device, way->plan, &data)) return false;
+    if (way->is_whole || !finish(c, &way->what, e, add, y)) return true;
+    return bt_error_clear(c->error), false;
 }
 
 bool bt_gemm_by_library(bt_call *c, bt_gemm what, const bt_epilogue *e, const void *a, const void *b,
-                        const void *add, void *y)
+                        const void *add, void *y, bt_gemm_way *way)
 {
-    bt_gemm_data data = {.a = a, .b = b, .y = y};
-    if (!c->device->ops->gemm_plan || !what.m || !what.n || !what.k || !what.batch) return false;
-    if (!e) return product(c, what, data);
-    bool is_plain = e->bias < 0 && !add && is_simple(e) && !is_clamped(e);
-    if (is_simple(e)) {
-        bt_gemm with = what;
-        with.has_bias = e->bias >= 0, with.relu = is_relu(e);
-        data.add = add, data.bias = input(c, e->bias, NULL);
-        if (product(c, with, data)) return true;
-    }
-    data.add = data.bias = NULL;
-    if (is_plain || !product(c, what, data)) return false;
-    if (!finish(c, &what, e, add, y)) return true;
-    return bt_error_clear(c->error), false;
+    what.align = bt_gemm_align((uintptr_t)a | (uintptr_t)b | (uintptr_t)y | (uintptr_t)add |
+                               (e ? (uintptr_t)bt_input_or(c, e->bias, NULL) : 0));
+    if (!bt_gemm_find(c, what, e, way)) return false;
+    if (bt_gemm_run(c, way, e, a, b, add, y)) return true;
+    /* What failed is not found again: without the epilogue, perhaps. */
+    return way->is_whole && e && bt_gemm_find(c, what, e, way) && bt_gemm_run(c, way, e, a, b, add, y);
 }

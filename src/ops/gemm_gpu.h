@@ -5,12 +5,29 @@
 #include "device/device.h"
 #include "ops/product.h"
 
-/* a, b, y and add (NULL: there is none) lie on c->device; the epilogue's other arguments are the call's inputs; e NULL: nothing is
- * fused. Of `what`, align, has_bias, relu and no_workspace are found here. False: y is not written, or will be again. */
+/* How the library does a product, with what of the epilogue. All zero at first; kept from one product of a step to the next,
+ * as they share their working memory. */
+typedef struct bt_gemm_way {
+    bt_gemm what;
+    const bt_gemm_plan *plan;
+    bool is_whole; /* all of the epilogue is the library's */
+    void *workspace;
+    size_t workspace_bytes;
+} bt_gemm_way;
+
+/* Finds a way; false: the library does no such products, or there is none. Of `what`, align is what all pointers will be
+ * multiples of, and has_bias, relu and no_workspace are found here. e: NULL: nothing is fused. */
+bool bt_gemm_find(bt_call *c, bt_gemm what, const bt_epilogue *e, bt_gemm_way *way);
+/* a, b, y and add (NULL: there is none) lie on c->device; the epilogue's other arguments are the call's inputs. False: it
+ * failed, y is not written, or will be again. */
+bool bt_gemm_run(bt_call *c, const bt_gemm_way *way, const bt_epilogue *e, const void *a, const void *b,
+                 const void *add, void *y);
+/* Both; of `what`, align is found here. */
 bool bt_gemm_by_library(bt_call *c, bt_gemm what, const bt_epilogue *e, const void *a, const void *b,
-                        const void *add, void *y);
-/* Whether the library does such products at all. */
-bool bt_gemm_is_there(const bt_call *c, bt_gemm what);
+                        const void *add, void *y, bt_gemm_way *way);
+
+/* The largest power of two, at most 16, that all of the addresses and steps whose bits are here are multiples of. */
+uint32_t bt_gemm_align(uintptr_t bits);
 /* Working memory that is of use and not needed; NULL: there is none. */
 void *bt_gemm_scratch(bt_call *c, size_t bytes);
 

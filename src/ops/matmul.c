@@ -2,8 +2,8 @@
  * (both summed in float) go to the tiles of simd/gemm.h; all other dtypes to a plain loop. A constant right side is
  * packed when the plan is made; any other is read in place or packed at each run, whichever costs less. */
 #include "ops/elementwise.h"
+#include "ops/epilogue_gpu.h"
 #include "ops/gemm_gpu.h"
-#include "ops/gpu.h"
 #include "ops/product.h"
 
 #include "ops/move.h"
@@ -360,20 +360,18 @@ BT_CL_DECLARE(matmul);
 /* As in matmul.cl. */
 typedef struct gpu_product {
     int64_t batch, m, n, k, a_row, a_col, b_row, b_col, dim[BT_MAX_RANK], a_step[BT_MAX_RANK], b_step[BT_MAX_RANK];
-    int64_t activation, scale, bias, norm, add;
+    bt_epilogue_kinds kinds;
 } gpu_product;
 
 static gpu_product gpu_product_of(const product_call *p)
 {
     const matmul *op = p->op;
-    const bt_epilogue *e = &op->epilogue;
     gpu_product by = {.batch = p->batch, .m = p->m, .n = p->n, .k = p->k,
                       .a_row = op->adjoint_a ? 1 : p->k,
                       .a_col = op->adjoint_a ? p->m : 1,
                       .b_row = op->adjoint_b ? 1 : p->n,
                       .b_col = op->adjoint_b ? p->k : 1,
-                      .activation = e->activation == BT_VEC_COPY ? 0 : e->activation,
-                      .scale = e->scale >= 0, .bias = e->bias >= 0, .norm = e->norm >= 0, .add = e->add >= 0};
+                      .kinds = bt_epilogue_kinds_of(&op->epilogue, op->epilogue.add >= 0)};
     for (int i = 0; i < BT_MAX_RANK; i++) {
         int axis = p->batch_shape.rank - 1 - i;
         by.dim[i] = axis < 0 ? 1 : p->batch_shape.dim[axis];
@@ -382,8 +380,6 @@ static gpu_product gpu_product_of(const product_call *p)
     }
     return by;
 }
-
-static bt_arg argument(const bt_call *c, int i) { return bt_pointer(c->in[i < 0 ? 0 : i]->data); }
 
 /* How many matrices lie at even steps on both sides, from the innermost dimension of the batch on; the steps. */
 static int64_t even_run(const gpu_product *by, int64_t *step_a, int64_t *step_b)
@@ -405,6 +401,7 @@ static bool run_by_library(const product_call *p, const gpu_product *by, berth_d
     enum { MOST_RUNS = 16 };
     bt_call *c = p->c;
     const bt_epilogue *e = &p->op->epilogue;
+    bt_gemm_way way = {0};
     bt_gemm g = {.m = by->m, .n = by->n, .k = by->k, .type = dtype, .out = dtype, .turned_a = p->op->adjoint_a, .turned_b = p->op->adjoint_b,
                  .tf32 = bt_attr_bool(c->node, "_tf32", false)};
     g.batch = by->batch > 1 ? even_run(by, &g.step_a, &g.step_b) : 1;
@@ -413,7 +410,7 @@ static bool run_by_library(const product_call *p, const gpu_product *by, berth_d
         const void *a = bt_at_const(dtype, c->in[0]->data, by->batch > 1 ? matrix_of(p, p->step_a, i) * by->m * by->k : 0);
         const void *b = bt_at_const(dtype, c->in[1]->data, by->batch > 1 ? matrix_of(p, p->step_b, i) * by->k * by->n : 0);
         const void *add = e->add < 0 ? NULL : bt_at_const(dtype, c->in[e->add]->data, i * by->m * by->n);
-        if (!bt_gemm_by_library(c, g, e, a, b, add, bt_at(dtype, out, i * by->m * by->n))) return false;
+        if (!bt_gemm_by_library(c, g, e, a, b, add, bt_at(dtype, out, i * by->m * by->n), &way)) return false;
     }
     return true;
 }
@@ -427,21 +424,9 @@ static berth_status run_on_gpu(product_call *p, berth_dtype dtype, void *out)
     if (bt_shape_count(&p->out) == 0) return BERTH_OK;
     if (by.batch > 1 && !p->op->adjoint_a && c->in[1]->shape.rank == 2) by.m *= by.batch, by.batch = 1; /* one tall product */
     if (run_by_library(p, &by, dtype, out)) return BERTH_OK;
-    bt_arg args[] = {bt_pointer(c->in[0]->data),
-                     bt_pointer(c->in[1]->data),
-                     bt_pointer(out),
-                     bt_bytes(&by, sizeof by),
-                     argument(c, e->scale),
-                     argument(c, e->bias),
-                     argument(c, e->norm),
-                     argument(c, by.norm ? e->norm + 1 : -1),
-                     argument(c, by.norm ? e->norm + 2 : -1),
-                     argument(c, by.norm ? e->norm + 3 : -1),
-                     argument(c, e->add),
-                     bt_float(e->low),
-                     bt_float(e->high),
-                     bt_float(e->alpha),
-                     bt_float(e->epsilon)};
+    bt_arg args[4 + BT_EPILOGUE_ARGS] = {bt_pointer(c->in[0]->data), bt_pointer(c->in[1]->data), bt_pointer(out),
+                                         bt_bytes(&by, sizeof by)};
+    bt_epilogue_args(c, e, bt_input_or(c, e->add, NULL), out, args + 4);
     bt_grid grid = bt_grid_of(c, by.batch * ((by.m + 5) / 6) * ((by.n + 31) / 32) * 4096);
     if (!c->device->is_cpu_shaped)
         grid = (bt_grid){{(size_t)(by.n + 63) / 64 * 16, (size_t)(by.m + 63) / 64 * 16, (size_t)(by.batch < 65535 ? by.batch : 65535)},
