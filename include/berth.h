@@ -497,7 +497,9 @@ typedef struct berth_obstacle {
 /* What one run takes on a device. */
 typedef struct berth_need {
     const char *device;
-    berth_memory memory; /* bytes; of weights, with stream_weights, the least that must lie there; the workspace of a CPU's kernels is known after a run only, and is 0 here */
+    /* Bytes. Of weights, with stream_weights, the least that must lie there. Of workspace: that of a CPU's kernels is known after
+     * a run only, and is 0 here; what a device's libraries would have beside what is needed is counted as far as there is room. */
+    berth_memory memory;
     int64_t room;        /* bytes that can be had there now: of the limit, or of what is free; weights of this model that lie
                             there already are shared, and counted as room */
     bool fits;

@@ -125,7 +125,8 @@ static berth_status run_rows(scene *s, int64_t rows, berth_error *error)
     return status;
 }
 
-/* What is said beforehand is what a run takes, to the byte where no kernel of the CPU's works in memory of its own. */
+/* What is said beforehand is what a run takes, to the byte where no kernel of the CPU's works in memory of its own; where
+ * there are libraries, at most. */
 static void test_memory(const char *device)
 {
     berth_error error = {0};
@@ -140,7 +141,9 @@ static void test_memory(const char *device)
     berth_memory memory;
     CHECK_EQ(berth_session_memory(s.session, device, &memory, &error), BERTH_OK);
     CHECK_EQ(info_of(&s, device).memory_in_use, memory.weights + memory.activations + memory.workspace);
-    CHECK_EQ(info_of(&s, device).memory_peak, need + (strstr(device, "CPU") ? memory.workspace : 0));
+    berth_device_info info = info_of(&s, device);
+    if (strstr(info.detail, "CUDA")) CHECK(info.memory_peak <= need && memory.workspace > 0);
+    else CHECK_EQ(info.memory_peak, need + (strstr(device, "CPU") ? memory.workspace : 0));
     close_scene(&s);
     berth_context_free(s.context);
 }
@@ -189,6 +192,7 @@ static void test_absent(void)
 int main(void)
 {
     setenv("BERTH_OPENCL", "cpu", 0);
+    setenv("STANDIN_LT_WORKSPACE", "3000000", 1);
     if (!trial_make()) return 1;
     test_obstacles();
     test_absent();

@@ -70,6 +70,10 @@ typedef struct bt_gemm_data {
 /* How a library does one. */
 typedef struct bt_gemm_plan bt_gemm_plan;
 
+/* Libraries of a device; and the most working memory that one gets for a piece of work, large enough for kernels that split a
+ * long sum. */
+enum { BT_LIBRARY_GEMM = 1, BT_LIBRARY_WORKSPACE = 32 << 20 };
+
 /* When a device took a piece of work, ns of a clock of its own. */
 enum { BT_TIME_QUEUED, BT_TIME_STARTED, BT_TIME_ENDED, BT_N_TIMES };
 
@@ -106,6 +110,7 @@ typedef struct bt_device_ops {
     bt_recording *(*recorded)(bt_device *device, berth_error *error);
     berth_status (*replay)(bt_device *device, bt_recording *recording, berth_error *error);
     void (*forget)(bt_device *device, bt_recording *recording);
+    unsigned (*libraries)(void); /* BT_LIBRARY_..., those that are there; opens no device; NULL: there never is one */
     /* NULL where there never is a library. gemm_plan finds how its library does a product, which is kept as long as the device,
      * and what working memory it wants; NULL: it does not, or there is none. gemm launches it like a kernel; false: it failed,
      * nothing was done, and gemm_plan gives NULL from now on. */

@@ -93,6 +93,7 @@ static berth_status list_obstacles(check *c, berth_error *error)
 /* What all parts of a batch take together, by place. */
 typedef struct sums {
     berth_memory of[BT_MAX_PLACES];
+    int64_t more[BT_MAX_PLACES]; /* workspace that would be of use, and is not needed */
     int64_t room[BT_MAX_PLACES];
     int64_t largest; /* batch that fits in every part, were they even; -1: there is none to divide */
     bool is_measured;
@@ -102,12 +103,14 @@ typedef struct sums {
 static void add_part(sums *sum, bt_rehearsal *r, int64_t rows, bool is_idle)
 {
     bt_use uses[BT_MAX_PLACES] = {{0}};
-    if (!is_idle) sum->is_measured &= bt_rehearsal_use(r, rows, uses);
+    int64_t more[BT_MAX_PLACES] = {0};
+    if (!is_idle) sum->is_measured &= bt_rehearsal_use(r, rows, uses) && bt_rehearsal_wish(r, rows, uses, more);
     int64_t largest = bt_rehearsal_largest(r, sum->room);
     if (largest < sum->largest) sum->largest = largest;
     for (int p = 0; p < r->n_places; p++) {
         sum->of[p].weights += bt_rehearsal_weights(r, p);
         sum->of[p].activations += uses[p].activations, sum->of[p].workspace += uses[p].workspace;
+        sum->more[p] += more[p];
     }
 }
 
@@ -131,6 +134,7 @@ static berth_status list_needs(check *c, const berth_session *s, const sums *sum
         need.fits = total <= need.room;
         if (total == 0 && !is_chosen(s, s->model->places[p])) continue;
         c->is.fits &= need.fits;
+        if (need.fits) need.memory.workspace += sum->more[p] < need.room - total ? sum->more[p] : need.room - total;
         needs[c->is.n_needs++] = need;
     }
     c->is.needs = needs;

@@ -23,17 +23,34 @@ static berth_status no_launch(bt_device *device, bt_kernel *kernel, const bt_gri
     return (void)device, (void)kernel, (void)grid, (void)args, (void)n, (void)error, BERTH_OK;
 }
 
+/* As if it did all. */
+static const bt_gemm_plan *any_gemm(bt_device *device, const bt_gemm *what, size_t *workspace)
+{
+    *workspace = what->no_workspace ? 0 : BT_LIBRARY_WORKSPACE;
+    return (const bt_gemm_plan *)device; /* not NULL */
+}
+static bool no_gemm(bt_device *device, const bt_gemm_plan *plan, const bt_gemm_data *data)
+{
+    return (void)device, (void)plan, (void)data, true;
+}
+
 /* A device of the same name and kind, on which everything is free of charge. */
 struct bt_stand_in {
     bt_device device;
     bt_device_ops ops;
+    unsigned libraries; /* that the real one has */
 };
+
+static void offer(bt_stand_in *s, unsigned libraries)
+{
+    s->ops.gemm_plan = libraries & BT_LIBRARY_GEMM ? any_gemm : NULL;
+}
 
 berth_status bt_rehearsal_open(bt_rehearsal *r, const berth_session *s, berth_error *error)
 {
     *r = (bt_rehearsal){.n_places = 0};
     bt_arena_init(&r->arena);
-    bt_stand_in *stand_ins = bt_arena_array(&r->arena, bt_stand_in, BT_MAX_PLACES);
+    bt_stand_in *stand_ins = r->stand_ins = bt_arena_array(&r->arena, bt_stand_in, BT_MAX_PLACES);
     if (!stand_ins) return bt_fail_memory(error);
     for (r->n_places = 0; r->n_places < s->model->n_places; r->n_places++) {
         int i = r->n_places;
@@ -47,7 +64,10 @@ berth_status bt_rehearsal_open(bt_rehearsal *r, const berth_session *s, berth_er
                                .copy = no_copy,
                                .sync = bt_cpu_ops.sync,
                                .compile = real->ops->compile ? no_compile : NULL,
-                               .launch = real->ops->compile ? no_launch : NULL};
+                               .launch = real->ops->compile ? no_launch : NULL,
+                               .libraries = real->ops->libraries,
+                               .gemm = no_gemm};
+        stand_ins[i].libraries = real->ops->libraries ? real->ops->libraries() : 0;
         stand_ins[i].device = (bt_device){.index = real->index,
                                           .ops = ops,
                                           .is_cpu_shaped = real->is_cpu_shaped,
@@ -108,12 +128,28 @@ void bt_rehearsal_close(bt_rehearsal *r)
     bt_arena_free(&r->arena);
 }
 
-bool bt_rehearsal_use(bt_rehearsal *r, int64_t batch, bt_use *uses)
+static bool measure(bt_rehearsal *r, int64_t batch, bool libraries, bt_use *uses)
 {
     if (!r->is_shaped) return false;
+    for (int i = 0; i < r->n_places; i++) offer(&r->stand_ins[i], libraries ? r->stand_ins[i].libraries : 0);
     for (size_t i = 0; i < r->n_feeds && batch > 0; i++)
         if (r->has_batch[i]) r->feeds[i].shape.dim[0] = batch;
     return !bt_plan_measure(r->plan, r->pointers, uses);
+}
+
+bool bt_rehearsal_use(bt_rehearsal *r, int64_t batch, bt_use *uses) { return measure(r, batch, false, uses); }
+
+bool bt_rehearsal_wish(bt_rehearsal *r, int64_t batch, const bt_use *uses, int64_t more[BT_MAX_PLACES])
+{
+    bt_use with[BT_MAX_PLACES];
+    bool any = false;
+    memset(more, 0, BT_MAX_PLACES * sizeof more[0]);
+    for (int p = 0; p < r->n_places; p++) any |= r->stand_ins[p].libraries != 0;
+    if (!any) return true;
+    if (!measure(r, batch, true, with)) return false;
+    for (int p = 0; p < r->n_places; p++)
+        if (with[p].workspace > uses[p].workspace) more[p] = with[p].workspace - uses[p].workspace;
+    return true;
 }
 
 int64_t bt_rehearsal_weights(const bt_rehearsal *r, int place)

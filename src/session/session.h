@@ -82,6 +82,7 @@ typedef struct bt_names {
 typedef struct bt_stand_in bt_stand_in;
 typedef struct bt_rehearsal {
     bt_arena arena;
+    bt_stand_in *stand_ins; /* behind places */
     bt_device *places[BT_MAX_PLACES];
     bt_store *stores[BT_MAX_PLACES];
     int n_places;
@@ -167,8 +168,10 @@ berth_status bt_rehearsal_open(bt_rehearsal *r, const berth_session *s, berth_er
 berth_status bt_rehearse(bt_rehearsal *r, berth_session *s, bt_placing *placing, const bt_names *names,
                          bt_obstacles *obstacles, berth_error *error);
 void bt_rehearsal_close(bt_rehearsal *r);
-/* By place, for a batch, 0: as given. False when it cannot be told. */
+/* By place, for a batch, 0: as given, what must be had. False when it cannot be told. */
 bool bt_rehearsal_use(bt_rehearsal *r, int64_t batch, bt_use *uses);
+/* What the libraries of devices would take beside that, at most, where there is room: they do without. */
+bool bt_rehearsal_wish(bt_rehearsal *r, int64_t batch, const bt_use *uses, int64_t more[BT_MAX_PLACES]);
 int64_t bt_rehearsal_weights(const bt_rehearsal *r, int place); /* the least that must lie there, where weights may pass through */
 /* For a session whose weights may pass through: *window for a plan of these names, or NULL where all have room. */
 berth_status bt_session_window(berth_session *s, bt_placing *placing, const bt_names *names, bt_stream **window,

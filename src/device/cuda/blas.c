@@ -8,8 +8,7 @@
 #include "device/cuda/cuda.h"
 #include "device/cuda/lt.h"
 
-/* Large enough for the kernels that split a long sum. */
-enum { MOST_WORKSPACE = 32 << 20, BUCKETS = 256, MOST_PLANS = 4096 };
+enum { BUCKETS = 256, MOST_PLANS = 4096 };
 
 static struct {
     BT_LT_FUNCTIONS(BT_CU_DECLARE)
@@ -93,7 +92,7 @@ static bool desc_new(lt_desc *desc, const bt_gemm *what)
 static bool choose(const struct bt_cu_blas *blas, bt_gemm_plan *p)
 {
     const uint32_t reductions = LT_REDUCE_IN_COMPUTE_TYPE, align = p->what.align;
-    const uint64_t most = p->what.no_workspace ? 0 : MOST_WORKSPACE;
+    const uint64_t most = p->what.no_workspace ? 0 : BT_LIBRARY_WORKSPACE;
     lt_preference preference;
     lt_choice choice;
     int n = 0;
@@ -139,17 +138,23 @@ static bt_gemm_plan *plan_new(const struct bt_cu_blas *blas, const bt_gemm *g)
     return p;
 }
 
-static struct bt_cu_blas *blas_of(bt_cu_device *d)
+bool bt_cu_blas_is_there(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, look);
+    return lt.is_there;
+}
+
+static struct bt_cu_blas *blas_of(bt_cu_device *d)
+{
     static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
     struct bt_cu_blas *blas = atomic_load_explicit(&d->blas, memory_order_acquire);
     if (blas) return blas;
-    pthread_once(&once, look);
+    bool is_there = bt_cu_blas_is_there();
     pthread_mutex_lock(&opening);
     if (!(blas = d->blas) && (blas = bt_calloc(1, sizeof *blas))) {
         pthread_mutex_init(&blas->lock, NULL);
-        if (lt.is_there && lt.cublasLtCreate(&blas->handle)) blas->handle = NULL;
+        if (is_there && lt.cublasLtCreate(&blas->handle)) blas->handle = NULL;
         atomic_store_explicit(&d->blas, blas, memory_order_release);
     }
     pthread_mutex_unlock(&opening);

@@ -235,6 +235,8 @@ static berth_status cuda_sync(bt_device *device, berth_error *error)
     return code ? bt_cu_fail(device, "waiting for it", code, error) : BERTH_OK;
 }
 
+static unsigned cuda_libraries(void) { return bt_cu_blas_is_there() ? BT_LIBRARY_GEMM : 0; }
+
 const bt_device_ops bt_cuda_ops = {
     .kind = "GPU",
     .precisions = 1 << BT_PRECISION_TF32 | 1 << BT_PRECISION_BF16 | 1 << BT_PRECISION_F16,
@@ -255,6 +257,7 @@ const bt_device_ops bt_cuda_ops = {
     .recorded = bt_cu_recorded,
     .replay = bt_cu_replay,
     .forget = bt_cu_forget,
+    .libraries = cuda_libraries,
     .gemm_plan = bt_cu_gemm_plan,
     .gemm = bt_cu_gemm,
 };

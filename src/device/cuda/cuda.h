@@ -138,6 +138,7 @@ void bt_cu_forget(bt_device *device, bt_recording *recording);
 
 /* ---- Matrix products by cuBLASLt (blas.c) ---- */
 
+bool bt_cu_blas_is_there(void);
 const bt_gemm_plan *bt_cu_gemm_plan(bt_device *device, const bt_gemm *what, size_t *workspace);
 bool bt_cu_gemm(bt_device *device, const bt_gemm_plan *plan, const bt_gemm_data *data);
 void bt_cu_blas_free(bt_cu_device *d, bool is_idle); /* is_idle: in its context, nothing is under way */
