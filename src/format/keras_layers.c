@@ -197,6 +197,7 @@ static const btk_class classes[] = {
     {"Concatenate", btk_concatenate, BTK_OWN_MASK, NULL},
     {"Dot", btk_dot, 0, NULL},
     {"Merge", btk_merge_old, 0, NULL},
+    {"CustomScaleLayer", btk_custom_scale, 0, NULL},
 };
 
 /* An operation is no class of layers, though some have the names of one ("Add"). */

@@ -48,6 +48,7 @@ void btk_rms_norm(btk_call *c), btk_spectral_norm(btk_call *c), btk_layer_scale(
 
 /* keras_merge.c */
 void btk_merge(btk_call *c), btk_concatenate(btk_call *c), btk_dot(btk_call *c), btk_merge_old(btk_call *c);
+void btk_custom_scale(btk_call *c);
 
 /* keras_rnn.c */
 void btk_rnn(btk_call *c), btk_bidirectional(btk_call *c), btk_time_distributed(btk_call *c);

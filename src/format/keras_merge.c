@@ -67,6 +67,15 @@ void btk_merge(btk_call *c)
     btk_return(c, y);
 }
 
+/* x + y scale: the residual of keras.applications' InceptionResNetV2, a class of Keras' own. */
+void btk_custom_scale(btk_call *c)
+{
+    if (c->n_x != 2) btk_damaged(c->k, "takes two tensors");
+    if (c->k->failed) return;
+    btk_tensor scaled = btk_scaled(c->k, c->xs[1], btk_double_of(c, "scale", 1));
+    btk_return(c, btk_binary(c->k, "AddV2", c->xs[0], scaled));
+}
+
 /* Of steps (axis 1): the masks joined, unmasked inputs being all true. Of features: a step stays that all
  * keep. */
 static const btk_tensor *concatenated_mask(btk_call *c, int axis)

@@ -2,6 +2,7 @@
  * weights that are views of the file; then every allocation refused in turn. What layers compute: the acceptance cases. */
 #include "check.h"
 #include "format/format.h"
+#include "format/keras.h"
 
 static const char path[] = TEST_DATA "keras_small.h5";
 
@@ -52,6 +53,35 @@ static void whole(void)
     bt_source_free(&source);
 }
 
+/* Two inputs, a and b, in a model of a layer without weights. */
+static void weightless(const char *class, const char *config, const char *op)
+{
+    char text[2048];
+    bt_source source;
+    berth_error error;
+    const btk_weights none = {0};
+    snprintf(text, sizeof text,
+             "{\"class_name\": \"Functional\", \"config\": {\"name\": \"m\", \"layers\": ["
+             "{\"class_name\": \"InputLayer\", \"name\": \"a\", \"config\": {\"batch_shape\": [null, 3]},"
+             " \"inbound_nodes\": []},"
+             "{\"class_name\": \"InputLayer\", \"name\": \"b\", \"config\": {\"batch_shape\": [null, 3]},"
+             " \"inbound_nodes\": []},"
+             "{\"class_name\": \"%s\", \"name\": \"c\", \"config\": %s,"
+             " \"inbound_nodes\": [[[\"a\", 0, 0, {}], [\"b\", 0, 0, {}]]]}],"
+             "\"input_layers\": [[\"a\", 0, 0], [\"b\", 0, 0]], \"output_layers\": [[\"c\", 0, 0]]}}",
+             class, config);
+    bt_source_init(&source);
+    if (CHECK(!btk_load(&source, &none, bt_str_of(text), "text", bt_str_of("2.9.0"), &error)))
+        CHECK_EQ(count(&source.graph, op), 1);
+    bt_source_free(&source);
+}
+
+static void merged(void)
+{
+    weightless("Subtract", "{}", "Sub");
+    weightless("CustomScaleLayer", "{\"scale\": 0.17}", "Mul");
+}
+
 static void starved(void)
 {
     berth_status status = BERTH_NO_MEMORY;
@@ -71,6 +101,7 @@ static void starved(void)
 int main(void)
 {
     whole();
+    merged();
     starved();
     return check_done();
 }
