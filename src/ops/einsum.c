@@ -1,6 +1,9 @@
 /* Einsum of one or two tensors. Two: each is brought to [batch, free, contracted] (or [batch, contracted, free]),
  * BatchMatMulV2's own kernel does the product, and the result goes to the order asked for. Copies are made only where
- * the order is not yet so; a constant right side that needs none is packed when the plan is made. */
+ * the order is not yet so; a constant right side that needs none is packed when the plan is made. On a device all of it is done
+ * there. */
+#include "ops/elementwise.h"
+#include "ops/gpu.h"
 #include "ops/move.h"
 
 enum { UNSET = -2, LETTERS = 52, LABELS = LETTERS + BT_MAX_RANK };
@@ -215,6 +218,17 @@ static int64_t label_stride(const labels *l, const int64_t *strides, int label)
     }                                                                            \
     return true;
 
+BT_CL_DECLARE(einsum);
+
+static berth_status sum_rows_on_gpu(bt_call *c, berth_dtype dtype, void *y, const void *x, int64_t rows, int64_t n)
+{
+    char defines[BT_DEFINES];
+    bt_arg args[] = {bt_pointer(x), bt_pointer(y), bt_long(rows), bt_long(n)};
+    bt_grid grid = bt_grid_of(c, rows);
+    bt_gpu_defines(defines, dtype, 0, "");
+    return bt_gpu_launch(c, BT_CL(einsum), defines, "sum_rows", &grid, args, 4);
+}
+
 /* y[i] = sum of x[i][0..n) */
 static bool sum_rows(berth_dtype dtype, void *y, const void *x, int64_t rows, int64_t n)
 {
@@ -255,9 +269,10 @@ static const void *arrange(bt_call *c, const labels *l, const bt_tensor *t, cons
     }
     if (bt_dtype_is_object(t->dtype)) return bt_call_unsupported(c, "type %s", bt_dtype_name(t->dtype)), NULL;
     void *work = bt_scratch(c, (size_t)(rows * n) * size + 1), *sums = work;
-    if (!work || bt_move_run(&m, work, t->data, c->pool, c->error)) return NULL;
+    if (!work || bt_call_move(c, &m, work, t->data)) return NULL;
     if (alone->n == 0) return work;
     if (!(sums = bt_scratch(c, (size_t)rows * size + 1))) return NULL;
+    if (bt_on_gpu(c)) return sum_rows_on_gpu(c, t->dtype, sums, work, rows, n) ? NULL : sums;
     if (!sum_rows(t->dtype, sums, work, rows, n))
         return bt_call_unsupported(c, "sums of %s", bt_dtype_name(t->dtype)), NULL;
     return sums;
@@ -276,8 +291,8 @@ static berth_status deliver(bt_call *c, const einsum *e, const bt_shape *shape, 
         m.to[i] = label_stride(&e->out, strides, from->of[i]);
         stride *= m.dim[i];
     }
-    if (e->out.n != from->n) memset(out, 0, (size_t)bt_shape_count(shape) * bt_dtype_size(dtype));
-    return bt_move_run(&m, out, src, c->pool, c->error);
+    berth_status status = e->out.n != from->n ? bt_call_zero(c, dtype, out, bt_shape_count(shape)) : BERTH_OK;
+    return status ? status : bt_call_move(c, &m, out, src);
 }
 
 /* ---- The product -------------------------------------------------------------------------------------- */
@@ -285,7 +300,7 @@ static berth_status deliver(bt_call *c, const einsum *e, const bt_shape *shape, 
 /* What prepare leaves: BatchMatMulV2's node and its own state. */
 typedef struct product {
     bt_node node;
-    bt_attr adjoint[2];
+    bt_attr attrs[3]; /* adj_x, adj_y, _tf32 */
     void *state;
     bool plain;  /* as in einsum: ranks were not known, or BatchMatMulV2 would conjugate */
     bool packed; /* the right side is in there */
@@ -354,7 +369,7 @@ static berth_status multiply(bt_call *c, const einsum *e, const void *a, const v
     call.out = (bt_tensor *[]){&result}, call.n_out = 1;
     call.last = 0;
     call.run = (struct bt_run *)&inner, call.host = &inner_host;
-    return p->node.def->cpu(&call);
+    return bt_on_gpu(c) ? p->node.def->gpu(&call) : p->node.def->cpu(&call);
 }
 
 static berth_status run_einsum(bt_call *c)
@@ -389,7 +404,7 @@ static berth_status run_einsum(bt_call *c)
 }
 
 /* Lets BatchMatMulV2 pack the right side where it is a constant matrix in the right order. e: NULL if not known. */
-static berth_status prepare_product(bt_prepare *p, product *product, const einsum *e, bt_prepare *inner)
+static berth_status prepare_product(bt_prepare *p, product *product, const einsum *e, bt_prepare_fn *prepare, bt_prepare *inner)
 {
     int right = e ? 1 ^ e->first : 1;
     const bt_fact *b = &p->in[right];
@@ -404,14 +419,14 @@ static berth_status prepare_product(bt_prepare *p, product *product, const einsu
         facts[1] = (bt_fact){b->dtype, matrix->shape, matrix};
     }
     inner->n_in = 2, inner->n_out = 1, inner->consumed = 0;
-    berth_status status = product->node.def->prepare ? product->node.def->prepare(inner) : BERTH_OK;
+    berth_status status = prepare ? prepare(inner) : BERTH_OK;
     product->state = inner->state;
     product->packed = inner->consumed >> 1 & 1;
     if (product->packed) p->consumed |= 1u << right;
     return status;
 }
 
-static berth_status prepare_einsum(bt_prepare *p)
+static berth_status prepare_on(bt_prepare *p, bool on_gpu)
 {
     einsum e;
     const bt_shape *shapes[2] = {&p->in[0].shape, p->n_in > 1 ? &p->in[1].shape : NULL};
@@ -428,20 +443,33 @@ static berth_status prepare_einsum(bt_prepare *p)
     product->node = (bt_node){.name = p->node->name,
                               .op = "BatchMatMulV2",
                               .device = "",
-                              .attrs = product->adjoint,
-                              .n_attrs = 2,
+                              .attrs = product->attrs,
+                              .n_attrs = 3,
                               .origin = -1,
                               .def = bt_op_find("BatchMatMulV2")};
     for (int i = 0; i < 2; i++)
-        product->adjoint[i] =
+        product->attrs[i] =
             (bt_attr){.name = i ? "adj_y" : "adj_x", .kind = BT_ATTR_BOOL, .value.b = e.adjoint[i]};
+    product->attrs[2] =
+        (bt_attr){.name = "_tf32", .kind = BT_ATTR_BOOL, .value.b = bt_attr_bool(p->node, "_tf32", false)};
     if (!product->node.def) return bt_fail(p->error, BERTH_UNSUPPORTED, "this build has no matrix product");
     bt_prepare inner = *p;
     inner.node = &product->node, inner.state = NULL;
-    return prepare_product(p, product, known ? &e : NULL, &inner);
+    const bt_op *op = product->node.def;
+    return prepare_product(p, product, known ? &e : NULL, on_gpu ? op->gpu_prepare : op->prepare, &inner);
 }
 
+static berth_status prepare_einsum(bt_prepare *p) { return prepare_on(p, false); }
+static berth_status prepare_gpu(bt_prepare *p) { return prepare_on(p, true); }
+
 const bt_op bt_ops_einsum[] = {
-    {.name = "Einsum", .infer = infer_einsum, .prepare = prepare_einsum, .cpu = run_einsum},
+    {.name = "Einsum",
+     .infer = infer_einsum,
+     .prepare = prepare_einsum,
+     .cpu = run_einsum,
+     .types = BT_NUMBERS,
+     .gpu = run_einsum,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_GPU_FLOATS},
     {0},
 };

@@ -94,6 +94,34 @@ static void test_many(berth_dtype dtype, bool turned)
     end(dtype);
 }
 
+/* Orders that need copies and none, a label twice, in one input alone, and an ellipsis that is broadcast. */
+static void test_einsum(const char *equation, bt_shape a, bt_shape b)
+{
+    for (int i = 0; i < 3; i++) {
+        op_begin("Einsum");
+        bt_set_type(&op_graph, 0, "T", dtypes[i]);
+        bt_set_string(&op_graph, 0, "equation", equation);
+        input(dtypes[i], a);
+        if (b.rank >= 0) input(dtypes[i], b);
+        end(dtypes[i]);
+    }
+}
+
+static void test_einsums(void)
+{
+    test_einsum("BTNH,BFNH->BNFT", BT_SHAPE(2, 5, 3, 8), BT_SHAPE(2, 7, 3, 8));
+    test_einsum("BNFT,BTNH->BFNH", BT_SHAPE(2, 3, 7, 5), BT_SHAPE(2, 5, 3, 8));
+    test_einsum("abc,cde->abde", BT_SHAPE(2, 9, 16), BT_SHAPE(16, 4, 8));
+    test_einsum("aab,cb->ac", BT_SHAPE(4, 4, 3), BT_SHAPE(5, 3));
+    test_einsum("abc,bd->ad", BT_SHAPE(3, 4, 40), BT_SHAPE(4, 6));
+    test_einsum("...ij,...jk->...ik", BT_SHAPE(2, 1, 5, 6), BT_SHAPE(3, 6, 4));
+    test_einsum("ab,b->aab", BT_SHAPE(4, 3), BT_SHAPE(3));
+    test_einsum("ij->ji", BT_SHAPE(7, 33), BT_SHAPE_UNKNOWN);
+    test_einsum("ij->i", BT_SHAPE(7, 33), BT_SHAPE_UNKNOWN);
+    test_einsum("ab,cb->ac", BT_SHAPE(0, 3), BT_SHAPE(5, 3));
+    test_einsum("ab,cb->ac", BT_SHAPE(2, 0), BT_SHAPE(5, 0));
+}
+
 int main(void)
 {
     static const char *const activations[] = {"Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Sigmoid", "Tanh", "Softplus", "Swish",
@@ -110,6 +138,7 @@ int main(void)
         test_large(dtypes[i], "Gelu", false, 64, 256, 512);
         test_many(dtypes[i], i & 1);
     }
+    test_einsums();
     test_large(BERTH_FLOAT, "Relu", true, 130, 300, 256);
     test_large(BERTH_FLOAT, NULL, true, 64, 64, 64);
     gpu_close();

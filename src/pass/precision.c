@@ -24,7 +24,7 @@ static bool is_product(const char *op)
     static const char *const names[] = {
         "MatMul", "_FusedMatMul", "BatchMatMul", "BatchMatMulV2",         "BatchMatMulV3",
         "Conv2D", "_FusedConv2D", "Conv3D",      "DepthwiseConv2dNative", "_FusedDepthwiseConv2d",
-        NULL};
+        "Einsum", NULL};
     return is_among(op, names);
 }
 
