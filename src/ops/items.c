@@ -1,6 +1,9 @@
 /* The array of tensors behind tensor lists (tensor_list.c) and tensor arrays (tensor_array.c). */
 #include "ops/items.h"
 
+#include "ops/gpu.h"
+#include "ops/move.h"
+
 void bt_items_free(bt_items *items)
 {
     for (int64_t i = 0; i < items->n; i++) bt_tensor_clear(&items->at[i]);
@@ -28,23 +31,31 @@ berth_status bt_items_copy(bt_items *to, const bt_items *from, berth_error *erro
     return status;
 }
 
+/* False: there is no room for one. */
+static bool new_slab(bt_items *items, bt_device *device, size_t bytes)
+{
+    bt_tensor slab;
+    bt_shape shape = BT_SHAPE((int64_t)bytes);
+    if (bytes > INT64_MAX || bt_tensor_init_on(device, &slab, BERTH_UINT8, &shape, NULL)) return false;
+    bt_buffer_free(items->slab);
+    items->slab = slab.buffer, items->slab_device = device;
+    return true;
+}
+
 /* A row of the slab for item i, which is not set yet; NULL when it has none. */
-static void *slab_row(bt_items *items, int64_t i, size_t row_bytes)
+static void *slab_row(bt_items *items, int64_t i, size_t row_bytes, bt_device *device)
 {
     if (!items->slab || i >= items->slab_end) {
         int64_t first = items->slab ? i : 0;
         int64_t rows = items->n - first > first ? items->n - first : first;
         size_t bytes;
         if (rows < 2 || !bt_mul((size_t)rows, row_bytes, &bytes)) return NULL;
-        bt_buffer *slab = bt_buffer_new(bytes);
-        if (!slab) return NULL;
-        bt_buffer_free(items->slab);
-        items->slab = slab;
+        if (!new_slab(items, device, bytes)) return NULL;
         items->slab_first = first;
         items->slab_end = first + rows;
         items->row_bytes = row_bytes;
     }
-    if (i < items->slab_first || row_bytes != items->row_bytes) return NULL;
+    if (i < items->slab_first || row_bytes != items->row_bytes || device != items->slab_device) return NULL;
     return (char *)items->slab->data + (size_t)(i - items->slab_first) * row_bytes;
 }
 
@@ -53,12 +64,14 @@ berth_status bt_items_set(bt_items *items, int64_t i, const bt_tensor *value, be
     enum { SLAB_ROW = 1 << 18 }; /* larger tensors are not worth a copy */
     bt_tensor *item = &items->at[i], kept = {0};
     size_t bytes = bt_dtype_is_object(value->dtype) ? 0 : bt_tensor_bytes(value);
-    void *row = !item->dtype && bytes && bytes <= SLAB_ROW ? slab_row(items, i, bytes) : NULL;
+    void *row = !item->dtype && bytes && bytes <= SLAB_ROW ? slab_row(items, i, bytes, value->device) : NULL;
     if (row) {
-        memcpy(row, value->data, bytes);
-        *item = (bt_tensor){
-            .dtype = value->dtype, .shape = value->shape, .data = row, .buffer = bt_buffer_ref(items->slab)};
-        return BERTH_OK;
+        *item = (bt_tensor){.dtype = value->dtype,
+                            .shape = value->shape,
+                            .data = row,
+                            .buffer = bt_buffer_ref(items->slab),
+                            .device = value->device};
+        return bt_tensor_transfer(item, value, error);
     }
     berth_status status = bt_tensor_keep(&kept, value, error);
     if (status) return status;
@@ -69,7 +82,7 @@ berth_status bt_items_set(bt_items *items, int64_t i, const bt_tensor *value, be
 
 bt_tensor bt_tensor_row(const bt_tensor *t, int64_t i)
 {
-    bt_tensor row = {.dtype = t->dtype, .buffer = bt_buffer_ref(t->buffer)};
+    bt_tensor row = {.dtype = t->dtype, .buffer = bt_buffer_ref(t->buffer), .device = t->device};
     row.shape = bt_shape_from(t->shape.rank - 1, t->shape.dim + 1);
     row.data = (char *)t->data + (size_t)i * (size_t)bt_shape_count(&row.shape) * bt_dtype_size(t->dtype);
     return row;
@@ -91,8 +104,31 @@ berth_status bt_out_zeros(bt_call *c, int out, berth_dtype dtype, const bt_shape
 {
     void *p = bt_out(c, out, dtype, shape);
     if (!p) return c->error ? c->error->status : BERTH_NO_MEMORY;
-    if (!bt_dtype_is_object(dtype)) memset(p, 0, (size_t)bt_shape_count(shape) * bt_dtype_size(dtype));
-    return BERTH_OK;
+    return bt_call_zero(c, dtype, p, bt_shape_count(shape));
+}
+
+/* Where the call's data lies, as in bt_tensor. */
+static bt_device *place_of(const bt_call *c) { return bt_on_gpu(c) ? c->device : NULL; }
+
+berth_status bt_out_item(bt_call *c, int out, const bt_tensor *item)
+{
+    bt_tensor t;
+    if (item->device == place_of(c)) {
+        bt_tensor_share(&t, item);
+        return bt_out_move(c, out, &t);
+    }
+    t = (bt_tensor){.dtype = item->dtype, .shape = item->shape, .device = place_of(c)};
+    t.data = bt_out(c, out, item->dtype, &item->shape);
+    if (!t.data) return c->error ? c->error->status : BERTH_NO_MEMORY;
+    return bt_tensor_transfer(&t, item, c->error);
+}
+
+berth_status bt_call_item(bt_call *c, const bt_tensor *item, berth_dtype dtype, void *p, int64_t count)
+{
+    bt_tensor to = {.dtype = dtype, .shape = item->shape, .data = p, .device = place_of(c)};
+    if (!item->dtype) return bt_call_zero(c, dtype, p, count);
+    if (to.device || item->device) return bt_tensor_transfer(&to, item, c->error);
+    return bt_elements_copy(dtype, p, item->data, count, c->error);
 }
 
 bool bt_shape_prepend(int64_t rows, const bt_shape *shape, bt_shape *out)
@@ -121,7 +157,7 @@ berth_status bt_items_stack(bt_call *c, int out, const bt_items *items, const bt
     size_t count = (size_t)bt_shape_count(shape), bytes = count * bt_dtype_size(dtype), total;
     if (!bt_shape_prepend(n, shape, &whole) || !bt_shape_bytes(&whole, bt_dtype_size(dtype), &total))
         return bt_call_fail(c, "the stacked tensor is too large");
-    if (!index && bytes && lie_in_row(items, n, bytes)) {
+    if (!index && bytes && lie_in_row(items, n, bytes) && items->at[0].device == place_of(c)) {
         bt_tensor view;
         bt_tensor_share(&view, &items->at[0]);
         view.shape = whole;
@@ -130,11 +166,8 @@ berth_status bt_items_stack(bt_call *c, int out, const bt_items *items, const bt
     char *p = bt_out(c, out, dtype, &whole);
     if (!p) return c->error ? c->error->status : BERTH_NO_MEMORY;
     berth_status status = BERTH_OK;
-    for (int64_t i = 0; i < n && !status; i++, p += bytes) {
-        const bt_tensor *item = &items->at[index ? bt_tensor_int(index, i) : i];
-        if (item->dtype) status = bt_elements_copy(dtype, p, item->data, (int64_t)count, c->error);
-        else if (!bt_dtype_is_object(dtype)) memset(p, 0, bytes);
-    }
+    for (int64_t i = 0; i < n && !status; i++, p += bytes)
+        status = bt_call_item(c, &items->at[index ? bt_tensor_int(index, i) : i], dtype, p, (int64_t)count);
     return status;
 }
 

@@ -1,5 +1,6 @@
 /* Items: a growing array of tensors, what a tensor list and a tensor array hold. Small number tensors are written
- * side by side into one block (the slab), so that storing one costs a memcpy and stacking all of them nothing. */
+ * side by side into one block (the slab), so that storing one costs a memcpy and stacking all of them nothing. An item stays
+ * on the device where it was made; who wants it elsewhere copies it. */
 #ifndef BT_ITEMS_H
 #define BT_ITEMS_H
 
@@ -10,6 +11,7 @@ typedef struct bt_items {
     int64_t n;
     size_t capacity;
     bt_buffer *slab; /* rows [slab_first, slab_end), each of row_bytes; written once a row */
+    bt_device *slab_device; /* where it lies, as in bt_tensor */
     int64_t slab_first, slab_end;
     size_t row_bytes;
 } bt_items;
@@ -27,7 +29,11 @@ berth_status bt_items_unstack(bt_items *items, int64_t first, const bt_tensor *v
  * are not set are zeros. All that are set have that shape. */
 berth_status bt_items_stack(bt_call *c, int out, const bt_items *items, const bt_tensor *index, int64_t n,
                             berth_dtype dtype, const bt_shape *shape);
-/* Output `out` is a zero tensor. */
+/* Output `out` becomes what the item is; the item stays as it is. */
+berth_status bt_out_item(bt_call *c, int out, const bt_tensor *item);
+/* The elements of an item, which is set and has `count` of them, or as many zeros, at p, where the call's data lies. */
+berth_status bt_call_item(bt_call *c, const bt_tensor *item, berth_dtype dtype, void *p, int64_t count);
+/* Output `out`, where the call's data lies, is a zero tensor. */
 berth_status bt_out_zeros(bt_call *c, int out, berth_dtype dtype, const bt_shape *shape);
 /* Row i of t along dimension 0, sharing its bytes. */
 bt_tensor bt_tensor_row(const bt_tensor *t, int64_t i);

@@ -1,7 +1,9 @@
 /* Tensor arrays: the mutable arrays that TF1's loops read and write through a handle; a float called flow orders
  * the ops. An array lives as long as its handle; an item is written once and, unless told otherwise, read once.
  * The array of items is in items.c; TF2's lists, which are values, are in tensor_list.c. */
+#include "ops/gpu.h"
 #include "ops/items.h"
+#include "ops/move.h"
 #include "ops/object.h"
 
 enum { WRITTEN = 1, CLEARED = 2 };
@@ -97,7 +99,11 @@ static const bt_shape *item_shape(const array *a, int64_t i)
 
 /* ---- Kernels ------------------------------------------------------------------------------------------- */
 
-static berth_status out_flow(bt_call *c) { return bt_out_scalar(c, 0, BERTH_FLOAT, 0); }
+/* Nobody looks at it: on a device it is what came in. */
+static berth_status out_flow(bt_call *c)
+{
+    return bt_on_gpu(c) ? bt_out_alias(c, 0, c->n_in - 1, BERTH_FLOAT, &BT_SCALAR) : bt_out_scalar(c, 0, BERTH_FLOAT, 0);
+}
 
 static berth_status run_new(bt_call *c)
 {
@@ -116,7 +122,7 @@ static berth_status run_new(bt_call *c)
     status = resize(c, a, n);
     if (status) return bt_object_free(&a->base), status;
     status = bt_out_object(c, 0, BERTH_RESOURCE, &a->base);
-    return status || c->n_out < 2 ? status : bt_out_scalar(c, 1, BERTH_FLOAT, 0);
+    return status || c->n_out < 2 ? status : bt_out_zeros(c, 1, BERTH_FLOAT, &BT_SCALAR);
 }
 
 static berth_status run_write(bt_call *c)
@@ -142,9 +148,7 @@ static berth_status run_read(bt_call *c)
     if (!a->items.at[i].dtype) {
         status = bt_out_zeros(c, 0, a->dtype, &a->shape);
     } else {
-        bt_tensor view;
-        bt_tensor_share(&view, &a->items.at[i]);
-        status = bt_out_move(c, 0, &view);
+        status = bt_out_item(c, 0, &a->items.at[i]);
     }
     if (!status) after_read(a, i);
     return status;
@@ -241,12 +245,9 @@ static berth_status run_concat(bt_call *c)
     for (int64_t i = 0; i < n; i++) {
         int64_t count = bt_shape_count(item_shape(a, i));
         size_t bytes = (size_t)count * bt_dtype_size(a->dtype);
-        berth_status status = BERTH_OK;
-        lengths[i] = item_shape(a, i)->dim[0];
-        if (a->items.at[i].dtype)
-            status = bt_elements_copy(a->dtype, out, a->items.at[i].data, count, c->error);
-        else if (!bt_dtype_is_object(a->dtype)) memset(out, 0, bytes);
+        berth_status status = bt_call_item(c, &a->items.at[i], a->dtype, out, count);
         if (status) return status;
+        lengths[i] = item_shape(a, i)->dim[0];
         out += bytes;
         after_read(a, i);
     }
@@ -357,19 +358,21 @@ static berth_status infer_size(bt_infer *x)
 /* The first two versions differ in how the handle travels, which is no matter here. */
 #define VERSIONS(op, ...) \
     {op, __VA_ARGS__}, {op "V2", __VA_ARGS__}, { op "V3", __VA_ARGS__ }
-#define STATE .flags = BT_OP_STATEFUL
+/* The array is the host's; its items lie where they were made. */
+#define RUN(run) .cpu = run, .gpu = run, .gpu_types = BT_GPU_MOVES, .flags = BT_OP_STATEFUL
+#define DTYPE .type_attr = "dtype"
 
 const bt_op bt_ops_tensor_array[] = {
-    {"TensorArray", infer_new, .cpu = run_new, STATE},
-    {"TensorArrayV2", infer_new, .cpu = run_new, STATE},
-    {"TensorArrayV3", infer_new, .cpu = run_new, STATE, .outputs = "handle,flow"},
-    VERSIONS("TensorArrayWrite", infer_flow, .cpu = run_write, STATE),
-    VERSIONS("TensorArrayRead", infer_read, .cpu = run_read, STATE),
-    VERSIONS("TensorArrayGather", infer_gather, .cpu = run_gather, STATE),
-    VERSIONS("TensorArrayScatter", infer_flow, .cpu = run_scatter, STATE),
-    VERSIONS("TensorArrayConcat", infer_concat, .cpu = run_concat, STATE, .outputs = "value,lengths"),
-    VERSIONS("TensorArraySplit", infer_flow, .cpu = run_split, STATE),
-    VERSIONS("TensorArraySize", infer_size, .cpu = run_size, STATE),
-    VERSIONS("TensorArrayClose", bt_infer_none, .cpu = run_close, STATE, .outputs = ""),
+    {"TensorArray", infer_new, RUN(run_new), DTYPE, .host_inputs = 1},
+    {"TensorArrayV2", infer_new, RUN(run_new), DTYPE, .host_inputs = 1},
+    {"TensorArrayV3", infer_new, RUN(run_new), DTYPE, .host_inputs = 1, .outputs = "handle,flow"},
+    VERSIONS("TensorArrayWrite", infer_flow, RUN(run_write), .host_inputs = 2),
+    VERSIONS("TensorArrayRead", infer_read, RUN(run_read), DTYPE, .host_inputs = 2),
+    VERSIONS("TensorArrayGather", infer_gather, RUN(run_gather), DTYPE, .host_inputs = 2),
+    VERSIONS("TensorArrayScatter", infer_flow, RUN(run_scatter), .host_inputs = 2),
+    VERSIONS("TensorArrayConcat", infer_concat, RUN(run_concat), DTYPE, .outputs = "value,lengths", .host_outputs = 2),
+    VERSIONS("TensorArraySplit", infer_flow, RUN(run_split), .host_inputs = 4),
+    VERSIONS("TensorArraySize", infer_size, RUN(run_size), .host_outputs = 1),
+    VERSIONS("TensorArrayClose", bt_infer_none, RUN(run_close), .outputs = ""),
     {NULL},
 };

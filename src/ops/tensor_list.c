@@ -190,9 +190,7 @@ static berth_status out_item(bt_call *c, int out, const bt_list *list, int64_t i
         if (!bt_shape_compatible(&shape, &item->shape))
             return bt_call_fail(c, "item %lld does not have shape %s", (long long)i,
                                 bt_shape_text(&shape, text));
-        bt_tensor view;
-        bt_tensor_share(&view, item);
-        return bt_out_move(c, out, &view);
+        return bt_out_item(c, out, item);
     }
     if (!bt_shape_known(&shape)) status = bt_list_shape(c, list, out == 0 ? 2 : 1, true, &shape);
     if (status) return status;
@@ -265,21 +263,15 @@ static berth_status run_element_shape(bt_call *c)
                 : BERTH_BAD_INPUT;
 }
 
-#define LIST(op, infer, run)                                                        \
-    {                                                                               \
-        op, infer, .cpu = run, .flags = BT_OP_NO_FOLD, .type_attr = "element_dtype" \
-    }
-
 const bt_op bt_ops_tensor_list[] = {
-    LIST("EmptyTensorList", bt_infer_list, run_empty),
-    LIST("TensorListReserve", bt_infer_list, run_reserve),
-    LIST("TensorListPushBack", bt_infer_list, run_push),
-    {"TensorListPopBack", infer_pop, .cpu = run_pop, .flags = BT_OP_NO_FOLD, .type_attr = "element_dtype",
-     .outputs = "output_handle,tensor"},
-    LIST("TensorListGetItem", infer_get, run_get),
-    LIST("TensorListSetItem", bt_infer_list, run_set),
-    LIST("TensorListLength", infer_length, run_length),
-    LIST("TensorListResize", bt_infer_list, run_resize),
-    LIST("TensorListElementShape", infer_element_shape, run_element_shape),
+    BT_LIST("EmptyTensorList", bt_infer_list, run_empty, .host_inputs = 3),
+    BT_LIST("TensorListReserve", bt_infer_list, run_reserve, .host_inputs = 3),
+    BT_LIST("TensorListPushBack", bt_infer_list, run_push),
+    BT_LIST("TensorListPopBack", infer_pop, run_pop, .host_inputs = 2, .outputs = "output_handle,tensor"),
+    BT_LIST("TensorListGetItem", infer_get, run_get, .host_inputs = 6),
+    BT_LIST("TensorListSetItem", bt_infer_list, run_set, .host_inputs = 2),
+    BT_LIST("TensorListLength", infer_length, run_length, .host_outputs = 1),
+    BT_LIST("TensorListResize", bt_infer_list, run_resize, .host_inputs = 2),
+    BT_LIST("TensorListElementShape", infer_element_shape, run_element_shape, .host_outputs = 1),
     {NULL},
 };

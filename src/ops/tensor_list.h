@@ -5,6 +5,7 @@
 #define BT_TENSOR_LIST_H
 
 #include "ops/items.h"
+#include "ops/move.h"
 #include "ops/object.h"
 
 typedef struct bt_list {
@@ -26,6 +27,13 @@ bt_list *bt_list_take(bt_call *c, int i);
 berth_status bt_list_out(bt_call *c, int i, bt_list *list, berth_status status);
 /* The shape that the items have for all that the list, input `input` (-1: none) and the items say. */
 berth_status bt_list_shape(bt_call *c, const bt_list *list, int input, bool look_at_items, bt_shape *shape);
+
+/* A record. The list is the host's; its items lie where they were made. */
+#define BT_LIST(op, infer_, run, ...)                                                                         \
+    {                                                                                                      \
+        .name = op, .infer = infer_, .cpu = run, .gpu = run, .gpu_types = BT_GPU_MOVES, .flags = BT_OP_NO_FOLD, \
+        .type_attr = "element_dtype", __VA_ARGS__                                                          \
+    }
 
 bt_infer_fn bt_infer_list; /* output 0: a scalar variant */
 /* Output `out` is an item: dtype element_dtype, shape as input `input` says. */

@@ -155,8 +155,7 @@ static berth_status run_concat(bt_call *c)
     for (int64_t i = 0; i < n && !status; i++) {
         const bt_tensor *item = &list->items.at[i];
         size_t bytes = (size_t)(lengths[i] * row) * bt_dtype_size(list->dtype);
-        if (item->dtype) status = bt_elements_copy(list->dtype, out, item->data, lengths[i] * row, c->error);
-        else if (!bt_dtype_is_object(list->dtype)) memset(out, 0, bytes);
+        status = bt_call_item(c, item, list->dtype, out, lengths[i] * row);
         out += bytes;
     }
     return status;
@@ -304,26 +303,16 @@ static berth_status run_concat_lists(bt_call *c)
     return bt_list_out(c, 0, list, status);
 }
 
-#define LIST(op, infer, run)                                                        \
-    {                                                                               \
-        op, infer, .cpu = run, .flags = BT_OP_NO_FOLD, .type_attr = "element_dtype" \
-    }
-#define JOIN(op)                                                                                   \
-    {                                                                                              \
-        op, infer_concat, .cpu = run_concat, .flags = BT_OP_NO_FOLD, .type_attr = "element_dtype", \
-                          .outputs = "tensor,lengths"                                              \
-    }
-
 const bt_op bt_ops_tensor_list_stack[] = {
-    LIST("TensorListStack", infer_stack, run_stack),
-    LIST("TensorListGather", infer_gather, run_gather),
-    JOIN("TensorListConcat"),
-    JOIN("TensorListConcatV2"),
-    LIST("TensorListFromTensor", bt_infer_list, run_from_tensor),
-    LIST("TensorListScatter", bt_infer_list, run_scatter),
-    LIST("TensorListScatterV2", bt_infer_list, run_scatter),
-    LIST("TensorListScatterIntoExistingList", bt_infer_list, run_scatter_into),
-    LIST("TensorListSplit", bt_infer_list, run_split),
-    LIST("TensorListConcatLists", bt_infer_list, run_concat_lists),
+    BT_LIST("TensorListStack", infer_stack, run_stack, .host_inputs = 2),
+    BT_LIST("TensorListGather", infer_gather, run_gather, .host_inputs = 6),
+    BT_LIST("TensorListConcat", infer_concat, run_concat, .outputs = "tensor,lengths", .host_outputs = 2),
+    BT_LIST("TensorListConcatV2", infer_concat, run_concat, .outputs = "tensor,lengths", .host_inputs = 6, .host_outputs = 2),
+    BT_LIST("TensorListFromTensor", bt_infer_list, run_from_tensor, .host_inputs = 2),
+    BT_LIST("TensorListScatter", bt_infer_list, run_scatter, .host_inputs = 6),
+    BT_LIST("TensorListScatterV2", bt_infer_list, run_scatter, .host_inputs = 14),
+    BT_LIST("TensorListScatterIntoExistingList", bt_infer_list, run_scatter_into, .host_inputs = 4),
+    BT_LIST("TensorListSplit", bt_infer_list, run_split, .host_inputs = 6),
+    BT_LIST("TensorListConcatLists", bt_infer_list, run_concat_lists),
     {NULL},
 };

@@ -64,6 +64,12 @@ static bool reads_shape(const bt_node *node)
            !strcmp(node->op, "Rank");
 }
 
+/* The flow of a tensor array, which orders what is done to it: nobody looks at it. */
+static bool is_flow(const bt_node *node, int i)
+{
+    return i == node->n_inputs - 1 && i > 0 && bt_starts(node->op, "TensorArray");
+}
+
 /* Integers that only describe shapes, made of such: they stay on the host, where shapes are needed. */
 static bool is_metadata(bt_pass_context *x, const bt_node *node, const bool *on_host, const bt_fact *out,
                         int n_out)
@@ -278,6 +284,7 @@ berth_status bt_plan_add_copies(bt_pass_context *x, const bt_plan_env *env, int 
         for (int j = 0; j < x->graph.nodes[i].n_inputs && !status && !reads_shape(&x->graph.nodes[i]); j++) {
             bt_edge edge = x->graph.nodes[i].inputs[j];
             int to = input_place(&x->graph.nodes[i], j, bt_pass_fact(x, edge)->dtype);
+            if (to == 0 && is_flow(&x->graph.nodes[i], j)) continue;
             count_crossing(&c, edge, x->graph.nodes[i].place);
             status = bring(&c, &edge, to);
             x->graph.nodes[i].inputs[j] = edge;

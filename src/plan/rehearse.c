@@ -187,6 +187,25 @@ static berth_status call(rehearsal *r, const bt_step *step, bt_tensor **pointers
     return status == BERTH_NO_MEMORY ? status : BERTH_OK;
 }
 
+static bool has_object(const rehearsal *r, const bt_step *step)
+{
+    for (int i = 0; i < step->n_in + step->n_out; i++)
+        if (bt_dtype_is_object(r->plan->slots[i < step->n_in ? step->in[i] : step->out[i - step->n_in]].fact.dtype)) return true;
+    return false;
+}
+
+/* What lists and arrays hold is not known beforehand: as much as what is put in or taken out at once. */
+static void count_items(rehearsal *r, const bt_step *step)
+{
+    for (int i = 0; i < step->n_in + step->n_out; i++) {
+        int32_t slot = i < step->n_in ? step->in[i] : step->out[i - step->n_in];
+        const bt_tensor *t = &r->values[slot];
+        int place = r->plan->slots[slot].place;
+        if (is_device(r, place) && t->dtype && bt_shape_known(&t->shape))
+            r->uses[place].activations += (int64_t)bt_tensor_bytes(t);
+    }
+}
+
 static void set_values(rehearsal *r, bt_tensor *const *feeds)
 {
     const bt_plan *plan = r->plan;
@@ -208,6 +227,7 @@ static berth_status go_through(rehearsal *r)
     for (int32_t i = 0; i < r->layout->n_steps && !status; i++) {
         const bt_step *step = r->step = &r->plan->steps[r->layout->steps[i]];
         if (step->op->flags & BT_OP_BODY) status = measure_bodies(r);
+        else if (is_device(r, step->place) && has_object(r, step)) count_items(r, step);
         else if (is_device(r, step->place) && can_call(r, step)) status = call(r, step, pointers);
     }
     bt_free((void *)pointers);
