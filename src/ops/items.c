@@ -23,6 +23,24 @@ berth_status bt_items_resize(bt_items *items, int64_t n, berth_error *error)
     return BERTH_OK;
 }
 
+berth_status bt_items_leave(bt_items *items, berth_error *error)
+{
+    berth_status status = BERTH_OK;
+    for (int64_t i = 0; i < items->n && !status; i++) {
+        bt_tensor *item = &items->at[i], host;
+        status = bt_tensor_leave(item, error);
+        if (status || !item->dtype || !item->device) continue;
+        status = bt_tensor_init(&host, item->dtype, &item->shape, error);
+        if (!status && (status = bt_tensor_transfer(&host, item, error))) bt_tensor_clear(&host);
+        if (status) break;
+        bt_tensor_clear(item);
+        *item = host;
+    }
+    bt_buffer_free(items->slab);
+    items->slab = NULL;
+    return status;
+}
+
 berth_status bt_items_copy(bt_items *to, const bt_items *from, berth_error *error)
 {
     *to = (bt_items){0};

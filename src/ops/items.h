@@ -19,6 +19,8 @@ typedef struct bt_items {
 void bt_items_free(bt_items *items);
 /* Grows with items that are not set, or drops the last. */
 berth_status bt_items_resize(bt_items *items, int64_t n, berth_error *error);
+/* Items on devices are copied to the host. */
+berth_status bt_items_leave(bt_items *items, berth_error *error);
 /* References to the same tensors; the copy starts a slab of its own. */
 berth_status bt_items_copy(bt_items *to, const bt_items *from, berth_error *error);
 /* Item i, 0 <= i < n, becomes *value. */

@@ -26,7 +26,9 @@ static void destroy_array(void *object)
     bt_free(a);
 }
 
-static const bt_object_type array_type = {"tensor array", destroy_array};
+static berth_status leave_array(void *object, berth_error *error) { return bt_items_leave(&((array *)object)->items, error); }
+
+static const bt_object_type array_type = {"tensor array", destroy_array, leave_array};
 
 /* NULL with the error set: none, or one that was closed. */
 static array *array_input(bt_call *c)

@@ -11,7 +11,9 @@ static void destroy_list(void *object)
     bt_free(list);
 }
 
-static const bt_object_type list_type = {"tensor list", destroy_list};
+static berth_status leave_list(void *object, berth_error *error) { return bt_items_leave(&((bt_list *)object)->items, error); }
+
+static const bt_object_type list_type = {"tensor list", destroy_list, leave_list};
 
 bt_list *bt_list_new(bt_call *c, berth_dtype dtype, const bt_shape *shape, int64_t n)
 {

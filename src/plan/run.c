@@ -321,6 +321,7 @@ static berth_status deliver(bt_run *run, int i, bt_tensor *out, berth_error *err
     if (t->dead)
         return bt_fail(error, BERTH_BAD_INPUT, "a fetched output of node '%s' lies in a branch that was not taken",
                        slot->kind == BT_SLOT_STEP ? plan->steps[slot->step].node->name : "");
+    if (!plan->env.function && bt_tensor_leave(t, error)) return error->status;
     bool fits = bt_run_owns(out) && out->device == t->device && same_place(out, t->dtype, &t->shape) &&
                 !bt_dtype_is_object(t->dtype) && out->buffer != t->buffer;
     bool counted = t->buffer && t->buffer->on_device && !t->device && !plan->env.function; /* the caller's must not be */

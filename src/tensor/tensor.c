@@ -180,6 +180,17 @@ berth_status bt_tensor_copy(bt_tensor *dst, const bt_tensor *src, berth_error *e
     return BERTH_OK;
 }
 
+berth_status bt_tensor_leave(const bt_tensor *t, berth_error *error)
+{
+    bool holds_objects = t->dtype == BERTH_VARIANT || t->dtype == BERTH_RESOURCE;
+    berth_status status = BERTH_OK;
+    for (int64_t i = 0, n = holds_objects ? bt_tensor_count(t) : 0; i < n && !status; i++) {
+        bt_object *object = ((bt_object **)t->data)[i];
+        if (object && object->type->leave) status = object->type->leave(object, error);
+    }
+    return status;
+}
+
 int64_t bt_tensor_count(const bt_tensor *t) { return bt_shape_count(&t->shape); }
 
 size_t bt_tensor_bytes(const bt_tensor *t)

@@ -82,6 +82,7 @@ typedef struct bt_string {
 typedef struct bt_object_type {
     const char *name;
     void (*destroy)(void *object);
+    berth_status (*leave)(void *object, berth_error *error); /* brings what it holds on devices to the host; NULL: it never does */
 } bt_object_type;
 
 typedef struct bt_object {
@@ -102,6 +103,8 @@ berth_status bt_tensor_init_counted(bt_device *device, bt_tensor *t, berth_dtype
                                     berth_error *error);
 /* Copies src's bytes to dst, of the same size, wherever the two lie; done when it returns if dst is on the host. */
 berth_status bt_tensor_transfer(const bt_tensor *dst, const bt_tensor *src, berth_error *error);
+/* Before tensors of objects go to a caller, who may outlive the devices: nothing that they hold lies there any more. */
+berth_status bt_tensor_leave(const bt_tensor *t, berth_error *error);
 /* Drops the buffer and leaves *t empty (dtype 0). */
 void bt_tensor_clear(bt_tensor *t);
 /* Drops the elements of a tensor of objects that alone has its buffer; the room stays, zeroed. */
