@@ -14,7 +14,9 @@ typedef struct norm_job {
     berth_dtype dtype;
     const float *a, *b; /* C each */
     int64_t channels, plane;
-    char *scratch; /* a row of float a worker, for half and bfloat16 */
+    const char *side; /* added, like x; NULL: none */
+    bool relu;
+    char *scratch; /* a row of float a worker, for half and bfloat16; two with side */
     size_t row_bytes;
 } norm_job;
 
@@ -30,6 +32,15 @@ static void narrow(berth_dtype dtype, void *y, const float *x, int64_t n)
 {
     const bt_vec_kernels *vec = &bt_simd_get()->vec;
     (dtype == BERTH_HALF ? vec->float_to_half : vec->float_to_bf16)(y, x, n);
+}
+
+static void add_side(const norm_job *job, float *to, int64_t r, float *wide)
+{
+    int64_t n = job->plane == 1 ? job->channels : job->plane;
+    const char *from = job->side + (size_t)(r * n) * bt_dtype_size(job->dtype);
+    const float *side = (const float *)(const void *)from;
+    if (is_narrow(job->dtype)) widen(job->dtype, wide, from, n), side = wide;
+    bt_simd_get()->vec.accumulate(to, side, n);
 }
 
 /* Rows of n elements and `size` bytes each, n = C (plane 1), or a plane of one channel. */
@@ -49,6 +60,8 @@ static void normalize_rows(void *user, int64_t begin, int64_t end, int worker)
         int64_t channel = r % job->channels;
         if (job->plane == 1) vec->scale_shift(to, x, job->a, job->b, n);
         else vec->unary[BT_VEC_AFFINE](to, x, n, job->a[channel], job->b[channel]);
+        if (job->side) add_side(job, to, r, wide + n);
+        if (job->relu) vec->unary[BT_VEC_RELU](to, to, n, 0, 0);
         if (!is_wide) narrow(job->dtype, y, wide, n);
     }
 }
@@ -63,14 +76,22 @@ static bool channel_layout(const bt_call *c, const bt_shape *x, int64_t *channel
     return true;
 }
 
-/* y = a x + b into output 0. a and b lie in scratch that is not touched again. */
+/* y = a x + b into output 0, with input 5 added if there is one, and rectified where the node says so. a and b lie in scratch
+ * that is not touched again. */
 static berth_status normalize(bt_call *c, const float *a, const float *b, int64_t channels, int64_t plane)
 {
-    const bt_tensor *x = c->in[0];
+    const bt_tensor *x = c->in[0], *side = c->n_in > 5 ? c->in[5] : NULL;
     int64_t n = plane == 1 ? channels : plane, count = bt_tensor_count(x);
     int threads = c->pool ? bt_pool_threads(c->pool) : 1;
-    norm_job job = {
-        x->data, NULL, x->dtype, a, b, channels, plane, NULL, bt_align((size_t)n * sizeof(float), 64)};
+    norm_job job = {.x = x->data,
+                    .dtype = x->dtype,
+                    .a = a,
+                    .b = b,
+                    .channels = channels,
+                    .plane = plane,
+                    .side = side ? side->data : NULL,
+                    .relu = !strcmp(bt_attr_string(c->node, "activation_mode", "Identity"), "Relu"),
+                    .row_bytes = bt_align((size_t)n * sizeof(float) * (side ? 2 : 1), 64)};
     job.scratch = bt_scratch(c, is_narrow(x->dtype) ? job.row_bytes * (size_t)threads : 0);
     job.y = job.scratch ? bt_out(c, 0, x->dtype, &x->shape) : NULL;
     if (!job.y) return c->error->status;
@@ -115,8 +136,11 @@ static berth_status check_batch_norm(bt_call *c, int64_t *channels, int64_t *pla
 {
     static const char *const names[] = {"x", "scale", "offset", "estimated mean", "estimated variance"};
     char a[BT_SHAPE_TEXT];
-    if (c->n_in != 5) return bt_call_fail(c, "needs 5 inputs, has %d", c->n_in);
+    int wanted = 5 + (bt_attr_int(c->node, "num_side_inputs", 0) > 0);
+    if (c->n_in != wanted) return bt_call_fail(c, "needs %d inputs, has %d", wanted, c->n_in);
     const bt_tensor *x = c->in[0];
+    if (wanted > 5 && (c->in[5]->dtype != x->dtype || !bt_shape_equal(&c->in[5]->shape, &x->shape)))
+        return bt_call_fail(c, "the side input is not like x");
     if (x->dtype != BERTH_FLOAT && !is_narrow(x->dtype))
         return bt_call_unsupported(c, "no kernel for %s", bt_dtype_name(x->dtype));
     if ((x->shape.rank != 4 && x->shape.rank != 5) || !channel_layout(c, &x->shape, channels, plane))
@@ -224,6 +248,15 @@ static berth_status run_batch_norm(bt_call *c)
     status = normalize(c, a, b, channels, plane);
     int64_t each = channels ? bt_tensor_count(c->in[0]) / channels : 0;
     return status ? status : put_statistics(c, mean, variance, channels, each);
+}
+
+/* _FusedBatchNormEx, which TensorFlow's optimizer makes of graphs for GPUs: with a side input added, and an activation. */
+static berth_status run_batch_norm_ex(bt_call *c)
+{
+    const char *activation = bt_attr_string(c->node, "activation_mode", "Identity");
+    if (strcmp(activation, "Identity") && strcmp(activation, "Relu"))
+        return bt_call_unsupported(c, "activation_mode '%.60s'", activation);
+    return run_batch_norm(c);
 }
 
 static berth_status infer_batch_norm(bt_infer *x)
@@ -431,9 +464,12 @@ static berth_status run_layer_norm(bt_call *c)
 const bt_op bt_ops_norm[] = {
     {"FusedBatchNorm", infer_batch_norm, .cpu = run_batch_norm, .types = BT_T(BERTH_FLOAT), .outputs = BATCH,
      BATCH_GPU},
-    {"FusedBatchNormV2", infer_batch_norm, .cpu = run_batch_norm, .types = NARROW, .outputs = BATCH, BATCH_GPU},
+    {"FusedBatchNormV2", infer_batch_norm, .cpu = run_batch_norm, .types = NARROW, .outputs = BATCH,
+     BATCH_GPU},
     {"FusedBatchNormV3", infer_batch_norm, .cpu = run_batch_norm, .types = NARROW,
      .outputs = BATCH ",reserve_space_3", BATCH_GPU},
+    {"_FusedBatchNormEx", infer_batch_norm, .cpu = run_batch_norm_ex, .types = NARROW,
+     .outputs = BATCH ",reserve_space_3"},
     {"BatchNormWithGlobalNormalization", bt_infer_same, .cpu = run_global_norm, .types = BT_T(BERTH_FLOAT)},
     {"LRN", bt_infer_same, .cpu = run_lrn, .types = NARROW, .gpu = run_lrn, .gpu_types = NARROW},
     {"_LayerNorm", bt_infer_same, .cpu = run_layer_norm, .flags = BT_OP_INPLACE, BT_T(BERTH_FLOAT),

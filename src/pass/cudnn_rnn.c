@@ -4,6 +4,7 @@
 #include "ops/cudnn.h"
 #include "pass/build.h"
 #include "pass/portable.h"
+#include "pass/sizes.h"
 
 enum { INPUT, INPUT_H, INPUT_C, PARAMS, LENGTHS, N_OUT = 5 };
 
@@ -373,42 +374,18 @@ static void run_network(rnn *n, const bt_edge *in, bt_edge out[N_OUT])
 
 /* ---- Sizes -------------------------------------------------------------------------------------------- */
 
-enum { MOST_HOPS = 16 };
-
-/* Element i of a vector of sizes, of which others may not be known; -1: this one is not. */
-static int64_t element_of(bt_pass_context *x, bt_edge e, int64_t i, int hops)
+/* The width of the input from how many parameters there are, of which each number of it takes as many; -1: it cannot be. */
+static int64_t width_of(const rnn *n, bt_shape shapes[INPUT_C + 1], int64_t total)
 {
-    const bt_fact *fact = bt_pass_fact(x, e);
-    const bt_node *node = &x->graph.nodes[e.node];
-    if (fact->value && bt_dtype_is_int(fact->dtype))
-        return i < bt_tensor_count(fact->value) ? bt_tensor_int(fact->value, i) : -1;
-    if (hops > MOST_HOPS || e.slot) return -1;
-    if (!strcmp(node->op, "Identity")) return element_of(x, node->inputs[0], i, hops + 1);
-    if (!strcmp(node->op, "Pack") && i < node->n_inputs) return element_of(x, node->inputs[i], 0, hops + 1);
-    for (int k = 0; !strcmp(node->op, "ConcatV2") && k + 1 < node->n_inputs; k++) {
-        const bt_shape *part = &bt_pass_fact(x, node->inputs[k])->shape;
-        if (part->rank != 1 || part->dim[0] < 0) return -1;
-        if (i < part->dim[0]) return element_of(x, node->inputs[k], i, hops + 1);
-        i -= part->dim[0];
+    bt_cudnn r[2] = {n->r, n->r};
+    if (n->r.skip || n->r.may_skip || total < 0) return -1;
+    for (int i = 0; i < 2; i++) {
+        shapes[INPUT].dim[2] = i;
+        if (!bt_cudnn_of_shapes(&r[i], &shapes[INPUT], &shapes[INPUT_H], &shapes[INPUT_C], n->major))
+            return -1;
     }
-    return -1;
-}
-
-/* Dimension `axis` of a tensor of this rank, as far as what makes it tells; -1: it does not. */
-static int64_t dim_of(bt_pass_context *x, bt_edge e, int axis, int rank, int hops)
-{
-    const bt_shape *shape = &bt_pass_fact(x, e)->shape;
-    const bt_node *node = &x->graph.nodes[e.node];
-    if (shape->rank == rank && shape->dim[axis] >= 0) return shape->dim[axis];
-    if (hops > MOST_HOPS || e.slot || !node->n_inputs) return -1;
-    if (!strcmp(node->op, "Identity")) return dim_of(x, node->inputs[0], axis, rank, hops + 1);
-    if (!strcmp(node->op, "Fill")) return element_of(x, node->inputs[0], axis, hops + 1);
-    if (node->n_inputs != 2) return -1;
-    if (!strcmp(node->op, "Reshape")) return element_of(x, node->inputs[1], axis, hops + 1);
-    int more;
-    if (strcmp(node->op, "ExpandDims") || !bt_pass_fact(x, node->inputs[1])->value) return -1;
-    if (!bt_axis(element_of(x, node->inputs[1], 0, hops + 1), rank, &more)) return -1;
-    return axis == more ? 1 : dim_of(x, node->inputs[0], axis - (axis > more), rank - 1, hops + 1);
+    int64_t each = r[1].total - r[0].total, rest = total - r[0].total;
+    return each > 0 && rest >= 0 && rest % each == 0 ? rest / each : -1;
 }
 
 /* From the node's inputs; false where they do not tell. */
@@ -418,8 +395,10 @@ static bool find_sizes(rnn *n, const bt_node *node)
     for (int i = 0; i <= INPUT_C; i++) {
         shapes[i].rank = 3;
         for (int axis = 0; axis < 3; axis++)
-            shapes[i].dim[axis] = dim_of(n->b.x, node->inputs[i], axis, 3, 0);
+            shapes[i].dim[axis] = bt_size_dim(n->b.x, node->inputs[i], axis, 3);
     }
+    if (shapes[INPUT].dim[2] < 0)
+        shapes[INPUT].dim[2] = width_of(n, shapes, bt_size_dim(n->b.x, node->inputs[PARAMS], 0, 1));
     return bt_cudnn_of_shapes(&n->r, &shapes[INPUT], &shapes[INPUT_H], &shapes[INPUT_C], n->major);
 }
 
@@ -442,7 +421,9 @@ static berth_status unpack(bt_pass_context *x, int32_t index, bool has_frames, b
         if (!n.dtype || !find_sizes(&n, &node))
             status = bt_fail(
                 x->error, BERTH_UNSUPPORTED,
-                "the sizes of the RNN are not known: the graph must say those of its input and states");
+                "the sizes of the RNN are not known: the graph, or the shapes given for its inputs, must "
+                "say the layers and units of the states, and those of the input or how many parameters "
+                "there are");
     }
     if (status) return bt_error_prefix(x->error, "node '%s' (%s)", node.name, node.op), status;
     n.params = node.inputs[PARAMS];

@@ -4,7 +4,7 @@
 #include "ops/cudnn.h"
 
 typedef struct setting {
-    int mode, both, skip, major, lengths, proj, layers, steps, batch, units, in;
+    int mode, both, skip, major, lengths, proj, layers, steps, batch, units, in, untold;
 } setting;
 
 static const char *const modes[] = {"rnn_relu", "rnn_tanh", "lstm", "gru"};
@@ -26,7 +26,7 @@ static void network(const setting *s)
                   .proj = s->proj,
                   .projected = s->proj > 0};
     CHECK(bt_cudnn_size(&r, s->layers, s->units, s->in));
-    input("x", "DT_FLOAT", DIMS(-1, -1, s->in));
+    input("x", "DT_FLOAT", DIMS(-1, -1, s->untold ? -1 : s->in)); /* then its parameters tell */
     floats("h", -1, 1, 3, h);
     floats("c", -1, 1, lstm ? 3 : 0, c);
     floats("params", -0.5f, 0.5f, DIMS(r.total));
@@ -86,6 +86,7 @@ static void test_settings(void)
                      .batch = (int)check_int(1, 4),
                      .units = (int)check_int(1, 6),
                      .in = (int)check_int(1, 5)};
+        s.untold = !s.skip && check_int(0, 2) == 0;
         if (s.skip) s.in = s.units;
         if (s.mode == BT_CUDNN_LSTM && check_int(0, 2) == 0) s.proj = (int)check_int(1, s.units);
         if (!s.lengths) s.major = 1; /* V1 and V2 are always so */

@@ -2,6 +2,7 @@
  * for a CPU. */
 #include "pass/build.h"
 #include "pass/portable.h"
+#include "pass/sizes.h"
 
 typedef struct work {
     bt_pass_context *x;
@@ -105,6 +106,10 @@ static berth_status unfuse(work *w, int32_t index, const char *op)
     int n = fused && fused->kind == BT_ATTR_STRING ? bt_attr_list(&node, "fused_ops", &list) : 0, next = 2;
     berth_dtype t = bt_attr_type(&node, "T", bt_pass_fact(w->x, node.inputs[0])->dtype);
     berth_status status = BERTH_OK;
+    const char *filter = bt_attr_string(&node, "filter_format", "HWIO");
+    if (strcmp(filter, "HWIO"))
+        return bt_fail(w->x->error, BERTH_UNSUPPORTED, "node '%s' (%s): filter_format '%.60s'", node.name,
+                       node.op, filter);
     bt_edge y = plain(w, &node, op, node.inputs, 2);
     for (int i = 0; i < n && !status && !w->b.failed; i++)
         status = unfuse_one(w, &node, list[i].s.p, t, &next, &y);
@@ -113,17 +118,50 @@ static berth_status unfuse(work *w, int32_t index, const char *op)
     return BERTH_OK;
 }
 
+/* A batch norm with a side input and an activation: its statistics are those of the plain one. */
+static berth_status unfuse_norm(work *w, int32_t index)
+{
+    static const char *const kept[] = {"T",           "U",          "epsilon", "exponential_avg_factor",
+                                       "data_format", "is_training"};
+    const bt_node node = w->x->graph.nodes[index];
+    const char *activation = bt_attr_string(&node, "activation_mode", "Identity");
+    bool rectifies = !strcmp(activation, "Relu"), has_side = bt_attr_int(&node, "num_side_inputs", 0) > 0;
+    if (!rectifies && strcmp(activation, "Identity"))
+        return bt_fail(w->x->error, BERTH_UNSUPPORTED, "node '%s' (%s): activation_mode '%.60s'", node.name,
+                       node.op, activation);
+    if (node.n_inputs < 5 + has_side)
+        return bt_fail(w->x->error, BERTH_BAD_MODEL, "node '%s' (%s): has %d inputs", node.name, node.op,
+                       node.n_inputs);
+    berth_dtype t = bt_attr_type(&node, "T", bt_pass_fact(w->x, node.inputs[0])->dtype);
+    bt_edge norm = bt_build(&w->b, "FusedBatchNormV3", BERTH_NO_DTYPE, node.inputs, 5), y = norm;
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) bt_build_copy(&w->b, norm, index, kept[i]);
+    if (has_side) y = BT_BUILD(&w->b, "AddV2", t, y, node.inputs[5]);
+    if (rectifies) y = BT_BUILD(&w->b, "Relu", t, y);
+    if (w->b.failed) return BERTH_OK;
+    bt_redirects_set(&w->redirects, (bt_edge){index, 0}, y);
+    for (int i = 1; i < bt_node_outputs(&node); i++)
+        bt_redirects_set(&w->redirects, (bt_edge){index, i}, (bt_edge){norm.node, i});
+    return BERTH_OK;
+}
+
 /* ---- Grouped convolutions ----------------------------------------------------------------------------- */
 
-/* How many groups a convolution in NHWC or NDHWC has; 0: it cannot be told. */
+/* Of a convolution, or of one by its input (transposed): which input is the filter, and which is cut into groups. */
+static bool is_transposed(const bt_node *node) { return node->n_inputs == 3; }
+static bt_edge filter_of(const bt_node *node) { return node->inputs[1]; }
+static bt_edge image_of(const bt_node *node) { return node->inputs[is_transposed(node) ? 2 : 0]; }
+
+/* How many groups a convolution in NHWC or NDHWC has; 0: it cannot be told. Filter: [k..., in / groups, out], of a transposed one
+ * `in` being what comes out. */
 static int64_t groups_of(work *w, const bt_node *node)
 {
-    const bt_shape *in = &bt_pass_fact(w->x, node->inputs[0])->shape,
-                   *filter = &bt_pass_fact(w->x, node->inputs[1])->shape;
+    const bt_shape *filter = &bt_pass_fact(w->x, filter_of(node))->shape;
     bool is_last = !bt_starts(bt_attr_string(node, "data_format", "NHWC"), "NC");
-    if (!is_last || in->rank < 4 || filter->rank != in->rank || in->rank > 5) return 0;
-    int64_t channels = in->dim[in->rank - 1], depth = filter->dim[in->rank - 2],
-            out = filter->dim[in->rank - 1];
+    int rank = filter->rank;
+    if (!is_last || rank < 4 || rank > 5) return 0;
+    int64_t channels = is_transposed(node) ? bt_size_element(w->x, node->inputs[0], rank - 1)
+                                           : bt_size_dim(w->x, image_of(node), rank - 1, rank);
+    int64_t depth = filter->dim[rank - 2], out = filter->dim[rank - 1];
     if (channels < 1 || depth < 1 || out < 1 || channels % depth || out % (channels / depth)) return 0;
     return channels / depth;
 }
@@ -140,9 +178,9 @@ static bool all_ones(const bt_node *node, const char *name)
 static bool is_depthwise(work *w, const bt_node *node)
 {
     const bt_attr_value *list;
-    const bt_shape *filter = &bt_pass_fact(w->x, node->inputs[1])->shape;
+    const bt_shape *filter = &bt_pass_fact(w->x, filter_of(node))->shape;
     bool is_even = bt_attr_list(node, "strides", &list) == 4 && list[1].i == list[2].i;
-    return !strcmp(node->op, "Conv2D") && filter->dim[2] == 1 && is_even && all_ones(node, "dilations") &&
+    return filter->rank == 4 && filter->dim[2] == 1 && is_even && all_ones(node, "dilations") &&
            bt_shape_known(filter);
 }
 
@@ -153,27 +191,58 @@ static bt_edge parts_of(work *w, berth_dtype t, bt_edge e, int axis, int64_t n)
     return y;
 }
 
+/* The sizes of one group's result: the last of them is that of its channels. */
+static bt_edge sizes_of_group(work *w, const bt_node *node, int channel, int64_t channels)
+{
+    bt_builder *b = &w->b;
+    berth_dtype t = bt_pass_fact(w->x, node->inputs[0])->dtype;
+    const int64_t first = 0, n = channel;
+    bt_edge from = bt_build_ints(b, "begin", BERTH_INT32, &first, 1);
+    bt_edge sizes =
+        BT_BUILD(b, "Slice", t, node->inputs[0], from, bt_build_ints(b, "size", BERTH_INT32, &n, 1));
+    bt_build_type(b, sizes, "Index", BERTH_INT32);
+    sizes = BT_BUILD(b, "ConcatV2", t, sizes, bt_build_ints(b, "channels", t, &channels, 1),
+                     bt_build_index(b, "axis", 0));
+    bt_build_int(b, sizes, "N", 2);
+    bt_build_type(b, sizes, "Tidx", BERTH_INT32);
+    return sizes;
+}
+
+/* The convolution itself, or one of a group; sizes: of a transposed one. */
+static bt_edge one_of(work *w, const bt_node *node, const char *op, bt_edge sizes, bt_edge image,
+                      bt_edge filter)
+{
+    bt_edge y = is_transposed(node) ? plain(w, node, op, (const bt_edge[]){sizes, filter, image}, 3)
+                                    : plain(w, node, op, (const bt_edge[]){image, filter}, 2);
+    if (!strcmp(op, "Conv3DBackpropInputV2"))
+        bt_build_type(&w->b, y, "Tshape", bt_pass_fact(w->x, node->inputs[0])->dtype);
+    return y;
+}
+
 static berth_status ungroup(work *w, int32_t index, int64_t groups)
 {
     const bt_node node = w->x->graph.nodes[index];
     bt_builder *b = &w->b;
-    berth_dtype t = bt_pass_fact(w->x, node.inputs[0])->dtype;
-    const bt_shape filter = bt_pass_fact(w->x, node.inputs[1])->shape;
+    berth_dtype t = bt_pass_fact(w->x, filter_of(&node))->dtype;
+    const bt_shape filter = bt_pass_fact(w->x, filter_of(&node))->shape;
     int channel = filter.rank - 1;
-    bt_edge y;
+    bt_edge y, sizes = node.inputs[0];
     if (is_depthwise(w, &node)) {
         const int64_t dims[4] = {filter.dim[0], filter.dim[1], groups, filter.dim[3] / groups};
         bt_edge each =
-            BT_BUILD(b, "Reshape", t, node.inputs[1], bt_build_ints(b, "shape", BERTH_INT64, dims, 4));
+            BT_BUILD(b, "Reshape", t, filter_of(&node), bt_build_ints(b, "shape", BERTH_INT64, dims, 4));
         bt_build_type(b, each, "Tshape", BERTH_INT64);
-        y = plain(w, &node, "DepthwiseConv2dNative", (const bt_edge[]){node.inputs[0], each}, 2);
+        y = one_of(w, &node,
+                   is_transposed(&node) ? "DepthwiseConv2dNativeBackpropInput" : "DepthwiseConv2dNative",
+                   sizes, image_of(&node), each);
     } else {
         bt_edge *parts = bt_arena_array(w->x->arena, bt_edge, (size_t)groups + 1);
-        bt_edge in = parts_of(w, t, node.inputs[0], channel, groups),
-                by = parts_of(w, t, node.inputs[1], channel, groups);
+        bt_edge in = parts_of(w, t, image_of(&node), channel, groups),
+                by = parts_of(w, t, filter_of(&node), channel, groups);
+        if (is_transposed(&node)) sizes = sizes_of_group(w, &node, channel, filter.dim[channel - 1]);
         b->failed |= !parts;
         for (int i = 0; i < groups && !b->failed; i++)
-            parts[i] = plain(w, &node, node.op, (const bt_edge[]){{in.node, i}, {by.node, i}}, 2);
+            parts[i] = one_of(w, &node, node.op, sizes, (bt_edge){in.node, i}, (bt_edge){by.node, i});
         if (b->failed) return BERTH_OK;
         parts[groups] = bt_build_index(b, "axis", channel);
         y = bt_build(b, "ConcatV2", t, parts, (int)groups + 1);
@@ -265,13 +334,14 @@ static berth_status replace_fused(work *w, int32_t index)
     for (size_t i = 0; i < sizeof fused / sizeof *fused; i++)
         if (!strcmp(node->op, fused[i].op) && node->n_inputs >= 2)
             return w->n++, unfuse(w, index, fused[i].plain);
-    return BERTH_OK;
+    return strcmp(node->op, "_FusedBatchNormEx") ? BERTH_OK : (w->n++, unfuse_norm(w, index));
 }
 
 static berth_status replace_grouped(work *w, int32_t index)
 {
     const bt_node *node = &w->x->graph.nodes[index];
     bool is_conv = (!strcmp(node->op, "Conv2D") || !strcmp(node->op, "Conv3D")) && node->n_inputs == 2;
+    is_conv |= bt_has_word("Conv2DBackpropInput Conv3DBackpropInputV2", node->op) && node->n_inputs == 3;
     int64_t groups = is_conv ? groups_of(w, node) : 0;
     if (groups < 2) return BERTH_OK;
     if (groups > 1 << 16)

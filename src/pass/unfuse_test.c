@@ -6,13 +6,14 @@ enum { N = 2, C = 4, H = 5, W = 6 };
 /* Transforms the model for a CPU; NULL where the answers differ. */
 static berth_model *checked(const char *output, int rank, const int64_t *dims, size_t *n_fused)
 {
-    static const char *const fused[] = {"_FusedConv2D", "_FusedMatMul", "_FusedDepthwiseConv2dNative"};
+    static const char *const fused[] = {"_FusedConv2D", "_FusedMatMul", "_FusedDepthwiseConv2dNative",
+                                        "_FusedBatchNormEx"};
     berth_error error = {0};
     berth_feed x = {"x:0", rewrite_floats(rank, dims)};
     berth_model *model = rewrite_load(&error), *made = rewrite_check(model, &x, 1, &output, 1, 1e-4);
     if (!model) printf("    %s\n", error.message);
     *n_fused = 0;
-    for (int i = 0; made && i < 3; i++) *n_fused += rewrite_count(made, fused[i]);
+    for (int i = 0; made && i < 4; i++) *n_fused += rewrite_count(made, fused[i]);
     berth_tensor_free(x.tensor);
     berth_model_free(model);
     return made;
@@ -132,11 +133,80 @@ static void test_dilations(void)
     }
 }
 
+/* The gradient of a grouped convolution by its input; first: NCHW. sizes: packed at run time, or a constant. */
+static void transposed(bool first, int groups, int deep, int out, int stride, bool packed, const char *op,
+                       size_t n_plain)
+{
+    char attrs[512];
+    size_t left;
+    int in_c = groups * deep, h = H * stride, w = W * stride;
+    input("x", "DT_FLOAT", DIMS(-1, first ? out : H, first ? H : W, first ? W : out));
+    floats("f", -0.5f, 0.5f, DIMS(3, 3, deep, out));
+    if (packed) {
+        INDEX("h", h), INDEX("w", w), INDEX("c", in_c);
+        node("shape", "Shape", "x", FLOATS);
+        INTS("from", 0), INTS("to", 1), INTS("by", 1);
+        node("b", "StridedSlice", "shape from to by",
+             TYPE("T", "DT_INT32") TYPE("Index", "DT_INT32") ATTR("shrink_axis_mask", "i: 1"));
+        node("sizes", "Pack", first ? "b c h w" : "b h w c", TYPE("T", "DT_INT32") ATTR("N", "i: 4"));
+    } else {
+        INTS("sizes", N, first ? in_c : h, first ? h : w, first ? w : in_c);
+    }
+    snprintf(attrs, sizeof attrs,
+             FLOATS TEXT("padding", "SAME") TEXT("data_format", "%s") LIST("strides", "%s"),
+             first ? "NCHW" : "NHWC",
+             stride == 1 ? "1, 1, 1, 1"
+             : first     ? "1, 1, 2, 2"
+                         : "1, 2, 2, 1");
+    node("y", "Conv2DBackpropInput", "sizes f x", attrs);
+    berth_model *made =
+        first ? checked("y:0", DIMS(N, out, H, W), &left) : checked("y:0", DIMS(N, H, W, out), &left);
+    if (CHECK(made)) CHECK_EQ(rewrite_count(made, op), n_plain);
+    berth_model_free(made);
+}
+
+static void test_transposed(void)
+{
+    for (int i = 0; i < 8; i++) {
+        bool first = i & 1, packed = i & 2;
+        int stride = i & 4 ? 2 : 1;
+        transposed(first, 3, 2, 6, stride, packed, "Conv2DBackpropInput", 3);
+        transposed(first, 4, 1, 8, stride, packed, "DepthwiseConv2dNativeBackpropInput", 1);
+        transposed(first, 1, 3, 5, stride, packed, "Conv2DBackpropInput", 1);
+    }
+}
+
+static void test_norms(void)
+{
+    for (int i = 0; i < 16; i++) {
+        bool first = i & 1, side = i & 2, relu = i & 4, training = i & 8;
+        char attrs[512];
+        size_t left;
+        input("x", "DT_FLOAT", DIMS(-1, first ? C : H, first ? H : W, first ? W : C));
+        node("side", "Neg", "x", FLOATS);
+        floats("scale", 0.5f, 1.5f, DIMS(C)), floats("offset", 0.5f, 1.5f, DIMS(C));
+        floats("mean", 0.5f, 1.5f, DIMS(C)), floats("variance", 0.5f, 1.5f, DIMS(C));
+        snprintf(attrs, sizeof attrs,
+                 FLOATS TYPE("U", "DT_FLOAT") ATTR("num_side_inputs", "i: %d") TEXT("activation_mode", "%s")
+                     TEXT("data_format", "%s") ATTR("is_training", "b: %s") ATTR("epsilon", "f: 0.01"),
+                 side, relu ? "Relu" : "Identity", first ? "NCHW" : "NHWC", training ? "true" : "false");
+        node("n", "_FusedBatchNormEx",
+             side ? "x scale offset mean variance side" : "x scale offset mean variance", attrs);
+        node("y", first ? "Identity" : "AddV2", first ? "n" : "n n:1", FLOATS); /* a mean a channel */
+        berth_model *made =
+            first ? checked("y:0", DIMS(N, C, H, W), &left) : checked("y:0", DIMS(N, H, W, C), &left);
+        if (CHECK(made && !left)) CHECK_EQ(rewrite_count(made, "FusedBatchNormV3"), 1);
+        berth_model_free(made);
+    }
+}
+
 int main(void)
 {
     test_convolutions();
     test_products();
     test_groups();
     test_dilations();
+    test_transposed();
+    test_norms();
     return check_done();
 }
