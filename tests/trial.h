@@ -120,22 +120,30 @@ static float trial_w[TRIAL_IN * TRIAL_HIDDEN], trial_b[TRIAL_HIDDEN], trial_v[TR
 static float trial_x[TRIAL_ROWS * TRIAL_IN], trial_hidden[TRIAL_ROWS * TRIAL_HIDDEN],
     trial_y[TRIAL_ROWS * TRIAL_OUT];
 
-static inline void trial_const(bt_text *text, const char *name, int rows, int cols, float *values)
+/* A constant node of random values in [low, 1), whose bytes lie in the file. */
+static inline void trial_tensor(bt_text *text, const char *name, int rank, const int *dims, float low, float *values)
 {
+    int n = 1;
     bt_text_print(text,
                   "node { name: '%s' op: 'Const' " TRIAL_TYPE(
                       "dtype", "DT_FLOAT") "attr { key: 'value' value { tensor { "
                                            "dtype: DT_FLOAT tensor_shape { ",
                   name);
-    if (rows) bt_text_print(text, "dim { size: %d } ", rows);
-    bt_text_print(text, "dim { size: %d } } tensor_content: '", cols);
-    for (int i = 0; i < (rows ? rows : 1) * cols; i++) {
+    for (int i = 0; i < rank; i++) bt_text_print(text, "dim { size: %d } ", dims[i]), n *= dims[i];
+    bt_text_print(text, "} tensor_content: '");
+    for (int i = 0; i < n; i++) {
         uint8_t bytes[4];
-        values[i] = check_float(-1, 1);
+        values[i] = check_float(low, 1);
         memcpy(bytes, &values[i], sizeof bytes);
         for (int k = 0; k < 4; k++) bt_text_print(text, "\\%03o", bytes[k]);
     }
     bt_text_print(text, "' } } } }\n");
+}
+
+static inline void trial_const(bt_text *text, const char *name, int rows, int cols, float *values)
+{
+    const int dims[] = {rows, cols};
+    trial_tensor(text, name, rows ? 2 : 1, rows ? dims : dims + 1, -1, values);
 }
 
 /* Row i of the answers is that of row i of x, so that the first rows are an answer too. */

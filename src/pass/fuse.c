@@ -126,16 +126,37 @@ static bool absorb_activation(fusion *f, const bt_node *node)
 
 /* ---- Building ----------------------------------------------------------------------------------------- */
 
+/* By channel, in the arena; NULL: out of memory. */
+static float *keep_vector(fusion *f, const float *values)
+{
+    float *data = bt_arena_alloc_aligned(f->m->x->arena, (size_t)f->channels * sizeof *data, 64);
+    return data ? memcpy(data, values, (size_t)f->channels * sizeof *data) : NULL;
+}
+
 static int32_t vector_const(fusion *f, const char *suffix, const float *values)
 {
     bt_pass_context *x = f->m->x;
     bt_tensor *t = bt_arena_new(x->arena, bt_tensor);
-    float *data = bt_arena_alloc_aligned(x->arena, (size_t)f->channels * sizeof *data, 64);
+    float *data = keep_vector(f, values);
     const char *name = bt_arena_print(x->arena, "%s/%s", x->graph.nodes[f->root].name, suffix);
     if (!t || !data || !name) return -1;
-    memcpy(data, values, (size_t)f->channels * sizeof *data);
     *t = (bt_tensor){.dtype = BERTH_FLOAT, .shape = BT_SHAPE(f->channels), .data = data};
     return bt_pass_const(x, name, t);
+}
+
+/* Channels are the filter's last axes, but for those of a product with a turned right side. */
+static int32_t scaled_filter(fusion *f)
+{
+    bt_pass_context *x = f->m->x;
+    const bt_node *root = &x->graph.nodes[f->root];
+    const bt_tensor *filter = bt_pass_fact(x, root->inputs[1])->value;
+    bool turned = bt_is_op(root, "MatMul") && bt_attr_bool(root, "transpose_b", false);
+    bt_weights w = {.from = filter,
+                    .scale = keep_vector(f, f->scale),
+                    .n = f->channels,
+                    .inner = turned ? filter->shape.dim[1] : 1,
+                    .to = BERTH_FLOAT};
+    return w.scale ? bt_pass_weights(x, root->inputs[1].node, &w) : -1;
 }
 
 static const char *fused_op(const bt_node *root)
@@ -153,7 +174,9 @@ static berth_status build(fusion *f)
     bt_edge inputs[5] = {g->nodes[f->root].inputs[0], g->nodes[f->root].inputs[1]};
     const char *ops[4];
     int n = 0;
-    if (f->scales) ops[n] = "Scale", inputs[2 + n++] = (bt_edge){vector_const(f, "scale", f->scale), 0};
+    /* What the kernels of a CPU pack they scale as they do. */
+    if (f->scales && bt_pass_is_gpu(x, g->nodes[f->root].place)) inputs[1] = (bt_edge){scaled_filter(f), 0};
+    else if (f->scales) ops[n] = "Scale", inputs[2 + n++] = (bt_edge){vector_const(f, "scale", f->scale), 0};
     if (f->shifts) ops[n] = "BiasAdd", inputs[2 + n++] = (bt_edge){vector_const(f, "bias", f->shift), 0};
     if (f->residual.node >= 0) ops[n] = "Add", inputs[2 + n++] = f->residual;
     int n_args = n;

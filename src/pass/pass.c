@@ -50,6 +50,23 @@ int32_t bt_pass_const(bt_pass_context *x, const char *name, const bt_tensor *val
     return node;
 }
 
+int32_t bt_pass_weights(bt_pass_context *x, int32_t origin, const bt_weights *w)
+{
+    const bt_node *of = &x->graph.nodes[origin];
+    const char *name = bt_arena_print(x->arena, "%s/%s", of->name, w->scale ? "scaled" : bt_dtype_name(w->to));
+    int32_t node = name ? bt_pass_const(x, name, w->from) : -1;
+    if (node < 0 || !bt_set_type(&x->graph, node, "dtype", w->to) || !bt_set_int(&x->graph, node, "inner", w->inner)) return -1;
+    if (w->scale) {
+        bt_tensor *scale = bt_arena_new(x->arena, bt_tensor);
+        if (!scale) return -1;
+        *scale = (bt_tensor){.dtype = BERTH_FLOAT, .shape = BT_SHAPE(w->n), .data = (void *)w->scale};
+        if (!bt_set_tensor(&x->graph, node, "scale", scale)) return -1;
+    }
+    bt_node *it = &x->graph.nodes[node];
+    it->op = "_Weights", it->def = bt_op_find(it->op), it->origin = x->graph.nodes[origin].origin;
+    return node;
+}
+
 /* ---- Order -------------------------------------------------------------------------------------------- */
 
 typedef struct order_walk {

@@ -4,6 +4,7 @@
 #define BT_PASS_H
 
 #include "ops/op.h"
+#include "ops/weights.h"
 
 /* What became of a node of the graph as written, functions that it calls included. */
 typedef enum bt_fate_kind {
@@ -120,6 +121,10 @@ berth_status bt_uses_build(bt_pass_context *x, bt_uses *u);
 berth_status bt_pass_sweep(bt_pass_context *x);
 /* A constant node holding *value (bytes borrowed: they must live in the arena or the source). Index or -1. */
 int32_t bt_pass_const(bt_pass_context *x, const char *name, const bt_tensor *value);
+/* A node for the weights (ops/weights.h), which stands for `origin`. It is a constant without a value that passes could see; like
+ * a Const it lies on the host, with a twin where it is wanted. from and scale are borrowed, as above. Index or -1. */
+int32_t bt_pass_weights(bt_pass_context *x, int32_t origin, const bt_weights *w);
+static inline bool bt_pass_is_const(const bt_node *node) { return !strcmp(node->op, "Const") || !strcmp(node->op, "_Weights"); }
 /* Whether a place has kernels of its own, and whether these have the op. */
 static inline bool bt_pass_is_gpu(const bt_pass_context *x, int place) { return place > 0 && x->places[place]->ops->compile; }
 static inline bool bt_pass_has_kernel(const bt_pass_context *x, int place, const bt_op *op)

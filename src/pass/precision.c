@@ -45,7 +45,7 @@ static bool scales(const lowering *l, const bt_node *node)
     static const char *const names[] = {"Mul", "RealDiv", NULL};
     bool any = false;
     for (int i = 0; i < node->n_inputs; i++)
-        any |= !strcmp(l->x->graph.nodes[node->inputs[i].node].op, "Const");
+        any |= bt_pass_is_const(&l->x->graph.nodes[node->inputs[i].node]);
     return any && is_among(node->op, names);
 }
 
@@ -57,22 +57,20 @@ static bool has_kernel(const lowering *l, const bt_node *node)
 
 /* ---- Which nodes -------------------------------------------------------------------------------------- */
 
-static bool is_finite_there(const lowering *l, float v)
+/* What a constant or weights are in the lower type. */
+static bt_weights lower(const lowering *l, const bt_node *node)
 {
-    return l->to == BERTH_BFLOAT16 || !(v > 65504 || v < -65504);
+    bt_weights w;
+    if (!bt_weights_of(node, &w)) w = (bt_weights){.from = bt_attr_tensor(node, "value"), .inner = 1};
+    w.to = l->to;
+    return w;
 }
 
 /* A constant that the lower type can hold. */
 static bool fits(const lowering *l, bt_edge e)
 {
-    const bt_tensor *value = bt_pass_fact(l->x, e)->value;
-    if (strcmp(l->x->graph.nodes[e.node].op, "Const") || !value) return false;
-    for (int64_t i = 0, n = bt_tensor_count(value); i < n; i++) {
-        float v;
-        memcpy(&v, (const char *)value->data + (size_t)i * sizeof v, sizeof v);
-        if (!is_finite_there(l, v)) return false;
-    }
-    return true;
+    bt_weights w = lower(l, &l->x->graph.nodes[e.node]);
+    return w.from && bt_weights_fit(&w);
 }
 
 static bool is_low(const lowering *l, bt_edge e) { return l->low[e.node] && e.slot == 0; }
@@ -100,7 +98,7 @@ static bool can_lower(const lowering *l, int32_t index)
     for (int i = 0; i < node->n_inputs; i++) {
         if (bt_pass_fact(x, node->inputs[i])->dtype != BERTH_FLOAT) continue;
         bool low = is_low(l, node->inputs[i]),
-             constant = !strcmp(x->graph.nodes[node->inputs[i].node].op, "Const");
+             constant = bt_pass_is_const(&x->graph.nodes[node->inputs[i].node]);
         if (constant ? !fits(l, node->inputs[i]) : !low && !product) return false;
         any |= low;
     }
@@ -124,34 +122,14 @@ static int32_t add_cast(lowering *l, bt_edge from, berth_dtype to, int16_t place
     return node;
 }
 
-/* In the arena: a plan keeps it as long as it keeps the float one. */
-static int32_t add_constant(lowering *l, int32_t from)
-{
-    bt_pass_context *x = l->x;
-    const bt_tensor *value = bt_pass_fact(x, (bt_edge){from, 0})->value;
-    int64_t n = bt_tensor_count(value);
-    bt_tensor *lower = bt_arena_new(x->arena, bt_tensor);
-    uint16_t *p = bt_arena_alloc_aligned(x->arena, (size_t)n * sizeof *p + 1, 64);
-    if (!lower || !p) return -1;
-    for (int64_t i = 0; i < n; i++) {
-        float v;
-        memcpy(&v, (const char *)value->data + (size_t)i * sizeof v, sizeof v);
-        p[i] = l->to == BERTH_HALF ? bt_float_to_half(v) : bt_float_to_bf16(v);
-    }
-    *lower = (bt_tensor){.dtype = l->to, .shape = value->shape, .data = p};
-    const char *name = bt_arena_print(x->arena, "%s/%s", x->graph.nodes[from].name, bt_dtype_name(l->to));
-    int32_t node = name ? bt_pass_const(x, name, lower) : -1;
-    if (node >= 0) x->graph.nodes[node].origin = x->graph.nodes[from].origin;
-    return node;
-}
-
 /* The edge in the lower type. False: out of memory. */
 static bool narrow(lowering *l, bt_edge *e, int16_t place)
 {
     if (is_low(l, *e)) return true;
     int32_t *made = &l->narrow[l->x->first_fact[e->node] + e->slot];
-    bool constant = !strcmp(l->x->graph.nodes[e->node].op, "Const");
-    if (!*made) *made = (constant ? add_constant(l, e->node) : add_cast(l, *e, l->to, place)) + 1;
+    const bt_node *from = &l->x->graph.nodes[e->node];
+    bt_weights w = lower(l, from);
+    if (!*made) *made = (bt_pass_is_const(from) ? bt_pass_weights(l->x, e->node, &w) : add_cast(l, *e, l->to, place)) + 1;
     *e = (bt_edge){*made - 1, 0};
     return *made > 0;
 }

@@ -81,7 +81,7 @@ static bool is_metadata(bt_pass_context *x, const bt_node *node, const bool *on_
     if (reads_shape(node)) return true;
     for (int i = 0; i < node->n_inputs; i++) {
         const bt_node *from = &x->graph.nodes[node->inputs[i].node];
-        if (strcmp(from->op, "Const") && !on_host[node->inputs[i].node]) return false;
+        if (!bt_pass_is_const(from) && !on_host[node->inputs[i].node]) return false;
     }
     return node->n_inputs > 0;
 }
@@ -163,7 +163,7 @@ berth_status bt_plan_assign(bt_pass_context *x, const bt_plan_env *env)
 static bool is_device_work(const bt_pass_context *x, const bt_node *node)
 {
     return bt_pass_is_gpu(x, node->place) && !(node->def->flags & BT_OP_BODY) && strcmp(node->op, "_Copy") &&
-           strcmp(node->op, "_Feed") && strcmp(node->op, "Const");
+           strcmp(node->op, "_Feed") && !bt_pass_is_const(node);
 }
 
 /* The turn before which a node cannot come: after those of what it waits for, of which it shares the last if both are work of
@@ -215,11 +215,11 @@ typedef struct copier {
 static int32_t add_copy(copier *c, bt_edge from, int to, berth_dtype dtype)
 {
     bt_pass_context *x = c->x;
-    bool is_const = !strcmp(x->graph.nodes[from.node].op, "Const");
+    bool is_const = bt_pass_is_const(&x->graph.nodes[from.node]);
     const char *name =
         bt_arena_print(x->arena, "%s/to%s", x->graph.nodes[from.node].name, x->places[to]->name);
     name = name ? bt_graph_unique_name(&x->graph, name) : NULL;
-    int32_t node = name ? bt_graph_add(&x->graph, name, is_const ? "Const" : "_Copy") : -1;
+    int32_t node = name ? bt_graph_add(&x->graph, name, is_const ? x->graph.nodes[from.node].op : "_Copy") : -1;
     if (node < 0) return -1;
     bt_node *it = &x->graph.nodes[node], *old = &x->graph.nodes[from.node];
     it->def = bt_op_find(it->op);
@@ -242,7 +242,7 @@ static void count_crossing(copier *c, bt_edge edge, int to)
     bt_pass_context *x = c->x;
     const bt_node *from = &x->graph.nodes[edge.node];
     if (from->place == to || bt_pass_is_gpu(x, from->place) || bt_pass_is_gpu(x, to) ||
-        !strcmp(from->op, "Const"))
+        bt_pass_is_const(from))
         return;
     int32_t *made = &c->made[(x->first_fact[edge.node] + edge.slot) * x->n_places + to];
     if (!*made) c->n_copies++;

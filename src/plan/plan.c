@@ -1,5 +1,5 @@
 /* Making a plan: the part of the graph that is needed, through the passes, then a step a node in order, with kernels
- * prepared and weights packed. To read next: layout.c, run.c. */
+ * prepared and weights packed. To read next: constant.c, layout.c, run.c. */
 #include "plan/plan.h"
 
 #include "pass/clone.h"
@@ -19,24 +19,12 @@ typedef struct builder {
 
 /* ---- Services for prepare functions ------------------------------------------------------------------- */
 
-static bt_packed *hold(bt_plan *plan, int place, const bt_tensor *constant, const char *layout, size_t bytes,
-                       bt_pack_fn *pack, void *user, berth_error *error)
-{
-    if (!bt_grow(&plan->held, &plan->held_room, plan->n_held + 1, sizeof *plan->held))
-        return bt_fail_memory(error), NULL;
-    bt_packed *packed = bt_store_get(plan->env.stores[place], constant, layout, bytes, pack, user, error);
-    if (!packed) return NULL;
-    plan->weight_bytes[place] += (int64_t)bytes;
-    plan->held[plan->n_held++] = (bt_held){packed, place};
-    return packed;
-}
-
 static const void *host_pack(const bt_prepare_host *host, const bt_tensor *constant, const char *layout,
                              size_t bytes, bt_pack_fn *pack, void *user, berth_error *error)
 {
     builder *b = (builder *)host;
     b->step->packed_bytes += (int64_t)bytes;
-    bt_packed *packed = hold(b->plan, b->step->place, constant, layout, bytes, pack, user, error);
+    bt_packed *packed = bt_plan_hold(b->plan, b->step->place, constant, layout, bytes, pack, user, error);
     return packed ? bt_packed_data(packed) : NULL;
 }
 
@@ -124,7 +112,7 @@ static berth_status make_slots(builder *b)
         bool guarded = guarded_constant(b, node);
         b->first_slot[b->order[i]] = n_slots + guarded;
         n_slots += bt_node_outputs(node) + guarded;
-        n_steps += guarded || !(is_op(node, "_Feed") || is_op(node, "Const"));
+        n_steps += guarded || !(is_op(node, "_Feed") || bt_pass_is_const(node));
     }
     plan->slots = bt_arena_array(&plan->arena, bt_slot, (size_t)n_slots + 1);
     plan->steps = bt_arena_array(&plan->arena, bt_step, (size_t)n_steps + 1);
@@ -206,13 +194,21 @@ static berth_status add_node(builder *b, const bt_node *nodes, int32_t index)
     int n_out = b->x.first_fact[index + 1] - b->x.first_fact[index];
     for (int i = 0; i < n_out; i++) {
         const bt_fact *fact = &b->x.facts[b->x.first_fact[index] + i];
-        int place = is_op(node, "Const") ? node->place : bt_output_place(&b->x, node, i, fact->dtype);
+        int place = bt_pass_is_const(node) ? node->place : bt_output_place(&b->x, node, i, fact->dtype);
         plan->slots[slot + i] =
             (bt_slot){.kind = BT_SLOT_STEP, .place = (int16_t)place, .root = slot + i, .fact = *fact};
     }
     if (is_op(node, "_Feed")) {
         plan->slots[slot].kind = BT_SLOT_FEED;
         plan->slots[slot].step = (int32_t)bt_attr_int(node, "index", 0);
+        return BERTH_OK;
+    }
+    bt_weights weights;
+    if (bt_weights_of(node, &weights)) {
+        bt_weights *kept = bt_arena_new(&plan->arena, bt_weights);
+        if (!kept) return bt_fail_memory(b->error);
+        *kept = weights;
+        plan->slots[slot].kind = BT_SLOT_CONST, plan->slots[slot].weights = kept;
         return BERTH_OK;
     }
     if (is_op(node, "Const")) {
@@ -258,7 +254,7 @@ static berth_status add_controls(builder *b)
     return BERTH_OK;
 }
 
-/* ---- Life of slots, preparing, constants -------------------------------------------------------------- */
+/* ---- Life of slots, preparing ------------------------------------------------------------------------- */
 
 static void find_lives(bt_plan *plan)
 {
@@ -315,128 +311,13 @@ static berth_status prepare_step(builder *b, bt_step *step)
     return BERTH_OK;
 }
 
-static berth_status copy_plain(void *user, void *dst, berth_error *error)
-{
-    const bt_tensor *t = user;
-    (void)error;
-    memcpy(dst, t->data, bt_tensor_bytes(t));
-    return BERTH_OK;
-}
-
-/* What layouts may want to know of a constant when the file is no longer to be touched: the value of a small one (axes,
- * sizes); none wants that of a large one. */
-static berth_status detach_constant(builder *b, bt_slot *slot)
-{
-    enum { SMALL = 8192 };
-    bt_arena *arena = &b->plan->arena;
-    const bt_tensor *value = slot->fact.value;
-    slot->fact.value = NULL;
-    if (!bt_source_file_of(b->plan->env.source, value->data)) slot->fact.value = value;
-    else if (bt_tensor_bytes(value) <= SMALL) {
-        bt_tensor *copy = bt_arena_new(arena, bt_tensor);
-        if (!copy) return bt_fail_memory(b->error);
-        *copy = *value;
-        copy->data = bt_arena_copy(arena, value->data, bt_tensor_bytes(value));
-        if (!copy->data) return bt_fail_memory(b->error);
-        slot->fact.value = copy;
-    }
-    return BERTH_OK;
-}
-
-/* One that has no room on its device: a copy on the host, in the layout that the device wants. */
-static berth_status stream_constant(builder *b, bt_slot *slot)
-{
-    const bt_tensor *value = slot->fact.value;
-    bt_tensor *host = bt_arena_new(&b->plan->arena, bt_tensor);
-    if (!host) return bt_fail_memory(b->error);
-    bt_packed *packed = hold(b->plan, 0, value, "plain", bt_tensor_bytes(value), copy_plain, (void *)value, b->error);
-    if (!packed) return b->error->status ? b->error->status : BERTH_NO_MEMORY;
-    *host = *value;
-    host->data = (void *)bt_packed_data(packed), host->buffer = NULL;
-    slot->constant.data = NULL, slot->constant.buffer = NULL, slot->constant.device = b->x.places[slot->place];
-    slot->streamed = host;
-    if (bt_stream_open(b->plan->env.window, b->error)) return b->error->status;
-    return detach_constant(b, slot);
-}
-
-/* A constant that is read at run time: where it lies, when it is aligned and no part of a file, else a copy in the store. */
-static berth_status settle_constant(builder *b, bt_slot *slot, bool can_stream)
-{
-    const bt_tensor *value = slot->fact.value;
-    bt_store *store = b->plan->env.stores[slot->place];
-    slot->constant = *value;
-    size_t bytes = bt_tensor_bytes(value);
-    bool in_file = bt_source_file_of(b->plan->env.source, value->data) != NULL;
-    bool on_gpu = bt_pass_is_gpu(&b->x, slot->place), counted = b->x.places[slot->place]->limit;
-    if (bt_dtype_is_object(value->dtype) || (bytes == 0 && !on_gpu) ||
-        (!on_gpu && !in_file && !counted && (uintptr_t)value->data % 16 == 0))
-        return BERTH_OK;
-    bt_stream *w = b->plan->env.window;
-    if (can_stream && w && w->place == slot->place && !bt_stream_keeps(w, bytes)) return stream_constant(b, slot);
-    bt_packed *packed =
-        hold(b->plan, slot->place, value, "plain", bytes ? bytes : 1, copy_plain, (void *)value, b->error);
-    if (!packed) return b->error->status ? b->error->status : BERTH_NO_MEMORY;
-    slot->constant.data = (void *)bt_packed_data(packed);
-    slot->constant.buffer = NULL;
-    if (on_gpu) slot->constant.device = b->x.places[slot->place];
-    if (on_gpu || bt_store_is_estimate(store)) return detach_constant(b, slot);
-    slot->fact.value = &slot->constant;
-    return BERTH_OK;
-}
-
-/* Which constants could pass through a window: large ones, which only steps of their own device read, that call nothing and
- * hand nothing on. And how large a window must be. */
-static bool *find_streamable(builder *b)
-{
-    enum { LEAST = 4096, MOST_INPUTS = BT_MAX_STREAMED };
-    bt_plan *plan = b->plan;
-    bool *can = bt_arena_array(b->x.arena, bool, (size_t)plan->n_slots + 1);
-    if (!can) return NULL;
-    for (int32_t i = 0; i < plan->n_slots; i++) {
-        const bt_slot *slot = &plan->slots[i];
-        can[i] = slot->kind == BT_SLOT_CONST && slot->is_read && bt_pass_is_gpu(&b->x, slot->place) && slot->fact.value &&
-                 !bt_dtype_is_object(slot->fact.dtype) && bt_tensor_bytes(slot->fact.value) >= LEAST;
-    }
-    for (int32_t s = 0; s < plan->n_steps; s++) {
-        const bt_step *step = &plan->steps[s];
-        for (int i = 0; i < step->n_in; i++)
-            can[step->in[i]] &= !(step->op->flags & (BT_OP_ALIAS | BT_OP_BODY)) && step->n_in <= MOST_INPUTS &&
-                                step->place == plan->slots[step->in[i]].place;
-    }
-    for (int i = 0; i < plan->n_fetches; i++) can[plan->fetches[i]] = false;
-    for (int32_t i = 0; i < plan->n_slots; i++)
-        if (can[i]) plan->streamable[plan->slots[i].place] += (int64_t)bt_tensor_bytes(plan->slots[i].fact.value);
-    for (int32_t s = 0; s < plan->n_steps; s++) {
-        size_t need = 0, *most = &plan->largest_need[plan->steps[s].place];
-        for (int i = 0; i < plan->steps[s].n_in; i++)
-            if (can[plan->steps[s].in[i]]) need += bt_stream_need(bt_tensor_bytes(plan->slots[plan->steps[s].in[i]].fact.value));
-        if (need > *most) *most = need;
-    }
-    for (size_t i = 0; i < plan->n_bodies; i++)
-        for (int p = 0; p < plan->env.n_places; p++) {
-            plan->streamable[p] += plan->bodies[i]->streamable[p];
-            if (plan->bodies[i]->largest_need[p] > plan->largest_need[p]) plan->largest_need[p] = plan->bodies[i]->largest_need[p];
-        }
-    return can;
-}
-
 static berth_status prepare_all(builder *b)
 {
     bt_plan *plan = b->plan;
     berth_status status = BERTH_OK;
     for (int32_t s = 0; s < plan->n_steps && !status; s++) status = prepare_step(b, &plan->steps[s]);
     for (int i = 0; i < plan->n_fetches; i++) plan->slots[plan->fetches[i]].is_read = true;
-    bool *can_stream = status ? NULL : find_streamable(b);
-    if (!status && !can_stream) status = bt_fail_memory(b->error);
-    for (int32_t i = 0; i < plan->n_slots && !status; i++) {
-        bt_slot *slot = &plan->slots[i];
-        if (slot->kind == BT_SLOT_CONST)
-            status = slot->is_read ? settle_constant(b, slot, can_stream[i]) : detach_constant(b, slot);
-    }
-    for (int32_t s = 0; s < plan->n_steps && !status; s++)
-        for (int i = 0; i < plan->steps[s].n_in; i++)
-            plan->steps[s].is_streamed |= plan->slots[plan->steps[s].in[i]].streamed != NULL;
-    return status;
+    return status ? status : bt_plan_settle(plan, b->error);
 }
 
 /* ---- The whole ---------------------------------------------------------------------------------------- */

@@ -25,6 +25,7 @@ typedef struct bt_slot {
     int32_t last;       /* root: the last step that reads the bytes; n_steps for fetches */
     int32_t n_fetched;  /* root: how many fetches want it or its aliases */
     bt_fact fact;
+    const bt_weights *weights; /* CONST: it is made of another; NULL: it is fact.value */
     bt_tensor constant; /* CONST and is_read */
     const bt_tensor *streamed; /* the constant on the host, brought to the window for each step that reads it; NULL: it stays */
 } bt_slot;
@@ -127,6 +128,14 @@ typedef struct bt_plan_request {
 bt_plan *bt_plan_new(const bt_plan_env *env, const bt_plan_request *request, berth_error *error);
 void bt_plan_free(bt_plan *plan);
 void bt_plan_dump(const bt_plan *plan, bt_text *out);
+
+/* ---- Constants (constant.c) ---- */
+
+/* An entry of the store of a place, which the plan holds from now on; as bt_store_get. */
+bt_packed *bt_plan_hold(bt_plan *plan, int place, const bt_tensor *constant, const char *layout, size_t bytes, bt_pack_fn *pack,
+                        void *user, berth_error *error);
+/* Puts every constant where runs find it, when all steps are prepared. */
+berth_status bt_plan_settle(bt_plan *plan, berth_error *error);
 
 /* ---- Places (assign.c) ---- */
 
