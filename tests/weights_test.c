@@ -31,32 +31,37 @@ static trial folded = {"folded", .in = {{"x:0", BERTH_FLOAT, 4, {2, 2, 2, IN}, x
 #define WINDOW                                                  \
     TRIAL_FLOAT "attr { key: 'padding' value { s: 'VALID' } } " \
                 "attr { key: 'strides' value { list { i: 1 i: 1 i: 1 i: 1 } } } "
-#define ROWS                                                                                           \
-    TRIAL_NODE("rows", "Const", "",                                                                    \
+#define PAIR(name, first, second)                                                                      \
+    TRIAL_NODE(name, "Const", "",                                                                      \
                TRIAL_TYPE("dtype", "DT_INT32") "attr { key: 'value' value { tensor { dtype: DT_INT32 " \
-                                               "tensor_shape { dim { size: 2 } } int_val: -1 "         \
-                                               "int_val: 640 } } } ")
+                                               "tensor_shape { dim { size: 2 } } int_val: " first      \
+                                               " int_val: " second " } } } ")
+#define RESHAPE TRIAL_FLOAT TRIAL_TYPE("Tshape", "DT_INT32")
 
+/* The filter is read as frozen graphs do it, through an Identity that something waits for; the other is given its shape. */
 static const char text[] =
     TRIAL_NODE("x", "Placeholder", "",
                TRIAL_TYPE("dtype", "DT_FLOAT") "attr { key: 'shape' value { shape { dim { size: -1 } dim { "
                                                "size: 2 } dim { size: 2 } dim { size: 4 } } } }")
-        TRIAL_NODE("conv", "Conv2D", "input: 'x' input: 'filter'", WINDOW) TRIAL_NODE(
-            "bn", "FusedBatchNormV3",
-            "input: 'conv' input: 'gamma' input: 'beta' input: 'mean' input: 'variance'",
-            TRIAL_FLOAT TRIAL_TYPE("U", "DT_FLOAT") "attr { key: 'is_training' value { b: false } } "
-                                                    "attr { key: 'epsilon' value { f: 0.001 } }")
-            TRIAL_NODE("relu", "Relu", "input: 'bn'", TRIAL_FLOAT)
-                TRIAL_NODE("deep", "DepthwiseConv2dNative", "input: 'relu' input: 'depthwise'",
-                           WINDOW) TRIAL_NODE("times", "Mul", "input: 'deep' input: 'factors'", TRIAL_FLOAT)
-                    TRIAL_NODE("plus", "BiasAdd", "input: 'times' input: 'bias'",
-                               TRIAL_FLOAT) TRIAL_NODE("relu6", "Relu6", "input: 'plus'", TRIAL_FLOAT)
-                        ROWS TRIAL_NODE("flat", "Reshape", "input: 'relu6' input: 'rows'",
-                                        TRIAL_FLOAT TRIAL_TYPE("Tshape", "DT_INT32"))
-                            TRIAL_NODE("product", "MatMul", "input: 'flat' input: 'turned'",
-                                       TRIAL_FLOAT "attr { key: 'transpose_b' value { b: true } }")
+        TRIAL_NODE("read", "Identity", "input: 'filter'",
+                   TRIAL_FLOAT) TRIAL_NODE("done", "NoOp", "input: '^read'", "") PAIR("shape", "3", "640")
+            TRIAL_NODE("shaped", "Reshape", "input: 'turned' input: 'shape'", RESHAPE)
+                TRIAL_NODE("conv", "Conv2D", "input: 'x' input: 'read'", WINDOW) TRIAL_NODE(
+                    "bn", "FusedBatchNormV3",
+                    "input: 'conv' input: 'gamma' input: 'beta' input: 'mean' input: 'variance'",
+                    TRIAL_FLOAT TRIAL_TYPE("U", "DT_FLOAT") "attr { key: 'is_training' value { b: false } } "
+                                                            "attr { key: 'epsilon' value { f: 0.001 } }")
+                    TRIAL_NODE("relu", "Relu", "input: 'bn'", TRIAL_FLOAT) TRIAL_NODE(
+                        "deep", "DepthwiseConv2dNative", "input: 'relu' input: 'depthwise'",
+                        WINDOW) TRIAL_NODE("times", "Mul", "input: 'deep' input: 'factors'", TRIAL_FLOAT)
+                        TRIAL_NODE("plus", "BiasAdd", "input: 'times' input: 'bias'", TRIAL_FLOAT) TRIAL_NODE(
+                            "relu6", "Relu6", "input: 'plus'", TRIAL_FLOAT) PAIR("rows", "-1", "640")
+                            TRIAL_NODE("flat", "Reshape", "input: 'relu6' input: 'rows'", RESHAPE) TRIAL_NODE(
+                                "product", "MatMul", "input: 'flat' input: 'shaped'",
+                                TRIAL_FLOAT "attr { key: 'transpose_b' value { b: true } }")
                                 TRIAL_NODE("scaled", "Mul", "input: 'scale' input: 'product'", TRIAL_FLOAT)
-                                    TRIAL_NODE("y", "AddV2", "input: 'scaled' input: 'shift'", TRIAL_FLOAT);
+                                    TRIAL_NODE("y", "AddV2", "input: 'scaled' input: 'shift' input: '^done'",
+                                               TRIAL_FLOAT);
 
 static void answer(const float *in, float *out)
 {
@@ -85,7 +90,7 @@ static bool make_model(void)
     trial_tensor(&all, "depthwise", 4, (const int[]){1, 1, MID, DEEP / MID}, -1, depthwise);
     trial_tensor(&all, "factors", 1, (const int[]){DEEP}, -1, factors);
     trial_tensor(&all, "bias", 1, (const int[]){DEEP}, -1, bias);
-    trial_tensor(&all, "turned", 2, (const int[]){OUT, DEEP}, -1, turned);
+    trial_tensor(&all, "turned", 1, (const int[]){OUT * DEEP}, -1, turned);
     trial_tensor(&all, "scale", 1, (const int[]){OUT}, -1, scale);
     trial_tensor(&all, "shift", 1, (const int[]){OUT}, -1, shift);
     bt_text_print(&all, "%s", text);

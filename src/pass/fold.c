@@ -93,6 +93,20 @@ static bt_tensor *into_arena(bt_pass_context *x, bt_tensor *t)
     return kept;
 }
 
+/* What an alias (Identity, Reshape) of numbers gives: the same bytes, in the file where they lie there. False: it is none, or its
+ * shape is not known. */
+static bool alias_of(bt_pass_context *x, const bt_node *node, bt_fact *out, bt_tensor **value)
+{
+    const bt_tensor *in = node->def->flags & BT_OP_ALIAS ? bt_pass_fact(x, node->inputs[0])->value : NULL;
+    size_t bytes;
+    if (!in || bt_dtype_is_object(in->dtype) || !bt_shape_known(&out->shape) || !out->dtype ||
+        !bt_shape_bytes(&out->shape, bt_dtype_size(out->dtype), &bytes) || bytes != bt_tensor_bytes(in))
+        return false;
+    if ((*value = bt_arena_new(x->arena, bt_tensor)))
+        **value = (bt_tensor){.dtype = out->dtype, .shape = out->shape, .data = in->data};
+    return true;
+}
+
 /* a / sqrt(b) becomes a rsqrt(b). */
 static berth_status times_rsqrt(bt_pass_context *x, int32_t index)
 {
@@ -157,17 +171,21 @@ static berth_status fold_node(folding *f, int32_t index)
     for (int i = 0; i < n_out; i++) known = known && out[i].value;
     if (!known) {
         if (!foldable(x, node, n_out)) return reciprocal(f, index);
-        bt_tensor results[16] = {{0}};
+        bool kept = true;
+        bt_tensor results[16] = {{0}}, *same;
         const bt_tensor *in[64];
         if (n_out > 16 || node->n_inputs > 64) return BERTH_OK;
-        for (int i = 0; i < node->n_inputs; i++) in[i] = bt_pass_fact(x, node->inputs[i])->value;
-        if (bt_eval(node, in, node->n_inputs, results, n_out, x->pool, NULL)) return BERTH_OK;
-        bool kept = true;
-        for (int i = 0; i < n_out; i++) {
-            bt_tensor *value = into_arena(x, &results[i]);
-            out[i] = (bt_fact){results[i].dtype, results[i].shape, value};
-            kept = kept && value;
-            bt_tensor_clear(&results[i]);
+        if (alias_of(x, node, out, &same)) {
+            out->value = same, kept = same;
+        } else {
+            for (int i = 0; i < node->n_inputs; i++) in[i] = bt_pass_fact(x, node->inputs[i])->value;
+            if (bt_eval(node, in, node->n_inputs, results, n_out, x->pool, NULL)) return BERTH_OK;
+            for (int i = 0; i < n_out; i++) {
+                bt_tensor *value = into_arena(x, &results[i]);
+                out[i] = (bt_fact){results[i].dtype, results[i].shape, value};
+                kept = kept && value;
+                bt_tensor_clear(&results[i]);
+            }
         }
         if (!kept) return bt_fail_memory(x->error);
     }

@@ -13,7 +13,9 @@ typedef struct block {
 } block;
 
 struct bt_packed {
-    const void *constant; /* the bytes in the file; NULL: of one plan alone, never found again */
+    const void *constant; /* the bytes in the file, and what they are taken for; NULL: of one plan alone, never found again */
+    berth_dtype dtype;
+    bt_shape shape;
     char *layout;
     void *data;
     int refs;
@@ -111,14 +113,21 @@ static bt_packed **bucket(bt_store *store, const void *constant, const char *lay
     return &store->buckets[hash % BUCKETS];
 }
 
-static bt_packed *find(bt_store *store, const void *constant, const char *layout)
+static bool is_for(const bt_packed *e, const bt_tensor *constant, const char *layout)
 {
-    bt_packed *e = *bucket(store, constant, layout);
-    while (e && (e->constant != constant || strcmp(e->layout, layout))) e = e->next;
+    return e->constant == constant->data && e->dtype == constant->dtype && bt_shape_equal(&e->shape, &constant->shape) &&
+           !strcmp(e->layout, layout);
+}
+
+static bt_packed *find(bt_store *store, const bt_tensor *constant, const char *layout)
+{
+    bt_packed *e = *bucket(store, constant->data, layout);
+    while (e && !is_for(e, constant, layout)) e = e->next;
     return e;
 }
 
-static bt_packed *entry_new(bt_store *store, const void *constant, const char *layout, size_t bytes,
+/* constant NULL: it will not be found again. */
+static bt_packed *entry_new(bt_store *store, const bt_tensor *constant, const char *layout, size_t bytes,
                             berth_error *error)
 {
     bt_packed *e = bt_calloc(1, sizeof *e);
@@ -127,7 +136,8 @@ static bt_packed *entry_new(bt_store *store, const void *constant, const char *l
         bt_free(e);
         return NULL;
     }
-    e->constant = constant, e->refs = 1;
+    if (constant) e->constant = constant->data, e->dtype = constant->dtype, e->shape = constant->shape;
+    e->refs = 1;
     return e;
 }
 
@@ -164,13 +174,13 @@ static bt_packed *make(bt_store *store, bt_file *file, const bt_tensor *constant
                        size_t bytes, bt_pack_fn *pack, void *user, berth_error *error)
 {
     if (store->is_estimate) {
-        bt_packed *e = entry_new(store, file ? constant->data : NULL, layout, bytes, error);
+        bt_packed *e = entry_new(store, file ? constant : NULL, layout, bytes, error);
         if (e && file) enter(store, e);
         return e;
     }
     if (file && bt_file_unchanged(file, error)) return NULL;
     if (file && bt_source_verify(store->source, constant, error)) return NULL;
-    bt_packed *e = entry_new(store, file ? constant->data : NULL, layout, bytes, error);
+    bt_packed *e = entry_new(store, file ? constant : NULL, layout, bytes, error);
     if (!e) return bt_fail_memory(error), NULL;
     if (fill(store, e->data, bytes, pack, user, error)) return entry_free(store, e), NULL;
     if (!file) return e;
@@ -185,7 +195,7 @@ bt_packed *bt_store_get(bt_store *store, const bt_tensor *constant, const char *
     /* Only bytes that stay where they are can be recognised again: those of a mapped file. */
     bt_file *file = bt_source_file_of(store->source, constant->data);
     pthread_mutex_lock(&store->lock);
-    bt_packed *e = file ? find(store, constant->data, layout) : NULL;
+    bt_packed *e = file ? find(store, constant, layout) : NULL;
     if (e) e->refs++;
     else e = make(store, file, constant, layout, bytes, pack, user, error);
     pthread_mutex_unlock(&store->lock);

@@ -1,5 +1,5 @@
 /* Store: weights as kernels want them, one copy for all plans and sessions of a model. Keyed by the constant in the
- * file and by the layout it was packed to; counted; given back with the last plan that uses it. */
+ * file (its bytes, dtype and shape) and by the layout it was packed to; counted; given back with the last plan that uses it. */
 #ifndef BT_STORE_H
 #define BT_STORE_H
 
