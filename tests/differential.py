@@ -294,7 +294,7 @@ def watch(args):
     while time.monotonic() < end:
         command = [sys.executable, __file__, "--worker", "--start", str(start), "--berth", args.berth, "--device", args.device,
                    "--only", args.only, "--seed", str(args.seed), "--keep", args.keep]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")  # TensorFlow prints as well
         last = None
         for line in child.stdout:
             try:

@@ -76,12 +76,13 @@ GRADIENT(selu_grad, y < 0 ? x * (y + SCALE_ALPHA) : x * SCALE)
 GRADIENT(softplus_grad, x / (exp(-y) + 1))
 GRADIENT(softsign_grad, x / ((1 + fabs(y)) * (1 + fabs(y))))
 
-/* x: what the function gave, y: the gradient. Of complex results, TensorFlow conjugates those of the last three. */
+/* x: what the function gave, y: the gradient. Of complex results, TensorFlow conjugates those of the last three, which
+ * also stay 0 where the gradient is 0, whatever the function gave. */
 #define SIGMOID_GRAD(out, dy) ((dy) * (out) * (1 - (out)))
 #define TANH_GRAD(out, dy) ((dy) * (1 - (out) * (out)))
-#define SQRT_GRAD(out, dy) ((dy) / (2 * (out)))
-#define RSQRT_GRAD(out, dy) ((dy) / -2 * (out) * (out) * (out))
-#define INV_GRAD(out, dy) (-(dy) * (out) * (out))
+#define SQRT_GRAD(out, dy) ((dy) == 0 ? 0 : (dy) / (2 * (out)))
+#define RSQRT_GRAD(out, dy) ((dy) == 0 ? 0 : (dy) / -2 * (out) * (out) * (out))
+#define INV_GRAD(out, dy) ((dy) == 0 ? 0 : -(dy) * (out) * (out))
 ANALYTIC_GRADIENT(sigmoid_grad, SIGMOID_GRAD, )
 ANALYTIC_GRADIENT(tanh_grad, TANH_GRAD, )
 ANALYTIC_GRADIENT(sqrt_grad, SQRT_GRAD, conj)

@@ -50,12 +50,13 @@
 #define E_Xlogy is_zero(x) ? x : mul(x, log_of(y))
 #define E_Xlog1py is_zero(x) ? x : mul(x, log1p_of(y))
 #define E_Pow power(x, y)
-/* x: what the function gave, y: the gradient; TensorFlow conjugates the results of the last three. */
+/* x: what the function gave, y: the gradient; TensorFlow conjugates the results of the last three,
+ * which are 0 where the gradient is. */
 #define E_SigmoidGrad mul(mul(y, x), sub(of(1, 0), x))
 #define E_TanhGrad mul(y, sub(of(1, 0), mul(x, x)))
-#define E_SqrtGrad over(y, scaled(conj_of(x), 2))
-#define E_RsqrtGrad scaled(mul(y, cube(conj_of(x))), (R)-0.5)
-#define E_InvGrad neg(mul(y, mul(conj_of(x), conj_of(x))))
+#define E_SqrtGrad is_zero(y) ? of(0, 0) : over(y, scaled(conj_of(x), 2))
+#define E_RsqrtGrad is_zero(y) ? of(0, 0) : scaled(mul(y, cube(conj_of(x))), (R)-0.5)
+#define E_InvGrad is_zero(y) ? of(0, 0) : neg(mul(y, mul(conj_of(x), conj_of(x))))
 #define E_ReciprocalGrad E_InvGrad
 
 /* Real and imaginary parts each for themselves. */

@@ -158,10 +158,10 @@ NEAR_RSQRT(rsqrt_f64, double)
 #define E_SoftsignGrad x / ((1 + fabs(y)) * (1 + fabs(y)))
 #define E_SigmoidGrad y * x * (1 - x)
 #define E_TanhGrad y * (1 - x * x)
-#define E_SqrtGrad y / (2 * x)
-#define E_RsqrtGrad y / -2 * x * x * x
-#define E_InvGrad -y * x * x
-#define E_ReciprocalGrad -y * x * x
+#define E_SqrtGrad y == 0 ? 0 : y / (2 * x)
+#define E_RsqrtGrad y == 0 ? 0 : y / -2 * x * x * x
+#define E_InvGrad y == 0 ? 0 : -y * x * x
+#define E_ReciprocalGrad E_InvGrad
 
 /* ---- Three operands ----------------------------------------------------------------------------------- */
 

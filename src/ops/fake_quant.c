@@ -44,21 +44,23 @@ static berth_status infer_fake(bt_infer *x)
     return BERTH_OK;
 }
 
-/* A range moved so that 0 is one of its steps. */
+/* A range moved so that 0 is one of its steps. TensorFlow divides by the scale for one range that is an input, and
+ * multiplies by `inverse` otherwise: one of them is 1. */
 typedef struct steps {
-    float min, max, scale, inverse, zero;
+    float min, max, scale, divisor, inverse, zero;
     bool nothing; /* min and max are 0: all becomes 0 */
 } steps;
 
-static steps nudge(float min, float max, int bits, bool narrow)
+static steps nudge(float min, float max, int bits, bool narrow, bool divide)
 {
     float least = narrow ? 1 : 0, most = (float)((1 << bits) - 1);
     steps s = {.scale = (max - min) / (most - least), .nothing = min == 0 && max == 0};
-    s.inverse = (most - least) / (max - min);
+    s.divisor = divide ? s.scale : 1;
+    s.inverse = divide ? 1 : (most - least) / (max - min);
     float zero = least - min / s.scale;
     zero = zero < least ? least : zero > most ? most : roundf(zero);
     s.min = (least - zero) * s.scale, s.max = (most - zero) * s.scale;
-    s.zero = floorf(-s.min * s.inverse + 0.5f);
+    s.zero = floorf(-s.min / s.divisor * s.inverse + 0.5f);
     return s;
 }
 
@@ -77,13 +79,14 @@ static void fake(void *user, int64_t first, int64_t end, int worker)
         const steps *s = &f->steps[i % f->slices];
         float v = f->in[i] > s->max ? s->max : f->in[i];
         v = v < s->min ? s->min : v;
-        f->out[i] = s->nothing ? 0 : floorf((v - s->min) * s->inverse - s->zero + 0.5f) * s->scale;
+        f->out[i] =
+            s->nothing ? 0 : floorf((v - s->min) / s->divisor * s->inverse - s->zero + 0.5f) * s->scale;
     }
 }
 
 BT_CL_DECLARE(fake_quant);
 
-static berth_status fake_on_gpu(bt_call *c, int64_t channels, int bits, bool narrow)
+static berth_status fake_on_gpu(bt_call *c, int64_t channels, int bits, bool narrow, bool divide)
 {
     const bt_tensor *in = c->in[0];
     bool vars = c->n_in > 1;
@@ -92,11 +95,18 @@ static berth_status fake_on_gpu(bt_call *c, int64_t channels, int bits, bool nar
     if (!out) return c->error->status;
     if (n == 0) return BERTH_OK;
     bt_grid grid = bt_grid_of(c, n);
-    bt_arg args[] = {bt_pointer(in->data), bt_pointer(vars ? c->in[1]->data : NULL),
-                     bt_pointer(vars ? c->in[2]->data : NULL), bt_pointer(out), bt_long(n), bt_long(channels),
-                     bt_float(bt_attr_float(c->node, "min", -6)), bt_float(bt_attr_float(c->node, "max", 6)),
-                     bt_float(narrow), bt_float((float)((1 << bits) - 1))};
-    return bt_gpu_launch(c, BT_CL(fake_quant), "", "fake", &grid, args, 10);
+    bt_arg args[] = {bt_pointer(in->data),
+                     bt_pointer(vars ? c->in[1]->data : NULL),
+                     bt_pointer(vars ? c->in[2]->data : NULL),
+                     bt_pointer(out),
+                     bt_long(n),
+                     bt_long(channels),
+                     bt_long(divide),
+                     bt_float(bt_attr_float(c->node, "min", -6)),
+                     bt_float(bt_attr_float(c->node, "max", 6)),
+                     bt_float(narrow),
+                     bt_float((float)((1 << bits) - 1))};
+    return bt_gpu_launch(c, BT_CL(fake_quant), "", "fake", &grid, args, 11);
 }
 
 static berth_status run_fake(bt_call *c)
@@ -111,13 +121,14 @@ static berth_status run_fake(bt_call *c)
     bool vars = c->n_in > 1, narrow = bt_attr_bool(c->node, "narrow_range", false);
     int64_t n = vars ? bt_tensor_count(c->in[1]) : 1;
     int bits = (int)bt_attr_int(c->node, "num_bits", 8);
-    if (bt_on_gpu(c)) return fake_on_gpu(c, n, bits, narrow);
+    bool divide = vars && !bt_ends(c->node->op, "Channel");
+    if (bt_on_gpu(c)) return fake_on_gpu(c, n, bits, narrow, divide);
     steps *s = bt_scratch(c, (size_t)(n + 1) * sizeof *s);
     if (!s) return BERTH_NO_MEMORY;
     for (int64_t i = 0; i < n; i++) {
         float min = vars ? ((const float *)c->in[1]->data)[i] : bt_attr_float(c->node, "min", -6);
         float max = vars ? ((const float *)c->in[2]->data)[i] : bt_attr_float(c->node, "max", 6);
-        s[i] = nudge(min, max, bits, narrow);
+        s[i] = nudge(min, max, bits, narrow, divide);
     }
     faking f = {.in = in->data, .out = bt_out(c, 0, BERTH_FLOAT, &in->shape), .slices = n, .steps = s};
     if (!f.out) return BERTH_NO_MEMORY;

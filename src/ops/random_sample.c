@@ -184,9 +184,9 @@ static berth_status run_index_shuffle(bt_call *c)
     for (int i = 0; i < 3; i++)
         if (counts[i] != 1) n = counts[i];
     bool fits = seed->shape.rank >= 1 && seed->shape.rank <= 2 && seed->shape.dim[seed->shape.rank - 1] == 3;
-    for (int i = 0; i < 3; i++) fits = fits && (counts[i] == 1 || counts[i] == n);
-    if (!fits || index->shape.rank > 1 || most->shape.rank > 1)
-        return bt_call_fail(c, "index, seed and max_index do not fit one another");
+    const int many[] = {index->shape.rank, seed->shape.rank - 1, most->shape.rank}; /* 0: one for all */
+    for (int i = 0; i < 3; i++) fits = fits && (many[i] == 0 || (many[i] == 1 && counts[i] == n));
+    if (!fits) return bt_call_fail(c, "index, seed and max_index do not fit one another");
     bt_shape shape = vector ? BT_SHAPE(n) : BT_SCALAR;
     char *out = bt_out(c, 0, index->dtype, &shape);
     uint64_t *keys = out ? bt_scratch(c, (size_t)rounds * sizeof *keys) : NULL;

@@ -65,7 +65,7 @@ static berth_status read_axes(const bt_tensor *t, int rank, bool turned[BT_MAX_R
     return BERTH_OK;
 }
 
-/* The kernel takes any axis of a scalar. */
+/* The kernel takes any axes of a scalar and of an empty tensor. */
 static berth_status infer_reverse_v2(bt_infer *x)
 {
     bool turned[BT_MAX_RANK] = {false};
@@ -79,7 +79,8 @@ static berth_status run_reverse_v2(bt_call *c)
 {
     bool turned[BT_MAX_RANK] = {false};
     int rank = c->in[0]->shape.rank;
-    berth_status status = rank == 0 ? BERTH_OK : read_axes(c->in[1], rank, turned, c->error);
+    bool any = rank > 0 && bt_tensor_count(c->in[0]) > 0;
+    berth_status status = any ? read_axes(c->in[1], rank, turned, c->error) : BERTH_OK;
     return status ? status : reverse_axes(c, turned);
 }
 

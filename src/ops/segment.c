@@ -290,7 +290,7 @@ static berth_status infer_unsorted(bt_infer *x)
 static const int64_t *unsorted_ids(bt_call *c, bt_fact *fact)
 {
     const int64_t *ids = bt_call_facts(c, fact) ? NULL : bt_call_indices(c, c->in[1]);
-    for (int64_t i = 0, n = bt_tensor_count(c->in[1]); ids && i < n; i++)
+    for (int64_t i = 0, n = bt_tensor_count(c->in[1]); ids && bt_tensor_count(c->in[0]) && i < n; i++)
         if (ids[i] >= fact->shape.dim[0])
             return bt_call_fail(c, ID_OUT, (long long)ids[i], (long long)i,
                                 (long long)fact->shape.dim[0]),
@@ -307,6 +307,7 @@ static berth_status run_unsorted(bt_call *c, bt_combine_op op)
     if (!bt_on_gpu(c) && !(s.ids = unsorted_ids(c, &fact))) return c->error->status;
     s.row = bt_shape_span(&data->shape, c->in[1]->shape.rank, data->shape.rank);
     s.out_rows = fact.shape.dim[0];
+    if (s.row == 0) s.n = 0; /* nothing is looked at */
     if (bt_on_gpu(c)) return fold_unsorted_on_gpu(c, &s, &fact.shape);
     return reduce(c, &s, data, &fact.shape);
 }

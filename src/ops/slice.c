@@ -125,6 +125,7 @@ berth_status bt_slice_resolve(const bt_node *node, const bt_shape *in, const bt_
         if (s.source[i] == DROPPED) continue;
         if (slice->shape.rank == BT_MAX_RANK)
             return bt_fail(error, BERTH_UNSUPPORTED, "more than %d dimensions", BT_MAX_RANK);
+        slice->source[slice->shape.rank] = s.source[i] == NEW_AXIS ? -1 : s.source[i];
         slice->shape.dim[slice->shape.rank++] = s.source[i] == NEW_AXIS ? 1 : slice->size[s.source[i]];
     }
     return BERTH_OK;
@@ -152,16 +153,27 @@ bt_move bt_slice_move(berth_dtype dtype, const bt_shape *in, const bt_slice *sli
     return m;
 }
 
-berth_status bt_slice_write(bt_call *c, berth_dtype dtype, void *whole, const bt_shape *shape,
-                            const bt_slice *slice, const void *part)
+berth_status bt_slice_write(bt_call *c, void *whole, const bt_shape *shape, const bt_slice *slice,
+                            const bt_tensor *part)
 {
-    int64_t offset;
-    bt_move m = bt_slice_move(dtype, shape, slice, &offset);
-    for (int i = 0; i < m.rank; i++) {
-        int64_t stride = m.to[i];
-        m.to[i] = m.from[i], m.from[i] = stride;
-    }
-    return bt_call_move(c, &m, bt_at(dtype, whole, offset), part);
+    char have[BT_SHAPE_TEXT], want[BT_SHAPE_TEXT];
+    const bt_shape *to = &slice->shape;
+    if (bt_shape_count(to) == 0) return BERTH_OK;
+    int extra = part->shape.rank - to->rank;
+    bool fits = extra <= 0 || bt_shape_span(&part->shape, 0, extra) == 1;
+    for (int i = extra < 0 ? -extra : 0; fits && i < to->rank; i++)
+        fits = part->shape.dim[i + extra] == to->dim[i] || part->shape.dim[i + extra] == 1;
+    if (!fits)
+        return bt_call_fail(c, "a value of shape %s does not broadcast to the slice of shape %s",
+                            bt_shape_text(&part->shape, have), bt_shape_text(to, want));
+    int64_t offset, strides[BT_MAX_RANK];
+    bt_move m = bt_slice_move(part->dtype, shape, slice, &offset);
+    bt_strides(&part->shape, strides);
+    for (int i = 0; i < m.rank; i++) m.to[i] = m.from[i], m.from[i] = 0;
+    for (int i = 0; i < to->rank; i++)
+        if (slice->source[i] >= 0 && i + extra >= 0 && part->shape.dim[i + extra] != 1)
+            m.from[slice->source[i]] = strides[i + extra];
+    return bt_call_move(c, &m, bt_at(part->dtype, whole, offset), part->data);
 }
 
 static berth_status read_slice(bt_call *c, const bt_tensor *in, const bt_slice *slice)
@@ -212,17 +224,6 @@ static berth_status infer_strided_slice_grad(bt_infer *x)
     return BERTH_OK;
 }
 
-/* Writes `part` into the slice of output 0, once it is seen to fit. */
-static berth_status write_part(bt_call *c, void *out, const bt_shape *shape, const bt_slice *slice,
-                               const bt_tensor *part)
-{
-    char have[BT_SHAPE_TEXT], want[BT_SHAPE_TEXT];
-    if (!bt_shape_equal(&part->shape, &slice->shape))
-        return bt_call_fail(c, "the values have shape %s, and the slice %s",
-                            bt_shape_text(&part->shape, have), bt_shape_text(&slice->shape, want));
-    return bt_slice_write(c, part->dtype, out, shape, slice, part->data);
-}
-
 static berth_status run_strided_slice_grad(bt_call *c)
 {
     bt_slice slice;
@@ -230,12 +231,16 @@ static berth_status run_strided_slice_grad(bt_call *c)
     const bt_tensor *part = c->in[4];
     if (!bt_tensor_shape_value(c->in[0], &shape) || !bt_shape_known(&shape))
         return bt_call_fail(c, "input 0 is no shape");
+    char have[BT_SHAPE_TEXT], want[BT_SHAPE_TEXT];
     berth_status status = bt_slice_of_call(c, &shape, 1, &slice);
     if (status) return status;
+    if (!bt_shape_equal(&part->shape, &slice.shape))
+        return bt_call_fail(c, "the gradient has shape %s, and the slice %s",
+                            bt_shape_text(&part->shape, have), bt_shape_text(&slice.shape, want));
     void *out = bt_out(c, 0, part->dtype, &shape);
     if (!out) return BERTH_NO_MEMORY;
     status = bt_call_zero(c, part->dtype, out, bt_shape_count(&shape));
-    return status ? status : write_part(c, out, &shape, &slice, part);
+    return status ? status : bt_slice_write(c, out, &shape, &slice, part);
 }
 
 static berth_status infer_strided_slice_update(bt_infer *x)
@@ -257,7 +262,7 @@ static berth_status run_strided_slice_update(bt_call *c)
     void *out = bt_out(c, 0, in->dtype, &in->shape);
     if (!out) return BERTH_NO_MEMORY;
     status = bt_call_row(c, in->dtype, out, in->data, bt_tensor_count(in));
-    return status ? status : write_part(c, out, &in->shape, &slice, part);
+    return status ? status : bt_slice_write(c, out, &in->shape, &slice, part);
 }
 
 /* ---- Slice -------------------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@ typedef struct bt_slice {
     int64_t stride[BT_MAX_RANK]; /* and the step to the next */
     int64_t size[BT_MAX_RANK];   /* how many; -1 unknown */
     bt_shape shape;              /* of the result: dimensions dropped and added */
+    int source[BT_MAX_RANK];     /* which of the input's each of those is; -1: added */
 } bt_slice;
 
 /* From the five masks of the node and the inputs' values, each of which may be NULL when it is not known yet; n is
@@ -21,8 +22,8 @@ berth_status bt_slice_resolve(const bt_node *node, const bt_shape *in, const bt_
 berth_status bt_slice_of_call(bt_call *c, const bt_shape *in, int first, bt_slice *slice);
 /* The copy out of a slice of a dense tensor of shape `in` (offset: its first element) into a dense one. */
 bt_move bt_slice_move(berth_dtype dtype, const bt_shape *in, const bt_slice *slice, int64_t *offset);
-/* A dense tensor's elements into the slice of another. */
-berth_status bt_slice_write(bt_call *c, berth_dtype dtype, void *whole, const bt_shape *shape, const bt_slice *slice,
-                            const void *part);
+/* `part`, broadcast, into the slice of a dense tensor of its dtype. */
+berth_status bt_slice_write(bt_call *c, void *whole, const bt_shape *shape, const bt_slice *slice,
+                            const bt_tensor *part);
 
 #endif

@@ -165,7 +165,8 @@ static berth_status run_padded(bt_call *c)
 enum { STEP = 1 << 16 };
 #define MOST_INFLATED ((size_t)1 << 31) /* more is a bomb */
 
-static berth_status inflate_all(bt_call *c, z_stream *z, bt_text *text)
+/* As TensorFlow reads: bytes that end too early give what there is, and gzip goes on with the next member. */
+static berth_status inflate_all(bt_call *c, z_stream *z, bool gzip, bt_text *text)
 {
     char room[STEP / 4];
     int done = Z_OK;
@@ -173,9 +174,11 @@ static berth_status inflate_all(bt_call *c, z_stream *z, bt_text *text)
         z->next_out = (uint8_t *)room, z->avail_out = sizeof room;
         done = inflate(z, Z_NO_FLUSH);
         if (done == Z_OK || done == Z_STREAM_END) bt_text_add(text, room, sizeof room - z->avail_out);
+        if (done == Z_STREAM_END && gzip && z->avail_in) done = inflateReset(z);
     }
+    bool cut = done == Z_BUF_ERROR && z->avail_in == 0;
     if (text->failed) return bt_fail_memory(c->error);
-    return done == Z_STREAM_END ? BERTH_OK : bt_call_fail(c, "the compressed bytes are damaged");
+    return cut || done == Z_STREAM_END ? BERTH_OK : bt_call_fail(c, "the compressed bytes are damaged");
 }
 
 static berth_status inflate_one(bt_call *c, bt_str in, bt_string *out)
@@ -186,7 +189,7 @@ static berth_status inflate_one(bt_call *c, bt_str in, bt_string *out)
     if (in.n == 0) return BERTH_OK;
     if (in.n > UINT32_MAX) return bt_call_unsupported(c, "more than 4 GiB compressed");
     if (inflateInit2(&z, gzip ? MAX_WBITS + 16 : MAX_WBITS) != Z_OK) return bt_fail_memory(c->error);
-    berth_status status = inflate_all(c, &z, &text);
+    berth_status status = inflate_all(c, &z, gzip, &text);
     if (!status && !bt_string_from_text(out, &text)) status = bt_fail_memory(c->error);
     bt_text_free(&text);
     inflateEnd(&z);

@@ -177,8 +177,8 @@ static berth_status run_format(bt_call *c)
 const bt_op bt_ops_string_number[] = {
     {"AsString", infer_as_string, prepare_as_string, run_as_string, .types = STRINGS_TOO},
     {"StringToNumber", infer_to_number, .cpu = run_to_number, .type_attr = "out_type",
-     .types =
-         BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE) | BT_T(BERTH_INT32) | BT_T(BERTH_INT64) | BT_T(BERTH_UINT32)},
+     .types = BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE) | BT_T(BERTH_INT32) | BT_T(BERTH_INT64) |
+              BT_T(BERTH_UINT32) | BT_T(BERTH_UINT64)},
     {"StringFormat", infer_format, .cpu = run_format},
     {NULL},
 };

@@ -97,8 +97,7 @@ static berth_status infer_split(bt_infer *x)
     x->out[2] = (bt_fact){BERTH_INT64, BT_SHAPE(2), NULL};
     if (x->in[0].shape.rank >= 0 && x->in[0].shape.rank != 1)
         return bt_infer_fail(x, "splits a vector of strings");
-    if (!strcmp(x->node->op, "StringSplit") && x->in[1].shape.rank > 0)
-        return bt_infer_fail(x, "the delimiter must be a scalar");
+    if (x->in[1].shape.rank > 0) return bt_infer_fail(x, "the delimiter must be a scalar");
     return BERTH_OK;
 }
 

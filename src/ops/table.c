@@ -175,6 +175,23 @@ typedef struct creation {
     bool fixed;
 } creation;
 
+/* What TensorFlow asks of a dense table. */
+static berth_status check_dense(const bt_table *t, const bt_node *node, berth_error *error)
+{
+    int64_t buckets = bt_attr_int(node, "initial_num_buckets", 131072);
+    float load = bt_attr_float(node, "max_load_factor", 0.8f);
+    if (buckets < 4 || (buckets & (buckets - 1)))
+        return bt_fail(error, BERTH_BAD_INPUT,
+                       "initial_num_buckets must be at least 4 and a power of 2, not %lld",
+                       (long long)buckets);
+    if (!(load > 0 && load < 1))
+        return bt_fail(error, BERTH_BAD_INPUT, "max_load_factor must be between 0 and 1, not %g",
+                       (double)load);
+    if (rows_equal(&t->keys, t->refused[0].data, t->refused[1].data))
+        return bt_fail(error, BERTH_BAD_INPUT, "the empty and the deleted key are equal");
+    return BERTH_OK;
+}
+
 static bt_object *create_table(void *user, berth_error *error)
 {
     const creation *make = user;
@@ -208,6 +225,7 @@ static bt_object *create_table(void *user, berth_error *error)
                 bt_fail(error, BERTH_BAD_INPUT, "the empty and the deleted key differ in dtype or shape");
         else status = bt_tensor_copy(&t->refused[i], refused, error);
     }
+    if (!status && make->n_refused) status = check_dense(t, make->node, error);
     if (!status) return &t->base;
     bt_object_free(&t->base);
     return NULL;
@@ -257,8 +275,11 @@ static int64_t check_keys(bt_call *c, const bt_table *t, bt_shape *lead)
                      bt_shape_text(&t->keys.shape, tb));
         return -1;
     }
-    if (t->refused[0].dtype && rank > 1 && bt_shape_span(&keys->shape, 1, rank) != 1) {
-        bt_call_fail(c, "keys of shape %s: a dense table takes one key or a list of them",
+    /* A dense table counts its keys, and compares with the first dimension. */
+    bool one = rank == 0 && t->keys.shape.rank > 0,
+         odd = rank > 0 && bt_shape_span(&keys->shape, 0, rank) != keys->shape.dim[0];
+    if (t->refused[0].dtype && (one || odd)) {
+        bt_call_fail(c, "keys of shape %s: a dense table takes a list of keys",
                      bt_shape_text(&keys->shape, ta));
         return -1;
     }

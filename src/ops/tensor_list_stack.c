@@ -102,7 +102,7 @@ static berth_status item_rows(bt_call *c, const bt_list *list, int64_t i, const 
     return bt_call_fail(c, "item %lld was never set, and nothing tells how many rows it has", (long long)i);
 }
 
-/* What items have behind dimension 0, in shape->dim[1..]. */
+/* What items have behind dimension 0, in shape->dim[1..]; dim[0]: the rows of one that was never set, -1 unknown. */
 static berth_status joined_shape(bt_call *c, const bt_list *list, bt_shape *shape)
 {
     char ta[BT_SHAPE_TEXT], tb[BT_SHAPE_TEXT];
@@ -115,15 +115,22 @@ static berth_status joined_shape(bt_call *c, const bt_list *list, bt_shape *shap
         return bt_call_fail(c, "the list's items have shape %s, not %s", bt_shape_text(&list->shape, ta),
                             bt_shape_text(&asked, tb));
     if (shape->rank == 0) return bt_call_fail(c, "items are scalars: they cannot be joined");
+    int64_t rows = list->shape.rank > 0 ? list->shape.dim[0] : -1;
+    bool differ = false, any = false;
     for (int64_t i = 0; i < list->items.n; i++) {
         const bt_tensor *item = &list->items.at[i];
         if (!item->dtype) continue;
         bt_shape rest = item->shape;
+        if (rest.rank > 0) {
+            differ = differ || (any && rows != rest.dim[0]);
+            rows = rest.dim[0], any = true;
+        }
         if (rest.rank > 0) rest.dim[0] = shape->rank > 0 ? shape->dim[0] : -1;
         if (!bt_shape_merge(shape, &rest))
             return bt_call_fail(c, "item %lld has shape %s, not %s", (long long)i,
                                 bt_shape_text(&item->shape, ta), bt_shape_text(shape, tb));
     }
+    if (shape->rank > 0) shape->dim[0] = differ ? -1 : rows;
     bt_shape first = *shape;
     if (first.rank > 0) first.dim[0] = 0;
     if (bt_shape_known(&first)) return BERTH_OK;

@@ -26,6 +26,16 @@ static bool real_number(berth_dtype dtype, const char *text, size_t n, void *out
     return end == text + n;
 }
 
+static bool natural_number(bt_str s, uint64_t *out)
+{
+    *out = 0;
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < '0' || s.p[i] > '9' || __builtin_mul_overflow(*out, 10, out) ||
+            __builtin_add_overflow(*out, (uint64_t)(s.p[i] - '0'), out))
+            return false;
+    return s.n > 0;
+}
+
 bool bt_text_number(berth_dtype dtype, bt_str text, void *out)
 {
     bt_str s = bt_trim(text);
@@ -41,13 +51,15 @@ bool bt_text_number(berth_dtype dtype, bt_str text, void *out)
         return is_number;
     }
     int64_t value;
+    bool negative = s.p[0] == '-';
     if (s.p[0] == '+') {
         s.p++, s.n--;
-        if (s.n && s.p[0] == '-') return false;
+        if (s.n && (s.p[0] == '-' || s.p[0] == '+')) return false;
     }
+    if (dtype == BERTH_UINT64) return !negative && natural_number(s, out);
     if (!bt_str_int(s, &value)) return false;
     if (dtype == BERTH_INT64) return *(int64_t *)out = value, true;
-    if (dtype == BERTH_UINT32 && value >= 0 && value <= UINT32_MAX)
+    if (dtype == BERTH_UINT32 && !negative && value <= UINT32_MAX)
         return *(uint32_t *)out = (uint32_t)value, true;
     if (dtype != BERTH_INT32 || value < INT32_MIN || value > INT32_MAX) return false;
     return *(int32_t *)out = (int32_t)value, true;

@@ -9,7 +9,7 @@ static inline bool bt_is_space(char c) { return c == ' ' || (c >= '\t' && c <= '
 bt_str bt_trim(bt_str s);
 static inline bt_str bt_str_from(const bt_string *s) { return (bt_str){s->p, s->n}; }
 
-/* A float32, float64, int32 or int64 that fills the text, but for white space around it, into *out. False: it is none. */
+/* A float32, float64, int32, int64, uint32 or uint64 that fills the text, but for white space around it, into *out. False: it is none. */
 bool bt_text_number(berth_dtype dtype, bt_str text, void *out);
 /* printf in the C locale, for the numbers of kernels. */
 void bt_text_print_c(bt_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));

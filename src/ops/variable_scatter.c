@@ -104,16 +104,12 @@ static berth_status run_slice_assign(bt_call *c)
     bt_var *var = c->n_in == 5 ? bt_var_input(c, 0) : NULL;
     if (!var) return bt_call_fail(c, "needs a variable, begin, end, strides and a value");
     const bt_tensor *part = c->in[4];
-    char want[BT_SHAPE_TEXT], got[BT_SHAPE_TEXT];
     berth_status status = bt_var_lock(c, var, part->dtype);
     if (status) return status;
     bt_slice slice;
     bt_tensor *value = &var->value;
     status = bt_slice_of_call(c, &value->shape, 1, &slice);
-    if (!status && !bt_shape_equal(&slice.shape, &part->shape))
-        status = bt_call_fail(c, "the value has shape %s, the slice %s", bt_shape_text(&part->shape, got),
-                              bt_shape_text(&slice.shape, want));
-    if (!status) status = bt_slice_write(c, value->dtype, value->data, &value->shape, &slice, part->data);
+    if (!status) status = bt_slice_write(c, value->data, &value->shape, &slice, part);
     pthread_mutex_unlock(&var->lock);
     return status;
 }

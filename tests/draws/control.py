@@ -1,7 +1,7 @@
 """Control flow: branches and loops of TensorFlow 1 as frames, and of TensorFlow 2 as functions; calls; effects in order."""
 import numpy as np
 
-from draws.draw import draws, enum, set_attr, attr_type
+from draws.draw import KNOWN, draws, enum, set_attr, attr_type
 from tensorflow.python.framework import op_def_registry
 
 KINDS = ("float32", "float64", "int32", "int64")
@@ -20,10 +20,10 @@ def calmed(d, at):
 
 
 def some_op(d, names):
-    """A node over tensors of one dtype and shape."""
+    """A node over tensors of one dtype and shape, dead where the first of them is."""
     if d.chance(0.5):
-        return calmed(d, d.node(d.one(*BINARY), [d.one(*names), d.one(*names)], fetch=False)[0])
-    return calmed(d, d.node(d.one(*UNARY), [d.one(*names)], fetch=False)[0])
+        return calmed(d, d.node(d.one(*BINARY), [names[0], d.one(*names)], fetch=False)[0])
+    return calmed(d, d.node(d.one(*UNARY), [names[0]], fetch=False)[0])
 
 
 # ---- TensorFlow 1: Switch and Merge
@@ -31,7 +31,7 @@ def some_op(d, names):
 
 @draws("Switch", "Merge")
 def branches(d):
-    dtype = d.one(*KINDS, "bool", "string")
+    dtype = d.one(*KINDS, "bool", "string") if d.chance(0.7) else d.one(*KNOWN)
     x = d.put(d.values(dtype, d.shape(most_rank=2), wild=False), dtype)
     pred = d.put(np.array(d.chance(0.5)) if d.chance(0.96) else np.array([True]))
     no, yes = d.node("Switch", [x, pred], fetch=False)

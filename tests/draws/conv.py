@@ -38,8 +38,10 @@ def conv2d(d):
     loose(d)
     if d.chance(0.3):
         attrs["data_format"] = "NHWC"
+    if d.chance(0.1):
+        attrs["use_cudnn_on_gpu"] = False
     x = d.values(dtype, [d.size(3)] + image + [groups * depth], wild=False)
-    d.node(d.op, [d.put(x), d.put(d.values(dtype, size + [depth if d.chance(0.97) else depth + 1, out], wild=False))], **attrs)
+    d.node(d.op, [d.put(x), d.put(d.values(dtype, size + [depth if d.chance(0.97) else depth + 1, out], wild=False), dtype)], **attrs)
 
 
 @draws("Conv3D")
@@ -48,10 +50,12 @@ def conv3d(d):
     image = [d.int(1, 5) for _ in range(3)]
     size = [d.int(1, min(3, n)) for n in image]
     loose(d)
-    attrs = window(d, image, size, False, False, dilations=False)
+    attrs = window(d, image, size, False, False, dilations=d.chance(0.1))
     depth = d.int(1, 3)
-    d.node(d.op, [d.put(d.values(dtype, [d.size(2)] + image + [depth], wild=False)),
-                  d.put(d.values(dtype, size + [depth, d.int(1, 3)], wild=False))], **attrs)
+    if d.chance(0.2):
+        attrs["data_format"] = "NDHWC"
+    d.node(d.op, [d.put(d.values(dtype, [d.size(2)] + image + [depth], wild=False), dtype),
+                  d.put(d.values(dtype, size + [depth, d.int(1, 3)], wild=False), dtype)], **attrs)
 
 
 @draws("Conv")
@@ -73,8 +77,8 @@ def conv(d):
         lead = [d.size(2, 0), d.size(2, 0)]
         attrs["batch_dims"] = 2
     loose(d)
-    d.node(d.op, [d.put(d.values(dtype, lead + image + [groups * depth], wild=False)),
-                  d.put(d.values(dtype, size + [depth, groups * d.int(1, 3)], wild=False))], **attrs)
+    d.node(d.op, [d.put(d.values(dtype, lead + image + [groups * depth], wild=False), dtype),
+                  d.put(d.values(dtype, size + [depth, groups * d.int(1, 3)], wild=False), dtype)], **attrs)
 
 
 @draws("DepthwiseConv2dNative")
@@ -82,13 +86,15 @@ def depthwise(d):
     dtype = d.type("T", of=FLOATS)
     image = [d.int(1, 8), d.int(1, 8)]
     size = [d.int(1, min(4, k)) for k in image]
-    attrs = window(d, image, size, False, True, dilations=False)
+    attrs = window(d, image, size, False, True, dilations=d.chance(0.1))
     stride = d.int(1, 3)
+    if d.chance(0.2):
+        attrs["data_format"] = "NHWC"
     attrs["strides"] = [1, stride, stride, 1]
     depth = d.int(1, 9)
     loose(d)
-    d.node(d.op, [d.put(d.values(dtype, [d.size(3)] + image + [depth], wild=False)),
-                  d.put(d.values(dtype, size + [depth, d.int(1, 3)], wild=False))], **attrs)
+    d.node(d.op, [d.put(d.values(dtype, [d.size(3)] + image + [depth], wild=False), dtype),
+                  d.put(d.values(dtype, size + [depth, d.int(1, 3)], wild=False), dtype)], **attrs)
 
 
 def windowed(n, k, stride, dilation, padding, pads):
@@ -130,7 +136,7 @@ def backprop_input(d):
     sizes = np.array([batch] + image + [channels], d.one("int32", "int64") if deep else "int32")
     if d.op == "Conv2DBackpropInput" and d.chance(0.15):
         sizes = sizes[1:3]  # spatial sizes alone
-    d.node(d.op, [d.put(sizes), d.put(d.values(dtype, filters, wild=False)), d.put(d.values(dtype, [batch] + out + [many], wild=False))], **attrs)
+    d.node(d.op, [d.put(sizes), d.put(d.values(dtype, filters, wild=False), dtype), d.put(d.values(dtype, [batch] + out + [many], wild=False), dtype)], **attrs)
 
 
 @draws("Dilation2D")
@@ -139,7 +145,7 @@ def dilation(d):
     image = [d.int(1, 7), d.int(1, 7)]
     size = [d.int(1, min(3, k)) for k in image]
     depth = d.int(1, 4)
-    d.node(d.op, [d.put(d.values(dtype, [d.size(3)] + image + [depth], wild=False)), d.put(d.values(dtype, size + [depth], wild=False))],
+    d.node(d.op, [d.put(d.values(dtype, [d.size(3)] + image + [depth], wild=False), dtype), d.put(d.values(dtype, size + [depth], wild=False), dtype)],
            strides=[1, d.int(1, 3), d.int(1, 3), 1], rates=[1, d.int(1, 3), d.int(1, 3), 1], padding=d.one("SAME", "VALID"))
 
 
@@ -160,7 +166,7 @@ def conv_pad(d):
     if resizes:
         names.append(d.put(np.array(resized, np.int32)))
     # The shape function of TensorFlow fails where the shape of the paddings isn't known.
-    names += [d.put(np.array(pads, np.int32), exact=1), d.put(d.values(dtype, size + [depth, d.int(1, 3)], wild=False))]
+    names += [d.put(np.array(pads, np.int32), exact=1), d.put(d.values(dtype, size + [depth, d.int(1, 3)], wild=False), dtype)]
     attrs = {"resize_align_corners": d.chance(0.5)} if resizes and d.chance(0.7) else {}
     d.node(d.op, names, mode=mode, strides=[1, d.int(1, 4), d.int(1, 4), 1], padding=d.one("SAME", "VALID"), **attrs)
 
@@ -179,7 +185,7 @@ def fused_conv(d):
     if "LeakyRelu" in kind:
         attrs["leakyrelu_alpha"] = d.one(0.1, 0.3)
     loose(d)
-    x, w = d.put(d.values(dtype, [d.size(2, 0)] + image + [depth], wild=False)), d.put(d.values(dtype, size + [depth, out], wild=False))
+    x, w = d.put(d.values(dtype, [d.size(2, 0)] + image + [depth], wild=False), dtype), d.put(d.values(dtype, size + [depth, out], wild=False), dtype)
     d.node(d.op, [x, w, [d.put(a) for a in args]], fused_ops=kind, num_args=len(args), epsilon=d.one(1e-4, 1e-2), TArgs=[dtype] * len(args),
            **attrs)
 
@@ -210,7 +216,7 @@ def pool(d):
         k = d.int(1, 3)
         depth = k * d.int(1, 3)
         ksize, attrs = [1, 1, 1, k], {"strides": [1, 1, 1, k], "padding": d.one("SAME", "VALID")}
-    x = d.put(d.values(dtype, [d.size(3)] + image + [depth], wild=False))
+    x = d.put(d.values(dtype, [d.size(3)] + image + [depth], wild=False), dtype)
     loose(d)
     if d.op == "MaxPoolV2":
         d.node(d.op, [x, d.put(np.array(ksize, np.int32)), d.put(np.array(attrs["strides"], np.int32))], padding=attrs["padding"])

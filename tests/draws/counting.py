@@ -57,7 +57,7 @@ def dense_count(d):
     index, dtype = d.one("int32", "int64"), d.one(*WEIGHTS)
     binary, shape = d.chance(0.4), d.shape(rank=d.int(1, 2))
     weights = d.values(dtype, shape if d.chance(0.5) and not binary else [0], wild=False)
-    d.node(d.op, [d.put(d.values(index, shape, 0, 8, False)), d.put(weights)], **count_attrs(d, binary))
+    d.node(d.op, [d.put(d.values(index, shape, 0, 8, False), exact=1), d.put(weights, exact=1)], **count_attrs(d, binary))
 
 
 @draws("SparseCountSparseOutput")

@@ -27,11 +27,12 @@ def batch_matmul(d):
     if mixed:
         found = [("int8", "int8", "int32"), ("uint8", "int8", "int32"), ("int8", "uint8", "int32"), ("uint8", "uint8", "int32"),
                  ("bfloat16", "bfloat16", "bfloat16"), ("float32", "float32", "float32"), ("float64", "float64", "float64"),
-                 ("int32", "int32", "int32"), ("int64", "int64", "int64"), ("float16", "float16", "float16"), ("complex64", "complex64", "complex64")]
+                 ("int32", "int32", "int32"), ("int64", "int64", "int64"), ("float16", "float16", "float16"), ("complex64", "complex64", "complex64"),
+                 ("complex128", "complex128", "complex128"), ("int16", "int16", "int16")]
         left, right, out = found[d.int(0, len(found) - 1)]
     else:
         left = right = d.type("T", of=FLOATS + INTS + COMPLEXES)
-    lead = d.shape(most_rank=3, most=3)
+    lead = d.shape(most_rank=3, most=3, beside=2)
     other = lead if d.op == "BatchMatMul" else d.like(lead)
     if d.op != "BatchMatMul" and d.chance(0.5):
         lead, other = other, lead
@@ -48,7 +49,7 @@ def batch_matmul(d):
 def cross(d):
     dtype, shape = d.type(), d.shape(most_rank=3) + [3 if d.chance(0.97) else 2]
     loose(d)
-    d.node(d.op, [d.put(d.values(dtype, shape, wild=False)), d.put(d.values(dtype, shape, wild=False))])
+    d.node(d.op, [d.put(d.values(dtype, shape, wild=False), dtype), d.put(d.values(dtype, shape, wild=False), dtype)])
 
 
 EQUATIONS = ["ij,jk->ik", "ij,jk", "ij->ji", "ii->i", "i,i->", "ij,ij->ij", "i,j->ij", "bij,bjk->bik", "bij,bkj->bik", "ij->", "ij->j", "...ij,...jk->...ik",
@@ -70,7 +71,7 @@ def einsum(d):
             shape += part if label == "." else [sizes.setdefault(label, d.size(4, 0.02))]
         shapes.append(shape)
     loose(d)
-    d.node(d.op, [[d.put(d.values(dtype, s, wild=False)) for s in shapes]], equation=equation)
+    d.node(d.op, [[d.put(d.values(dtype, s, wild=False), dtype) for s in shapes]], equation=equation)
 
 
 def square(d, dtype, kind="any", least=1):
@@ -115,18 +116,18 @@ def solve(d):
     dtype = d.type("T", of=FLOATS + COMPLEXES)
     a, lead, n = square(d, dtype, "regular")
     loose(d)
-    d.node(d.op, [d.put(a), d.put(d.values(dtype, lead + [n, d.size(3)], wild=False))], adjoint=d.chance(0.4))
+    d.node(d.op, [d.put(a), d.put(d.values(dtype, lead + [n, d.size(3)], wild=False), dtype)], adjoint=d.chance(0.4))
 
 
 @draws("MatrixSolveLs")
 def solve_ls(d):
-    dtype, lead = d.type("T", of=FLOATS), d.shape(most_rank=1, most=3, empty=0)
+    dtype, lead = d.type("T", of=FLOATS + COMPLEXES), d.shape(most_rank=1, most=3, empty=0)
     m, n = d.int(1, 5), d.int(1, 4)
     fast = d.chance(0.7)
     loose(d)
-    if dtype == "float32":
-        d.tolerance = {"float32": (5e-3, 1e-3)}
-    d.node(d.op, [d.put(d.values(dtype, lead + [m, n], wild=False)), d.put(d.values(dtype, lead + [m, d.int(1, 3)], wild=False)),
+    if dtype in ("float32", "complex64"):
+        d.tolerance = {dtype: (5e-3, 1e-3)}
+    d.node(d.op, [d.put(d.values(dtype, lead + [m, n], wild=False), dtype), d.put(d.values(dtype, lead + [m, d.int(1, 3)], wild=False), dtype),
                   d.const(np.array(d.one(0.1, 0.5) if fast else 0.0, np.float64))], fast=fast)
 
 
@@ -136,39 +137,47 @@ def triangular(d):
     a, lead, n = square(d, dtype, "regular")
     loose(d)
     other = d.like(lead) if d.chance(0.3) else lead
-    d.node(d.op, [d.put(a), d.put(d.values(dtype, list(other) + [n, d.size(3)], wild=False))], lower=d.chance(0.5), adjoint=d.chance(0.4))
+    d.node(d.op, [d.put(a), d.put(d.values(dtype, list(other) + [n, d.size(3)], wild=False), dtype)], lower=d.chance(0.5), adjoint=d.chance(0.4))
 
 
 @draws("BandedTriangularSolve")
 def banded(d):
-    dtype, lead = d.type("T", of=FLOATS), d.shape(most_rank=1, most=3, empty=0)
+    dtype, lead = d.type("T", of=FLOATS + COMPLEXES), d.shape(most_rank=1, most=3, empty=0)
     n = d.int(1, 5)
     k = d.int(1, n)
     a = d.values(dtype, lead + [k, n], -1, 1, False)
     lower = d.chance(0.5)
     a[..., 0 if lower else -1, :] += 3
     loose(d)
-    d.node(d.op, [d.put(a), d.put(d.values(dtype, lead + [n, d.int(1, 3)], wild=False))], lower=lower, adjoint=d.chance(0.4))
+    d.node(d.op, [d.put(a), d.put(d.values(dtype, lead + [n, d.int(1, 3)], wild=False), dtype)], lower=lower, adjoint=d.chance(0.4))
+
+
+def rounding(a, dtype):
+    """What elements of size 1 may be off: the last bit, times how much matrices magnify it. Nothing less says so of halves."""
+    bit = {"float16": 1e-3, "bfloat16": 8e-3}.get(dtype, 1e-7)
+    return max(1e-3, 4 * bit * float(np.max(np.linalg.cond(a.astype(np.complex128)), initial=1)))
 
 
 @draws("Qr")
 def qr(d):
-    dtype = d.type("T", of=FLOATS)
+    dtype = d.type("T", of=FLOATS + COMPLEXES)
     shape = d.shape(most_rank=1, most=2, empty=0) + [d.int(1, 4), d.int(1, 4)]
     loose(d)
     attrs = {"full_matrices": d.chance(0.5)} if d.chance(0.7) else {}
-    out = d.node(d.op, [d.put(d.values(dtype, shape, wild=False))], **attrs)
-    d.compare = lambda name, got, want: None if np.allclose(np.abs(got), np.abs(want), 1e-2, 1e-3) else f"{name}: {got} wanted {want}"
+    a = d.values(dtype, shape, wild=False)
+    out = d.node(d.op, [d.put(a, dtype)], **attrs)
+    most = rounding(a, dtype)
+    d.compare = lambda name, got, want: None if np.allclose(np.abs(got), np.abs(want), 1e-2, most) else f"{name}: {got} wanted {want}"
     if attrs.get("full_matrices"):
         d.fetch(out[1])
 
 
 @draws("Svd")
 def svd(d):
-    dtype = d.type("T", of=FLOATS)
+    dtype = d.type("T", of=FLOATS + COMPLEXES)
     shape = d.shape(most_rank=1, most=2, empty=0) + [d.int(1, 4), d.int(1, 4)]
     attrs = {"compute_uv": d.chance(0.6), "full_matrices": d.chance(0.3)}
-    out = d.node(d.op, [d.put(d.values(dtype, shape, wild=False))], **attrs)
+    out = d.node(d.op, [d.put(d.values(dtype, shape, wild=False), dtype)], **attrs)
     loose(d)
     if not attrs["compute_uv"] or attrs["full_matrices"]:
         d.fetch(out[0])
@@ -178,9 +187,9 @@ def svd(d):
 
 @draws("SelfAdjointEigV2")
 def eig(d):
-    dtype = d.type("T", of=FLOATS)
+    dtype = d.type("T", of=FLOATS + COMPLEXES)
     a = square(d, dtype)[0]
-    a = a + np.swapaxes(a, -1, -2)
+    a = a + np.conj(np.swapaxes(a, -1, -2))
     vectors = d.chance(0.5)
     out = d.node(d.op, [d.put(a)], compute_v=vectors)
     loose(d)
@@ -204,7 +213,7 @@ def sparse_matmul(d):
 def tridiagonal_matmul(d):
     dtype, lead, n = d.type("T", of=FLOATS + COMPLEXES), d.shape(most_rank=2, most=3), d.int(1, 5)
     loose(d)
-    d.node(d.op, [d.put(d.values(dtype, lead + [1, n], wild=False)) for _ in range(3)] + [d.put(d.values(dtype, lead + [n, d.int(1, 3)], wild=False))])
+    d.node(d.op, [d.put(d.values(dtype, lead + [1, n], wild=False), dtype) for _ in range(3)] + [d.put(d.values(dtype, lead + [n, d.int(1, 3)], wild=False), dtype)])
 
 
 @draws("TridiagonalSolve")
@@ -214,7 +223,7 @@ def tridiagonal_solve(d):
     a[..., 1, :] += 4
     loose(d)
     attrs = {"partial_pivoting": d.chance(0.6)} if d.chance(0.7) else {}
-    d.node(d.op, [d.put(a), d.put(d.values(dtype, lead + [n, d.int(1, 3)], wild=False))], **attrs)
+    d.node(d.op, [d.put(a), d.put(d.values(dtype, lead + [n, d.int(1, 3)], wild=False), dtype)], **attrs)
 
 
 @draws("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
@@ -232,7 +241,7 @@ def batch_norm(d):
     mean, variance = side(-1, 1), side(0.3, 2)
     if training and attrs.get("exponential_avg_factor", 1.0) == 1.0:
         mean = variance = d.put(np.zeros([0], np.float32))
-    out = d.node(d.op, [d.put(d.values(dtype, shape, wild=False)), side(0.5, 2), side(-1, 1), mean, variance], **attrs)
+    out = d.node(d.op, [d.put(d.values(dtype, shape, wild=False), dtype), side(0.5, 2), side(-1, 1), mean, variance], **attrs)
     d.tolerance = {"float16": (2e-2, 2e-2), "bfloat16": (6e-2, 6e-2), "float32": (1e-3, 1e-3)}
     d.fetch(out[:3] if not training else out[:5])
 
@@ -243,4 +252,4 @@ def lrn(d):
     attrs = {k: v for k, v in (("depth_radius", d.int(0, 4)), ("bias", d.one(1.0, 0.5)), ("alpha", d.one(0.1, 1.0)), ("beta", d.one(0.5, 0.75, 1.0)))
              if d.chance(0.6)}
     d.tolerance = {"float16": (2e-2, 2e-2), "bfloat16": (6e-2, 6e-2)}
-    d.node(d.op, [d.put(d.values(dtype, d.shape(rank=4), wild=False))], **attrs)
+    d.node(d.op, [d.put(d.values(dtype, d.shape(rank=4), wild=False), dtype)], **attrs)

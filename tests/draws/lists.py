@@ -1,9 +1,9 @@
 """Tensors kept aside: lists, arrays, stacks, queues."""
 import numpy as np
 
-from draws.draw import COMPLEXES, FLOATS, INTS, draws
+from draws.draw import COMPLEXES, FLOATS, INTS, QUANTIZED, draws
 
-ANY = FLOATS + INTS + COMPLEXES + ("bool", "string")
+ANY = FLOATS + INTS + COMPLEXES + ("bool", "string") + tuple(QUANTIZED)
 INT = np.int32
 
 

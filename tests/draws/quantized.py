@@ -72,12 +72,8 @@ def fake_quant(d):
         attrs["num_bits"] = d.int(2, 16)
     if d.chance(0.6):
         attrs["narrow_range"] = d.chance(0.5)
-    x = d.put(d.values("float32", shape, -8, 8, False))
+    x = d.put(d.values("float32", shape, -8, 8))
     low, high = (-6.0, 6.0) if d.chance(0.3) else (float(d.rng.uniform(-4, 1)), float(d.rng.uniform(1.1, 5)))
-    step = (high - low) / ((1 << attrs.get("num_bits", 8)) - 1)
-    # One step of rounding may differ.
-    d.compare = lambda name, got, want: None if got.shape == want.shape and np.allclose(got, want, 1e-4, 1.01 * step) and \
-        (np.abs(got - want) > step / 2).sum() <= got.size * 0.1 else f"{name}: {got.ravel()[:5]} wanted {want.ravel()[:5]}"
     if d.op.endswith("Args"):
         d.node(d.op, [x], min=low, max=high, **attrs)
     elif d.op.endswith("Vars"):

@@ -1,10 +1,10 @@
 """Ragged tensors: row splits and their values."""
 import numpy as np
 
-from draws.draw import FLOATS, INTS, draws
+from draws.draw import COMPLEXES, FLOATS, INTS, QUANTIZED, draws
 from draws.sparse import a_sparse, puts, rows_of
 
-ANY = FLOATS + INTS + ("bool", "string")
+ANY = FLOATS + INTS + COMPLEXES + ("bool", "string") + tuple(QUANTIZED)
 
 
 def nested(d, index, depth):
@@ -74,13 +74,13 @@ def to_sparse(d):
     splits = nested(d, split, d.int(1, 3))
     if d.chance(0.04):
         splits[-1] = splits[-1] + 1
-    values = d.values(dtype, [int(splits[-1][-1])] + d.shape(most_rank=2, most=3), wild=False)
+    values = d.values(dtype, [int(splits[-1][-1])] + d.shape(most_rank=2, most=3, beside=4), wild=False)
     d.node(d.op, [[d.put(s) for s in splits], d.put(values, dtype)])
 
 
 @draws("RaggedTensorToTensor", weight=2)
 def to_tensor(d):
-    dtype, index, shaped = d.one("float32", "int32", "int64", "bool", "string", "float64"), d.one("int32", "int64"), d.one("int32", "int64")
+    dtype, index, shaped = d.type("T", of=ANY), d.one("int32", "int64"), d.one("int32", "int64")
     depth, inner = d.int(1, 3), d.shape(most_rank=1, most=3, empty=0)
     splits = nested(d, index, depth)
     values = d.values(dtype, [int(splits[-1][-1])] + inner, wild=False)
@@ -100,7 +100,7 @@ def to_tensor(d):
 
 @draws("RaggedTensorToVariant", "RaggedTensorFromVariant", weight=2)
 def variant(d):
-    dtype, split = d.one("float32", "int32", "int64", "string", "float64"), d.one("int32", "int64")
+    dtype, split = d.one(*ANY), d.one("int32", "int64")
     depth = d.int(1, 3)
     splits = nested(d, split, depth)
     values = d.values(dtype, [int(splits[-1][-1])] + d.shape(most_rank=2, most=3), wild=False)

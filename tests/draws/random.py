@@ -115,7 +115,8 @@ def index_shuffle(d):
     index = d.values(dtype, shape, 0, min(top, 99) + (0 if d.chance(0.96) else 2), False)
     key = d.values(seed, [3] if not shape or d.chance(0.6) else shape + [3], 0, 99, False)
     attrs = {"rounds": d.int(2, 6) * 2} if d.chance(0.6) else {}
-    d.node(d.op, [d.put(index), d.put(key), d.put(np.array(top, dtype) if not shape or d.chance(0.6) else np.full(shape, top, dtype))], **attrs)
+    # A seed's shape is known, or nothing of it: TensorFlow refuses -1 in it.
+    d.node(d.op, [d.put(index), d.put(key, exact=1), d.put(np.array(top, dtype) if not shape or d.chance(0.6) else np.full(shape, top, dtype))], **attrs)
 
 
 @draws("Multinomial", "StatelessMultinomial")

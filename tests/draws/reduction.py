@@ -22,7 +22,7 @@ def reduce(d):
     narrow = (-2, 2) if d.op == "Prod" else (None, None)
     d.scaled = d.op in ("Sum", "Mean", "Prod")
     d.tolerance = {"float16": (1e-2, 1e-2), "bfloat16": (4e-2, 4e-2)}
-    d.node(d.op, [d.put(d.values(dtype, shape, *narrow, wild)), d.put(axes)], **attrs)
+    d.node(d.op, [d.put(d.values(dtype, shape, *narrow, wild), dtype), d.put(axes)], **attrs)
 
 
 @draws("ArgMax", "ArgMin")
@@ -31,7 +31,7 @@ def arg(d):
     shape = d.shape(rank=d.int(1, 5), empty=0.02)
     axis = d.int(-len(shape), len(shape) - 1) if d.chance(0.96) else d.int(-9, 9)
     attrs = {"output_type": d.one(*(["int32", "int64", "int16", "uint16"] if d.op == "ArgMax" else ["int32", "int64"]))} if d.chance(0.7) else {}
-    d.node(d.op, [d.put(d.values(dtype, shape, wild=False), dtype), d.put(np.array(axis, d.one("int32", "int64")))], **attrs)
+    d.node(d.op, [d.put(d.values(dtype, shape, wild=False), dtype), d.put(np.array(axis, d.one("int16", "int32", "int64")))], **attrs)
 
 
 @draws("Cumprod", "Cumsum", "CumulativeLogsumexp")
@@ -42,7 +42,7 @@ def scan(d):
     attrs = {k: d.chance(0.5) for k in d.some(["exclusive", "reverse"])}
     d.scaled = True
     d.tolerance = {"float16": (1e-2, 1e-2), "bfloat16": (4e-2, 4e-2)}
-    d.node(d.op, [d.put(d.values(dtype, shape, wild=False)), d.put(np.array(axis, d.one("int32", "int64")))], **attrs)
+    d.node(d.op, [d.put(d.values(dtype, shape, wild=False), dtype), d.put(np.array(axis, d.one("int32", "int64")))], **attrs)
 
 
 @draws("Softmax", "LogSoftmax")
@@ -57,7 +57,7 @@ def cross_entropy(d):
     other = d.like(shape) if d.chance(0.2) else shape
     other = [1] * (2 - len(other)) + list(other)
     d.tolerance = {"float16": (2e-2, 2e-2), "bfloat16": (6e-2, 6e-2)}
-    d.node(d.op, [d.put(d.values(dtype, shape, -5, 5, False)), d.put(d.values(dtype, other, 0, 1, False))])
+    d.node(d.op, [d.put(d.values(dtype, shape, -5, 5, False), dtype), d.put(d.values(dtype, other, 0, 1, False), dtype)])
 
 
 @draws("SparseSoftmaxCrossEntropyWithLogits")
@@ -65,4 +65,4 @@ def sparse_cross_entropy(d):
     dtype, (n, classes) = d.type(), d.shape(rank=2)
     labels = d.values(d.type("Tlabels"), [n], 0, max(classes - 1, 0), False)
     d.tolerance = {"float16": (2e-2, 2e-2), "bfloat16": (6e-2, 6e-2)}
-    d.node(d.op, [d.put(d.values(dtype, [n, classes], -5, 5, False)), d.put(labels)])
+    d.node(d.op, [d.put(d.values(dtype, [n, classes], -5, 5, False), dtype), d.put(labels)])

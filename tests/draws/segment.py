@@ -20,7 +20,7 @@ def segment(d):
         ids = ids[1:]
     d.scaled = True
     d.tolerance = {"float16": (1e-2, 1e-2), "bfloat16": (4e-2, 4e-2)}
-    d.node(d.op, [d.put(d.values(dtype, shape, wild=False)), d.put(ids)])
+    d.node(d.op, [d.put(d.values(dtype, shape, wild=False), dtype), d.put(ids)])
 
 
 @draws("UnsortedSegmentMax", "UnsortedSegmentMin", "UnsortedSegmentProd", "UnsortedSegmentSum")
@@ -31,7 +31,7 @@ def unsorted(d):
     ids = d.values(index, shape[:d.int(0, len(shape))], -1 if d.chance(0.3) else 0, max(n - 1, 0) if d.chance(0.95) else n, False)
     d.scaled = True
     d.tolerance = {"float16": (1e-2, 1e-2), "bfloat16": (4e-2, 4e-2)}
-    d.node(d.op, [d.put(d.values(dtype, shape, -2, 2, False)), d.put(ids), d.put(np.array(n if d.chance(0.97) else -1, d.one("int32", "int64")))])
+    d.node(d.op, [d.put(d.values(dtype, shape, -2, 2, False), dtype), d.put(ids), d.put(np.array(n if d.chance(0.97) else -1, d.one("int32", "int64")))])
 
 
 @draws("UnsortedSegmentJoin")
@@ -55,7 +55,7 @@ def sparse_segment(d):
     if d.chance(0.04) and n:
         ids = ids[::-1].copy()
     attrs = {"sparse_gradient": d.chance(0.5)} if d.chance(0.3) else {}
-    names = [d.put(d.values(dtype, shape, wild=False)), d.put(indices), d.put(ids)]
+    names = [d.put(d.values(dtype, shape, wild=False), dtype), d.put(indices), d.put(ids)]
     if d.op.endswith("Segments"):
         names.append(d.put(np.array((ids[-1] + 1 if n else 0) + d.int(0, 3) - (1 if d.chance(0.1) else 0), d.one("int32", "int64"))))
     d.tolerance = {"float16": (1e-2, 1e-2), "bfloat16": (4e-2, 4e-2)}

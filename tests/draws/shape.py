@@ -4,7 +4,7 @@ import numpy as np
 from draws.draw import COMPLEXES, FLOATS, INTS, KNOWN, QUANTIZED, draws
 from draws.draw import enum, tensor_proto
 
-ANY = FLOATS + INTS + COMPLEXES + ("bool", "string")
+ANY = FLOATS + INTS + COMPLEXES + ("bool", "string") + tuple(QUANTIZED)
 
 
 def anything(d, shape):
@@ -175,7 +175,7 @@ def space_batch(d):
 def space_batch_nd(d):
     dtype, m = d.type("T", of=ANY), d.int(1, 3)
     block = [d.int(1, 3) for _ in range(m)]
-    space, rest, batch = [d.int(1, 4) for _ in range(m)], d.shape(most_rank=2), d.size(2)
+    space, rest, batch = [d.int(1, 4) for _ in range(m)], d.shape(most_rank=2, beside=m + 1), d.size(2)
     pads = [[d.int(0, 2), 0] for _ in range(m)]
     for i in range(m):
         pads[i][1] = -(space[i] + pads[i][0]) % block[i] if d.chance(0.96) else 0
@@ -190,7 +190,7 @@ def space_batch_nd(d):
 def diag(d):
     dtype = d.type("T", of=ANY)
     shape = d.shape(rank=d.int(1, 3), most=3)
-    d.node(d.op, [d.put(d.values(dtype, shape if d.op == "Diag" else shape + shape, wild=False))])
+    d.node(d.op, [d.put(d.values(dtype, shape if d.op == "Diag" else shape + shape, wild=False), dtype)])
 
 
 @draws("DynamicPartition")
@@ -225,8 +225,8 @@ def stitch(d):
 
 @draws("Empty")
 def empty(d):
-    shape, dtype = d.shape(), d.one("float32", "int32", "string", "bool", "float64")
-    attrs = {"init": True}
+    shape, dtype = d.shape(), d.type("dtype")
+    attrs = {"init": True}  # else there is nothing to compare
     d.node(d.op, [d.put(np.array(shape, np.int32))], dtype=dtype, **attrs)
 
 
@@ -306,7 +306,7 @@ def invert(d):
 @draws("LinSpace")
 def lin_space(d):
     dtype = d.type("T")
-    d.node(d.op, [d.put(d.values(dtype, [], wild=False)), d.put(d.values(dtype, [], wild=False)),
+    d.node(d.op, [d.put(d.values(dtype, [], wild=False), dtype), d.put(d.values(dtype, [], wild=False), dtype),
                   d.put(np.array(d.int(1 if d.chance(0.97) else 0, 9), d.one("int32", "int64")))])
 
 

@@ -36,7 +36,7 @@ def two(d):
     a, b = a_sparse(d, dtype, shape), a_sparse(d, dtype, shape if d.chance(0.97) else d.shape(rank=len(shape)))
     names = puts(d, a, dtype) + puts(d, b, dtype)
     if d.op == "SparseAdd":
-        real = {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype)
+        real = {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype) if d.chance(0.8) else d.type("Treal")
         names.append(d.put(np.array(d.one(0, 0, 1, 3), real), real))
     d.node(d.op, names)
 
@@ -172,14 +172,14 @@ def to_dense(d):
 
 @draws("SparseMatrixMatMul")
 def matrix_matmul(d):
-    dtype = d.one("float32", "float64", "complex64")
+    dtype = d.one("float32", "float64", "complex64", "complex128")
     m, k, n = d.int(1, 4), d.int(1, 4), d.int(1, 4)
     lead = [d.int(1, 2)] if d.chance(0.3) else []
     at, values, size = a_sparse(d, dtype, lead + [m, k], 8)
-    matrix = d.node("SparseTensorToCSRSparseMatrix", [d.put(at), d.put(values, dtype), d.const(size)], fetch=False)[0]
+    matrix = d.node("SparseTensorToCSRSparseMatrix", [d.put(at, exact=1), d.put(values, dtype, exact=1), d.const(size)], fetch=False)[0]  # shapes known in part are refused
     flips = {key: True for key in d.some(["transpose_a", "transpose_b", "transpose_output"]) if d.chance(0.5)}
     if "transpose_a" in flips:
         k = m
     d.scaled = True
     inner = k if "transpose_a" not in flips else m
-    d.node(d.op, [matrix, d.put(d.values(dtype, lead + ([n, inner] if "transpose_b" in flips else [inner, n]), wild=False))], **flips)
+    d.node(d.op, [matrix, d.put(d.values(dtype, lead + ([n, inner] if "transpose_b" in flips else [inner, n]), wild=False), dtype)], **flips)

@@ -141,7 +141,7 @@ def decode_padded_raw(d):
 
 @draws("EditDistance")
 def edit_distance(d):
-    dtype = d.type("T", of=INTS + ("float32", "float64", "string", "bool"))
+    dtype = d.type("T")
     group = d.shape(rank=d.int(0, 2), most=3, empty=0)
     names = []
     for _ in range(2):
@@ -286,7 +286,7 @@ def string_to_number(d):
     words = [b"0", b"1", b"-7", b" 12 ", b"+3", b"007"]
     if dtype in FLOATS:
         words += [b"1.5", b".5", b"-1e-3", b"inf", b"-Infinity", b"nan", b"1e40", b"1e-320", b"0x1p3", b"1e", b"3.14159265358979"]
-    words = words if d.chance(0.9) else words + [b"", b"x", b"1 2", b"99999999999999999999", b"1.5", b"4294967295", b"- 1"]
+    words = words if d.chance(0.9) else words + [b"", b"x", b"1 2", b"99999999999999999999", b"1.5", b"4294967295", b"- 1", b"18446744073709551615", b"18446744073709551616", b"-0", b"+-1", b"--1", b"+ 1"]
     shape = d.shape(most_rank=3)
     out = np.empty(shape, object)
     for i in np.ndindex(*shape):

@@ -31,7 +31,7 @@ def table(d, kind):
             empty, deleted = True, False
         args = [d.put(np.array(empty, object if key == "string" else key), key), d.put(np.array(deleted, object if key == "string" else key), key)]
         if d.chance(0.5):
-            attrs["initial_num_buckets"] = d.one(2, 4, 16)
+            attrs["initial_num_buckets"] = d.one(4, 8, 16) if d.chance(0.95) else 2
         if d.chance(0.3):
             attrs["max_load_factor"] = d.one(0.3, 0.9)
     handle = d.node(kind, args, fetch=False, key_dtype=key, value_dtype=value, **attrs)[0]

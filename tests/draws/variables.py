@@ -1,12 +1,12 @@
 """Variables: of references and of handles, read, assigned, scattered into; what comes first is told by control edges."""
 import numpy as np
 
-from draws.draw import FLOATS, INTS, draws, kernel_types
+from draws.draw import COMPLEXES, FLOATS, INTS, KNOWN, draws, kernel_types
 
 NUMBERS = ("float16", "float32", "float64", "int32", "int64")
 
 
-def dtype_of(d, attr, of=FLOATS + INTS):
+def dtype_of(d, attr, of=KNOWN):
     return d.type(attr, of=of)
 
 
@@ -34,11 +34,12 @@ def read(d, handle, dtype, last):
        "DestroyResourceOp")
 def handles(d):
     op = d.op if d.op in ("AssignAddVariableOp", "AssignSubVariableOp") else d.one("AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp")
-    kinds = [t for k in kernel_types(op) for t in k["dtype"] if t in FLOATS + INTS + ("bool", "complex64", "string")]
+    kinds = [t for k in kernel_types(op) for t in k["dtype"]]
     dtype, shape = d.one(*kinds), d.shape(most_rank=3)
     handle, last = by_handle(d, dtype, shape)
     if d.chance(0.8):
-        other = shape if d.chance(0.95) else d.shape()
+        # TensorFlow compares shapes that it knows beforehand, whatever validate_shape says, and else when it runs.
+        other = shape if d.chance(0.95) or d.graph.node[0].attr["shape"].shape.dim else d.shape()
         d.node(op, [handle, d.put(d.values(dtype, other, wild=False), dtype)], controls=last, fetch=False)
         last = [d.graph.node[-1].name]
     out = read(d, handle, dtype, last)
@@ -59,7 +60,7 @@ def handles(d):
 @draws("VariableV2", "Assign", "AssignAdd", "AssignSub", "IsVariableInitialized", "RefIdentity", "RefSwitch", "RefMerge")
 def references(d):
     op = d.op if d.op in ("AssignAdd", "AssignSub", "Assign") else d.one("AssignAdd", "AssignSub", "Assign")
-    kinds = [t for k in kernel_types(op) for t in k["T"] if t in FLOATS + INTS + ("bool", "complex64")]
+    kinds = [t for k in kernel_types(op) for t in k["T"] if t != "string"]  # of references such can't be fetched
     dtype, shape = d.one(*kinds), d.shape(most_rank=3, empty=0)
     ref, last = by_ref(d, dtype, shape)
     if d.op == "IsVariableInitialized":
@@ -153,12 +154,14 @@ def scatter_nd(d):
         at[-1, 0] = d.one(-1, shape[0])
     updates = d.values(dtype, [len(at)] + shape[depth:] if d.chance(0.96) else [len(at) + 1] + shape[depth:], 1, 4, False)
     attrs = {"use_locking": d.chance(0.5)} if d.chance(0.3) else {}
+    if d.chance(0.15):
+        attrs["bad_indices_policy"] = d.one("", "DEFAULT", "ERROR", "IGNORE")
     scattered(d, dtype, shape, [d.put(at), d.put(updates, dtype)], attrs)
 
 
 @draws("StridedSliceAssign", "ResourceStridedSliceAssign")
 def slice_assign(d):
-    dtype, index = dtype_of(d, "T", FLOATS + INTS + ("bool",)), d.one("int32", "int64")
+    dtype, index = dtype_of(d, "T"), d.one("int32", "int64")
     shape = d.shape(rank=d.int(1, 3), empty=0)
     begin, end, step, out, masks = [], [], [], [], {"begin_mask": 0, "end_mask": 0, "shrink_axis_mask": 0}  # of bits
     for i, n in enumerate(shape[:d.int(1, len(shape))]):
@@ -175,6 +178,6 @@ def slice_assign(d):
         low, high = 0 if masks["begin_mask"] >> i & 1 else a, n if masks["end_mask"] >> i & 1 else b
         begin, end, step, out = begin + [a], end + [b - (n if d.chance(0.3) and b < n else 0)], step + [s], out + [len(range(low, high, s))]
     out += shape[len(begin):]
-    given = out if d.chance(0.9) else d.one([], out + [2])
+    given = out if d.chance(0.8) else d.one([], d.like(out), [1] + out, out + [2])
     inputs = [d.put(np.array(v, index)) for v in (begin, end, step)] + [d.put(d.values(dtype, given, wild=False), dtype)]
     scattered(d, dtype, shape, inputs, {k: v for k, v in masks.items() if v})
