@@ -16,6 +16,7 @@ typedef struct bt_hdf5 {
     int offset_bytes, length_bytes;
     uint64_t root;   /* address of the root group's header */
     uint64_t budget; /* steps that are left: bounds the work on files whose structures point in circles */
+    int soft_links;  /* that are being followed, one through the other */
     bt_arena *arena;
     berth_error *error;
 } bt_hdf5;
@@ -27,8 +28,9 @@ typedef struct bt_hdf5_group {
 } bt_hdf5_group;
 
 typedef struct bt_hdf5_link {
-    bt_str name; /* NUL-terminated as well */
-    uint64_t address;
+    bt_str name;      /* NUL-terminated as well */
+    uint64_t address; /* 0: a soft link */
+    bt_str target;    /* of a soft link: the path that it leads to; else empty */
 } bt_hdf5_link;
 
 bool bt_hdf5_sniff(const void *data, size_t size);
@@ -38,7 +40,7 @@ berth_status bt_hdf5_open(bt_hdf5 *h, const void *data, size_t size, bt_arena *a
 /* Empty when it fails. */
 berth_status bt_hdf5_group_open(bt_hdf5 *h, uint64_t address, bt_hdf5_group *group);
 void bt_hdf5_group_free(bt_hdf5_group *group);
-/* The object at a path like "a/b/kernel:0" below the group. *address is 0 when there is none such. */
+/* The object at a path like "a/b/kernel:0" below the group, through soft links. *address is 0 when there is none such. */
 berth_status bt_hdf5_find(bt_hdf5 *h, const bt_hdf5_group *group, bt_str path, uint64_t *address);
 /* An attribute of any object. dtype 0 when it has no such attribute. Strings are borrowed bt_strings in the
  * arena; numbers are native and maybe unaligned. */

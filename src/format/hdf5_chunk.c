@@ -1,7 +1,6 @@
 /* HDF5 datasets in chunks: the index that says where each chunk lies (B-tree version 1; of layout version 4 a
- * single chunk, implicit, fixed array, B-tree version 2), and the assembly of chunks into one dense tensor in
- * the arena. A dataset of one unfiltered chunk stays a view. Extensible arrays (one unlimited dimension,
- * libver 1.10) are refused. */
+ * single chunk, implicit, fixed array, extensible array, B-tree version 2), and the assembly of chunks into one
+ * dense tensor in the arena. A dataset of one unfiltered chunk stays a view. */
 #include "format/hdf5_chunk.h"
 #include "format/hdf5_filter.h"
 
@@ -11,6 +10,7 @@ enum { MAX_LEVELS = 32, DEFLATE_RATIO = 1032 };
 typedef struct chunked {
     const bt_h5_type *type;
     const bt_shape *shape;
+    const uint64_t *max; /* what the dataset may grow to: its chunks are counted by that */
     int rank;
     uint64_t dim[BT_MAX_RANK]; /* of a chunk, in elements */
     size_t chunk_bytes, bytes; /* of a chunk, of all */
@@ -63,20 +63,41 @@ static berth_status chunk(bt_hdf5 *h, chunked *c, uint64_t address, uint64_t sto
     return status;
 }
 
-/* The first element of chunk number i, in row-major order of chunks. */
-static void chunk_at(const chunked *c, uint64_t i, uint64_t *at)
+static uint64_t chunks_along(uint64_t size, uint64_t chunk) { return size / chunk + (size % chunk > 0); }
+
+/* The axis that may grow without end; -1: none does. */
+static int endless(const chunked *c)
 {
+    for (int axis = 0; axis < c->rank; axis++)
+        if (c->max[axis] == UINT64_MAX) return axis;
+    return -1;
+}
+
+/* The first element of chunk number i, in row-major order of all chunks that there may be; the axis that may grow
+ * without end stands before the others. False: it lies outside the dataset as it is. */
+static bool chunk_at(const chunked *c, uint64_t i, uint64_t *at)
+{
+    int open = endless(c);
+    bool inside = true;
     for (int axis = c->rank - 1; axis >= 0; axis--) {
-        uint64_t n = ((uint64_t)c->shape->dim[axis] + c->dim[axis] - 1) / c->dim[axis];
+        if (axis == open) continue;
+        uint64_t n = chunks_along(c->max[axis], c->dim[axis]);
         at[axis] = i % n * c->dim[axis];
         i /= n;
     }
+    if (open >= 0 && __builtin_mul_overflow(i, c->dim[open], &at[open])) return false;
+    for (int axis = 0; axis < c->rank; axis++) inside &= at[axis] < (uint64_t)c->shape->dim[axis];
+    return inside;
 }
 
+/* How many there may be, but for more along the axis without end; 0: more than can be counted. */
 static uint64_t chunk_count(const chunked *c)
 {
     uint64_t n = 1;
-    for (int i = 0; i < c->rank; i++) n *= ((uint64_t)c->shape->dim[i] + c->dim[i] - 1) / c->dim[i];
+    for (int i = 0; i < c->rank; i++) {
+        uint64_t size = c->max[i] == UINT64_MAX ? (uint64_t)c->shape->dim[i] : c->max[i];
+        if (__builtin_mul_overflow(n, chunks_along(size, c->dim[i]), &n)) return 0;
+    }
     return n;
 }
 
@@ -106,15 +127,46 @@ static berth_status btree1(bt_hdf5 *h, chunked *c, uint64_t address, int depth)
 }
 
 /* An element: address, and with filters bytes stored (what is left of the element), filters skipped (4). */
-static berth_status fixed_element(bt_hdf5 *h, chunked *c, bt_reader *r, uint64_t size, uint64_t i)
+static berth_status element(bt_hdf5 *h, chunked *c, bt_reader *r, uint64_t size, uint64_t i)
 {
     uint64_t at[BT_MAX_RANK], address = bt_h5_offset(h, r), stored = c->chunk_bytes, skipped = 0;
     if (size > (uint64_t)h->offset_bytes) {
         stored = bt_read_uint(r, (int)size - h->offset_bytes - 4);
         skipped = bt_read_uint(r, 4);
     }
-    chunk_at(c, i, at);
-    return r->failed ? bt_h5_fail(h, "a damaged chunk index") : chunk(h, c, address, stored, skipped, at);
+    if (r->failed) return bt_h5_fail(h, "a damaged chunk index");
+    return chunk_at(c, i, at) ? chunk(h, c, address, stored, skipped, at) : bt_h5_work(h, 1);
+}
+
+/* n elements that lie at an address; the first is that of chunk i. */
+static berth_status elements(bt_hdf5 *h, chunked *c, uint64_t address, uint64_t n, uint64_t size, uint64_t i)
+{
+    const uint8_t *p = n > UINT64_MAX / size ? NULL : bt_h5_at(h, address, n * size);
+    if (!p) return bt_h5_fail(h, "a damaged chunk index");
+    bt_reader r = bt_reader_of(p, n * size);
+    berth_status status = BERTH_OK;
+    for (; n && !status; n--) status = element(h, c, &r, size, i++);
+    return status;
+}
+
+/* Whether an element of that size can be one. */
+static bool legal_size(const bt_hdf5 *h, const chunked *c, uint64_t size)
+{
+    uint64_t least = (uint64_t)h->offset_bytes + (c->filters.n ? 5 : 0);
+    return size >= least && size <= (uint64_t)h->offset_bytes + 12;
+}
+
+/* Elements in pages, each with a checksum behind it; a bit of `used` for each that was ever written, that of the
+ * first one being number `first`, the highest of a byte before the others. */
+static berth_status pages(bt_hdf5 *h, chunked *c, uint64_t address, uint64_t n, uint64_t page, uint64_t size,
+                          uint64_t i, const uint8_t *used, uint64_t first)
+{
+    berth_status status = BERTH_OK;
+    for (uint64_t bit = first, run; n && !status; n -= run, i += run, bit++, address += page * size + 4) {
+        run = n < page ? n : page;
+        if (used[bit / 8] & 0x80 >> bit % 8) status = elements(h, c, address, run, size, i);
+    }
+    return status;
 }
 
 /* FAHD: version 0, client, element size, page bits, elements, data block. FADB: version, client, header, [bit
@@ -128,25 +180,126 @@ static berth_status fixed_array(bt_hdf5 *h, chunked *c, uint64_t address)
     if (status) return status;
     bt_read_uint(&r, 1);
     uint64_t size = bt_read_uint(&r, 1), page_bits = bt_read_uint(&r, 1), n = bt_h5_length(h, &r),
-             left = chunk_count(c);
-    uint64_t block = bt_h5_offset(h, &r), least = (uint64_t)h->offset_bytes + (c->filters.n ? 5 : 0);
+             wanted = chunk_count(c);
+    uint64_t block = bt_h5_offset(h, &r);
     if (block == H5_NOWHERE) return BERTH_OK;
-    if (n < left || page_bits > 31 || size < least || size > (uint64_t)h->offset_bytes + 12)
+    if (n != wanted || page_bits > 31 || !legal_size(h, c, size))
         return bt_h5_fail(h, "a damaged chunk index");
-    uint64_t head = 6 + (uint64_t)h->offset_bytes, page = (uint64_t)1 << page_bits;
+    uint64_t head = 6 + (uint64_t)h->offset_bytes, page = (uint64_t)1 << page_bits, bits = 0;
     if ((status = bt_h5_block(h, block, head, "FADB", 0, &r))) return status;
-    bool paged = n > page;
-    uint64_t place_of = block + head + (paged ? ((n + page - 1) / page + 7) / 8 + 4 : 0);
-    for (uint64_t i = 0; left && !status;) {
-        uint64_t run = paged && left > page ? page : left;
-        const uint8_t *p = bt_h5_at(h, place_of, run * size);
-        if (!p) return BERTH_BAD_MODEL;
-        r = bt_reader_of(p, run * size);
-        left -= run;
-        place_of += run * size + 4;
-        for (; run && !status; run--) status = fixed_element(h, c, &r, size, i++);
+    if (n <= page) return elements(h, c, block + head, n, size, 0);
+    bits = chunks_along(chunks_along(n, page), 8);
+    const uint8_t *used = bt_h5_at(h, block + head, bits);
+    return used ? pages(h, c, block + head + bits + 4, n, page, size, 0, used, 0) : BERTH_BAD_MODEL;
+}
+
+/* ---- Extensible array --------------------------------------------------------------------------------- */
+
+/* Its elements lie in the index block, then in data blocks, which come in levels: level u has 2^(u / 2) of them with
+ * 2^((u + 1) / 2) times the least number of elements each. The index block has the addresses of those of the first
+ * levels itself, and for each later level that of a block of addresses. */
+typedef struct growing {
+    uint64_t header, size, own, least, page,
+        used;           /* size: bytes of an element; the others: counts of elements */
+    int offset_bytes;   /* of what a block says of its own place */
+    int levels, direct; /* the first ones lie in the index block */
+} growing;
+
+/* EADB: version 0, client, header, place, then elements; more than a page of them in pages behind a checksum. */
+static berth_status growing_data(bt_hdf5 *h, chunked *c, const growing *g, uint64_t address, uint64_t n,
+                                 uint64_t i, const uint8_t *used, uint64_t first)
+{
+    bt_reader r;
+    uint64_t head = 6 + (uint64_t)(h->offset_bytes + g->offset_bytes);
+    if (address == H5_NOWHERE) return BERTH_OK;
+    berth_status status = bt_h5_block(h, address, head, "EADB", 0, &r);
+    if (status) return status;
+    uint64_t left = g->used - i < n ? g->used - i : n;
+    return n > g->page ? pages(h, c, address + head + 4, left, g->page, g->size, i, used, first)
+                       : elements(h, c, address + head, left, g->size, i);
+}
+
+/* The data blocks of level u, whose addresses r reads; those of pages have bits of which are used. */
+static berth_status growing_level(bt_hdf5 *h, chunked *c, const growing *g, int u, bt_reader *r,
+                                  const uint8_t *used)
+{
+    uint64_t n = g->least << (u + 1) / 2, i = g->own + (((uint64_t)1 << u) - 1) * g->least;
+    berth_status status = BERTH_OK;
+    for (uint64_t block = 0; block < (uint64_t)1 << u / 2 && i < g->used && !status; block++, i += n) {
+        uint64_t address = bt_h5_offset(h, r);
+        if (r->failed || (n > g->page && !used)) return bt_h5_fail(h, "a damaged chunk index");
+        status = growing_data(h, c, g, address, n, i, used, block * (n / g->page));
     }
     return status;
+}
+
+/* EASB: version 0, client, header, place, [bits of pages], addresses of data blocks. */
+static berth_status growing_block(bt_hdf5 *h, chunked *c, const growing *g, int u, uint64_t address)
+{
+    bt_reader r;
+    uint64_t head = 6 + (uint64_t)(h->offset_bytes + g->offset_bytes), n = g->least << (u + 1) / 2,
+             blocks = (uint64_t)1 << u / 2,
+             bits = n > g->page ? blocks * chunks_along(chunks_along(n, g->page), 8) : 0;
+    if (address == H5_NOWHERE) return BERTH_OK;
+    berth_status status = bt_h5_block(h, address, head, "EASB", 0, &r);
+    const uint8_t *p = status ? NULL : bt_h5_at(h, address + head, bits + blocks * (uint64_t)h->offset_bytes);
+    if (!p) return BERTH_BAD_MODEL;
+    r = bt_reader_of(p + bits, blocks * (uint64_t)h->offset_bytes);
+    return growing_level(h, c, g, u, &r, bits ? p : NULL);
+}
+
+/* EAIB: version 0, client, header, elements, addresses of the data blocks of the first levels, of the blocks of the
+ * later ones. */
+static berth_status growing_index(bt_hdf5 *h, chunked *c, const growing *g, uint64_t address)
+{
+    bt_reader r;
+    uint64_t head = 6 + (uint64_t)h->offset_bytes, pointers = (uint64_t)(g->levels - g->direct);
+    for (int u = 0; u < g->direct; u++) pointers += (uint64_t)1 << u / 2;
+    berth_status status = bt_h5_block(h, address, head, "EAIB", 0, &r);
+    uint64_t own = g->used < g->own ? g->used : g->own, places = address + head + g->own * g->size;
+    if (!status) status = elements(h, c, address + head, own, g->size, 0);
+    if (status) return status;
+    const uint8_t *p = bt_h5_at(h, places, pointers * (uint64_t)h->offset_bytes);
+    if (!p) return BERTH_BAD_MODEL;
+    r = bt_reader_of(p, pointers * (uint64_t)h->offset_bytes);
+    for (int u = 0; u < g->levels && !status; u++)
+        status = u < g->direct ? growing_level(h, c, g, u, &r, NULL)
+                               : growing_block(h, c, g, u, bt_h5_offset(h, &r));
+    return status;
+}
+
+static int log2_of(uint64_t n) { return n && !(n & (n - 1)) ? __builtin_ctzll(n) : -1; }
+
+/* EAHD: version 0, client, element size, bits of a count, elements of the index block, least ones of a data block,
+ * least addresses of a block of them, bits of a page's elements, six counts, of which the fifth is one more than the
+ * last element's number, index block. */
+static berth_status extensible_array(bt_hdf5 *h, chunked *c, uint64_t address)
+{
+    bt_reader r;
+    growing g = {0};
+    uint64_t size = 12 + 6 * (uint64_t)h->length_bytes + (uint64_t)h->offset_bytes;
+    berth_status status = bt_h5_block(h, address, size, "EAHD", 0, &r);
+    if (status) return status;
+    bt_read_uint(&r, 1);
+    g.size = bt_read_uint(&r, 1);
+    int bits = (int)bt_read_uint(&r, 1);
+    g.own = bt_read_uint(&r, 1);
+    g.least = bt_read_uint(&r, 1);
+    int least = log2_of(g.least), addresses = log2_of(bt_read_uint(&r, 1)), page = (int)bt_read_uint(&r, 1);
+    for (int i = 0; i < 6; i++) {
+        uint64_t count = bt_h5_length(h, &r);
+        if (i == 4) g.used = count;
+    }
+    uint64_t block = bt_h5_offset(h, &r);
+    if (block == H5_NOWHERE) return BERTH_OK;
+    g.levels = 1 + bits - least;
+    g.direct = 2 * addresses;
+    g.page = (uint64_t)1 << (page & 31);
+    g.offset_bytes = (bits + 7) / 8;
+    if (r.failed || least < 0 || addresses < 0 || bits > 48 || page > 31 || g.levels < g.direct ||
+        g.levels < 1 || !legal_size(h, c, g.size))
+        return bt_h5_fail(h, "a damaged chunk index");
+    return growing_index(h, c, &g, block);
 }
 
 /* Record: address, [bytes stored, filters skipped (4)], number of the chunk on each axis (8 each). */
@@ -171,10 +324,8 @@ static berth_status implicit(bt_hdf5 *h, chunked *c, uint64_t address)
 {
     berth_status status = BERTH_OK;
     uint64_t at[BT_MAX_RANK];
-    for (uint64_t i = 0, n = chunk_count(c); i < n && !status; i++, address += c->chunk_bytes) {
-        chunk_at(c, i, at);
-        status = chunk(h, c, address, c->chunk_bytes, 0, at);
-    }
+    for (uint64_t i = 0, n = chunk_count(c); i < n && !status; i++, address += c->chunk_bytes)
+        status = chunk_at(c, i, at) ? chunk(h, c, address, c->chunk_bytes, 0, at) : bt_h5_work(h, 1);
     return status;
 }
 
@@ -225,11 +376,8 @@ static berth_status read_index(bt_hdf5 *h, chunked *c, const chunk_index *index)
     case IMPLICIT: return implicit(h, c, index->address);
     case FIXED_ARRAY: return fixed_array(h, c, index->address);
     case BTREE2: return bt_h5_btree2(h, index->address, c->filters.n ? 11 : 10, btree2_record, c);
-    case BTREE1: return btree1(h, c, index->address, 0);
-    default:
-        return bt_fail(h->error, BERTH_UNSUPPORTED,
-                       "HDF5: a dataset that can grow (extensible array index); "
-                       "repack the file with h5repack");
+    case EXTENSIBLE_ARRAY: return extensible_array(h, c, index->address);
+    default: return btree1(h, c, index->address, 0);
     }
 }
 
@@ -245,7 +393,7 @@ static bool is_view(const chunked *c, const chunk_index *index)
 berth_status bt_h5_chunked(bt_hdf5 *h, const bt_h5_type *type, const bt_shape *shape,
                            const bt_h5_chunks *layout, bt_tensor *out)
 {
-    chunked c = {.type = type, .shape = shape, .rank = shape->rank};
+    chunked c = {.type = type, .shape = shape, .max = layout->max, .rank = shape->rank};
     chunk_index index = {0};
     berth_status status = read_chunks(h, layout, &c, &index);
     if (!status) status = bt_h5_filters_read(h, layout->filters, &c.filters);

@@ -9,6 +9,7 @@ typedef struct bt_h5_chunks {
     bt_reader rest;
     int version, rank; /* rank: versions 1 and 2 only, one more than the dataset's */
     uint64_t address;  /* versions 1 and 2 only */
+    const uint64_t *max; /* what the dataset's dimensions may grow to; UINT64_MAX: any */
     const bt_h5_message *filters;
 } bt_h5_chunks;
 

@@ -49,7 +49,11 @@ berth_status bt_h5_datatype(bt_hdf5 *h, const uint8_t *p, size_t n, bt_h5_type *
         out->big_endian = p[1] & 1;
         out->dtype = floating(out->size, p + 8);
         return BERTH_OK;
-    case STRING: out->dtype = BERTH_STRING; return BERTH_OK;
+    case STRING:
+        out->dtype = BERTH_STRING;
+        out->ends_at_nul = !(p[1] & 15);
+        out->is_spaced = (p[1] & 15) == 2;
+        return BERTH_OK;
     case OPAQUE: /* how h5py stores the bfloat16 of ml_dtypes */
         if (out->size == 2) out->dtype = BERTH_BFLOAT16;
         return BERTH_OK;
@@ -66,13 +70,12 @@ berth_status bt_h5_datatype(bt_hdf5 *h, const uint8_t *p, size_t n, bt_h5_type *
     }
 }
 
-/* Version 1: rank, flags, reserved (5), sizes; version 2: rank, flags, kind (0 scalar, 1 simple, 2 null),
- * sizes. */
-berth_status bt_h5_dataspace(bt_hdf5 *h, const uint8_t *p, size_t n, bt_shape *out)
+/* Version 1: rank, flags, reserved (5), sizes, [largest sizes]; version 2: rank, flags, kind (0 scalar, 1 simple,
+ * 2 null), the same. Flag 1: there are largest sizes, all bits set for none. */
+berth_status bt_h5_dataspace(bt_hdf5 *h, const uint8_t *p, size_t n, bt_shape *out, uint64_t *max)
 {
     bt_reader r = bt_reader_of(p, n);
-    uint64_t version = bt_read_uint(&r, 1), rank = bt_read_uint(&r, 1), kind;
-    bt_read_uint(&r, 1);
+    uint64_t version = bt_read_uint(&r, 1), rank = bt_read_uint(&r, 1), flags = bt_read_uint(&r, 1), kind;
     kind = bt_read_uint(&r, 1);
     if (version == 1) bt_read_bytes(&r, 4);
     if (r.failed || version < 1 || version > 2) return bt_h5_fail(h, "a damaged dataspace");
@@ -84,6 +87,11 @@ berth_status bt_h5_dataspace(bt_hdf5 *h, const uint8_t *p, size_t n, bt_shape *o
         uint64_t dim = bt_h5_length(h, &r);
         if (dim > INT64_MAX) return bt_h5_fail(h, "a dimension too large");
         out->dim[i] = (int64_t)dim;
+    }
+    for (uint64_t i = 0; i < rank && max; i++) {
+        uint64_t dim = flags & 1 ? bt_h5_length(h, &r) : (uint64_t)out->dim[i];
+        max[i] = dim == UINT64_MAX >> (64 - 8 * h->length_bytes) ? UINT64_MAX : dim;
+        if (max[i] < (uint64_t)out->dim[i]) return bt_h5_fail(h, "a dimension larger than it may be");
     }
     return r.failed ? bt_h5_fail(h, "a damaged dataspace") : BERTH_OK;
 }
@@ -102,8 +110,8 @@ static berth_status decode_strings(bt_hdf5 *h, const bt_h5_type *type, int64_t c
             status = bt_h5_string(h, p, &strings[i]);
             continue;
         }
-        size_t n = type->size;
-        while (n && !p[n - 1]) n--;
+        size_t n = type->ends_at_nul ? strnlen((const char *)p, type->size) : type->size;
+        while (n && (!p[n - 1] || (type->is_spaced && p[n - 1] == ' '))) n--;
         if (n && !(strings[i].p = bt_arena_copy(h->arena, (const char *)p, n)))
             return bt_fail_memory(h->error);
         strings[i].n = n;
@@ -165,7 +173,7 @@ static berth_status attribute_body(bt_hdf5 *h, const uint8_t *data, size_t size,
     bt_h5_type type;
     bt_shape shape;
     berth_status status = bt_h5_datatype(h, part[1], n[1], &type);
-    if (!status) status = bt_h5_dataspace(h, part[2], n[2], &shape);
+    if (!status) status = bt_h5_dataspace(h, part[2], n[2], &shape, NULL);
     return status ? status : bt_h5_decode(h, &type, &shape, r.p, bt_reader_left(&r), want->value);
 }
 
@@ -232,7 +240,7 @@ static berth_status unwritten(bt_hdf5 *h, const bt_h5_type *type, const bt_shape
 /* Versions 1 and 2: rank, class, reserved (5), [address], sizes (4 each) ...; 3 and later: class, then its
  * own. */
 static berth_status read_layout(bt_hdf5 *h, const dataset *d, const bt_h5_type *type, const bt_shape *shape,
-                                bt_tensor *out)
+                                const uint64_t *max, bt_tensor *out)
 {
     enum { COMPACT, CONTIGUOUS, CHUNKED };
     bt_reader r = bt_reader_of(d->layout.data, d->layout.size);
@@ -247,7 +255,7 @@ static berth_status read_layout(bt_hdf5 *h, const dataset *d, const bt_h5_type *
     if (r.failed || version < 1 || version > 5) return bt_h5_fail(h, "a damaged layout");
     if (class == CHUNKED)
         return bt_h5_chunked(h, type, shape,
-                             &(bt_h5_chunks){r, (int)version, (int)rank, address, &d->filters}, out);
+                             &(bt_h5_chunks){r, (int)version, (int)rank, address, max, &d->filters}, out);
     if (d->filters.data && d->filters.size > 1 && d->filters.data[1])
         return bt_h5_fail(h, "filters on data in one piece");
     if (class == COMPACT) {
@@ -268,11 +276,12 @@ berth_status bt_hdf5_dataset(bt_hdf5 *h, uint64_t address, bt_tensor *value)
     dataset d = {0};
     bt_h5_type type;
     bt_shape shape;
+    uint64_t max[BT_MAX_RANK];
     berth_status status = bt_h5_messages(h, address, dataset_message, &d);
     if (status) return status;
     if (!d.type.data || !d.space.data || !d.layout.data)
         return bt_h5_fail(h, "a dataset expected, but it is none");
     if ((status = bt_h5_datatype(h, d.type.data, d.type.size, &type))) return status;
-    if ((status = bt_h5_dataspace(h, d.space.data, d.space.size, &shape))) return status;
-    return read_layout(h, &d, &type, &shape, value);
+    if ((status = bt_h5_dataspace(h, d.space.data, d.space.size, &shape, max))) return status;
+    return read_layout(h, &d, &type, &shape, max, value);
 }

@@ -87,6 +87,15 @@ static void unshuffle(const uint8_t *p, size_t n, size_t size, uint8_t *out)
     memcpy(out + count * size, p + count * size, n - count * size);
 }
 
+static const char *filter_name(int id)
+{
+    return id == 4       ? "szip"
+           : id == 5     ? "nbit"
+           : id == 6     ? "scaleoffset"
+           : id == 32000 ? "lzf"
+                         : "of another's";
+}
+
 berth_status bt_h5_unfilter(bt_hdf5 *h, const bt_h5_filters *f, uint64_t skipped, const uint8_t *p, size_t n,
                             uint8_t *out, uint8_t *spare, size_t bytes)
 {
@@ -110,7 +119,9 @@ berth_status bt_h5_unfilter(bt_hdf5 *h, const bt_h5_filters *f, uint64_t skipped
         case FLETCHER: status = check_sum(h, p, &n); break;
         default:
             return bt_fail(h->error, BERTH_UNSUPPORTED,
-                           "HDF5: data behind filter %d, which berth does not have", f->filter[i].id);
+                           "HDF5: data behind filter %d (%s), which berth does not have: repack the file "
+                           "(h5repack -f GZIP=1)",
+                           f->filter[i].id, filter_name(f->filter[i].id));
         }
     }
     if (!status && n != bytes) return bt_h5_fail(h, "a chunk of another size than it should be");

@@ -1,16 +1,18 @@
 /* HDF5 groups: the links of a group, in the old layout (B-tree version 1 over symbol table nodes, names in a
  * local heap) and the new one (link messages; many links: fractal heap and B-tree version 2, hdf5_heap.c).
- * Soft and external links are left out. */
+ * Soft links are followed by bt_hdf5_find; external ones are left out. */
 #include "format/hdf5_inner.h"
 
-enum { MAX_LEVELS = 32 };
+enum { MAX_LEVELS = 32, MAX_SOFT_LINKS = 8 };
 
-static berth_status add_link(bt_hdf5 *h, bt_hdf5_group *group, const void *name, size_t n, uint64_t address)
+/* target: of a soft link; else empty. */
+static berth_status add_link(bt_hdf5 *h, bt_hdf5_group *group, const void *name, size_t n, uint64_t address,
+                             bt_str target)
 {
     bt_hdf5_link *link = bt_arena_new(h->arena, bt_hdf5_link);
     char *text = link ? bt_arena_copy(h->arena, name, n) : NULL;
     if (!text) return bt_fail_memory(h->error);
-    *link = (bt_hdf5_link){{text, n}, address};
+    *link = (bt_hdf5_link){{text, n}, address, target};
     if (!bt_map_put(&group->links, link->name, link)) return bt_fail_memory(h->error);
     return bt_h5_work(h, 1);
 }
@@ -23,8 +25,16 @@ typedef struct old_group {
     uint64_t names_size;
 } old_group;
 
+/* The text that begins at an offset of the names; p NULL: there is none such. */
+static bt_str old_text(const old_group *old, uint64_t offset)
+{
+    if (offset >= old->names_size) return (bt_str){0};
+    const uint8_t *text = old->names + offset, *end = memchr(text, 0, old->names_size - offset);
+    return end ? (bt_str){(const char *)text, (size_t)(end - text)} : (bt_str){0};
+}
+
 /* SNOD: version 1, reserved, entries (2); an entry: offset of the name, header, cache type (4), reserved (4),
- * scratch (16). */
+ * scratch (16): of a soft link the offset of its target (4). */
 static berth_status symbols(bt_hdf5 *h, old_group *old, uint64_t address)
 {
     bt_reader r;
@@ -37,13 +47,14 @@ static berth_status symbols(bt_hdf5 *h, old_group *old, uint64_t address)
     if (!p) return BERTH_BAD_MODEL;
     r = bt_reader_of(p, n * entry);
     for (uint64_t i = 0; i < n; i++) {
-        uint64_t name = bt_h5_offset(h, &r), object = bt_h5_offset(h, &r), cache = bt_read_uint(&r, 4);
-        bt_read_bytes(&r, 20);
-        if (name >= old->names_size) return bt_h5_fail(h, "a link without a name");
-        const uint8_t *text = old->names + name, *end = memchr(text, 0, old->names_size - name);
-        if (!end) return bt_h5_fail(h, "a link whose name has no end");
-        if (cache == 2) continue; /* a soft link */
-        if ((status = add_link(h, old->group, text, (size_t)(end - text), object))) return status;
+        bt_str name = old_text(old, bt_h5_offset(h, &r)), target = {0};
+        uint64_t object = bt_h5_offset(h, &r), cache = bt_read_uint(&r, 4);
+        bt_read_uint(&r, 4);
+        uint64_t scratch = bt_read_uint(&r, 4);
+        bt_read_bytes(&r, 12);
+        if (cache == 2) target = old_text(old, scratch), object = 0;
+        if (!name.p || (cache == 2 && !target.n)) return bt_h5_fail(h, "a link without a name");
+        if ((status = add_link(h, old->group, name.p, name.n, object, target))) return status;
     }
     return BERTH_OK;
 }
@@ -86,7 +97,8 @@ static berth_status old_links(bt_hdf5 *h, bt_hdf5_group *group, const bt_h5_mess
 
 /* ---- New groups --------------------------------------------------------------------------------------- */
 
-/* Version 1, flags, [type], [creation order (8)], [character set], length of the name, name, address. */
+/* Version 1, flags, [type], [creation order (8)], [character set], length of the name, name, address; of a soft link
+ * (type 1) the length of its target (2) and the target. */
 static berth_status new_link(bt_hdf5 *h, const uint8_t *data, size_t size, void *user)
 {
     bt_reader r = bt_reader_of(data, size);
@@ -97,10 +109,12 @@ static berth_status new_link(bt_hdf5 *h, const uint8_t *data, size_t size, void 
     size_t n = bt_read_uint(&r, 1 << (flags & 3));
     const uint8_t *name = bt_read_bytes(&r, n);
     if (r.failed || version != 1) return bt_h5_fail(h, "a damaged link");
-    if (type != 0) return BERTH_OK;
-    uint64_t address = bt_h5_offset(h, &r);
-    if (r.failed) return bt_h5_fail(h, "a damaged link");
-    return add_link(h, user, name, n, address);
+    if (type > 1) return BERTH_OK;
+    bt_str target = {0};
+    uint64_t address = type ? 0 : bt_h5_offset(h, &r);
+    if (type) target.n = bt_read_uint(&r, 2), target.p = (const char *)bt_read_bytes(&r, target.n);
+    if (r.failed || (type && !target.n)) return bt_h5_fail(h, "a damaged link");
+    return add_link(h, user, name, n, address, target);
 }
 
 /* Version 0, flags, [largest creation index (8)], fractal heap, B-tree by name. */
@@ -135,22 +149,49 @@ berth_status bt_hdf5_group_open(bt_hdf5 *h, uint64_t address, bt_hdf5_group *gro
     return status;
 }
 
+/* ---- Paths -------------------------------------------------------------------------------------------- */
+
+/* The address that a soft link of this group leads to: from the root where its target begins with a slash. One that
+ * leads through itself leads nowhere. */
+static berth_status follow(bt_hdf5 *h, const bt_hdf5_group *group, const bt_hdf5_link *link,
+                           uint64_t *address)
+{
+    bt_hdf5_group root = {0};
+    bt_str path = link->target;
+    berth_status status = BERTH_OK;
+    *address = 0;
+    if (h->soft_links == MAX_SOFT_LINKS) return BERTH_OK;
+    if (path.p[0] == '/') status = bt_hdf5_group_open(h, h->root, &root), group = &root;
+    while (path.n && path.p[0] == '/') path.p++, path.n--;
+    h->soft_links++;
+    if (!status && path.n) status = bt_hdf5_find(h, group, path, address);
+    h->soft_links--;
+    bt_hdf5_group_free(&root);
+    return status;
+}
+
+/* The member of a group; *address is 0 when there is none such. */
+static berth_status member(bt_hdf5 *h, const bt_hdf5_group *group, bt_str name, uint64_t *address)
+{
+    const bt_hdf5_link *link = bt_map_get(&group->links, name);
+    *address = link ? link->address : 0;
+    return link && link->target.n ? follow(h, group, link, address) : BERTH_OK;
+}
+
 berth_status bt_hdf5_find(bt_hdf5 *h, const bt_hdf5_group *group, bt_str path, uint64_t *address)
 {
     const char *slash = memchr(path.p, '/', path.n);
-    bt_str first = {path.p, slash ? (size_t)(slash - path.p) : path.n};
-    const bt_hdf5_link *link = bt_map_get(&group->links, first);
-    berth_status status = BERTH_OK;
     bt_hdf5_group current = {0};
-    *address = link ? link->address : 0;
+    berth_status status =
+        member(h, group, (bt_str){path.p, slash ? (size_t)(slash - path.p) : path.n}, address);
     while (!status && *address && slash) { /* one level a turn; only the last is left open */
         path = (bt_str){slash + 1, (size_t)(path.p + path.n - slash - 1)};
         slash = memchr(path.p, '/', path.n);
-        first = (bt_str){path.p, slash ? (size_t)(slash - path.p) : path.n};
         bt_hdf5_group_free(&current);
         status = bt_hdf5_group_open(h, *address, &current);
-        link = status ? NULL : bt_map_get(&current.links, first);
-        *address = link ? link->address : 0;
+        if (!status)
+            status =
+                member(h, &current, (bt_str){path.p, slash ? (size_t)(slash - path.p) : path.n}, address);
     }
     bt_hdf5_group_free(&current);
     return status;

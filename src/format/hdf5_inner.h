@@ -32,6 +32,7 @@ typedef struct bt_h5_type {
     berth_dtype dtype;            /* BERTH_STRING for text, 0 for what cannot be a tensor */
     size_t size;                  /* bytes in the file */
     bool big_endian, is_variable; /* is_variable: text in the global heap */
+    bool ends_at_nul, is_spaced;  /* text of a fixed size: what is behind it */
 } bt_h5_type;
 
 berth_status bt_h5_fail(bt_hdf5 *h, const char *what);
@@ -57,7 +58,8 @@ berth_status bt_h5_dense(bt_hdf5 *h, uint64_t heap, uint64_t tree, int record_ty
 berth_status bt_h5_btree2(bt_hdf5 *h, uint64_t address, int record_type, bt_h5_object_fn *f, void *user);
 
 berth_status bt_h5_datatype(bt_hdf5 *h, const uint8_t *p, size_t n, bt_h5_type *out);
-berth_status bt_h5_dataspace(bt_hdf5 *h, const uint8_t *p, size_t n, bt_shape *out);
+/* max, NULL or BT_MAX_RANK sizes: those that the dimensions may grow to; UINT64_MAX: any. */
+berth_status bt_h5_dataspace(bt_hdf5 *h, const uint8_t *p, size_t n, bt_shape *out, uint64_t *max);
 /* Elements of `type` as they are stored become a tensor: a view where they are native already. */
 berth_status bt_h5_decode(bt_hdf5 *h, const bt_h5_type *type, const bt_shape *shape, const uint8_t *p,
                           size_t n, bt_tensor *out);

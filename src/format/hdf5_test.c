@@ -1,5 +1,6 @@
 /* HDF5: the same objects as h5py writes them in its oldest and its newest layouts (tests/data/hdf5_old.h5,
- * hdf5_new.h5), files cut at every byte, and files with bytes changed. */
+ * hdf5_new.h5); datasets that may grow, text with what is behind it, soft links (hdf5_grow.h5); files cut at every
+ * byte, and files with bytes changed. */
 #include "format/hdf5.h"
 #include "check.h"
 
@@ -85,6 +86,49 @@ static void whole(const bt_file *file, bool is_new)
     bt_hdf5_group_free(&many);
 }
 
+/* Zeros but for some places, where there is what index holds. */
+static void holds_few(bt_hdf5 *h, const char *name, int64_t count, int n, const int *index, const int *value)
+{
+    bt_tensor t = dataset(h, name);
+    int64_t others = 0;
+    if (!CHECK(t.dtype == BERTH_INT16 && bt_tensor_count(&t) == count)) return;
+    for (int64_t i = 0; i < count; i++) others += bt_tensor_int(&t, i) != 0;
+    CHECK_EQ(others, n);
+    for (int i = 0; i < n; i++) CHECK_EQ(bt_tensor_int(&t, index[i]), value[i]);
+}
+
+static void grown(const bt_file *file)
+{
+    static const int last[] = {1190, 1191, 1192, 1193, 1194, 1195, 1196, 1197, 1198, 1199};
+    bt_hdf5 h;
+    bt_hdf5_group root;
+    bt_tensor t;
+    uint64_t address;
+    if (!CHECK(!bt_hdf5_open(&h, file->data, file->size, &arena, &error))) return;
+    counts_up(&h, "rows", BERTH_INT16, 5, 7);
+    counts_up(&h, "columns", BERTH_INT16, 5, 7);
+    counts_up(&h, "both", BERTH_INT16, 5, 7);
+    counts_up(&h, "bounded", BERTH_INT16, 5, 7);
+    counts_up(&h, "grown", BERTH_INT16, 260, 2);
+    counts_up(&h, "soft", BERTH_INT16, 5, 7);
+    counts_up(&h, "far", BERTH_INT16, 5, 7);
+#ifdef BERTH_ZLIB
+    counts_up(&h, "packed", BERTH_INT32, 5, 7);
+#endif
+    holds_few(&h, "paged", 1200, 10, last, last);
+    holds_few(&h, "sparse", 700, 3, (const int[]){0, 333, 699}, (const int[]){5, 333, 699});
+    CHECK_EQ(bt_hdf5_group_open(&h, h.root, &root), BERTH_OK);
+    static const char *const nowhere[] = {"g/h/loop", "g/h/loop2", "g/h/lost", "g/h/other", "g/h/loop/x"};
+    for (int i = 0; i < 5; i++)
+        CHECK(!bt_hdf5_find(&h, &root, bt_str_of(nowhere[i]), &address) && address == 0);
+    bt_hdf5_group_free(&root);
+    CHECK(!bt_hdf5_attribute(&h, h.root, "spaced", &t) && t.shape.dim[0] == 2);
+    CHECK_TEXT(((bt_string *)t.data)[0].p, "ab");
+    CHECK_TEXT(((bt_string *)t.data)[1].p, "c d");
+    CHECK(!bt_hdf5_attribute(&h, h.root, "ended", &t));
+    CHECK_TEXT(((bt_string *)t.data)[0].p, "ab");
+}
+
 /* Reads all that it can find, whatever comes of it. */
 static void wander(bt_hdf5 *h, uint64_t address, int depth)
 {
@@ -137,12 +181,14 @@ static void hostile(const bt_file *file)
 
 int main(void)
 {
-    static const char *const paths[] = {TEST_DATA "hdf5_old.h5", TEST_DATA "hdf5_new.h5"};
-    for (int i = 0; i < 2; i++) {
+    static const char *const paths[] = {TEST_DATA "hdf5_old.h5", TEST_DATA "hdf5_new.h5",
+                                        TEST_DATA "hdf5_grow.h5"};
+    for (int i = 0; i < 3; i++) {
         bt_file *file = bt_file_open(paths[i], &error);
         if (!CHECK(file)) continue;
         bt_arena_init(&arena);
-        whole(file, i == 1);
+        if (i < 2) whole(file, i == 1);
+        else grown(file);
         hostile(file);
         bt_arena_free(&arena);
         bt_file_free(file);

@@ -78,12 +78,13 @@ static berth_status of_layer(void *user, const char *layer, const bt_tensor **we
     names list;
     bt_hdf5_group group;
     *n = 0;
-    const bt_hdf5_link *link = bt_map_get(&f->weights.links, bt_str_of(layer));
-    if (!link) return BERTH_OK;
-    berth_status status = weight_names(f, link->address, &list);
+    berth_status status = bt_hdf5_find(&f->h5, &f->weights, bt_str_of(layer), &address);
+    if (status || !address) return status;
+    uint64_t place = address;
+    status = weight_names(f, place, &list);
     bt_tensor *values = status ? NULL : bt_arena_array(f->arena, bt_tensor, (size_t)list.n + 1);
     if (!status && !values) status = bt_fail_memory(error);
-    if (status || (status = bt_hdf5_group_open(&f->h5, link->address, &group))) return status;
+    if (status || (status = bt_hdf5_group_open(&f->h5, place, &group))) return status;
     for (int i = 0; i < list.n && !status; i++) {
         status = bt_hdf5_find(&f->h5, &group, list.list[i], &address);
         if (!status && !address)
@@ -118,14 +119,15 @@ static berth_status build(keras_file *f, const bt_format_options *options, bt_so
 {
     bt_str text, version;
     const char *what;
-    const bt_hdf5_link *link = bt_map_get(&f->root.links, bt_str_of("model_weights"));
+    uint64_t place;
     berth_status status = configuration(f, options, source, &text, &what);
     if (!status) status = text_attribute(&f->h5, f->h5.root, "keras_version", &version);
-    if (!status) status = bt_hdf5_group_open(&f->h5, link ? link->address : f->h5.root, &f->weights);
+    if (!status) status = bt_hdf5_find(&f->h5, &f->root, bt_str_of("model_weights"), &place);
+    if (!status) status = bt_hdf5_group_open(&f->h5, place ? place : f->h5.root, &f->weights);
     if (status) return status;
     btk_tree tree = {.h5 = &f->h5};
     btk_weights weights = {.user = f, .of_layer = of_layer};
-    if (!link && btk_tree_sniff(&f->weights))
+    if (!place && btk_tree_sniff(&f->weights))
         weights = (btk_weights){.user = &tree, .of_path = btk_tree_weight};
     status = btk_load(source, &weights, text, what, version, error);
     btk_tree_free(&tree);

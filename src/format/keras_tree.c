@@ -8,11 +8,11 @@ bool btk_tree_sniff(const bt_hdf5_group *root)
     return bt_map_get(&root->links, bt_str_of("layers")) != NULL;
 }
 
-/* The address of the member of a group; 0 when there is none such. */
-static uint64_t member(const bt_hdf5_group *group, bt_str name)
+/* The address of the member of a group, which may be NULL; 0 when there is none such. */
+static berth_status member(btk_tree *t, const bt_hdf5_group *group, bt_str name, uint64_t *address)
 {
-    const bt_hdf5_link *link = group ? bt_map_get(&group->links, name) : NULL;
-    return link ? link->address : 0;
+    *address = 0;
+    return group ? bt_hdf5_find(t->h5, group, name, address) : BERTH_OK;
 }
 
 static berth_status keep_group(btk_tree *t, bt_str path, uint64_t address, bt_hdf5_group **out)
@@ -37,7 +37,8 @@ static berth_status open_group(btk_tree *t, bt_str path, bt_hdf5_group **out)
     for (size_t i = 0; i < path.n; i++)
         if (path.p[i] == '/') from = i + 1;
     if (open_group(t, (bt_str){path.p, from ? from - 1 : 0}, &parent)) return t->h5->error->status;
-    uint64_t address = member(parent, (bt_str){path.p + from, path.n - from});
+    uint64_t address;
+    if (member(t, parent, (bt_str){path.p + from, path.n - from}, &address)) return t->h5->error->status;
     return address ? keep_group(t, path, address, out) : BERTH_OK;
 }
 
@@ -51,9 +52,11 @@ berth_status btk_tree_weight(void *user, const char *path, int i, const char *na
     if (!vars) return bt_fail_memory(error);
     if (open_group(t, bt_str_of(vars), &group)) return error->status;
     snprintf(number, sizeof number, "%d", i);
-    uint64_t address = member(group, bt_str_of(number));
-    if (!address && name)
-        address = member(group, bt_str_of(name)); /* what a layer keeps under a name of its own */
+    uint64_t address;
+    berth_status status = member(t, group, bt_str_of(number), &address);
+    if (!status && !address && name) /* what a layer keeps under a name of its own */
+        status = member(t, group, bt_str_of(name), &address);
+    if (status) return status;
     return address ? bt_hdf5_dataset(t->h5, address, value) : BERTH_OK;
 }
 
