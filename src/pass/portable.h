@@ -60,8 +60,11 @@ void bt_portable_free(bt_portable *p); /* all but what lies in the arena */
 
 bt_pass_fn bt_pass_clear_devices, bt_pass_strip_training;
 /* Of the graph itself: a boolean placeholder whose name says that it is true in training, and that does no more than choose
- * branches, counts as false; it stays as an input that nothing reads (strip_training.c). */
+ * branches, counts as false; it stays as an input that nothing reads (inference.c). */
 bt_pass_fn bt_pass_inference_phase;
+/* What was settled by that, and placeholders that have a default, choose branches for good. Before anything has changed in
+ * functions: their nodes come into the graph as they were written. */
+bt_pass_fn bt_pass_inference;
 /* For processors that have not what GPUs have: cuDNN's networks (cudnn_rnn.c), ops fused by TensorFlow's optimizer (unfuse.c),
  * channels first (layout.c), then, in channels last, grouped convolutions and dilated ones (unfuse.c). */
 bt_pass_fn bt_pass_cudnn_rnn, bt_pass_unfuse, bt_pass_channels_last, bt_pass_ungroup, bt_pass_undilate;

@@ -1,7 +1,5 @@
-/* What only training needs goes: assertions and checks of numbers, printing, summaries, placeholders of a truth value or a rate that
- * have a default, those whose name says that they are true in training, the branches that such a switch never takes, dropout. */
-#include <ctype.h>
-
+/* What only training needs goes: assertions and checks of numbers, printing, summaries, the branches that a switch never takes,
+ * dropout. Whether the model is being trained was settled before (inference.c). */
 #include "pass/pattern.h"
 #include "pass/portable.h"
 
@@ -45,7 +43,7 @@ static berth_status drop_checks(bt_pass_context *x)
     static const char *const branches[] = {"If", "StatelessIf", NULL};
     bt_redirects redirects;
     bt_uses uses;
-    size_t n = 0, switches = 0;
+    size_t n = 0;
     berth_status status = bt_redirects_init(x, &redirects);
     if (!status) status = bt_uses_build(x, &uses);
     for (size_t i = 0; i < x->graph.n_nodes && !status; i++) {
@@ -57,94 +55,12 @@ static berth_status drop_checks(bt_pass_context *x)
             bt_redirects_set(&redirects, (bt_edge){(int32_t)i, 0}, node->inputs[0]), n++;
         } else if (guard || op_in(node, ends)) {
             become_nothing(node), n++;
-        } else if (bt_is_op(node, "PlaceholderWithDefault") && node->n_inputs == 1) {
-            const bt_node *value = &x->graph.nodes[node->inputs[0].node];
-            const bt_tensor *t = bt_is_op(value, "Const") ? bt_attr_tensor(value, "value") : NULL;
-            bool tells = t && t->shape.rank == 0 && (t->dtype == BERTH_BOOL || bt_dtype_is_float(t->dtype));
-            if (!tells) continue;
-            bt_redirects_set(&redirects, (bt_edge){(int32_t)i, 0}, node->inputs[0]), switches++;
         }
     }
     if (status) return status;
     bt_redirects_apply(x, &redirects);
     bt_pass_change(x, "checks and prints removed", n);
-    bt_pass_change(x, "placeholders replaced by their defaults", switches);
     return bt_pass_sweep(x);
-}
-
-/* ---- Whether the model is being trained --------------------------------------------------------------- */
-
-/* The last part of the name without what numbers it: "model/is_training_1". A rate (keep_prob) is not told by its name: without
- * a default it stays an input. */
-static bool says_training(const char *name)
-{
-    static const char *const names[] = {
-        "is_training",      "istraining",           "training",   "is_train",       "train_phase",
-        "training_phase",   "phase_train",          "train_mode", "learning_phase", "training_mode",
-        "is_training_mode", "keras_learning_phase", NULL};
-    char text[32];
-    const char *slash = strrchr(name, '/');
-    name = slash ? slash + 1 : name;
-    size_t n = strlen(name), digits = n;
-    while (digits > 0 && isdigit((unsigned char)name[digits - 1])) digits--;
-    if (digits > 1 && digits < n && name[digits - 1] == '_') n = digits - 1;
-    if (n >= sizeof text) return false;
-    for (size_t i = 0; i < n; i++) text[i] = (char)tolower((unsigned char)name[i]);
-    text[n] = '\0';
-    for (int i = 0; names[i]; i++)
-        if (!strcmp(text, names[i])) return true;
-    return false;
-}
-
-/* All that is done with the truth value is to choose between branches. */
-static bool only_chooses(const bt_pass_context *x, const bt_uses *uses, int32_t node, int depth)
-{
-    static const char *const chooses[] = {"If", "StatelessIf", "Select", "SelectV2", NULL};
-    static const char *const passes[] = {"Identity", "LogicalNot", "LogicalAnd", "LogicalOr",
-                                         "Squeeze",  "Reshape",    NULL};
-    if (depth > 8) return false;
-    for (int32_t k = uses->first[node]; k < uses->first[node + 1]; k++) {
-        bt_edge use = uses->uses[k];
-        if (use.node < 0) return false; /* fetched */
-        const bt_node *user = &x->graph.nodes[use.node];
-        if (use.slot < 0 || (op_in(user, chooses) && use.slot == 0)) continue;
-        bool switched = bt_is_op(user, "Switch"); /* by itself as well: the pivot of a cond */
-        if (switched && use.slot == 1) continue;
-        if (!(switched || op_in(user, passes)) || !only_chooses(x, uses, use.node, depth + 1)) return false;
-    }
-    return true;
-}
-
-static bool is_phase(const bt_pass_context *x, const bt_uses *uses, int32_t index)
-{
-    const bt_node *node = &x->graph.nodes[index];
-    bool feed = bt_is_op(node, "_Feed");
-    if (!feed && !bt_is_op(node, "Placeholder")) return false;
-    if (bt_attr_type(node, feed ? "T" : "dtype", BERTH_NO_DTYPE) != BERTH_BOOL || !says_training(node->name))
-        return false;
-    return uses->first[index] < uses->first[index + 1] && only_chooses(x, uses, index, 0);
-}
-
-berth_status bt_pass_inference_phase(bt_pass_context *x)
-{
-    bt_redirects redirects;
-    bt_uses uses;
-    size_t count = x->graph.n_nodes, n = 0;
-    bt_tensor *t = bt_arena_new(x->arena, bt_tensor);
-    bool *no = bt_arena_new(x->arena, bool), *phase = bt_arena_array(x->arena, bool, count + 1);
-    if (!t || !no || !phase) return bt_fail_memory(x->error);
-    berth_status status = bt_uses_build(x, &uses);
-    for (size_t i = 0; i < count && !status; i++) n += phase[i] = is_phase(x, &uses, (int32_t)i);
-    if (status || !n) return status;
-    *t = (bt_tensor){.dtype = BERTH_BOOL, .shape = BT_SCALAR, .data = no};
-    int32_t constant = bt_pass_const(x, "not_training", t);
-    if (constant < 0) return bt_fail_memory(x->error);
-    if ((status = bt_redirects_init(x, &redirects))) return status;
-    for (size_t i = 0; i < count; i++)
-        if (phase[i]) bt_redirects_set(&redirects, (bt_edge){(int32_t)i, 0}, (bt_edge){constant, 0});
-    bt_redirects_apply(x, &redirects);
-    bt_pass_change(x, "placeholders that ask whether the model is trained set to false", n);
-    return BERTH_OK;
 }
 
 /* ---- Branches that are never taken -------------------------------------------------------------------- */
@@ -188,7 +104,7 @@ static void settle_node(pruning *p, const bt_uses *uses, int32_t index)
 {
     bt_pass_context *x = p->x;
     const bt_node *node = &x->graph.nodes[index];
-    if (bt_is_op(node, "Merge")) {
+    if (bt_is_op(node, "Merge") || bt_is_op(node, "RefMerge")) {
         settle_merge(p, index, uses->slot_count[uses->slot_count_first[index] + 1] > 0);
         return;
     }
@@ -196,7 +112,7 @@ static void settle_node(pruning *p, const bt_uses *uses, int32_t index)
     for (int i = 0; i < node->n_inputs; i++) dead |= is_dead(p, node->inputs[i]);
     for (int i = 0; i < node->n_controls; i++) dead |= all_dead(p, node->controls[i]);
     if (dead) set_dead(p, index);
-    if (dead || !bt_is_op(node, "Switch") || node->n_inputs != 2) return;
+    if (dead || node->n_inputs != 2 || !(bt_is_op(node, "Switch") || bt_is_op(node, "RefSwitch"))) return;
     const bt_tensor *taken = bt_pass_fact(x, node->inputs[1])->value;
     if (!taken) return;
     int live = bt_tensor_int(taken, 0) != 0;

@@ -225,9 +225,10 @@ static berth_status run_passes(transform *t)
     const berth_transform_options *o = &t->options;
     bt_portable *p = &t->p;
     berth_status status = bt_portable_each(p, bt_pass_inline);
+    if (!status && o->strip_training) status = bt_pass_inference_phase(&p->units[0]->x);
+    if (!status && o->strip_training) status = bt_portable_each(p, bt_pass_inference);
     if (!status && (o->clear_devices || o->cpu)) status = bt_portable_each(p, bt_pass_clear_devices);
     if (!status && (o->freeze || t->flat)) status = bt_portable_freeze(p);
-    if (!status && o->strip_training) status = bt_pass_inference_phase(&p->units[0]->x);
     if (!status && o->strip_training) status = bt_portable_each(p, bt_pass_strip_training);
     if (!status && t->flat) status = bt_portable_tables(p);
     for (size_t i = 0; o->cpu && i < sizeof for_cpu / sizeof *for_cpu && !status; i++)

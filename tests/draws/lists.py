@@ -208,6 +208,22 @@ def stack(d):
     d.fetch(*out)
 
 
+@draws("OptionalFromValue", "OptionalGetValue", "OptionalHasValue", "OptionalNone")
+def optional(d):
+    parts = [element(d) for _ in range(d.int(1, 3))]
+    types = [t for t, _ in parts]
+    has_value = d.op != "OptionalNone"
+    if has_value:
+        values = [d.put(d.values(t, s, wild=False), t) for t, s in parts]
+        held = d.node("OptionalFromValue", [values], fetch=False, Toutput_types=types)[0]
+    else:
+        held = d.node("OptionalNone", fetch=False)[0]
+    out = d.node("OptionalHasValue", [held], fetch=False)
+    if d.op == "OptionalGetValue" or not has_value and d.chance(0.2):
+        out += d.node("OptionalGetValue", [held], fetch=False, output_types=types, output_shapes=[s for _, s in parts])
+    d.fetch(*out)
+
+
 @draws("FIFOQueueV2", "QueueDequeueManyV2", "QueueDequeueV2", "QueueEnqueueManyV2", "QueueSizeV2")
 def queue(d):
     parts = [element(d) for _ in range(d.int(1, 2))]
