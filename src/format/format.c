@@ -3,10 +3,11 @@
 #include "format/archive.h"
 #include "format/format.h"
 
-/* In the order that they are asked; those that are surest about their content stand first. */
+/* In the order that they are asked; those that are surest about their content stand first. HDF5 may begin at any power
+ * of two, as it may by chance in a Keras archive, which holds such a file. */
 static const bt_format *const formats[] = {
-    &bt_format_savedmodel,    &bt_format_checkpoint, &bt_format_objects,  &bt_format_keras_h5,
-    &bt_format_keras_archive, &bt_format_pbtxt,      &bt_format_graphdef,
+    &bt_format_savedmodel, &bt_format_checkpoint, &bt_format_objects,  &bt_format_keras_archive,
+    &bt_format_keras_h5,   &bt_format_pbtxt,      &bt_format_graphdef,
 };
 
 #define N_FORMATS (sizeof formats / sizeof formats[0])

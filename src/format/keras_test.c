@@ -98,9 +98,25 @@ static void starved(void)
     CHECK_EQ(status, BERTH_OK);
 }
 
+/* An archive stays one where the HDF5 file in it begins at a power of two. */
+static void archive_is_no_hdf5(void)
+{
+    static uint8_t bytes[2048] = "PK\3\4";
+    bt_source source;
+    berth_error error;
+    memcpy(bytes + 1024, "\x89HDF\r\n\x1a\n", 8);
+    bt_file *file = bt_file_memory("x.keras", bytes, sizeof bytes, NULL, NULL, &error);
+    bt_source_init(&source);
+    if (CHECK(file)) CHECK_EQ(bt_format_load_file(file, NULL, &source, &error), BERTH_BAD_MODEL);
+    CHECK(!strstr(error.message, "HDF5"));
+    bt_source_free(&source);
+    bt_file_free(file);
+}
+
 int main(void)
 {
     whole();
+    archive_is_no_hdf5();
     merged();
     starved();
     return check_done();
