@@ -82,6 +82,7 @@ typedef struct btk_weights {
                             berth_error *error);
     bool
         by_place; /* the layers of a model are "layer-0", "layer-1" ..., not "layers/dense", "layers/dense_1" ... */
+    bool turned_over; /* kernels of convolutions are, as Theano has them */
     /* Or NULL: a file kept for the object at a path; *text is empty (p NULL) when there is none. */
     berth_status (*asset)(void *user, const char *path, const char *name, bt_str *text, berth_error *error);
 } btk_weights;
@@ -92,6 +93,7 @@ typedef struct btk {
     bt_graph *graph; /* that nodes are added to: the source's, or a function's */
     const btk_weights *weights;
     int version;       /* of Keras: 1, 2, 3 */
+    bool channels_first; /* Keras 1: so do layers that could say it; others do not write it down */
     const char *scope; /* put in front of names: "" or "model/layer/" */
     btk_layer *layer;  /* being called */
     int depth, n_functions, n_nodes;

@@ -229,22 +229,48 @@ void btk_leaky_relu(btk_call *c)
     btk_return(c, out);
 }
 
+/* A weight for each feature, or for all along the axes that share it. */
+static btk_tensor slope_of(btk_call *c, const char *name)
+{
+    bt_shape shape = {.rank = c->x.shape.rank - 1};
+    if (!btk_rank(c->k, c->x, 1, BT_MAX_RANK)) return c->x;
+    memcpy(shape.dim, c->x.shape.dim + 1, (size_t)shape.rank * sizeof *shape.dim);
+    for (const bt_json *j = bt_json_first(btk_of(c, "shared_axes")); j; j = j->next) {
+        int64_t axis = bt_json_int(j, 0);
+        if (axis < 1 || axis > shape.rank) btk_damaged(c->k, "shared_axes out of range");
+        else shape.dim[axis - 1] = 1;
+    }
+    return btk_weight_of(c, name, true, shape);
+}
+
 /* relu(x) - alpha relu(-x) */
 void btk_prelu(btk_call *c)
 {
     btk *k = c->k;
-    bt_shape shape = {.rank = c->x.shape.rank - 1};
-    if (!btk_rank(k, c->x, 1, BT_MAX_RANK)) return;
-    memcpy(shape.dim, c->x.shape.dim + 1, (size_t)shape.rank * sizeof *shape.dim);
-    const bt_json *shared = btk_of(c, "shared_axes");
-    for (const bt_json *j = bt_json_first(shared); j; j = j->next) {
-        int64_t axis = bt_json_int(j, 0);
-        if (axis < 1 || axis > shape.rank) btk_damaged(k, "shared_axes out of range");
-        else shape.dim[axis - 1] = 1;
-    }
-    btk_tensor alpha = btk_weight_of(c, "alpha", true, shape), x = c->x;
+    btk_tensor alpha = slope_of(c, "alpha"), x = c->x;
     btk_tensor below = btk_binary(k, "Mul", alpha, btk_unary(k, "Relu", btk_unary(k, "Neg", x)));
     btk_return(c, btk_binary(k, "Sub", btk_unary(k, "Relu", x), below));
+}
+
+/* Keras 1: x between t and t + |u|, with a slope of its own on each side. */
+void btk_srelu(btk_call *c)
+{
+    btk *k = c->k;
+    btk_tensor t = slope_of(c, "t_left"), a = slope_of(c, "a_left"), u = slope_of(c, "t_right"),
+               b = slope_of(c, "a_right"), width = btk_unary(k, "Abs", u), x = btk_binary(k, "Sub", c->x, t);
+    btk_tensor inner = btk_binary(k, "Minimum", btk_unary(k, "Relu", x), width);
+    btk_tensor below = btk_binary(k, "Mul", a, btk_unary(k, "Relu", btk_unary(k, "Neg", x)));
+    btk_tensor above = btk_binary(k, "Mul", b, btk_unary(k, "Relu", btk_binary(k, "Sub", x, width)));
+    btk_return(c,
+               btk_binary(k, "AddV2", btk_binary(k, "AddV2", t, btk_binary(k, "Sub", inner, below)), above));
+}
+
+/* Keras 1: alpha softplus(beta x). */
+void btk_parametric_softplus(btk_call *c)
+{
+    btk_tensor alpha = slope_of(c, "alphas"), beta = slope_of(c, "betas");
+    btk_tensor y = btk_unary(c->k, "Softplus", btk_binary(c->k, "Mul", beta, c->x));
+    btk_return(c, btk_binary(c->k, "Mul", alpha, y));
 }
 
 void btk_elu(btk_call *c)

@@ -218,19 +218,41 @@ static bt_shape conv_kernel(const btk_window *w, int64_t channels, int64_t filte
     return shape;
 }
 
+/* A kernel [size..., channels, 4 filters]; in Keras 1 the gates' own ones, as a list. */
+static void conv_weights(btk_call *c, const btk_window *w, int64_t channels, int64_t filters, btk_tensor *out)
+{
+    static const int order[4] = {0, 2, 1, 3};
+    btk *k = c->k;
+    btk_tensor parts[3][4];
+    if (k->version > 1) {
+        out[0] = btk_kernel_of(c, w, "kernel", conv_kernel(w, channels, 4 * filters));
+        out[1] = btk_kernel_of(c, w, "recurrent_kernel", conv_kernel(w, filters, 4 * filters));
+        out[2] = has_bias(c) ? btk_weight_of(c, "bias", true, BT_SHAPE(4 * filters)) : (btk_tensor){0};
+        return;
+    }
+    for (int i = 0; i < 4; i++) {
+        int to = order[i];
+        parts[0][to] = btk_kernel_of(c, w, "W", conv_kernel(w, channels, filters));
+        parts[1][to] = btk_kernel_of(c, w, "U", conv_kernel(w, filters, filters));
+        parts[2][to] = btk_weight_of(c, "b", true, BT_SHAPE(filters));
+    }
+    for (int i = 0; i < 3; i++) out[i] = btk_concat(k, 4, parts[i], -1);
+}
+
 /* x: [batch, places, channels]. */
 static void open_conv_lstm(btk_call *c, btk_tensor x, btk_cell *cell)
 {
     btk *k = c->k;
-    int64_t filters = btk_int_of(c, "filters", 0);
+    int64_t filters = btk_int_of(c, "filters", btk_int_of(c, "nb_filter", 0));
+    btk_tensor weights[3];
     cell->window = btk_window_of(c, c->layer->class->detail[0] - '0');
     btk_window *w = &cell->window;
     if (!btk_rank(k, x, w->n + 2, w->n + 2)) return;
-    cell->input[0] = btk_weight_of(
-        c, "kernel", true, conv_kernel(w, btk_known(k, x, -1, "the number of channels"), 4 * filters));
-    cell->loop[0] = btk_weight_of(c, "recurrent_kernel", true, conv_kernel(w, filters, 4 * filters));
-    if (has_bias(c)) cell->input[1] = btk_weight_of(c, "bias", true, BT_SHAPE(4 * filters));
-    cell->n_input = has_bias(c) ? 2 : 1;
+    conv_weights(c, w, btk_known(k, x, -1, "the number of channels"), filters, weights);
+    cell->input[0] = weights[0];
+    cell->loop[0] = weights[1];
+    cell->input[1] = weights[2];
+    cell->n_input = weights[2].dtype ? 2 : 1;
     cell->n_loop = 1;
     cell->n_states = 2;
     bt_shape state = btk_with_dim(x.shape, -1, filters);

@@ -128,6 +128,24 @@ static bt_shape kernel_shape(const btk_window *w, int64_t channels, int64_t filt
     return shape;
 }
 
+/* Keras 1 has kernels as [filters, channels, size...] where channels come first, and that of a signal as one of an
+ * image of one column. */
+btk_tensor btk_kernel_of(btk_call *c, const btk_window *w, const char *name, bt_shape shape)
+{
+    btk *k = c->k;
+    bool first = k->version == 1 && w->channels_first, image = k->version == 1 && w->n == 1;
+    int perm[BT_MAX_RANK];
+    bt_shape stored = shape;
+    for (int i = 0; i < w->n + 2; i++) perm[i] = i < w->n ? i + 2 : w->n + 1 - i;
+    for (int i = 0; i < w->n + 2 && first; i++) stored.dim[perm[i]] = shape.dim[i];
+    if (image) stored = BT_SHAPE(shape.dim[0], 1, shape.dim[1], shape.dim[2]);
+    btk_tensor kernel = btk_weight_of(c, name, true, stored);
+    if (image) kernel = btk_squeeze(k, kernel, 1);
+    else if (first) kernel = btk_transpose(k, kernel, perm);
+    for (int i = 0; i < w->n && k->weights->turned_over; i++) kernel = btk_reverse(k, kernel, i);
+    return kernel;
+}
+
 void btk_conv(btk_call *c)
 {
     btk_window w = btk_window_of(c, axes_of(c));
@@ -138,11 +156,7 @@ void btk_conv(btk_call *c)
     if (c->k->failed) return;
     if (btk_of(c, "lora_rank")) btk_unsupported(c->k, "adapters (LoRA) must be merged first");
     bt_shape shape = kernel_shape(&w, channels / groups, filters_of(c));
-    bool image = w.n == 1 &&
-                 c->k->version == 1; /* Keras 1 stores a signal's kernel as that of an image of one column */
-    if (image) shape = BT_SHAPE(shape.dim[0], 1, shape.dim[1], shape.dim[2]);
-    btk_tensor kernel = btk_weight_of(c, "kernel", true, shape);
-    if (image) kernel = btk_squeeze(c->k, kernel, 1);
+    btk_tensor kernel = btk_kernel_of(c, &w, "kernel", shape);
     give(c, &w, biased(c, btk_convolve(c->k, x, kernel, &w), filters_of(c)));
 }
 
@@ -185,13 +199,13 @@ void btk_depthwise(btk_call *c)
 void btk_separable(btk_call *c)
 {
     btk_window w = btk_window_of(c, axes_of(c)),
-               point = {w.n, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, "valid", false};
+               point = {w.n, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, "valid", w.channels_first};
     btk_tensor x = input_of(c, &w);
     int64_t channels = btk_known(c->k, x, -1, "the number of channels"),
             multiplier = btk_int_of(c, "depth_multiplier", 1);
-    btk_tensor deep = btk_weight_of(c, "depthwise_kernel", true, kernel_shape(&w, channels, multiplier));
+    btk_tensor deep = btk_kernel_of(c, &w, "depthwise_kernel", kernel_shape(&w, channels, multiplier));
     bt_shape shape = kernel_shape(&point, channels * multiplier, filters_of(c));
-    btk_tensor wide = btk_weight_of(c, "pointwise_kernel", true, shape);
+    btk_tensor wide = btk_kernel_of(c, &point, "pointwise_kernel", shape);
     if (c->k->failed) return;
     btk_tensor y = depthwise(c->k, x, deep, w);
     give(c, &w, biased(c, btk_convolve(c->k, y, wide, &point), filters_of(c)));
@@ -255,7 +269,7 @@ void btk_conv_transpose(btk_call *c)
     if (btk_of(c, "output_padding")) btk_ints_of(c, "output_padding", w.n, padding, 0);
     if (btk_int_of(c, "groups", 1) != 1) btk_unsupported(k, "a transposed convolution in groups");
     bt_shape shape = kernel_shape(&w, filters, btk_known(k, x, -1, "the number of channels"));
-    btk_tensor kernel = btk_weight_of(c, "kernel", true, shape), y;
+    btk_tensor kernel = btk_kernel_of(c, &w, "kernel", shape), y;
     if (k->failed) return;
     if (w.n == 1) {
         padding[1] = padding[0];
@@ -280,15 +294,22 @@ void btk_locally_connected(btk_call *c)
             out[2] = {1, 1};
     if (btk_int_of(c, "implementation", 1) != 1)
         btk_unsupported(k, "implementation 2 or 3 of a locally connected layer");
+    bool first = w.channels_first, old = k->version == 1; /* first: also in the taps of a kernel */
     if (w.n == 1) x = btk_expand(k, x, 1), w = as_image(&w);
     for (int i = 0; i < 2 && !k->failed; i++)
         out[i] = output_size(&w, i, btk_known(k, x, i + 1, "the size of the input"));
     if (out[0] > INT16_MAX || out[1] > INT16_MAX) btk_damaged(k, "an input too large");
     bt_shape bias = axes_of(c) == 1 ? BT_SHAPE(out[1], filters) : BT_SHAPE(out[0], out[1], filters);
+    if (first && old) bias = BT_SHAPE(filters, out[0], out[1]);
     int64_t taps = w.size[0] * w.size[1] * channels, n = out[0] * out[1],
             sizes[4] = {1, w.size[0], w.size[1], 1};
     int64_t strides[4] = {1, w.stride[0], w.stride[1], 1}, ones[4] = {1, 1, 1, 1};
     btk_tensor kernel = btk_weight_of(c, "kernel", true, BT_SHAPE(n, taps, filters));
+    if (first) {
+        int64_t dims[4] = {n, channels, w.size[0] * w.size[1], filters};
+        kernel = btk_reshape(k, btk_swap(k, btk_reshape(k, kernel, 4, dims, NULL), 1, 2), 3,
+                             (int64_t[]){n, taps, filters}, NULL);
+    }
     btk_tensor y =
         btk_node(k, "ExtractImagePatches", 1, &x, x.dtype, BT_SHAPE(x.shape.dim[0], out[0], out[1], taps));
     btk_attr_ints(k, y, "ksizes", 4, sizes);
@@ -301,9 +322,16 @@ void btk_locally_connected(btk_call *c)
     y = btk_transpose(k, y, (int[]){1, 0, 2});
     if (axes_of(c) == 2)
         y = btk_reshape(k, y, 4, (int64_t[]){-1, out[0], out[1], filters}, (int[]){0, -1, -1, -1});
-    if (has_bias(c)) y = btk_binary(k, "AddV2", y, btk_weight_of(c, "bias", true, bias));
-    y = btk_activate(k, btk_of(c, "activation"), y);
-    btk_return(c, axes_of(c) == 2 && btk_channels_first(c) ? btk_channels_back(k, y) : y);
+    if (first) y = btk_channels_back(k, y);
+    if (has_bias(c)) {
+        btk_tensor b = btk_weight_of(c, "bias", true, bias);
+        if (first && !old) { /* Keras takes the numbers as they lie for others of another shape */
+            int64_t dims[3] = {filters, axes_of(c) == 1 ? out[1] : out[0], out[1]};
+            b = btk_reshape(k, b, axes_of(c) + 1, dims, NULL);
+        }
+        y = btk_binary(k, "AddV2", y, b);
+    }
+    btk_return(c, btk_activate(k, btk_of(c, "activation"), y));
 }
 
 /* Keras 1 names the size of the result; its kernel is [rows, columns, channels, filters] and turned over in
@@ -315,8 +343,8 @@ void btk_deconvolution(btk_call *c)
     btk_tensor x = input_of(c, &w);
     int64_t filters = filters_of(c), padding[3] = {-1, -1, -1};
     const bt_json *sizes = btk_of(c, "output_shape");
-    btk_tensor kernel = btk_weight_of(
-        c, "kernel", true, kernel_shape(&w, btk_known(k, x, -1, "the number of channels"), filters));
+    btk_tensor kernel = btk_kernel_of(
+        c, &w, "kernel", kernel_shape(&w, btk_known(k, x, -1, "the number of channels"), filters));
     for (int i = 0; i < 2; i++) { /* such an output padding that the size comes out */
         int64_t want = bt_json_int(bt_json_at(sizes, i + (w.channels_first ? 2 : 1)), -1),
                 have = grown_size(&w, i, x.shape.dim[i + 1], 0);

@@ -64,9 +64,21 @@ static void fill_some(fill *f, btk_layer *layer, bool trainable, bool above)
     for (btk_layer *child = layer->children; child; child = child->next) fill_some(f, child, trainable, free);
 }
 
+/* Keras 1 stores the layers of models in a Sequential, or in what joins models there, by themselves. */
+static bool is_opened(const btk *k, const btk_layer *model, const btk_layer *layer)
+{
+    return k->version == 1 && layer->children &&
+           (layer->class->build == btk_nested_model || layer->class->build == btk_merge_old) &&
+           (!strcmp(model->class_name, "Sequential") || model->class->build == btk_merge_old);
+}
+
 static void fill_in_order(btk *k, btk_layer *top)
 {
     for (btk_layer *layer = top->children; layer && !k->failed; layer = layer->next) {
+        if (is_opened(k, top, layer)) {
+            fill_in_order(k, layer);
+            continue;
+        }
         fill f = {.k = k, .layer = layer->name};
         int needed = count(layer);
         if (!needed) continue;

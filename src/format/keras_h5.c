@@ -117,16 +117,17 @@ static berth_status configuration(keras_file *f, const bt_format_options *option
 static berth_status build(keras_file *f, const bt_format_options *options, bt_source *source,
                           berth_error *error)
 {
-    bt_str text, version;
+    bt_str text, version, backend;
     const char *what;
     uint64_t place;
     berth_status status = configuration(f, options, source, &text, &what);
     if (!status) status = text_attribute(&f->h5, f->h5.root, "keras_version", &version);
+    if (!status) status = text_attribute(&f->h5, f->h5.root, "backend", &backend);
     if (!status) status = bt_hdf5_find(&f->h5, &f->root, bt_str_of("model_weights"), &place);
     if (!status) status = bt_hdf5_group_open(&f->h5, place ? place : f->h5.root, &f->weights);
     if (status) return status;
     btk_tree tree = {.h5 = &f->h5};
-    btk_weights weights = {.user = f, .of_layer = of_layer};
+    btk_weights weights = {.user = f, .of_layer = of_layer, .turned_over = bt_str_is(backend, "theano")};
     if (!place && btk_tree_sniff(&f->weights))
         weights = (btk_weights){.user = &tree, .of_path = btk_tree_weight};
     status = btk_load(source, &weights, text, what, version, error);

@@ -40,6 +40,7 @@ static const btk_class classes[] = {
     /* Core */
     {"Dense", btk_dense, BTK_MASK, NULL},
     {"EinsumDense", btk_einsum_dense, BTK_MASK, NULL},
+    {"TimeDistributedDense", btk_dense, BTK_MASK, NULL},
     {"Highway", btk_highway, BTK_MASK, NULL},
     {"MaxoutDense", btk_maxout_dense, 0, NULL},
     {"Embedding", btk_embedding, BTK_NO_CAST | BTK_OWN_MASK, NULL},
@@ -51,6 +52,8 @@ static const btk_class classes[] = {
     {"ReLU", btk_relu, BTK_MASK, NULL},
     {"LeakyReLU", btk_leaky_relu, BTK_MASK, NULL},
     {"PReLU", btk_prelu, BTK_MASK, NULL},
+    {"SReLU", btk_srelu, BTK_MASK, NULL},
+    {"ParametricSoftplus", btk_parametric_softplus, BTK_MASK, NULL},
     {"ELU", btk_elu, BTK_MASK, NULL},
     {"ThresholdedReLU", btk_thresholded_relu, BTK_MASK, NULL},
     {"Softmax", btk_softmax_layer, BTK_MASK, NULL},
@@ -196,7 +199,7 @@ static const btk_class classes[] = {
     {"Minimum", btk_merge, BTK_OWN_MASK, "Minimum"},
     {"Concatenate", btk_concatenate, BTK_OWN_MASK, NULL},
     {"Dot", btk_dot, 0, NULL},
-    {"Merge", btk_merge_old, 0, NULL},
+    {"Merge", btk_merge_old, BTK_OWN_MASK, NULL},
     {"CustomScaleLayer", btk_custom_scale, 0, NULL},
 };
 

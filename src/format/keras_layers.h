@@ -8,6 +8,7 @@
 /* keras_activation.c */
 void btk_activation(btk_call *c), btk_leaky_relu(btk_call *c), btk_prelu(btk_call *c), btk_elu(btk_call *c);
 void btk_thresholded_relu(btk_call *c), btk_relu(btk_call *c), btk_softmax_layer(btk_call *c);
+void btk_srelu(btk_call *c), btk_parametric_softplus(btk_call *c);
 btk_tensor btk_general_relu(btk *k, btk_tensor x, double slope, double max, double threshold);
 
 /* keras_core.c */
@@ -29,6 +30,8 @@ typedef struct btk_window {
     bool channels_first;
 } btk_window;
 btk_window btk_window_of(btk_call *c, int n);
+/* A weight that is a kernel of this shape, [size..., channels, filters], however the file has it. */
+btk_tensor btk_kernel_of(btk_call *c, const btk_window *w, const char *name, bt_shape shape);
 /* One convolution of x (channels last, n spatial axes) by a kernel [size..., channels / groups, filters]. */
 btk_tensor btk_convolve(btk *k, btk_tensor x, btk_tensor kernel, const btk_window *w);
 

@@ -10,6 +10,15 @@ berth_status btk_structure(const char *path, bt_source *source, bt_str *text, be
     return bt_source_add_file(source, file) ? BERTH_OK : bt_fail_memory(error);
 }
 
+/* Whether a layer says so, of Keras 1. */
+static bool says_channels_first(const bt_json *j)
+{
+    if (bt_json_is_text(bt_json_get(j, "dim_ordering"), "th")) return true;
+    for (const bt_json *item = bt_json_first(j); item; item = item->next)
+        if (says_channels_first(item)) return true;
+    return false;
+}
+
 berth_status btk_load(bt_source *source, const btk_weights *weights, bt_str text, const char *what,
                       bt_str version, berth_error *error)
 {
@@ -25,5 +34,6 @@ berth_status btk_load(bt_source *source, const btk_weights *weights, bt_str text
              .error = error};
     k.version = version.n ? version.p[0] - '0' : written[0] - '0';
     if (k.version < 1 || k.version > 9) k.version = 2;
+    k.channels_first = k.version == 1 && says_channels_first(json);
     return btk_model(&k, json);
 }

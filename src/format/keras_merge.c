@@ -172,12 +172,15 @@ void btk_merge_old(btk_call *c)
     btk *k = c->k;
     const char *mode = btk_text_of(c, "mode", "sum");
     if (c->n_x < 1 || k->failed) {
-        btk_unsupported(k, "Merge of models: the functional form alone is known");
+        btk_damaged(k, "joins no tensors");
         return;
     }
     if (!strcmp(mode, "concat")) {
-        btk_return(c, btk_concat(k, c->n_x, c->xs, (int)btk_int_of(c, "concat_axis", -1)));
-        return;
+        int axis = (int)btk_int_of(c, "concat_axis", -1);
+        const btk_tensor *mask = concatenated_mask(c, axis);
+        btk_tensor y = btk_concat(k, c->n_x, c->xs, axis);
+        y.mask = mask;
+        return btk_return(c, y);
     }
     if (!strcmp(mode, "dot") || !strcmp(mode, "cos")) {
         btk_return(c, dot(c, "dot_axes", !strcmp(mode, "cos")));
@@ -186,8 +189,9 @@ void btk_merge_old(btk_call *c)
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         if (strcmp(modes[i].mode, mode)) continue;
         btk_tensor y = chain(c, modes[i].op);
-        btk_return(c, strcmp(mode, "ave") ? y : btk_binary(k, "RealDiv", y, btk_number(k, y.dtype, c->n_x)));
-        return;
+        if (!strcmp(mode, "ave")) y = btk_binary(k, "RealDiv", y, btk_number(k, y.dtype, c->n_x));
+        y.mask = joint_mask(c);
+        return btk_return(c, y);
     }
     btk_unsupported(k, "mode '%s'", mode);
 }

@@ -297,10 +297,10 @@ static void set_result(btk *k, btk_layer *layer, btk_tensor t)
     layer->results[0] = (btk_result){.tensors = copy, .n = 1, .is_done = true};
 }
 
-static void run_sequential(btk_call *c, btk_layer *model)
+/* The layers one behind the other, the first one called with `value`. */
+static void run_chain(btk_call *c, btk_layer *model, btk_value value)
 {
-    btk_result r = {.tensors = &c->x, .n = 1, .is_done = true};
-    btk_value value = btk_tensor_value(c->x);
+    btk_result r = {.tensors = &value.tensor, .n = value.kind == BTK_TENSOR, .is_done = true};
     for (btk_layer *layer = model->children; layer && !c->k->failed; layer = layer->next) {
         if (is_input(layer)) continue;
         btk_layer_call(c->k, layer, &value, 1, &r);
@@ -308,6 +308,8 @@ static void run_sequential(btk_call *c, btk_layer *model)
     }
     if (!c->k->failed) btk_returns(c, r.tensors, r.n);
 }
+
+static void run_sequential(btk_call *c, btk_layer *model) { run_chain(c, model, btk_tensor_value(c->x)); }
 
 /* The keyed item of a dictionary argument, else number i. */
 static btk_tensor input_of(const btk_call *c, const bt_json *reference, int i)
@@ -388,6 +390,7 @@ static btk_tensor placeholder(btk *k, const char *name, bt_shape shape, const bt
     const bt_json *dtype = bt_json_get(config, "dtype");
     if (!dtype || bt_json_is(dtype, BT_JSON_NULL)) dtype = bt_json_get(config, "input_dtype");
     btk_tensor t = {.dtype = btk_dtype_of(k, dtype, BERTH_FLOAT, false), .shape = shape};
+    if (!port) return t;
     if (bt_json_bool(bt_json_get(config, "sparse"), false) ||
         bt_json_bool(bt_json_get(config, "ragged"), false))
         btk_unsupported(k, "input '%s' is sparse or ragged", name);
@@ -400,41 +403,98 @@ static btk_tensor placeholder(btk *k, const char *name, bt_shape shape, const bt
     return t;
 }
 
-/* LAYER_input; Keras 1 took the class in small letters and a number of its own. */
-static const char *input_name(btk *k, const btk_layer *first)
+/* In Keras 1 of the innermost layer that opens the model: its name if it is an input, else its class in small letters
+ * and a number. */
+static const char *old_input_name(btk *k, const char *class, const bt_json *config,
+                                  const bt_signature *before)
 {
-    char *name = bt_arena_print(k->arena, k->version == 1 ? "%s_input_1" : "%s_input",
-                                k->version == 1 ? first->class_name : first->name);
-    for (char *p = name; p && *p && k->version == 1; p++) *p = (char)tolower((unsigned char)*p);
-    return name;
+    if (!strcmp(class, "InputLayer")) return bt_json_text(bt_json_get(config, "name"), "input_1");
+    char *name = bt_arena_print(k->arena, "%s_input_", class);
+    int same = 1;
+    for (char *p = name; p && *p; p++) *p = (char)tolower((unsigned char)*p);
+    for (int i = 0; name && i < before->n_inputs; i++) same += bt_starts(before->inputs[i].key, name);
+    return name ? bt_arena_print(k->arena, "%s%d", name, same) : NULL;
+}
+
+/* Room for one more; NULL: out of memory. */
+static bt_port *add_input(btk *k, bt_signature *signature)
+{
+    size_t n = (size_t)signature->n_inputs;
+    bt_port *more = bt_arena_array(k->arena, bt_port, n + 1);
+    if (!more) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), NULL;
+    if (n) memcpy(more, signature->inputs, n * sizeof *more);
+    signature->inputs = more;
+    return &more[signature->n_inputs++];
 }
 
 /* A Sequential that opens with another layer has its shape there, maybe some models deeper, or in
  * build_input_shape. */
-static btk_tensor sequential_input(btk *k, btk_layer *model, bt_port *port)
+static btk_tensor sequential_input(btk *k, btk_layer *model, bt_signature *signature)
 {
     btk_layer *first = model->children;
     bt_shape shape;
     const bt_json *config = first->config;
+    const char *class = first->class_name;
     if (is_input(first)) {
         if (!shape_of(k, batch_shape(config), &shape)) btk_damaged(k, "input '%s' has no shape", first->name);
-        return placeholder(k, first->name, shape, config, port);
+        return placeholder(k, first->name, shape, config, add_input(k, signature));
     }
-    const char *name = input_name(k, first);
+    const char *name = k->version == 1 ? NULL : bt_arena_print(k->arena, "%s_input", first->name);
     for (int depth = 0; depth < BTK_MAX_DEPTH && !batch_shape(config); depth++) {
         const bt_json *layers = bt_json_get(config, "layers");
         const bt_json *inner = bt_json_first(layers                              ? layers
                                              : bt_json_is(config, BT_JSON_ARRAY) ? config
                                                                                  : NULL);
         if (!inner) break;
+        class = bt_json_text(bt_json_get(inner, "class_name"), "");
         config = bt_json_get(inner, "config");
     }
+    if (k->version == 1) name = old_input_name(k, class, config, signature);
     if (!shape_of(k, batch_shape(config), &shape) &&
         !shape_of(k, bt_json_get(model->config, "build_input_shape"), &shape))
         btk_damaged(k, "the model does not say the shape of its input");
     if (k->version == 1) config = NULL; /* fed with floats, even an Embedding's indices */
-    if (!k->failed && name) return placeholder(k, name, shape, config, port);
+    if (!k->failed && name) return placeholder(k, name, shape, config, add_input(k, signature));
     return (btk_tensor){0};
+}
+
+/* Keras 1: the first layer of a Sequential may join what other models give, and holds them. */
+static bool joins_models(const btk_layer *layer)
+{
+    return !strcmp(layer->class_name, "Merge") &&
+           bt_json_is(bt_json_get(layer->config, "layers"), BT_JSON_ARRAY);
+}
+
+static void run_opening(btk *k, btk_layer *model, bt_signature *signature, btk_call *c);
+
+/* The value that the first layer, which joins models, is called with: what each of them gives. */
+static void run_joined(btk *k, btk_layer *join, bt_signature *signature, btk_value *out)
+{
+    make_layers(k, join, bt_json_get(join->config, "layers"));
+    int n = 0;
+    for (const btk_layer *model = join->children; model; model = model->next) n++;
+    *out = (btk_value){.kind = BTK_LIST, .items = bt_arena_array(k->arena, btk_value, (size_t)n + 1)};
+    if (!out->items) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+    for (btk_layer *model = join->children; model && !k->failed; model = model->next) {
+        btk_call c = {.k = k, .layer = model, .config = model->config};
+        if (!is_sequential(model)) return btk_unsupported(k, "a Merge of models that are not Sequential");
+        if (++k->depth > BTK_MAX_DEPTH) return btk_unsupported(k, "layers nested too deep");
+        make_layers(k, model, layers_of(model));
+        if (!k->failed && !model->children) btk_damaged(k, "a model without layers");
+        if (!k->failed) run_opening(k, model, signature, &c);
+        if (c.n_out == 1) out->items[out->n++] = btk_tensor_value(c.out[0]);
+        k->depth--;
+    }
+}
+
+/* A Sequential that makes its own inputs. */
+static void run_opening(btk *k, btk_layer *model, bt_signature *signature, btk_call *c)
+{
+    btk_value first;
+    bool joins = joins_models(model->children);
+    if (joins) run_joined(k, model->children, signature, &first);
+    else first = btk_tensor_value(sequential_input(k, model, signature));
+    if (!k->failed) run_chain(c, model, first);
 }
 
 static void functional_inputs(btk *k, btk_layer *model, bt_signature *signature)
@@ -485,11 +545,7 @@ static void run_outermost(btk_call *c, bt_signature *signature)
     const bt_json **outputs = NULL;
     int n = 0;
     if (is_sequential(model)) {
-        signature->inputs = bt_arena_new(k->arena, bt_port);
-        if (!signature->inputs) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
-        if (!k->failed) c->x = sequential_input(k, model, signature->inputs);
-        signature->n_inputs = 1;
-        if (!k->failed) run_sequential(c, model);
+        run_opening(k, model, signature, c);
         while (last->next) last = last->next;
     } else {
         clear_results(k, model);

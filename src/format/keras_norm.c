@@ -63,6 +63,26 @@ static btk_tensor fused(btk_call *c, btk_tensor x, btk_tensor gamma, btk_tensor 
     return y;
 }
 
+/* Modes of Keras 1 that have no use for the averages: 1, each sample over its features,
+ * gamma (x - mean) / (sqrt(variance + epsilon) + epsilon) + beta; 2, over the batch that is given. */
+static btk_tensor normalised_by_itself(btk_call *c, int axis, btk_tensor gamma, btk_tensor beta,
+                                       double epsilon)
+{
+    btk *k = c->k;
+    btk_tensor x = c->x;
+    bool each = btk_int_of(c, "mode", 0) == 1;
+    uint32_t axes = each ? btk_last_axis(x) : ((1u << x.shape.rank) - 1) & ~(1u << axis);
+    btk_tensor mean = btk_reduce(k, "Mean", x, axes, true), rest = btk_binary(k, "Sub", x, mean);
+    btk_tensor variance = btk_reduce(k, "Mean", btk_unary(k, "Square", rest), axes, true);
+    if (gamma.dtype) gamma = along(k, gamma, x, each ? x.shape.rank - 1 : axis);
+    if (beta.dtype) beta = along(k, beta, x, each ? x.shape.rank - 1 : axis);
+    if (!each) return normalise(k, x, mean, variance, gamma, beta, epsilon);
+    btk_tensor spread = btk_shifted(k, btk_unary(k, "Sqrt", btk_shifted(k, variance, epsilon)), epsilon);
+    btk_tensor y = btk_binary(k, "RealDiv", rest, spread);
+    if (gamma.dtype) y = btk_binary(k, "Mul", y, gamma);
+    return beta.dtype ? btk_binary(k, "AddV2", y, beta) : y;
+}
+
 /* Weights: gamma, beta, moving mean, moving variance; in 32 bits where the layer computes in 16. */
 void btk_batch_norm(btk_call *c)
 {
@@ -73,12 +93,15 @@ void btk_batch_norm(btk_call *c)
     double epsilon = btk_double_of(c, "epsilon", 1e-3);
     bt_shape shape = BT_SHAPE(btk_known(k, x, axis, "the number of channels"));
     if (btk_bool_of(c, "renorm", false)) btk_unsupported(k, "batch renormalisation");
-    if (btk_int_of(c, "mode", 0) == 1) btk_unsupported(k, "mode 1 of Keras 1");
     if (is_half(c->layer->variable)) c->layer->variable = BERTH_FLOAT;
     if (btk_bool_of(c, "scale", true)) gamma = btk_weight_raw(c, "gamma", true, shape);
     if (btk_bool_of(c, "center", true)) beta = btk_weight_raw(c, "beta", true, shape);
     btk_tensor mean = btk_weight_raw(c, "moving_mean", false, shape);
     btk_tensor variance = btk_weight_raw(c, "moving_variance", false, shape);
+    if (btk_int_of(c, "mode", 0)) {
+        btk_return(c, normalised_by_itself(c, axis, gamma, beta, epsilon));
+        return;
+    }
     if (x.shape.rank == 4 && axis == 3 && x.dtype != BERTH_DOUBLE) {
         btk_return(c, fused(c, x, gamma, beta, mean, variance, epsilon));
         return;

@@ -13,6 +13,8 @@ typedef struct loop {
     btk_tensor vars[MAX_VARIABLES];
     int n, inputs, mask, weights; /* where these begin; mask 0: none */
     bool sequences, zero_masked;
+    bool
+        zero_unturned; /* outputs of masked steps become zeros by the mask as it was before it was turned over */
     btk_tensor step_in, step_mask; /* shapes of one step's input and mask */
     bt_shape output;               /* of one step */
 } loop;
@@ -249,6 +251,11 @@ static void give_results(loop *l, btk_tensor node, btk_tensor x, btk_tensor mask
     if (l->sequences) {
         btk_tensor all =
             stack(k, btk_output(node, OUTPUTS, BERTH_VARIANT, BT_SCALAR), l->output, x.dtype, btk_dim(x, 1));
+        if (l->zero_unturned) {
+            btk_tensor kept = btk_swap(k, mask, 0, 1);
+            while (!k->failed && kept.shape.rank < all.shape.rank) kept = btk_expand(k, kept, -1);
+            all = btk_select(k, kept, all, btk_number(k, all.dtype, 0));
+        }
         out[0] = time_major ? all : btk_swap(k, all, 0, 1);
         if (mask.dtype && steps) *steps = mask, out[0].mask = steps;
     } else {
@@ -283,6 +290,9 @@ void btk_rnn(btk_call *c)
     l->c = c;
     l->sequences = btk_bool_of(c, "return_sequences", false);
     l->zero_masked = c->layer->is_zero_masked ? l->sequences : btk_bool_of(c, "zero_output_for_mask", false);
+    l->zero_unturned =
+        l->sequences && l->zero_masked && mask.dtype && backwards && btk_bool_of(c, "unroll", false);
+    l->zero_masked &= !l->zero_unturned;
     btk_tensor step = btk_pick_shape(x);
     if (cell) btk_cell_child(c, cell, "cell", step, &l->cell);
     else btk_cell_open(c, step, &l->cell);

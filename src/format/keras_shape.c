@@ -2,7 +2,15 @@
 #include "format/keras_layers.h"
 
 static int axes_of(const btk_call *c) { return c->layer->class->detail[0] - '0'; }
-static int first_axis(const btk_call *c) { return btk_channels_first(c) ? 2 : 1; }
+
+/* Keras 1 does not write it down for images and volumes: then as other layers of the model have it. */
+static bool channels_first(const btk_call *c)
+{
+    bool unsaid = c->k->version == 1 && axes_of(c) > 1 && !btk_of(c, "dim_ordering");
+    return unsaid ? c->k->channels_first : btk_channels_first(c);
+}
+
+static int first_axis(const btk_call *c) { return channels_first(c) ? 2 : 1; }
 
 void btk_flatten(btk_call *c)
 {
@@ -62,11 +70,18 @@ void btk_repeat_vector(btk_call *c)
 }
 
 /* Amounts before and behind on each of n axes: one number; n numbers; n pairs; a pair where n is 1; Keras 1:
- * four numbers for two axes. */
+ * four numbers for two axes, or each by its name. */
 static void amounts(btk_call *c, const char *key, int n, int64_t (*out)[2])
 {
+    static const char *const names[3][2] = {{"left_pad", "right_pad"}, {"top_pad", "bottom_pad"}};
     const bt_json *j = btk_of(c, key);
     for (int i = 0; i < n; i++) {
+        if (bt_json_is(j, BT_JSON_OBJECT) && n < 3) {
+            for (int end = 0; end < 2; end++)
+                out[i][end] = bt_json_int(bt_json_get(j, names[n - 1 - i][end]), 0);
+            if (out[i][0] < 0 || out[i][1] < 0) btk_damaged(c->k, "'%s' is out of range", key);
+            continue;
+        }
         const bt_json *a = bt_json_is(j, BT_JSON_ARRAY) ? bt_json_at(j, i) : j;
         bool pair = bt_json_is(a, BT_JSON_ARRAY);
         out[i][0] = bt_json_int(pair ? bt_json_at(a, 0) : a, -1);
@@ -147,7 +162,7 @@ void btk_upsample(btk_call *c)
     int n = axes_of(c);
     int64_t times[3];
     const char *interpolation = btk_text_of(c, "interpolation", "nearest");
-    bool first = btk_channels_first(c);
+    bool first = channels_first(c);
     btk_tensor x = c->x;
     btk_ints_of(c, btk_of(c, "length") ? "length" : "size", n, times, 2);
     if (!btk_rank(k, x, n + 2, n + 2)) return;
