@@ -36,6 +36,7 @@ typedef char I8;
 #define STORE_F16(p, i, v) vstore_half_rte(v, i, (GLOBAL half *)(p))
 #define CLAIM(p) (atomic_cmpxchg((volatile GLOBAL U32 *)(p), 0u, 1u) == 0)
 #define SWAP(p, v) atomic_xchg((volatile GLOBAL U32 *)(p), v)
+#define COUNT(p) atomic_inc((volatile GLOBAL U32 *)(p))
 DEVFN float round_half(float v)
 {
     U16 h;
@@ -90,6 +91,7 @@ DEVFN U16 half_of_float(float f)
 #define round_half(v) float_of_half(half_of_float(v))
 #define CLAIM(p) (atomicCAS(p, 0u, 1u) == 0)
 #define SWAP(p, v) atomicExch(p, v)
+#define COUNT(p) atomicAdd(p, 1u)
 
 /* ---- Plain C: the driver sets `here` before each work item, and has a `barrier` ----------------------- */
 
@@ -179,6 +181,7 @@ DEVFN U16 half_of_float(float f)
 #define round_half(v) float_of_half(half_of_float(v))
 #define CLAIM(p) __sync_bool_compare_and_swap(p, 0u, 1u)
 #define SWAP(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define COUNT(p) __atomic_fetch_add(p, 1u, __ATOMIC_RELAXED)
 #endif
 
 /* ---- Types: storage_x, wide_x, load_x, store_x, round_x for every dtype x ----------------------------- */

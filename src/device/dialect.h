@@ -18,6 +18,7 @@
  * A launch may have fewer groups in dimensions 1 and 2 than its grid says (CUDA: 65535 at most), so kernels loop there.
  * CLAIM(p): makes *p, a U32 that was 0, 1, and says whether it was this item that did.
  * SWAP(p, v): puts v in the place of *p, a U32, and gives what stood there.
+ * COUNT(p): adds 1 to *p, a U32 that other items count in as well.
  * FAULT(a, b, c), in a kernel whose last arguments are FAULT_ARGS: the step fails, with a text of three numbers (bt_gpu_fault).
  * Integers: int has 32 bits; I64, U64, U32, U16. M_INF, M_NAN; the maths functions have their C names in all three. */
 #ifndef BT_DIALECT_H

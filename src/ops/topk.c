@@ -1,8 +1,21 @@
 /* The largest elements, the n-th element, and places in sorted rows: TopK, InTopK, NthElement, LowerBound, UpperBound,
  * Bucketize, HistogramFixedWidth. */
+#include "ops/elementwise.h"
+#include "ops/gpu.h"
 #include "ops/order.h"
 
 #include <math.h>
+
+BT_CL_DECLARE(topk);
+
+/* Launches a kernel of topk.cl over n. */
+static berth_status launch(bt_call *c, berth_dtype t1, const char *kernel, int64_t n, const bt_arg *args, int n_args)
+{
+    char defines[BT_DEFINES];
+    bt_grid grid = bt_grid_of(c, n);
+    bt_gpu_defines(defines, c->in[0]->dtype, t1, "");
+    return n ? bt_gpu_launch(c, BT_CL(topk), defines, kernel, &grid, args, n_args) : BERTH_OK;
+}
 
 /* ---- TopK --------------------------------------------------------------------------------------------- */
 
@@ -84,6 +97,39 @@ static void top_rows(void *user, int64_t begin, int64_t end, int worker)
     }
 }
 
+/* Rows of [rows, n] sorted whole. */
+static berth_status sort_on_gpu(bt_call *c, void *values, void *indices, berth_dtype type, int64_t rows, int64_t n, int64_t k)
+{
+    int64_t size = 1;
+    while (size < n) size *= 2;
+    int64_t count = rows * size;
+    void *keys = bt_scratch(c, (size_t)count * sizeof(uint64_t) + 1),
+         *places = keys ? bt_scratch(c, (size_t)count * sizeof(int32_t) + 1) : NULL;
+    if (!places) return c->error->status;
+    bt_arg spread[] = {bt_pointer(c->in[0]->data), bt_pointer(keys), bt_pointer(places), bt_long(count), bt_long(n), bt_long(size)};
+    berth_status status = launch(c, type, "spread", count, spread, 6);
+    for (int64_t width = 2; width <= size; width *= 2)
+        for (int64_t apart = width / 2; apart > 0 && !status; apart /= 2) {
+            bt_arg pass[] = {bt_pointer(keys), bt_pointer(places), bt_long(count / 2), bt_long(width), bt_long(apart), bt_long(size)};
+            status = launch(c, type, "sort_pass", count / 2, pass, 6);
+        }
+    bt_arg take[] = {bt_pointer(c->in[0]->data), bt_pointer(places), bt_pointer(values), bt_pointer(indices),
+                     bt_long(rows * k), bt_long(n), bt_long(k), bt_long(size)};
+    return status ? status : launch(c, type, "take_first", rows * k, take, 8);
+}
+
+static berth_status top_on_gpu(bt_call *c, void *values, void *indices, berth_dtype type, int64_t rows, int64_t n, int64_t k)
+{
+    enum { FEW = 24 };
+    char defines[BT_DEFINES];
+    if (rows * k == 0) return BERTH_OK;
+    if (k > FEW) return sort_on_gpu(c, values, indices, type, rows, n, k);
+    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(values), bt_pointer(indices), bt_long(rows), bt_long(n), bt_long(k)};
+    bt_grid grid = bt_grid_groups(c, rows, n);
+    bt_gpu_defines(defines, c->in[0]->dtype, type, "");
+    return bt_gpu_launch(c, BT_CL(topk), defines, "best_of_rows", &grid, args, 6);
+}
+
 /* Always sorted, also where the node does not ask for it. */
 static berth_status run_top_k(bt_call *c)
 {
@@ -94,13 +140,14 @@ static berth_status run_top_k(bt_call *c)
     top t = {.n = in->shape.dim[in->shape.rank - 1], .k = facts[0].shape.dim[in->shape.rank - 1]};
     int64_t rows = bt_shape_span(&in->shape, 0, in->shape.rank - 1);
     if (t.n > INT32_MAX) return bt_call_unsupported(c, "rows of more than 2^31 elements");
-    if (!(t.keys = bt_call_keys(c, in))) return c->error->status;
+    if (!bt_on_gpu(c) && !(t.keys = bt_call_keys(c, in))) return c->error->status;
     berth_dtype type = facts[1].dtype;
     void *indices = bt_out(c, 1, type, &facts[1].shape),
          *values = indices ? bt_out(c, 0, in->dtype, &facts[0].shape) : NULL;
     if (!values) return BERTH_NO_MEMORY;
     if (type != BERTH_INT32 && type != BERTH_INT64 && type != BERTH_INT16)
         return bt_call_fail(c, "indices of type %s", bt_dtype_name(type));
+    if (bt_on_gpu(c)) return top_on_gpu(c, values, indices, type, rows, t.n, t.k);
     t.index = type == BERTH_INT32 ? indices : bt_scratch(c, ((size_t)(rows * t.k) + 1) * sizeof *t.index);
     if (!t.index) return BERTH_NO_MEMORY;
     bt_parallel(c->pool, rows, 32768 / (t.n + 1) + 1, top_rows, &t);
@@ -133,14 +180,17 @@ static berth_status run_in_top_k(bt_call *c)
 {
     bt_fact fact;
     berth_status status = bt_call_facts(c, &fact);
-    const int64_t *targets = status ? NULL : bt_call_indices(c, c->in[1]);
-    if (!targets) return status ? status : c->error->status;
+    if (status) return status;
     if (c->in[0]->dtype != BERTH_FLOAT) return bt_call_fail(c, "predictions must be float32");
     int64_t k = c->n_in > 2 ? bt_tensor_int(c->in[2], 0) : bt_attr_int(c->node, "k", 0);
     int64_t classes = c->in[0]->shape.dim[1];
     const float *row = c->in[0]->data;
     bool *out = bt_out(c, 0, BERTH_BOOL, &fact.shape);
     if (!out) return BERTH_NO_MEMORY;
+    bt_arg args[] = {bt_pointer(row), bt_pointer(c->in[1]->data), bt_pointer(out), bt_long(fact.shape.dim[0]), bt_long(classes), bt_long(k)};
+    if (bt_on_gpu(c)) return launch(c, c->in[1]->dtype, "in_top", fact.shape.dim[0], args, 6);
+    const int64_t *targets = bt_call_indices(c, c->in[1]);
+    if (!targets) return c->error->status;
     for (int64_t i = 0; i < fact.shape.dim[0]; i++, row += classes) {
         int64_t above = 0;
         bool sound = targets[i] >= 0 && targets[i] < classes && isfinite(row[targets[i]]);
@@ -235,12 +285,16 @@ static berth_status run_bound(bt_call *c)
     bool strict = strcmp(c->node->op, "UpperBound") == 0;
     if (fact.dtype != BERTH_INT32 && fact.dtype != BERTH_INT64)
         return bt_call_fail(c, "out_type must be int32 or int64");
-    const uint64_t *sorted = bt_call_keys(c, c->in[0]), *values = sorted ? bt_call_keys(c, c->in[1]) : NULL;
-    if (!values) return c->error->status;
+    int64_t n = c->in[0]->shape.dim[1], each = fact.shape.dim[1];
     void *out = bt_out(c, 0, fact.dtype, &fact.shape);
     if (!out) return BERTH_NO_MEMORY;
-    int64_t n = c->in[0]->shape.dim[1], each = fact.shape.dim[1];
-    for (int64_t i = 0; i < fact.shape.dim[0] * each; i++) {
+    int64_t count = fact.shape.dim[0] * each;
+    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(c->in[1]->data), bt_pointer(out), bt_long(count), bt_long(n),
+                     bt_long(each), bt_long(strict)};
+    if (bt_on_gpu(c)) return launch(c, fact.dtype, "bounds", count, args, 7);
+    const uint64_t *sorted = bt_call_keys(c, c->in[0]), *values = sorted ? bt_call_keys(c, c->in[1]) : NULL;
+    if (!values) return c->error->status;
+    for (int64_t i = 0; i < count; i++) {
         int64_t at = bt_key_search(sorted + i / each * n, n, values[i], strict);
         if (fact.dtype == BERTH_INT64) ((int64_t *)out)[i] = at;
         else ((int32_t *)out)[i] = (int32_t)at;
@@ -257,6 +311,17 @@ static berth_status infer_bucketize(bt_infer *x)
     return status;
 }
 
+static berth_status bucketize_on_gpu(bt_call *c, int32_t *out, const bt_attr_value *bounds, int n)
+{
+    float *host = bt_host_scratch(c, (size_t)(n + 1) * sizeof *host);
+    if (!host) return c->error->status;
+    for (int i = 0; i < n; i++) host[i] = bounds[i].f;
+    void *there = bt_gpu_upload(c, host, (size_t)(n + 1) * sizeof *host);
+    if (!there) return c->error->status;
+    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(there), bt_pointer(out), bt_long(bt_tensor_count(c->in[0])), bt_long(n)};
+    return launch(c, 0, "buckets", bt_tensor_count(c->in[0]), args, 5);
+}
+
 /* How many boundaries an element is not below; integers are compared as floats. */
 static berth_status run_bucketize(bt_call *c)
 {
@@ -269,6 +334,7 @@ static berth_status run_bucketize(bt_call *c)
         if (bounds[i].f < bounds[i - 1].f) return bt_call_fail(c, "the boundaries must rise");
     int32_t *out = bt_out(c, 0, BERTH_INT32, &in->shape);
     if (!out) return BERTH_NO_MEMORY;
+    if (bt_on_gpu(c)) return bucketize_on_gpu(c, out, bounds, n > 0 ? n : 0);
     for (int64_t i = 0, count = bt_tensor_count(in); i < count; i++) {
         double v = bt_tensor_number(in, i);
         if (in->dtype != BERTH_DOUBLE) v = (float)v;
@@ -297,6 +363,21 @@ static berth_status infer_histogram(bt_infer *x)
     return BERTH_OK;
 }
 
+/* Counts are made in 32 bits. */
+static berth_status histogram_on_gpu(bt_call *c, void *out, berth_dtype dtype, int64_t bins)
+{
+    int64_t n = bt_tensor_count(c->in[0]);
+    void *counts = dtype == BERTH_INT32 ? out : bt_scratch(c, (size_t)bins * sizeof(uint32_t) + 1);
+    if (!counts) return c->error->status;
+    bt_arg args[8] = {bt_pointer(c->in[0]->data), bt_pointer(c->in[1]->data), bt_pointer(counts), bt_long(n), bt_long(bins)};
+    berth_status status = bt_call_zero(c, BERTH_UINT32, counts, bins);
+    if (!status) status = bt_gpu_fault(c, "the range must rise, and the values contain no NaN", args + 5);
+    if (!status) status = launch(c, dtype, "histogram", n, args, 8);
+    if (status || dtype == BERTH_INT32) return status;
+    bt_arg last[] = {bt_pointer(counts), bt_pointer(out), bt_long(bins)};
+    return launch(c, dtype, "widened", bins, last, 3);
+}
+
 static berth_status run_histogram(bt_call *c)
 {
     const bt_tensor *in = c->in[0], *range = c->in[1];
@@ -307,11 +388,12 @@ static berth_status run_histogram(bt_call *c)
         (!bt_dtype_is_float(in->dtype) && !bt_dtype_is_int(in->dtype)) ||
         (fact.dtype != BERTH_INT32 && fact.dtype != BERTH_INT64))
         return bt_call_fail(c, "takes numbers, a range of two of them, and gives int32 or int64");
-    double low = bt_tensor_number(range, 0), high = bt_tensor_number(range, 1);
-    if (!(low < high)) return bt_call_fail(c, "the range must rise");
     int64_t bins = fact.shape.dim[0];
     void *out = bt_out(c, 0, fact.dtype, &fact.shape);
     if (!out) return BERTH_NO_MEMORY;
+    if (bt_on_gpu(c)) return histogram_on_gpu(c, out, fact.dtype, bins);
+    double low = bt_tensor_number(range, 0), high = bt_tensor_number(range, 1);
+    if (!(low < high)) return bt_call_fail(c, "the range must rise");
     memset(out, 0, (size_t)bins * bt_dtype_size(fact.dtype));
     double step = (high - low) / (double)bins;
     for (int64_t i = 0, n = bt_tensor_count(in); i < n; i++) {
@@ -326,19 +408,18 @@ static berth_status run_histogram(bt_call *c)
     return BERTH_OK;
 }
 
+/* The device's kernels take what the host's do. */
+#define ON_GPU(run, takes) .cpu = run, .types = takes, .gpu = run, .gpu_types = takes
+
 const bt_op bt_ops_topk[] = {
-    {.name = "TopK", .infer = infer_top_k, .cpu = run_top_k, .types = BT_REALS, .outputs = "values,indices"},
-    {.name = "TopKV2",
-     .infer = infer_top_k,
-     .cpu = run_top_k,
-     .types = BT_REALS,
-     .outputs = "values,indices"},
-    {.name = "InTopK", .infer = infer_in_top_k, .cpu = run_in_top_k},
-    {.name = "InTopKV2", .infer = infer_in_top_k, .cpu = run_in_top_k},
+    {.name = "TopK", .infer = infer_top_k, ON_GPU(run_top_k, BT_REALS), .outputs = "values,indices"},
+    {.name = "TopKV2", .infer = infer_top_k, ON_GPU(run_top_k, BT_REALS), .outputs = "values,indices", .host_inputs = 2},
+    {.name = "InTopK", .infer = infer_in_top_k, ON_GPU(run_in_top_k, BT_T(BERTH_INT32) | BT_T(BERTH_INT64))},
+    {.name = "InTopKV2", .infer = infer_in_top_k, ON_GPU(run_in_top_k, BT_T(BERTH_INT32) | BT_T(BERTH_INT64)), .host_inputs = 4},
     {.name = "NthElement", .infer = infer_nth, .cpu = run_nth, .types = BT_REALS},
-    {.name = "LowerBound", .infer = infer_bound, .cpu = run_bound, .types = BT_REALS},
-    {.name = "UpperBound", .infer = infer_bound, .cpu = run_bound, .types = BT_REALS},
-    {.name = "Bucketize", .infer = infer_bucketize, .cpu = run_bucketize},
-    {.name = "HistogramFixedWidth", .infer = infer_histogram, .cpu = run_histogram},
+    {.name = "LowerBound", .infer = infer_bound, ON_GPU(run_bound, BT_REALS)},
+    {.name = "UpperBound", .infer = infer_bound, ON_GPU(run_bound, BT_REALS)},
+    {.name = "Bucketize", .infer = infer_bucketize, ON_GPU(run_bucketize, BT_REALS)},
+    {.name = "HistogramFixedWidth", .infer = infer_histogram, ON_GPU(run_histogram, BT_REALS), .host_inputs = 4},
     {0},
 };

@@ -1,0 +1,127 @@
+/* Largest elements, places among sorted numbers, and counts by value, on a device against the CPU. */
+#include "ops/move.h"
+
+#include "gpu_trial.h"
+
+static void test_top(berth_dtype dtype, bt_shape shape, int32_t k, berth_dtype index)
+{
+    void *x = gpu_random(dtype, bt_shape_count(&shape), -20, 20); /* integers: many are equal */
+    op_begin("TopKV2");
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_type(&op_graph, 0, "index_type", index);
+    op_input(dtype, shape, x);
+    op_input(BERTH_INT32, BT_SCALAR, &k);
+    gpu_agrees(0);
+    op_end();
+    bt_free(x);
+}
+
+static void test_tops(void)
+{
+    static const float odd[] = {NAN, 1, -0.0f, 0, INFINITY, -INFINITY, 1, NAN};
+    static const int32_t all = 8;
+    for (int d = 0; d < GPU_DTYPES; d++) {
+        berth_dtype dtype = gpu_dtypes[d];
+        if (!(BT_REALS >> dtype & 1)) continue;
+        test_top(dtype, BT_SHAPE(3, 2, check_int(5, 400)), (int32_t)check_int(0, 5), BERTH_INT32);
+        test_top(dtype, BT_SHAPE(check_int(1, 3), check_int(60, 300)), (int32_t)check_int(30, 60), BERTH_INT64);
+    }
+    test_top(BERTH_FLOAT, BT_SHAPE(3000), 1000, BERTH_INT32);
+    test_top(BERTH_FLOAT, BT_SHAPE(2, 3000), 7, BERTH_INT16);
+    test_top(BERTH_FLOAT, BT_SHAPE(0, 3), 2, BERTH_INT32);
+    op_begin("TopKV2");
+    op_input(BERTH_FLOAT, BT_SHAPE(8), odd);
+    op_input(BERTH_INT32, BT_SCALAR, &all);
+    gpu_agrees(0);
+    op_end();
+}
+
+static void test_bounds(const char *name, berth_dtype dtype)
+{
+    double rising[2 * 40];
+    bt_shape sorted = BT_SHAPE(2, check_int(1, 40)), values = BT_SHAPE(2, 9);
+    int64_t n = bt_shape_count(&sorted);
+    size_t size = bt_dtype_size(dtype);
+    void *x = gpu_random(dtype, n, 0, 30), *v = gpu_random(dtype, 18, -2, 33);
+    bt_tensor t = {.dtype = dtype, .shape = sorted, .data = x};
+    for (int64_t i = 0; i < n; i++) rising[i] = bt_tensor_number(&t, i);
+    for (int64_t r = 0; r < 2; r++) /* sorted by insertion, bytes along */
+        for (int64_t i = 1; i < n / 2; i++)
+            for (int64_t j = r * n / 2 + i; j > r * n / 2 && rising[j - 1] > rising[j]; j--) {
+                double number = rising[j];
+                char bytes[8], *at = (char *)x + (size_t)j * size;
+                rising[j] = rising[j - 1], rising[j - 1] = number;
+                memcpy(bytes, at, size), memcpy(at, at - size, size), memcpy(at - size, bytes, size);
+            }
+    op_begin(name);
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_type(&op_graph, 0, "out_type", check_int(0, 1) ? BERTH_INT32 : BERTH_INT64);
+    op_input(dtype, sorted, x);
+    op_input(dtype, values, v);
+    gpu_agrees(0);
+    op_end();
+    bt_free(x), bt_free(v);
+}
+
+static void test_in_top(bool second, berth_dtype dtype)
+{
+    float x[5 * 7];
+    const int64_t targets[] = {0, 6, 3, 7, 2}, k = 3;
+    const int32_t narrow[] = {0, 6, 3, -1, 2}, three = 3;
+    for (int i = 0; i < 35; i++) x[i] = (float)check_int(0, 6);
+    x[30] = INFINITY;
+    op_begin(second ? "InTopKV2" : "InTopK");
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_int(&op_graph, 0, "k", 3);
+    op_input(BERTH_FLOAT, BT_SHAPE(5, 7), x);
+    op_input(dtype, BT_SHAPE(5), dtype == BERTH_INT64 ? (const void *)targets : narrow);
+    if (second) op_input(dtype, BT_SCALAR, dtype == BERTH_INT64 ? (const void *)&k : &three);
+    gpu_agrees(0);
+    op_end();
+}
+
+static void test_buckets(berth_dtype dtype)
+{
+    bt_attr_value bounds[] = {{.f = -3.5f}, {.f = 0}, {.f = 0}, {.f = 7}};
+    void *x = gpu_random(dtype, 90, -5, 9);
+    op_begin("Bucketize");
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_attr(&op_graph, 0, &(bt_attr){.name = "boundaries", .kind = BT_ATTR_FLOAT, .is_list = true, .n = 4, .list = bounds});
+    op_input(dtype, BT_SHAPE(9, 10), x);
+    gpu_agrees(0);
+    op_end();
+    bt_free(x);
+}
+
+static void test_histogram(berth_dtype dtype, berth_dtype counts)
+{
+    const int32_t bins = (int32_t)check_int(1, 12);
+    void *x = gpu_random(dtype, 700, -4, 12), *range = bt_alloc(16);
+    bt_put_number(dtype, range, -1), bt_put_number(dtype, bt_at(dtype, range, 1), 9);
+    op_begin("HistogramFixedWidth");
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_type(&op_graph, 0, "dtype", counts);
+    op_input(dtype, BT_SHAPE(700), x);
+    op_input(dtype, BT_SHAPE(2), range);
+    op_input(BERTH_INT32, BT_SCALAR, &bins);
+    gpu_agrees(0);
+    op_end();
+    bt_free(x), bt_free(range);
+}
+
+int main(void)
+{
+    if (!gpu_open()) return 0;
+    test_tops();
+    for (int d = 0; d < GPU_DTYPES; d++) {
+        berth_dtype dtype = gpu_dtypes[d];
+        if (!(BT_REALS >> dtype & 1)) continue;
+        test_bounds("LowerBound", dtype);
+        test_bounds("UpperBound", dtype);
+        test_buckets(dtype);
+        if (!(BT_UNSIGNED >> dtype & 1)) test_histogram(dtype, d & 1 ? BERTH_INT32 : BERTH_INT64);
+    }
+    for (int i = 0; i < 4; i++) test_in_top(i & 1, i & 2 ? BERTH_INT32 : BERTH_INT64);
+    gpu_close();
+    return check_done();
+}
