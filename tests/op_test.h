@@ -15,7 +15,7 @@
 
 #include "check.h"
 
-enum { OP_TEST_PORTS = 8 };
+enum { OP_TEST_PORTS = 12 };
 
 static bt_arena op_arena;
 static bt_graph op_graph;

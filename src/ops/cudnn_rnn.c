@@ -1,19 +1,16 @@
 /* CudnnRNN, V2 and V3: an LSTM, GRU or plain RNN of several layers, forward or both ways, as cuDNN's inference computes
  * it, on the CPU. The gates of all steps are one product of the whole input; each step then adds one of the states.
  * Half and bfloat16 by way of float. How the parameters lie: cudnn.h. The loops: cudnn_cell.h. */
-#include "ops/cudnn.h"
+#include "ops/cudnn_gpu.h"
+#include "ops/elementwise.h"
+#include "ops/gpu.h"
 #include "ops/move.h"
 #include "ops/product.h"
 
 #include <math.h>
 #include <stdio.h>
 
-/* What does not depend on the type of numbers. */
-typedef struct sizes {
-    int64_t steps, batch;
-    bool time_major;
-    const int32_t *lengths; /* NULL: all are whole */
-} sizes;
+typedef bt_cudnn_run sizes;
 
 /* Which row of input and output is step t of sequence b. */
 static int64_t bt_row(const sizes *s, int64_t t, int64_t b)
@@ -172,16 +169,25 @@ static berth_status pack(void *user, void *dst, berth_error *error)
     return done ? BERTH_OK : bt_fail_memory(error);
 }
 
-static berth_status prepare(bt_prepare *p)
+static berth_status prepare_gpu(bt_prepare *p)
 {
     network *net = bt_arena_new(p->arena, network);
-    const bt_tensor *params = p->in[PARAMS].value;
     p->state = net;
     if (!net) return bt_fail_memory(p->error);
     berth_status status = bt_cudnn_parse(p->node, &net->r, p->error);
     if (status) return status;
     if (bt_attr_float(p->node, "dropout", 0) > 0 && bt_attr_bool(p->node, "is_training", true))
         return bt_fail(p->error, BERTH_UNSUPPORTED, "dropout while training");
+    return BERTH_OK;
+}
+
+/* A device takes the parameters as they are; the CPU packs them where they are constant. */
+static berth_status prepare(bt_prepare *p)
+{
+    const bt_tensor *params = p->in[PARAMS].value;
+    berth_status status = prepare_gpu(p);
+    network *net = p->state;
+    if (status) return status;
     if (!params || !bt_cudnn_of_shapes(&net->r, &p->in[INPUT].shape, &p->in[INPUT_H].shape,
                                        &p->in[INPUT_C].shape, time_major(p->node)))
         return BERTH_OK;
@@ -340,13 +346,15 @@ static berth_status run(bt_call *c)
     if ((status = read_lengths(c, &s))) return status;
     for (int i = 0; i < c->n_out; i++)
         if (!(out[i] = bt_out(c, i, facts[i].dtype, &facts[i].shape))) return BERTH_NO_MEMORY;
+    if (bt_on_gpu(c)) return bt_cudnn_on_gpu(c, &r, &s);
     if (r.mode != BT_CUDNN_LSTM) memset(out[OUTPUT_C], 0, bt_dtype_size(facts[OUTPUT_C].dtype));
     return (facts[OUTPUT].dtype == BERTH_DOUBLE ? run_double : run_float)(c, &r, &s, known->packed, out);
 }
 
 #define RNN(op, list)                                                                                   \
     {                                                                                                   \
-        .name = op, .infer = infer, .prepare = prepare, .cpu = run, .types = BT_FLOATS, .outputs = list \
+        .name = op, .infer = infer, .prepare = prepare, .cpu = run, .types = BT_FLOATS, .outputs = list, \
+        .gpu = run, .gpu_prepare = prepare_gpu, .gpu_types = BT_GPU_FLOATS, .host_inputs = 1 << LENGTHS, .host_outputs = 1 << HOST_RESERVED \
     }
 
 const bt_op bt_ops_cudnn_rnn[] = {

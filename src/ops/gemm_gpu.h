@@ -28,6 +28,9 @@ bool bt_gemm_by_library(bt_call *c, bt_gemm what, const bt_epilogue *e, const vo
 
 /* The largest power of two, at most 16, that all of the addresses and steps whose bits are here are multiples of. */
 uint32_t bt_gemm_align(uintptr_t bits);
+/* y [m][n] = a [m][k] b [k][n] on c->device, by the library or MatMul's own kernel; turned_b: b is [n][k]. Half, bfloat16, float. */
+berth_status bt_gpu_product(bt_call *c, berth_dtype dtype, const void *a, const void *b, bool turned_b, void *y, int64_t m,
+                            int64_t k, int64_t n);
 /* Working memory that is of use and not needed; NULL: there is none. */
 void *bt_gemm_scratch(bt_call *c, size_t bytes);
 

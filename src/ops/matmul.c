@@ -435,6 +435,19 @@ static berth_status run_on_gpu(product_call *p, berth_dtype dtype, void *out)
     return bt_gpu_launch(c, BT_CL(matmul), defines, "product_tiles", &grid, args, sizeof args / sizeof *args);
 }
 
+berth_status bt_gpu_product(bt_call *c, berth_dtype dtype, const void *a, const void *b, bool turned_b, void *y, int64_t m,
+                            int64_t k, int64_t n)
+{
+    bt_tensor sides[2] = {{.dtype = dtype, .shape = BT_SHAPE(m, k), .data = (void *)a},
+                          {.dtype = dtype, .shape = turned_b ? BT_SHAPE(n, k) : BT_SHAPE(k, n), .data = (void *)b}};
+    bt_call call = *c;
+    matmul op = {.adjoint_b = turned_b};
+    product_call p = {.c = &call, .op = &op, .m = m, .k = k, .n = n, .batch = 1, .out = BT_SHAPE(m, n), .batch_shape = BT_SCALAR};
+    call.in = (bt_tensor *[]){&sides[0], &sides[1]}, call.n_in = 2;
+    berth_status status = bt_epilogue_parse(c->node, 2, 2, &op.epilogue, c->error);
+    return status ? status : run_on_gpu(&p, dtype, y);
+}
+
 /* A device takes both sides as they are. */
 static berth_status prepare_gpu(bt_prepare *p)
 {

@@ -4,8 +4,9 @@
  *     cs = ci i + cs_prev f, clipped     co = tanh(cs)     h = co o
  *
  * With peepholes cs_prev wci and cs_prev wcf are added to i and f, cs wco to o. */
+#include "ops/gemm_gpu.h"
+#include "ops/gpu.h"
 #include "ops/move.h"
-#include "ops/product.h"
 
 #include <math.h>
 
@@ -155,6 +156,77 @@ static void close_all(bt_call *c, int n_out, float *const *out)
         bt_floats_done(c, c->out[i]->dtype, c->out[i]->data, out[i], bt_tensor_count(c->out[i]));
 }
 
+/* ---- On a device -------------------------------------------------------------------------------------- */
+
+BT_CL_DECLARE(recurrent);
+
+/* As in recurrent.cl. */
+typedef struct gpu_lstm {
+    int64_t batch, cells, i, ci, f, o, peep;
+} gpu_lstm;
+
+static berth_status launch(bt_call *c, const char *kernel, int64_t n, const bt_arg *args, int n_args)
+{
+    char defines[BT_DEFINES];
+    bt_grid grid = bt_grid_of(c, n);
+    bt_gpu_defines(defines, c->out[0]->dtype, 0, "");
+    return bt_gpu_launch(c, BT_CL(recurrent), defines, kernel, &grid, args, n_args);
+}
+
+/* Working memory for n elements of the op's type. */
+static void *work_for(bt_call *c, int64_t n) { return bt_scratch(c, (size_t)n * bt_dtype_size(c->out[0]->dtype) + 1); }
+
+/* The gates of all steps from x are one product; each step then adds that of its state. */
+static berth_status lstm_on_gpu(bt_call *c, int first, const lstm *l, int64_t used, const bt_shape *shape)
+{
+    bt_tensor *const *in = c->in + first;
+    berth_dtype dtype = in[X]->dtype;
+    int64_t batch = in[CS]->shape.dim[0], cells = l->cells, k = in[X]->shape.dim[in[X]->shape.rank - 1], row = batch * cells;
+    gpu_lstm by = {batch, cells, l->at[0], l->at[1], l->at[2], l->at[3], l->peep};
+    for (int i = 0; i < N_OUT; i++)
+        if (!bt_out(c, i, dtype, shape)) return c->error->status;
+    void *gates = work_for(c, used * 4 * row), *recur = gates ? work_for(c, 4 * row) : NULL;
+    if (!recur) return c->error->status;
+    berth_status status = BERTH_OK;
+    if (used > 0 && row > 0) status = bt_gpu_product(c, dtype, in[X]->data, in[W]->data, false, gates, used * batch, k, 4 * cells);
+    for (int64_t t = 0; t < used && row > 0 && !status; t++) {
+        const void *h = t ? bt_at(dtype, c->out[OUT_H]->data, (t - 1) * row) : in[H]->data;
+        const void *cs = t ? bt_at(dtype, c->out[OUT_CS]->data, (t - 1) * row) : in[CS]->data;
+        status = bt_gpu_product(c, dtype, h, bt_at(dtype, in[W]->data, k * 4 * cells), false, recur, batch, cells, 4 * cells);
+        bt_arg args[17] = {bt_pointer(bt_at(dtype, gates, t * 4 * row)), bt_pointer(recur), bt_pointer(in[B]->data), bt_pointer(cs),
+                           bt_pointer(in[WCI]->data), bt_pointer(in[WCF]->data), bt_pointer(in[WCO]->data), bt_bytes(&by, sizeof by),
+                           bt_float(l->forget_bias), bt_float(l->clip)};
+        for (int i = 0; i < N_OUT; i++) args[10 + i] = bt_pointer(bt_at(dtype, c->out[i]->data, t * row));
+        if (!status) status = launch(c, "lstm_cell", row, args, 17);
+    }
+    int64_t left = bt_shape_count(shape) - used * row;
+    for (int i = 0; i < N_OUT && !status; i++) status = bt_call_zero(c, dtype, bt_at(dtype, c->out[i]->data, used * row), left);
+    return status;
+}
+
+static berth_status gru_on_gpu(bt_call *c, const bt_shape *shape)
+{
+    berth_dtype dtype = c->in[0]->dtype;
+    int64_t batch = shape->dim[0], n = shape->dim[1], k = c->in[0]->shape.dim[1], count = batch * n;
+    void *out[4], *work[3] = {NULL};
+    for (int i = 0; i < 4; i++)
+        if (!(out[i] = bt_out(c, i, dtype, shape))) return c->error->status;
+    for (int i = 0; i < 3; i++)
+        if (!(work[i] = work_for(c, 2 * count))) return c->error->status;
+    if (count == 0) return BERTH_OK;
+    const void *x = c->in[0]->data, *h = c->in[1]->data, *w_ru = c->in[2]->data, *w_c = c->in[3]->data;
+    bt_arg gates[] = {bt_pointer(work[0]), bt_pointer(work[1]), bt_pointer(c->in[4]->data), bt_pointer(h), bt_pointer(out[0]),
+                      bt_pointer(out[1]), bt_pointer(work[2]), bt_long(batch), bt_long(n)};
+    bt_arg cell[] = {bt_pointer(work[0]), bt_pointer(work[1]), bt_pointer(c->in[5]->data), bt_pointer(h), bt_pointer(out[1]),
+                     bt_pointer(out[2]), bt_pointer(out[3]), bt_long(batch), bt_long(n)};
+    berth_status status = bt_gpu_product(c, dtype, x, w_ru, false, work[0], batch, k, 2 * n);
+    if (!status) status = bt_gpu_product(c, dtype, h, bt_at_const(dtype, w_ru, k * 2 * n), false, work[1], batch, n, 2 * n);
+    if (!status) status = launch(c, "gru_gates", count, gates, 9);
+    if (!status) status = bt_gpu_product(c, dtype, x, w_c, false, work[0], batch, k, n);
+    if (!status) status = bt_gpu_product(c, dtype, work[2], bt_at_const(dtype, w_c, k * n), false, work[1], batch, n, n);
+    return status ? status : launch(c, "gru_cell", count, cell, 9);
+}
+
 /* ---- Cells -------------------------------------------------------------------------------------------- */
 
 static berth_status run_lstm(bt_call *c)
@@ -168,7 +240,7 @@ static berth_status run_lstm(bt_call *c)
               .at = {0, second ? 2 : 1, second ? 1 : 2, 3}};
     float *out[N_OUT];
     berth_status status = bt_call_facts(c, facts);
-    if (!status) status = open_all(c, first, N_LSTM, l.in, N_OUT, out, &facts[0].shape);
+    if (!status && !bt_on_gpu(c)) status = open_all(c, first, N_LSTM, l.in, N_OUT, out, &facts[0].shape);
     if (status) return status;
     const bt_shape *x = &c->in[first]->shape;
     int64_t steps = first ? x->dim[0] : 1, batch = x->dim[x->rank - 2], n = x->dim[x->rank - 1];
@@ -176,10 +248,11 @@ static berth_status run_lstm(bt_call *c)
     l.cells = c->in[first + CS]->shape.dim[1];
     if (used < 0 || used > steps)
         return bt_call_fail(c, "seq_len_max is %lld of %lld", (long long)used, (long long)steps);
-    float *gates = bt_scratch(c, (size_t)(used * batch * 4 * l.cells + 1) * sizeof *gates);
-    if (!gates) return BERTH_NO_MEMORY;
     int64_t row = batch * l.cells;
     if (!first && row == 0) return bt_call_fail(c, "cs_prev is empty");
+    if (bt_on_gpu(c)) return lstm_on_gpu(c, first, &l, used, &facts[0].shape);
+    float *gates = bt_scratch(c, (size_t)(used * batch * 4 * l.cells + 1) * sizeof *gates);
+    if (!gates) return BERTH_NO_MEMORY;
     if (used > 0 && row > 0)
         multiply(c->pool, l.in[X], l.in[W], l.in[B], gates, used * batch, n, 4 * l.cells);
     for (int64_t t = 0; t < used && row > 0; t++) {
@@ -206,6 +279,7 @@ static berth_status run_gru(bt_call *c)
     float *out[4], *gates, *reset;
     bt_fact facts[4];
     berth_status status = bt_call_facts(c, facts);
+    if (!status && bt_on_gpu(c)) return gru_on_gpu(c, &facts[0].shape);
     if (!status) status = open_all(c, 0, N_GRU, in, 4, out, &facts[0].shape);
     if (status) return status;
     int64_t batch = facts[0].shape.dim[0], n = facts[0].shape.dim[1], k = c->in[0]->shape.dim[1],
@@ -228,15 +302,14 @@ static berth_status run_gru(bt_call *c)
     return BERTH_OK;
 }
 
-#define LSTM(op)                                                                        \
-    {                                                                                   \
-        .name = op, .infer = infer_lstm, .cpu = run_lstm, .outputs = "i,cs,f,o,ci,co,h" \
-    }
+#define CELLS (BT_T(BERTH_FLOAT) | BT_T(BERTH_HALF))
+#define ON_BOTH(run) .cpu = run, .gpu = run, .types = CELLS, .gpu_types = CELLS
+#define LSTM(op, ...) {.name = op, .infer = infer_lstm, ON_BOTH(run_lstm), .outputs = "i,cs,f,o,ci,co,h", __VA_ARGS__}
 
 const bt_op bt_ops_recurrent[] = {
     LSTM("LSTMBlockCell"),
-    LSTM("BlockLSTM"),
-    LSTM("BlockLSTMV2"),
-    {.name = "GRUBlockCell", .infer = infer_gru, .cpu = run_gru, .outputs = "r,u,c,h"},
+    LSTM("BlockLSTM", .host_inputs = 1),
+    LSTM("BlockLSTMV2", .host_inputs = 1),
+    {.name = "GRUBlockCell", .infer = infer_gru, ON_BOTH(run_gru), .outputs = "r,u,c,h"},
     {0},
 };
