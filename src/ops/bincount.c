@@ -1,4 +1,5 @@
 /* Counting equal integers: Bincount and its dense, sparse and ragged forms, and those that give a sparse result. */
+#include "ops/gpu.h"
 #include "ops/move.h"
 #include "ops/variable.h"
 
@@ -107,6 +108,33 @@ static berth_status count_one(bt_call *c, const counted *k, void *count, int64_t
 
 /* ---- Dense results: [size] or [rows, size] ------------------------------------------------------------ */
 
+BT_CL_DECLARE(bincount);
+
+#define IS_NEGATIVE "value %lld at %lld is negative"
+
+/* Counts are made in 32 bits. */
+static berth_status bins_on_gpu(bt_call *c, const counted *k, void *out, int64_t size, int64_t count)
+{
+    char defines[BT_DEFINES];
+    void *counts = bt_scratch(c, (size_t)count * sizeof(uint32_t) + 1);
+    if (!counts) return c->error->status;
+    bt_arg args[9] = {bt_pointer(k->values->data), bt_pointer(counts), bt_long(k->n), bt_long(size),
+                      bt_long(k->rows ? k->n / k->rows : k->n), bt_int(k->binary)};
+    bt_arg last[] = {bt_pointer(counts), bt_pointer(out), bt_long(count)};
+    bt_grid grid = bt_grid_of(c, k->n), all = bt_grid_of(c, count);
+    bt_gpu_defines(defines, k->values->dtype, k->dtype, "");
+    berth_status status = bt_gpu_fault(c, IS_NEGATIVE, args + 6);
+    if (!status) status = bt_call_zero(c, BERTH_UINT32, counts, count);
+    if (!status && k->n) status = bt_gpu_launch(c, BT_CL(bincount), defines, "count_values", &grid, args, 9);
+    return status || !count ? status : bt_gpu_launch(c, BT_CL(bincount), defines, "counts_as", &all, last, 3);
+}
+
+static const char *bins_refuse(const bt_node *node, const bt_fact *in, int n_in)
+{
+    (void)node;
+    return n_in > 2 && bt_shape_count(&in[2].shape) != 0 ? "it has weights" : NULL;
+}
+
 static berth_status count_into_bins(bt_call *c, const counted *k, const bt_tensor *bins)
 {
     int64_t size;
@@ -116,12 +144,13 @@ static berth_status count_into_bins(bt_call *c, const counted *k, const bt_tenso
     bt_shape shape = k->matrix ? BT_SHAPE(k->rows, size) : BT_SHAPE(size);
     char *out = bt_out(c, 0, k->dtype, &shape);
     if (!out) return BERTH_NO_MEMORY;
+    if (bt_on_gpu(c)) return bins_on_gpu(c, k, out, size, bt_shape_count(&shape));
     memset(out, 0, (size_t)bt_shape_count(&shape) * bt_dtype_size(k->dtype));
     berth_status status = BERTH_OK;
     for (int64_t i = 0; !status && i < k->n; i++) {
         int64_t value = bt_tensor_int(k->values, i);
         if (value < 0)
-            return bt_call_fail(c, "value %lld at %lld is negative", (long long)value, (long long)i);
+            return bt_call_fail(c, IS_NEGATIVE, (long long)value, (long long)i);
         if (value < size) status = count_one(c, k, bt_at(k->dtype, out, row_of(k, i) * size + value), i);
     }
     return status;
@@ -322,11 +351,14 @@ static berth_status run_ragged_counts(bt_call *c)
         .outputs = "output_indices,output_values,output_dense_shape"                              \
     }
 
+#define COUNT_TYPES (BT_T(BERTH_INT32) | BT_T(BERTH_INT64) | BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE))
+#define ON_GPU(run) .gpu = run, .gpu_types = COUNT_TYPES, .gpu_refuses = bins_refuse, .host_inputs = 2
+
 const bt_op bt_ops_bincount[] = {
-    {.name = "Bincount", .infer = infer_bincount, .cpu = run_bincount},
-    {.name = "DenseBincount", .infer = infer_dense_bincount, .cpu = run_dense_bincount},
-    {.name = "SparseBincount", .infer = infer_sparse_bincount, .cpu = run_sparse_bincount},
-    {.name = "RaggedBincount", .infer = infer_ragged_bincount, .cpu = run_ragged_bincount},
+    {.name = "Bincount", .infer = infer_bincount, .cpu = run_bincount, .types = COUNT_TYPES, ON_GPU(run_bincount)},
+    {.name = "DenseBincount", .infer = infer_dense_bincount, .cpu = run_dense_bincount, .types = COUNT_TYPES, ON_GPU(run_dense_bincount)},
+    {.name = "SparseBincount", .infer = infer_sparse_bincount, .cpu = run_sparse_bincount, .types = COUNT_TYPES},
+    {.name = "RaggedBincount", .infer = infer_ragged_bincount, .cpu = run_ragged_bincount, .types = COUNT_TYPES},
     COUNTS("Dense", dense),
     COUNTS("Sparse", sparse),
     COUNTS("Ragged", ragged),

@@ -221,6 +221,34 @@ static berth_status infer_there_and_back(bt_infer *x)
 THERE_AND_BACK(float, FLT_MAX, rintf, floorf)
 THERE_AND_BACK(double, DBL_MAX, rint, floor)
 
+/* ranges [2][slices], where they are not given. */
+static berth_status back_on_gpu(bt_call *c, layout l, double least, double most, const bt_tensor *range[2], bool given)
+{
+    char defines[BT_DEFINES];
+    const bt_tensor *in = c->in[0];
+    int64_t n = bt_tensor_count(in);
+    berth_status status = BERTH_OK;
+    const void *low = given && range[0] ? range[0]->data : NULL, *high = given && range[0] ? range[1]->data : NULL;
+    void *out = bt_out(c, 0, in->dtype, &in->shape),
+         *ranges = out && !given ? bt_scratch(c, (size_t)(2 * l.slices) * bt_dtype_size(in->dtype) + 1) : out;
+    if (!ranges) return c->error->status;
+    if (n == 0) return BERTH_OK;
+    bt_gpu_defines(defines, in->dtype, 0, in->dtype == BERTH_DOUBLE ? "-DWIDEST=HIGHEST_f64" : "-DWIDEST=HIGHEST_f32");
+    if (!given) {
+        bt_arg args[] = {bt_pointer(in->data), bt_pointer(ranges), bt_long(n / l.slices), bt_long(l.slices), bt_long(l.inner)};
+        bt_grid groups = bt_grid_groups(c, l.slices, n / l.slices);
+        status = bt_gpu_launch(c, BT_CL(fake_quant), defines, "range_of", &groups, args, 5);
+        low = ranges, high = bt_at_const(in->dtype, ranges, l.slices);
+    }
+    bool half_up = strcmp(bt_attr_string(c->node, "round_mode", "HALF_TO_EVEN"), "HALF_UP") == 0;
+    bt_arg args[16] = {bt_pointer(in->data), bt_pointer(low), bt_pointer(high), bt_pointer(out), bt_long(n), bt_long(l.slices),
+                       bt_long(l.inner), bt_float(bt_attr_float(c->node, "input_min", 0)), bt_float(bt_attr_float(c->node, "input_max", 0)),
+                       bt_float((float)least), bt_float((float)most), bt_int(given), bt_int(half_up)};
+    bt_grid grid = bt_grid_of(c, n);
+    if (!status) status = bt_gpu_fault(c, "the range of slice %lld falls", args + 13);
+    return status ? status : bt_gpu_launch(c, BT_CL(fake_quant), defines, "there_and_back", &grid, args, 16);
+}
+
 static berth_status there_and_back(bt_call *c, double least, double most, const bt_tensor *range[2])
 {
     const bt_tensor *in = c->in[0];
@@ -231,6 +259,7 @@ static berth_status there_and_back(bt_call *c, double least, double most, const 
     bool given = bt_attr_bool(c->node, "range_given", bt_ends(c->node->op, "V3"));
     if (given && (range[0] ? bt_tensor_count(range[0]) : 1) != l.slices)
         return bt_call_fail(c, "one range for %lld slices", (long long)l.slices);
+    if (bt_on_gpu(c)) return back_on_gpu(c, l, least, most, range, given);
     void *out = bt_out(c, 0, in->dtype, &in->shape);
     if (!out) return BERTH_NO_MEMORY;
     if (in->dtype == BERTH_DOUBLE) {
@@ -276,7 +305,7 @@ static berth_status run_there_and_back(bt_call *c)
 #define THERE(version)                                                                                     \
     {                                                                                                      \
         .name = "QuantizeAndDequantize" version, .infer = infer_there_and_back, .cpu = run_there_and_back, \
-        .types = BT_FLOATS                                                                                 \
+        .types = BT_FLOATS, .gpu = run_there_and_back, .gpu_types = BT_FLOATS, .host_inputs = 8            \
     }
 
 const bt_op bt_ops_fake_quant[] = {

@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "device/watch.h"
+
 BT_CL_DECLARE(arrange);
 
 /* The shape that input i's value says; its rank where only the length is known. */
@@ -131,9 +133,11 @@ static berth_status run_range(bt_call *c)
     if (status) return status;
     if (!bt_dtype_is_int(dtype) && !bt_dtype_is_float(dtype))
         return bt_call_unsupported(c, "a range of %s", bt_dtype_name(dtype));
-    void *out = bt_out(c, 0, dtype, &fact.shape);
-    if (!out) return BERTH_NO_MEMORY;
     int64_t n = fact.shape.dim[0];
+    size_t bytes = (size_t)n * bt_dtype_size(dtype);
+    void *there = bt_out(c, 0, dtype, &fact.shape), *out = there;
+    if (there && bt_on_gpu(c)) out = bt_host_scratch(c, bytes + 1); /* few numbers, each a sum: counted here and brought there */
+    if (!out) return c->error->status;
     switch (dtype) {
     case BERTH_FLOAT: COUNT_UP(float)
     case BERTH_DOUBLE: COUNT_UP(double)
@@ -147,7 +151,7 @@ static berth_status run_range(bt_call *c)
     case BERTH_UINT32: COUNT_UP(uint32_t)
     default: COUNT_UP(uint64_t)
     }
-    return BERTH_OK;
+    return bytes && out != there ? bt_device_upload(c->device, there, out, bytes, c->error) : BERTH_OK;
 }
 
 /* ---- LinSpace ----------------------------------------------------------------------------------------- */
@@ -279,7 +283,14 @@ const bt_op bt_ops_fill[] = {
      .gpu_types = BT_GPU_MOVES,
      .host_inputs = 1,
      .type_attr = "dtype"},
-    {.name = "Range", .infer = infer_range, .cpu = run_range, .type_attr = "Tidx"},
+    {.name = "Range",
+     .infer = infer_range,
+     .cpu = run_range,
+     .types = BT_REALS,
+     .gpu = run_range,
+     .gpu_types = BT_REALS,
+     .host_inputs = 7,
+     .type_attr = "Tidx"},
     {.name = "LinSpace",
      .infer = infer_lin_space,
      .cpu = run_lin_space,

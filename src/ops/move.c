@@ -391,7 +391,7 @@ const int64_t *bt_call_indices(bt_call *c, const bt_tensor *t)
     if (t->dtype == BERTH_INT64) return t->data;
     if (t->dtype != BERTH_INT32 && t->dtype != BERTH_INT16)
         return bt_call_fail(c, "indices of type %s", bt_dtype_name(t->dtype)), NULL;
-    if (!(out = bt_scratch(c, ((size_t)n + 1) * sizeof *out))) return NULL;
+    if (!(out = bt_host_scratch(c, ((size_t)n + 1) * sizeof *out))) return NULL;
     if (t->dtype == BERTH_INT32)
         for (int64_t i = 0; i < n; i++) out[i] = ((const int32_t *)t->data)[i];
     else

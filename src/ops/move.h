@@ -79,7 +79,7 @@ static inline int bt_call_axis(const bt_call *c, int i, int rank)
     int64_t axis = bt_tensor_int(c->in[i], 0);
     return (int)(axis < 0 ? axis + rank : axis);
 }
-/* A tensor of int16, int32 or int64 as int64: its own elements, or a copy in working memory. NULL with the error set. */
+/* A tensor on the host of int16, int32 or int64 as int64: its own elements, or a copy in working memory. NULL with the error set. */
 const int64_t *bt_call_indices(bt_call *c, const bt_tensor *t);
 /* Elements of any real type as float: the tensor's own, or a copy in working memory. NULL with the error set. */
 const float *bt_call_floats(bt_call *c, const bt_tensor *t);

@@ -109,6 +109,92 @@ static void test_histogram(berth_dtype dtype, berth_dtype counts)
     bt_free(x), bt_free(range);
 }
 
+static void test_bins(const char *name, berth_dtype counts, berth_dtype values)
+{
+    const int32_t size = 7;
+    const int64_t wide = 7;
+    bt_shape shape = !strcmp(name, "Bincount") ? BT_SHAPE(60) : BT_SHAPE(6, 10);
+    void *x = gpu_random(values, 60, 0, 9);
+    op_begin(name);
+    bt_set_type(&op_graph, 0, "T", counts);
+    bt_set_bool(&op_graph, 0, "binary_output", check_int(0, 1));
+    op_input(values, shape, x);
+    if (values == BERTH_INT64 && bt_starts(name, "Dense")) op_input(BERTH_INT64, BT_SCALAR, &wide);
+    else op_input(BERTH_INT32, BT_SCALAR, &size);
+    op_input(counts, BT_SHAPE(0), &size);
+    gpu_agrees(0);
+    if (bt_dtype_size(values) == 4) ((int32_t *)x)[59] = -2;
+    else ((int64_t *)x)[59] = -2;
+    gpu_both_fail();
+    op_end();
+    bt_free(x);
+}
+
+static void test_tree(bool broken)
+{
+    int32_t ids[6 * 2 * 3], parents[6 * 2 * 3], lengths[2] = {4, 9};
+    const int32_t end = 3;
+    for (int i = 0; i < 36; i++) ids[i] = (int32_t)check_int(0, 9), parents[i] = broken ? 3 : (int32_t)check_int(0, 2);
+    if (broken) lengths[0] = 0;
+    op_begin("GatherTree");
+    bt_set_type(&op_graph, 0, "T", BERTH_INT32);
+    op_input(BERTH_INT32, BT_SHAPE(6, 2, 3), ids);
+    op_input(BERTH_INT32, BT_SHAPE(6, 2, 3), parents);
+    op_input(BERTH_INT32, BT_SHAPE(2), lengths);
+    op_input(BERTH_INT32, BT_SCALAR, &end);
+    if (broken) gpu_both_fail();
+    else gpu_agrees(0);
+    op_end();
+}
+
+/* Rising places of [rows, columns], one in three. */
+static int64_t some_places(int64_t *places, int64_t rows, int64_t columns)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < rows * columns; i++)
+        if (check_int(0, 2) == 0) places[2 * n] = i / columns, places[2 * n++ + 1] = i % columns;
+    return n;
+}
+
+static void test_sparse_to_dense(berth_dtype dtype)
+{
+    int64_t places[2 * 60], n = some_places(places, 6, 10);
+    const int64_t shape[] = {6, 10};
+    void *values = gpu_random(dtype, n + 1, -9, 9);
+    op_begin("SparseToDense");
+    bt_set_type(&op_graph, 0, "T", dtype);
+    op_input(BERTH_INT64, BT_SHAPE(n, 2), places);
+    op_input(BERTH_INT64, BT_SHAPE(2), shape);
+    op_input(dtype, check_int(0, 3) ? BT_SHAPE(n) : BT_SCALAR, values);
+    op_input(dtype, BT_SCALAR, (const char *)values + (size_t)n * bt_dtype_size(dtype));
+    gpu_agrees(0);
+    op_end();
+    bt_free(values);
+}
+
+static void test_sparse_product(berth_dtype dtype)
+{
+    int64_t places[2 * 60], n = some_places(places, 6, 10), columns = check_int(0, 40);
+    bool a = check_int(0, 1), b = check_int(0, 1);
+    const int64_t shape[] = {6, 10}, inner = a ? 6 : 10;
+    void *values = gpu_random(dtype, n, -2, 2), *right = gpu_random(dtype, inner * columns, -2, 2);
+    for (int64_t i = 0; i + 1 < n; i += 2) /* in no order */
+        for (int k = 0; k < 2; k++) {
+            int64_t was = places[2 * i + k];
+            places[2 * i + k] = places[2 * i + 2 + k], places[2 * i + 2 + k] = was;
+        }
+    op_begin("SparseTensorDenseMatMul");
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_bool(&op_graph, 0, "adjoint_a", a), bt_set_bool(&op_graph, 0, "adjoint_b", b);
+    op_input(BERTH_INT64, BT_SHAPE(n, 2), places);
+    op_input(dtype, BT_SHAPE(n), values);
+    op_input(BERTH_INT64, BT_SHAPE(2), shape);
+    op_input(dtype, b ? BT_SHAPE(columns, inner) : BT_SHAPE(inner, columns), right);
+    gpu_agrees(8 * gpu_ulp(dtype));
+    op_end();
+    bt_free(values), bt_free(right);
+}
+
 int main(void)
 {
     if (!gpu_open()) return 0;
@@ -121,6 +207,14 @@ int main(void)
         test_buckets(dtype);
         if (!(BT_UNSIGNED >> dtype & 1)) test_histogram(dtype, d & 1 ? BERTH_INT32 : BERTH_INT64);
     }
+    static const berth_dtype counts[] = {BERTH_INT32, BERTH_INT64, BERTH_FLOAT, BERTH_DOUBLE};
+    static const berth_dtype sums[] = {BERTH_FLOAT, BERTH_DOUBLE, BERTH_HALF, BERTH_BFLOAT16, BERTH_INT32, BERTH_INT64};
+    for (int i = 0; i < 4; i++) {
+        test_bins("Bincount", counts[i], BERTH_INT32);
+        test_bins("DenseBincount", counts[i], BERTH_INT64);
+    }
+    test_tree(false), test_tree(true);
+    for (int i = 0; i < 6; i++) test_sparse_to_dense(sums[i]), test_sparse_product(sums[i]), test_sparse_product(sums[i]);
     for (int i = 0; i < 4; i++) test_in_top(i & 1, i & 2 ? BERTH_INT32 : BERTH_INT64);
     gpu_close();
     return check_done();

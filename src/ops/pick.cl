@@ -19,6 +19,34 @@ KERNEL void gather(GLOBAL const T *params, GLOBAL const T1 *index, GLOBAL T *out
     }
 }
 
+#ifdef TREE
+/* Sequences of a beam search, each followed from its last step back through the parents, [T, B, W]; behind its end is the token
+ * `end`. T is i32. */
+KERNEL void follow(GLOBAL const T *ids, GLOBAL const T *parents, GLOBAL const T *lengths, GLOBAL T *out, I64 steps, I64 batch,
+                   I64 beams, int end, FAULT_ARGS)
+{
+    EACH(0, i, batch * beams)
+    {
+        const I64 stride = batch * beams, b = i / beams, length = lengths[b] < steps ? lengths[b] : steps;
+        I64 from = i % beams;
+        for (I64 t = 0; t < steps; t++) out[t * stride + i] = end;
+        for (I64 t = length - 1; t >= 0; t--) {
+            if (from < 0 || from >= beams) {
+                FAULT(t + 1, b, from);
+                break;
+            }
+            out[t * stride + i] = ids[t * stride + b * beams + from];
+            from = parents[t * stride + b * beams + from];
+        }
+        int has_ended = 0;
+        for (I64 t = 0; t < length; t++) {
+            if (has_ended) out[t * stride + i] = end;
+            has_ended |= out[t * stride + i] == end;
+        }
+    }
+}
+#endif
+
 #ifdef ARG
 /* x [outer, n, inner] -> index [outer, inner]: the first of the best, 0 where none is better than the worst finite value. */
 KERNEL void arg_best(GLOBAL const T *x, GLOBAL T1 *index, I64 count, I64 n, I64 inner, int least)

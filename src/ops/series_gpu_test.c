@@ -1,5 +1,7 @@
 /* Running sums, random numbers, fake quantisation, rows by segment, and tensors made from a few numbers, on a device against
  * the CPU. */
+#include "ops/move.h"
+
 #include "gpu_trial.h"
 
 /* Half and bfloat16 round at every step, which a GPU takes in another order: small integers are exact. */
@@ -57,6 +59,41 @@ static void test_fake(const char *kind, int n_ranges)
     bt_free(x);
 }
 
+static void test_back(const char *version, berth_dtype dtype)
+{
+    char name[40];
+    bool first = !*version, third = !strcmp(version, "V3"), given = check_int(0, 1), each = third && check_int(0, 1);
+    const int32_t bits = (int32_t)check_int(2, 9);
+    void *x = gpu_random(dtype, 5 * 4 * 3, -3, 5), *low = gpu_random(dtype, 4, -3, -1), *high = gpu_random(dtype, 4, 0, 4);
+    snprintf(name, sizeof name, "QuantizeAndDequantize%s", version);
+    op_begin(name);
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_int(&op_graph, 0, "num_bits", bits);
+    bt_set_bool(&op_graph, 0, "signed_input", check_int(0, 1));
+    bt_set_bool(&op_graph, 0, "narrow_range", check_int(0, 1));
+    bt_set_bool(&op_graph, 0, "range_given", given);
+    bt_set_float(&op_graph, 0, "input_min", -2), bt_set_float(&op_graph, 0, "input_max", 3);
+    bt_set_string(&op_graph, 0, "round_mode", check_int(0, 1) ? "HALF_UP" : "HALF_TO_EVEN");
+    if (!first) bt_set_int(&op_graph, 0, "axis", each ? 1 : -1);
+    op_input(dtype, BT_SHAPE(5, 4, 3), x);
+    if (!first) op_input(dtype, each ? BT_SHAPE(4) : BT_SCALAR, low), op_input(dtype, each ? BT_SHAPE(4) : BT_SCALAR, high);
+    if (third) op_input(BERTH_INT32, BT_SCALAR, &bits);
+    gpu_agrees(4 * gpu_ulp(dtype));
+    op_end();
+    bt_free(x), bt_free(low), bt_free(high);
+}
+
+static void test_range(berth_dtype dtype)
+{
+    uint64_t numbers[3];
+    for (int i = 0; i < 3; i++) bt_put_number(dtype, &numbers[i], i == 0 ? 3 : i == 1 ? 40 : 2);
+    op_begin("Range");
+    bt_set_type(&op_graph, 0, "Tidx", dtype);
+    for (int i = 0; i < 3; i++) op_input(dtype, BT_SCALAR, &numbers[i]);
+    gpu_agrees(0);
+    op_end();
+}
+
 /* broken: the last id, or index, is one that cannot be. */
 static void test_segment(const char *name, berth_dtype dtype, bool broken)
 {
@@ -92,6 +129,7 @@ int main(void)
     for (int d = 0; d < GPU_DTYPES; d++) {
         berth_dtype dtype = gpu_dtypes[d];
         if (dtype == BERTH_BOOL) continue;
+        if (!bt_dtype_is_complex(dtype)) test_range(dtype);
         test_scan("Cumsum", dtype);
         test_scan("Cumprod", dtype);
         if (bt_dtype_is_float(dtype)) test_scan("CumulativeLogsumexp", dtype);
@@ -107,6 +145,10 @@ int main(void)
         test_fake("Args", 0);
         test_fake("Vars", 1);
         test_fake("VarsPerChannel", 4);
+        for (int d = 0; d < 4; d++) {
+            test_back("", gpu_dtypes[d]), test_back("V2", gpu_dtypes[d]);
+            test_back("V3", gpu_dtypes[d]), test_back("V4", gpu_dtypes[d]);
+        }
     }
     static const char *const ops[] = {"SegmentSum",
                                       "SegmentMean",

@@ -1,6 +1,7 @@
 /* Fourier transforms over the last one, two or three dimensions: FFT, IFFT, RFFT, IRFFT and their 2D and 3D kin. All
- * in double, whatever the type. The transform itself: fft.c. */
+ * in double, whatever the type. The transform itself: fft.c. On a device in the type itself, by signal.cl. */
 #include "ops/fft.h"
+#include "ops/gpu.h"
 #include "ops/move.h"
 
 enum { MOST_AXES = 3 };
@@ -191,6 +192,95 @@ static berth_status open_job(bt_call *c, job *j)
     return j->memory ? BERTH_OK : BERTH_NO_MEMORY;
 }
 
+/* ---- On a device -------------------------------------------------------------------------------------- */
+
+BT_CL_DECLARE(signal);
+
+/* As in signal.cl. */
+typedef struct crop {
+    int64_t count, from[MOST_AXES], to[MOST_AXES];
+} crop;
+
+/* A transform under way: the points, and where the next pass writes them. */
+typedef struct points {
+    berth_dtype type, real;
+    void *now, *next;
+    int64_t images, dim[MOST_AXES];
+} points;
+
+static berth_status launch(bt_call *c, const points *p, const char *kernel, int64_t n, const bt_arg *args, int n_args)
+{
+    char defines[BT_DEFINES];
+    bt_grid grid = bt_grid_of(c, n);
+    bt_gpu_defines(defines, p->type, p->real, "");
+    return bt_gpu_launch(c, BT_CL(signal), defines, kernel, &grid, args, n_args);
+}
+
+static bt_arg scale_arg(const points *p, double scale)
+{
+    return p->real == BERTH_DOUBLE ? (bt_arg){.kind = BT_ARG_DOUBLE, .d = scale} : bt_float((float)scale);
+}
+
+static berth_status along_on_gpu(bt_call *c, points *p, int a, bool inverse)
+{
+    int64_t n = p->dim[a], near = 1, count = p->images * volume(p->dim);
+    for (int i = a + 1; i < MOST_AXES; i++) near *= p->dim[i];
+    for (int64_t left = n, radix = 4; left > 1;) {
+        while (left % radix) radix = radix == 4 ? 2 : radix == 2 ? 3 : radix * radix > left ? left : radix + 2;
+        left /= radix;
+        bt_arg args[] = {bt_pointer(p->now), bt_pointer(p->next), bt_long(count), bt_long(near), bt_long(radix), bt_long(left), bt_int(inverse)};
+        berth_status status = launch(c, p, "fft_pass", count, args, 7);
+        void *was = p->now;
+        if (status) return status;
+        p->now = p->next, p->next = was;
+        near *= radix;
+    }
+    return BERTH_OK;
+}
+
+/* The points that are transformed: of a real transform all of a row, of its inverse half of one. */
+static berth_status load_on_gpu(bt_call *c, const job *j, points *p)
+{
+    bool is_real = !bt_dtype_is_complex(j->from);
+    crop by = {.count = p->images * volume(p->dim)};
+    for (int a = 0; a < MOST_AXES; a++) by.from[a] = j->in_dim[a], by.to[a] = p->dim[a];
+    bt_arg args[] = {bt_pointer(j->in), bt_pointer(p->now), bt_bytes(&by, sizeof by), scale_arg(p, 1)};
+    return launch(c, p, is_real ? "from_real" : "from_complex", by.count, args, is_real ? 3 : 4);
+}
+
+/* The row, of which half is there. */
+static berth_status unfold_on_gpu(bt_call *c, const job *j, points *p)
+{
+    int64_t n = j->length[2], count = p->images * p->dim[0] * p->dim[1] * n;
+    bt_arg args[] = {bt_pointer(p->now), bt_pointer(p->next), bt_long(count), bt_long(n)};
+    void *was = p->now;
+    p->now = p->next, p->next = was, p->dim[2] = n;
+    return launch(c, p, "from_half", count, args, 4);
+}
+
+static berth_status transform_on_gpu(bt_call *c, const job *j, int64_t images)
+{
+    bool half = j->k.real && j->k.inverse, real_out = !bt_dtype_is_complex(j->to);
+    berth_dtype type = real_out ? j->from : j->to;
+    points p = {.type = type, .real = type == BERTH_COMPLEX64 ? BERTH_FLOAT : BERTH_DOUBLE, .images = images};
+    int64_t most = images * j->length[0] * j->length[1] * (j->length[2] > j->dim[2] ? j->length[2] : j->dim[2]);
+    for (int a = 0; a < MOST_AXES; a++) p.dim[a] = half && a == 2 ? j->dim[2] : j->length[a];
+    p.now = bt_scratch(c, (size_t)most * bt_dtype_size(type) + 1);
+    p.next = p.now ? bt_scratch(c, (size_t)most * bt_dtype_size(type) + 1) : NULL;
+    berth_status status = p.next ? load_on_gpu(c, j, &p) : BERTH_NO_MEMORY;
+    for (int a = 0; a < MOST_AXES && !status; a++) {
+        if (half && a == 2) status = unfold_on_gpu(c, j, &p);
+        if (!status) status = along_on_gpu(c, &p, a, j->k.inverse);
+    }
+    if (status) return status;
+    double scale = j->k.inverse ? 1.0 / (double)volume(j->length) : 1;
+    crop by = {.count = images * volume(j->out_dim)};
+    for (int a = 0; a < MOST_AXES; a++) by.from[a] = p.dim[a], by.to[a] = j->out_dim[a];
+    bt_arg real[] = {bt_pointer(p.now), bt_pointer(j->out), bt_long(by.count), scale_arg(&p, scale)};
+    bt_arg whole[] = {bt_pointer(p.now), bt_pointer(j->out), bt_bytes(&by, sizeof by), scale_arg(&p, scale)};
+    return real_out ? launch(c, &p, "to_real", by.count, real, 4) : launch(c, &p, "from_complex", by.count, whole, 4);
+}
+
 static berth_status run_transform(bt_call *c)
 {
     const bt_tensor *in = c->in[0];
@@ -213,10 +303,8 @@ static berth_status run_transform(bt_call *c)
     if (!j.out) return BERTH_NO_MEMORY;
     int64_t count = bt_shape_count(&fact.shape);
     if (count == 0) return BERTH_OK;
-    if (bt_tensor_count(in) == 0) {
-        memset(j.out, 0, bt_tensor_bytes(c->out[0]));
-        return BERTH_OK;
-    }
+    if (bt_tensor_count(in) == 0) return bt_call_zero(c, fact.dtype, j.out, count);
+    if (bt_on_gpu(c)) return transform_on_gpu(c, &j, count / volume(j.out_dim));
     if ((status = open_job(c, &j))) return status;
     bt_parallel(c->pool, count / volume(j.out_dim), 1 + 2048 / volume(j.length), transform_all, &j);
     return BERTH_OK;
@@ -225,7 +313,7 @@ static berth_status run_transform(bt_call *c)
 #define FFT(op)                                                                              \
     {                                                                                        \
         .name = op, .infer = infer_transform, .cpu = run_transform, .type_attr = "Tcomplex", \
-        .types = BT_COMPLEXES                                                                \
+        .types = BT_COMPLEXES, .gpu = run_transform, .gpu_types = BT_COMPLEXES, .host_inputs = 2 \
     }
 #define ALL_OF(rank) FFT("FFT" rank), FFT("IFFT" rank), FFT("RFFT" rank), FFT("IRFFT" rank)
 

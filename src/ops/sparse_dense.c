@@ -1,4 +1,5 @@
 /* Sparse tensors with dense ones: made dense, added to, multiplied with. Sparse with sparse: sparse.c. */
+#include "ops/gpu.h"
 #include "ops/sparse.h"
 #include "ops/variable.h"
 
@@ -71,6 +72,33 @@ static berth_status put_values(bt_call *c, const bt_sparse *s, void *out)
     return status;
 }
 
+BT_CL_DECLARE(sparse);
+
+/* The places are counted on the host, where the indices are. */
+static berth_status put_on_gpu(bt_call *c, const bt_sparse *s, void *out)
+{
+    char defines[BT_DEFINES];
+    int64_t strides[BT_MAX_RANK], *place = bt_host_scratch(c, (size_t)(s->n + 1) * sizeof *place);
+    berth_dtype unit = bt_gpu_unit(s->values->dtype);
+    if (!place) return c->error->status;
+    if (!s->n) return BERTH_OK;
+    bt_strides(&s->shape, strides);
+    for (int64_t i = 0; i < s->n; i++) place[i] = bt_sparse_place(bt_sparse_row(s, i), strides, s->shape.rank);
+    void *there = bt_gpu_upload(c, place, (size_t)s->n * sizeof *place);
+    if (!there) return c->error->status;
+    bt_arg args[] = {bt_pointer(s->values->data), bt_pointer(there), bt_pointer(out), bt_long(s->n), bt_int(s->values->shape.rank == 0)};
+    bt_grid grid = bt_grid_of(c, s->n);
+    bt_gpu_defines(defines, unit, 0, "-DPUT");
+    return bt_gpu_launch(c, BT_CL(sparse), defines, "put_values", &grid, args, 5);
+}
+
+/* Of equal indices, which are told only where they are looked at, the last would count. */
+static const char *to_dense_refuses(const bt_node *node, const bt_fact *in, int n_in)
+{
+    (void)in, (void)n_in;
+    return bt_attr_bool(node, "validate_indices", true) ? NULL : "its indices may be equal";
+}
+
 static berth_status run_to_dense(bt_call *c)
 {
     bt_fact fact;
@@ -81,8 +109,8 @@ static berth_status run_to_dense(bt_call *c)
     status = bt_sparse_check(c, &s, bt_attr_bool(c->node, "validate_indices", true));
     void *out = status ? NULL : bt_out(c, 0, fact.dtype, &s.shape);
     if (!out) return status ? status : BERTH_NO_MEMORY;
-    status = bt_move_fill(fact.dtype, out, c->in[3]->data, bt_shape_count(&s.shape), c->pool, c->error);
-    return status ? status : put_values(c, &s, out);
+    status = bt_call_fill(c, fact.dtype, out, c->in[3]->data, bt_shape_count(&s.shape));
+    return status ? status : bt_on_gpu(c) ? put_on_gpu(c, &s, out) : put_values(c, &s, out);
 }
 
 /* ---- SparseTensorDenseAdd ----------------------------------------------------------------------------- */
@@ -247,6 +275,38 @@ static berth_status multiply_into(bt_call *c, product *p, berth_dtype dtype, voi
     return BERTH_OK;
 }
 
+/* Entries by row of the result, as `start`, `entry` and `from` of sparse.cl; NULL with the error set. */
+static int64_t *sort_entries(bt_call *c, const product *p, int64_t m)
+{
+    const bt_sparse *a = p->a;
+    int64_t *start = bt_host_scratch(c, (size_t)(m + 2 + 2 * a->n) * sizeof *start);
+    if (!start) return NULL;
+    int64_t *entry = start + m + 1, *from = entry + a->n;
+    memset(start, 0, (size_t)(m + 2) * sizeof *start);
+    for (int64_t i = 0; i < a->n; i++) start[bt_sparse_row(a, i)[p->adjoint_a] + 1]++;
+    for (int64_t r = 0; r < m; r++) start[r + 1] += start[r];
+    for (int64_t i = 0; i < a->n; i++) { /* start[r] moves to the end of row r, where row r + 1 begins */
+        int64_t at = start[bt_sparse_row(a, i)[p->adjoint_a]]++;
+        entry[at] = i, from[at] = bt_sparse_row(a, i)[!p->adjoint_a];
+    }
+    memmove(start + 1, start, (size_t)m * sizeof *start);
+    start[0] = 0;
+    return start;
+}
+
+static berth_status multiply_on_gpu(bt_call *c, const product *p, berth_dtype dtype, void *out, int64_t m)
+{
+    char defines[BT_DEFINES];
+    int64_t *start = sort_entries(c, p, m);
+    int64_t *there = start ? bt_gpu_upload(c, start, (size_t)(m + 1 + 2 * p->a->n) * sizeof *start) : NULL;
+    if (!there) return c->error->status;
+    bt_arg args[] = {bt_pointer(p->a->values->data), bt_pointer(there), bt_pointer(there + m + 1), bt_pointer(there + m + 1 + p->a->n),
+                     bt_pointer(p->b), bt_pointer(out), bt_long(m), bt_long(p->n), bt_long(p->b_row), bt_long(p->b_column)};
+    bt_grid grid = bt_grid_rows(c, p->n, m);
+    bt_gpu_defines(defines, dtype, 0, "");
+    return m && p->n ? bt_gpu_launch(c, BT_CL(sparse), defines, "sparse_product", &grid, args, 10) : BERTH_OK;
+}
+
 static berth_status run_matmul(bt_call *c)
 {
     bt_sparse a;
@@ -268,18 +328,35 @@ static berth_status run_matmul(bt_call *c)
     if (bt_tensor_count(b) == 0) a.n = 0;
     if ((status = bt_sparse_check(c, &a, false))) return status;
     void *out = bt_out(c, 0, b->dtype, &fact.shape);
-    return out ? multiply_into(c, &p, b->dtype, out, bt_shape_count(&fact.shape)) : BERTH_NO_MEMORY;
+    if (!out) return BERTH_NO_MEMORY;
+    return bt_on_gpu(c) ? multiply_on_gpu(c, &p, b->dtype, out, fact.shape.dim[0])
+                        : multiply_into(c, &p, b->dtype, out, bt_shape_count(&fact.shape));
 }
 
+#define PRODUCT_TYPES (BT_FLOATS | BT_T(BERTH_INT32) | BT_T(BERTH_INT64))
 #define CWISE(op)                                                                                  \
     {                                                                                              \
         .name = "SparseDenseCwise" op, .infer = infer_cwise, .cpu = run_cwise, .types = BT_NUMBERS \
     }
 
 const bt_op bt_ops_sparse_dense[] = {
-    {.name = "SparseToDense", .infer = infer_to_dense, .cpu = run_to_dense, .outputs = "dense"},
+    {.name = "SparseToDense",
+     .infer = infer_to_dense,
+     .cpu = run_to_dense,
+     .outputs = "dense",
+     .gpu = run_to_dense,
+     .gpu_types = (BT_GPU_MOVES) & ~BT_T(BERTH_COMPLEX128),
+     .gpu_refuses = to_dense_refuses,
+     .host_inputs = 11},
     {.name = "SparseTensorDenseAdd", .infer = infer_dense_add, .cpu = run_dense_add, .types = BT_NUMBERS},
-    {.name = "SparseTensorDenseMatMul", .infer = infer_matmul, .cpu = run_matmul, .outputs = "product"},
+    {.name = "SparseTensorDenseMatMul",
+     .infer = infer_matmul,
+     .cpu = run_matmul,
+     .outputs = "product",
+     .types = PRODUCT_TYPES | BT_COMPLEXES,
+     .gpu = run_matmul,
+     .gpu_types = PRODUCT_TYPES,
+     .host_inputs = 5},
     CWISE("Add"),
     CWISE("Mul"),
     CWISE("Div"),
