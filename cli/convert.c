@@ -1,6 +1,7 @@
 /* berth convert: the model written out again, and what was changed on the way. */
 #include "cli.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,7 @@ int cli_convert(const cli_options *options)
     berth_model *made = berth_model_transform(m.model, &want, &error);
     if (!made) cli_fail_with(&error);
     cli_progress("writing");
+    signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error like any other, and leaves nothing */
     if (berth_model_save(made, options->out, format, &error)) cli_fail_with(&error);
     cli_progress(NULL);
     report(options, format, m.model, made);

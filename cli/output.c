@@ -46,6 +46,7 @@ static void discard_on_signal(int number)
 
 static int open_temporary(const char *path)
 {
+    signal(SIGXFSZ, SIG_IGN); /* writing says so */
     if (!pending)
         for (int i = 0; i < 3; i++) signal((int[]){SIGINT, SIGTERM, SIGHUP}[i], discard_on_signal);
     cli_grow(&pending, &pending_room, n_pending, sizeof *pending);

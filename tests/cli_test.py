@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import os
+import resource
 import shutil
 import struct
 import subprocess
@@ -48,6 +49,13 @@ def read_npy(path):
 
 def floats(shape, values):
     return npy("<f4", shape, struct.pack("<%df" % len(values), *values))
+
+
+def npy_zeros(path, n):
+    """The path of n black pictures of 8 x 8."""
+    with open(path, "wb") as f:
+        f.write(npy("<f4", (n, 8, 8, 1), bytes(n * 256)))
+    return path
 
 
 def identity(*placeholders):
@@ -173,6 +181,40 @@ class CommandLine(Case):
         self.bad(1, "nothing:0", "convert", pb, os.path.join(folder, "x.pb"), "--output", "nothing:0")
         self.bad(1, "--input-shape", "convert", pb, os.path.join(folder, "x.pb"), "--input-shape", "image=3,9,8,1")
         self.assertEqual(sorted(os.listdir(folder)), ["d", "d.pb", "d.pbtxt"])
+
+    def test_what_cannot_be_written(self):
+        """Each fault is one line, and leaves what was there and nothing else."""
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        place = lambda name: os.path.join(folder, name)
+        shutil.copytree(EXAMPLE + "/digits", place("m"))
+        with open(place("old.pb"), "w") as f:
+            f.write("as it was")
+        os.mkdir(place("full"))
+        os.mkdir(place("empty"))
+        with open(place("full/other"), "w"):
+            pass
+        before = sorted(os.walk(folder))
+        small = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+        for out in ("old.pb", "new.pb", "new.pbtxt", "new", "empty", "m/new", "m/new.pb"):
+            self.bad(1, place(out) + ": ", "convert", place("m"), place(out), preexec_fn=small)
+            self.assertEqual(sorted(os.walk(folder)), before)
+        self.bad(1, "y.npy: File too large", "run", EXAMPLE + "/digits", "--input", "image=" + npy_zeros(place("x.npy"), 2000),
+                 "--output", "probability=" + place("y.npy"), preexec_fn=small)
+        os.remove(place("x.npy"))
+        for out, options in (("full", ()), ("m", ()), ("old.pb", ("--to", "savedmodel")), ("full", ("--to", "graphdef"))):
+            self.bad(2, "is there already", "convert", place("m"), place(out), *options)
+        for out in ("none/new.pb", "none/new", "old.pb/new", "old.pb/new.pb"):
+            self.bad(1, place(out), "convert", place("m"), place(out))
+        self.bad(1, "none", "convert", place("none"), place("new.pb"))
+        self.assertEqual(sorted(os.walk(folder)), before)
+        with open(place("old.pb")) as f:
+            self.assertEqual(f.read(), "as it was")
+        self.good("convert", place("m"), place("m/inside"))  # beside the model's own files
+        self.good("convert", place("m/inside"), place("empty"))
+        self.good("convert", place("m"), place("old.pb"))
+        self.good("convert", place("old.pb"), place("old.pb"))  # over itself
+        self.good("inspect", place("old.pb"))
 
     def test_devices_are_configured(self):
         def devices(*args, **env):

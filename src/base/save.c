@@ -16,8 +16,7 @@ enum { PENDING_BYTES = 1 << 18, TRIES = 100 };
 static berth_status fail_at(const char *path, int wrong, berth_error *error)
 {
     if (wrong == ENOMEM) return bt_fail_memory(error);
-    return bt_fail(error, wrong == ENOENT || wrong == ENOTDIR ? BERTH_NOT_FOUND : BERTH_BAD_ARGUMENT,
-                   "%s: %s", path, strerror(wrong));
+    return bt_fail(error, BERTH_NOT_FOUND, "%s: %s", path, strerror(wrong)); /* there is no room for it there */
 }
 
 /* A name beside `path` that is new, made by `make`, which gives errno; NULL with *wrong set. */

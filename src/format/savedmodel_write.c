@@ -303,6 +303,15 @@ static berth_status copy_graph(writing *w, const bt_graph *from)
     return BERTH_OK;
 }
 
+/* A message about a file in the folder that is not in its place yet is one about the folder as it is to be. */
+static void say_place(const char *folder, const char *path, berth_error *error)
+{
+    size_t n = strlen(folder);
+    if (!strncmp(error->message, folder, n) && error->message[n] == '/')
+        memmove(error->message, error->message + n + 1, strlen(error->message + n));
+    bt_error_prefix(error, "%s", path);
+}
+
 berth_status bt_savedmodel_save(const bt_source *source, const char *path, berth_error *error)
 {
     writing w = {.source = *source, .error = error};
@@ -316,7 +325,7 @@ berth_status bt_savedmodel_save(const bt_source *source, const char *path, berth
     if (!status) status = add_init(&w);
     if (!status) status = save_model(&w);
     if (!status) status = save_variables(&w);
-    if (status) bt_error_prefix(error, "%s", path);
+    if (status) say_place(folder, path, error);
     berth_status closed = bt_save_folder_close(folder, path, !status, error);
     bt_graph_free(&w.source.graph);
     bt_arena_free(&w.arena);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 
 enum { MOST_CODES = 4096, NO_CODE = -1 };
+enum { MOST_A_BYTE = MOST_CODES * 4 }; /* pixels: a code has two bits at least, and stands for 4096 at most */
 
 typedef struct colours {
     const uint8_t *rgb;
@@ -179,7 +180,10 @@ berth_status bt_decode_gif(bt_image *im)
     for (r = start; next_frame(&r, global, &f); frames++) {
         if (f.width > width) width = f.width;
         if (f.height > height) height = f.height;
+        if (frames && im->rank == 3) continue; /* is not read */
         if ((size_t)(f.width * f.height) > most) most = (size_t)(f.width * f.height);
+        if (f.width * f.height / MOST_A_BYTE > f.data.end - f.data.p)
+            return bt_call_fail(im->c, "frame %lld of the GIF picture is damaged", (long long)frames);
     }
     if (!frames || !width || !height) return bt_call_fail(im->c, "the GIF picture has no whole frame");
     bool is_image = strcmp(im->c->node->op, "DecodeImage") == 0;
