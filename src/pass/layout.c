@@ -22,7 +22,7 @@ typedef struct work {
     bt_layouts l;
     form *forms;   /* by fact */
     bool *is_last; /* by node: it computes channels last */
-    size_t n_formatted, n_transposes, n_gone;
+    size_t n_formatted, n_transposes, n_at_borders;
 } work;
 
 enum { TRANSPOSE = 4, NEEDLESS = 1 }; /* costs: of a transpose; of turning what nothing asks for */
@@ -235,6 +235,21 @@ static void settle_shape(work *w, int32_t index)
     form_of(w, out)->order[0] = bt_build_gather(beside(w, out), out, fact_of(w, out)->dtype, order, rank);
 }
 
+/* A node that takes or gives a tensor as a function has it, or whoever calls that, or as it goes round a loop of TensorFlow 1. */
+static bool is_border(const work *w, int32_t index)
+{
+    static const char *const calls =
+        "If StatelessIf Case StatelessCase While StatelessWhile PartitionedCall StatefulPartitionedCall";
+    const bt_pass_context *x = w->l.x;
+    for (int i = 0; x->function && i < x->n_fetches; i++)
+        if (x->fetches[i].node == index) return true;
+    const bt_node *node = &x->graph.nodes[index];
+    for (int hops = 0; hops < 8 && node->n_inputs && !strcmp(node->op, "Identity"); hops++)
+        node = &x->graph.nodes[node->inputs[0].node];
+    if (w->l.has_frames && bt_has_word("Enter Exit NextIteration Merge Switch", node->op)) return true;
+    return bt_has_word(calls, node->op) || (x->function && !strcmp(node->op, "_Feed"));
+}
+
 /* Input i as the node is to have it. */
 static bt_edge settle_input(work *w, int32_t index, int i, bt_edge e)
 {
@@ -257,8 +272,12 @@ static void settle_node(work *w, int32_t index)
     }
     bt_edge *inputs = bt_arena_array(g->arena, bt_edge, (size_t)was.n_inputs + 1);
     w->l.b.failed |= !inputs;
-    for (int i = 0; i < was.n_inputs && !w->l.b.failed; i++)
+    for (int i = 0; i < was.n_inputs && !w->l.b.failed; i++) {
+        size_t before = w->n_transposes;
+        bool at_border = is_border(w, index) || is_border(w, was.inputs[i].node);
         inputs[i] = settle_input(w, index, i, was.inputs[i]);
+        if (at_border) w->n_at_borders += w->n_transposes - before;
+    }
     if (w->l.b.failed) return;
     g->nodes[index].inputs = inputs;
     w->n_formatted += r->kind == BT_LAYOUT_LAST;
@@ -301,8 +320,10 @@ static berth_status settle(work *w)
         w->forms[i].order[0].node = w->forms[i].order[1].node = w->forms[i].lifted.node = -1;
     berth_status status = bt_pass_order(x, &order, &n);
     for (size_t i = 0; i < n && !status && !w->l.b.failed; i++) settle_node(w, order[i]);
+    size_t before = w->n_transposes;
     for (int i = 0; i < x->n_fetches && !status && !w->l.b.failed; i++)
         x->fetches[i] = in_order(w, x->fetches[i], rank_of(w, x->fetches[i], 0), false);
+    if (x->function) w->n_at_borders += w->n_transposes - before;
     if (w->l.b.failed) return x->error->status ? x->error->status : bt_fail_memory(x->error);
     return status ? status : bt_pass_sweep(x);
 }
@@ -322,6 +343,7 @@ berth_status bt_pass_channels_last(bt_pass_context *x)
     if (status) return status;
     bt_pass_change(x, "nodes changed from channels first to channels last", w.n_formatted);
     bt_pass_change(x, "transposes put in", w.n_transposes);
+    bt_pass_change(x, "transposes at the borders of functions and loops, among those put in", w.n_at_borders);
     bt_pass_change(x, "transposes taken out", before + w.n_transposes - count_transposes(x));
     return BERTH_OK;
 }

@@ -366,9 +366,103 @@ static void test_memory(void)
     rewrite_torture(rewrite_load(&error));
 }
 
+#define POOL                                                                               \
+    FLOATS TEXT("padding", "SAME") TEXT("data_format", "NCHW") LIST("ksize", "1, 1, 3, 3") \
+        LIST("strides", "1, 1, 1, 1")
+#define STEP_ARGS "input_arg { name: 'i' type: DT_INT32 } input_arg { name: 'a' type: DT_FLOAT } "
+#define STEP_INT(name, value)                                                                     \
+    "node_def { name: '" name                                                                     \
+    "' op: 'Const' " TYPE("dtype", "DT_INT32") "attr { key: 'value' value { tensor { "            \
+                                               "dtype: DT_INT32 tensor_shape { } int_val: " value \
+                                               " } } } } "
+
+/* A loop hands on what it is given as it is: what its body turns is counted apart. */
+static void test_functions(void)
+{
+    static const char library[] = "library { function { signature { name: 'more' " STEP_ARGS
+                                  "output_arg { name: 'r' type: DT_BOOL } } " STEP_INT(
+                                      "n", "3") "node_def { name: 'l' op: 'Less' input: 'i' input: "
+                                                "'n:output:0' " TYPE("T", "DT_INT32") "} "
+                                                                                      "ret { key: 'r' value: "
+                                                                                      "'l:z:0' } } "
+                                                                                      "function { signature "
+                                                                                      "{ name: "
+                                                                                      "'step' " STEP_ARGS
+                                                                                      "output_arg { name: "
+                                                                                      "'j' type: DT_INT32 } "
+                                                                                      "output_arg { name: "
+                                                                                      "'b' type: DT_FLOAT } "
+                                                                                      "} " STEP_INT("n", "1") "node_def { name: 's' op: 'AddV2' input: 'i' input: 'n:output:0' " TYPE(
+                                                                                          "T",
+                                                                                          "DT_INT32") "} "
+                                                                                                      "node_"
+                                                                                                      "def { "
+                                                                                                      "name: "
+                                                                                                      "'p' "
+                                                                                                      "op: "
+                                                                                                      "'AvgPo"
+                                                                                                      "ol' "
+                                                                                                      "input:"
+                                                                                                      " 'a'"
+                                                                                                      " " POOL
+                                                                                                      "} "
+                                                                                                      "node_"
+                                                                                                      "def { "
+                                                                                                      "name: "
+                                                                                                      "'y' "
+                                                                                                      "op: "
+                                                                                                      "'Neg' "
+                                                                                                      "input:"
+                                                                                                      " 'p:"
+                                                                                                      "output"
+                                                                                                      ":0'"
+                                                                                                      " " FLOATS
+                                                                                                      "} "
+                                                                                                      "ret { "
+                                                                                                      "key: "
+                                                                                                      "'j' "
+                                                                                                      "value:"
+                                                                                                      " 's:z:"
+                                                                                                      "0' } "
+                                                                                                      "ret { "
+                                                                                                      "key: "
+                                                                                                      "'b' "
+                                                                                                      "value:"
+                                                                                                      " 'y:y:"
+                                                                                                      "0' } "
+                                                                                                      "} }\n";
+    static const char *const outputs[] = {"y:0"};
+    berth_error error = {0};
+    const char *what;
+    size_t n, borders = 0, put_in = 0;
+    input("x", "DT_FLOAT", DIMS(-1, C, H, W));
+    node("before", "MaxPool", "x", POOL);
+    INDEX("zero", 0);
+    node("loop", "StatelessWhile", "zero before",
+         "attr { key: 'T' value { list { type: [DT_INT32, DT_FLOAT] } } } attr { key: 'cond' value { func { "
+         "name: 'more' } } } "
+         "attr { key: 'body' value { func { name: 'step' } } } "
+         "attr { key: 'output_shapes' value { list { shape { } shape { dim { size: -1 } dim { size: -1 } dim "
+         "{ size: -1 } "
+         "dim { size: -1 } } } } }");
+    node("y", "MaxPool", "loop:1", POOL);
+    bt_text_print(&rewrite_text, "%s", library);
+    berth_feed x = {"x:0", rewrite_floats(DIMS(N, C, H, W))};
+    berth_model *model = rewrite_load(&error), *made = rewrite_check(model, &x, 1, outputs, 1, 1e-5);
+    if (!CHECK(made)) printf("    %s\n", error.message);
+    for (size_t i = 0; made && berth_model_change(made, i, &what, &n); i++) {
+        if (bt_starts(what, "transposes at the borders")) borders = n;
+        if (bt_starts(what, "transposes put in")) put_in = n;
+    }
+    CHECK_EQ(put_in, 6), CHECK_EQ(borders, 4);
+    berth_tensor_free(x.tensor);
+    berth_model_free(made), berth_model_free(model);
+}
+
 int main(void)
 {
     test_cut();
+    test_functions();
     test_networks();
     test_random();
     test_refused();

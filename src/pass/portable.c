@@ -65,6 +65,7 @@ static berth_status add_function(bt_portable *p, const bt_function *f)
     bt_unit *unit = add_unit(p, f, f->n_args, f->n_results, f->n_controls);
     if (!unit) return p->error->status;
     if (!bt_map_put_index(&p->unit_of, bt_str_of(f->name), p->n_units - 1)) return bt_fail_memory(p->error);
+    unit->x.function = f->name;
     for (int i = 0; i < f->n_args; i++) {
         unit->x.feeds[i] = (bt_edge){f->args[i], 0};
         unit->x.feed_facts[i] =
