@@ -10,9 +10,11 @@ the answer there, copies included; PyTorch is timed so too ("host": inputs in pi
 search (cudnn.benchmark). `ratio` is PyTorch's best "host" time over berth's: above 1, berth leads; `ratio gpu` is the
 same of its best "gpu" time, which has no copies in it. `error` is the largest difference to PyTorch's f32 answer, over
 that answer's largest number. With --compile, torch.compile (mode reduce-overhead) follows, for S seconds in all. What
-fails takes a line, and the others go on; without PyTorch, berth's times stand alone.
+fails takes a line, and the others go on; without PyTorch, berth's times stand alone. berth gets the cuDNN that PyTorch has,
+but for BERTH_CUDNN, which names another or says "off".
 """
 import argparse
+import glob
 import json
 import os
 import re
@@ -262,6 +264,9 @@ def main():
     rows = [row for row in ROWS if re.search(args.only, "{} {} {}".format(*row))]
     if HAS_TORCH:
         torch.set_grad_enabled(False)
+        packages = os.path.dirname(os.path.dirname(torch.__file__))
+        for library in glob.glob(os.path.join(packages, "nvidia/*/lib/libcudnn.so.9")):
+            os.environ.setdefault("BERTH_CUDNN", library)
     if args.compiling:
         return each(args, rows, lambda row, weights, _: show_compiled(args, row, weights))
     say(f"PyTorch {torch.__version__}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}: "

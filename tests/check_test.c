@@ -193,6 +193,7 @@ int main(void)
 {
     setenv("BERTH_OPENCL", "cpu", 0);
     setenv("STANDIN_LT_WORKSPACE", "3000000", 1);
+    setenv("STANDIN_DNN_WORKSPACE", "4000000", 1);
     if (!trial_make()) return 1;
     test_obstacles();
     test_absent();

@@ -130,6 +130,7 @@ static inline berth_status gpu_run(bt_tensor *out, int n_out, uint64_t constant)
                     .out = results,
                     .n_out = n_out,
                     .arena = &op_arena,
+                    .device = gpu,
                     .host = &prepare_host,
                     .error = &op_error};
     if (op->gpu_prepare && op->gpu_prepare(&p)) return op_error.status;

@@ -70,9 +70,32 @@ typedef struct bt_gemm_data {
 /* How a library does one. */
 typedef struct bt_gemm_plan bt_gemm_plan;
 
+/* A convolution that a device's library may do, channels last: y [batch][out][out_c] = what each pixel sees of
+ * x [batch][in][in_c] by w [out_c][filter][in_c / groups], + add [as y] + bias [out_c], and then an activation. Axes that there
+ * are not, the first ones, have sizes and steps of 1. Compared byte by byte. */
+typedef struct bt_conv {
+    int64_t batch, in_c, out_c, groups;
+    int64_t in[3], out[3], filter[3], stride[3], dilation[3], before[3]; /* before: padding; as much follows as out makes it */
+    uint32_t type;       /* berth_dtype of all: float, half or bfloat16 */
+    uint32_t align;      /* bytes, that all pointers are multiples of; at most 16 */
+    uint32_t activation; /* bt_vec_unary: COPY: none; CLAMP: from low to high; LEAKY_RELU: by low */
+    float low, high;
+    uint8_t has_add, has_bias, tf32, no_workspace;
+} bt_conv;
+
+typedef struct bt_conv_data {
+    const void *x, *w, *bias, *add; /* bias, add: NULL: there is none */
+    void *y, *workspace;
+} bt_conv_data;
+
+/* How a library does one. */
+typedef struct bt_conv_plan bt_conv_plan;
+
 /* Libraries of a device; and the most working memory that one gets for a piece of work, large enough for kernels that split a
  * long sum. */
-enum { BT_LIBRARY_GEMM = 1, BT_LIBRARY_WORKSPACE = 32 << 20 };
+enum { BT_LIBRARY_GEMM = 1, BT_LIBRARY_CONV = 2, BT_LIBRARY_WORKSPACE = 32 << 20 };
+/* For a convolution: beside that, room for all that it reads and writes in another layout. */
+int64_t bt_conv_workspace(const bt_conv *what);
 
 /* When a device took a piece of work, ns of a clock of its own. */
 enum { BT_TIME_QUEUED, BT_TIME_STARTED, BT_TIME_ENDED, BT_N_TIMES };
@@ -116,6 +139,9 @@ typedef struct bt_device_ops {
      * nothing was done, and gemm_plan gives NULL from now on. */
     const bt_gemm_plan *(*gemm_plan)(bt_device *device, const bt_gemm *what, size_t *workspace);
     bool (*gemm)(bt_device *device, const bt_gemm_plan *plan, const bt_gemm_data *data);
+    /* The same for convolutions. While a recording is made, conv_plan knows those alone that it was asked for before. */
+    const bt_conv_plan *(*conv_plan)(bt_device *device, const bt_conv *what, size_t *workspace);
+    bool (*conv)(bt_device *device, const bt_conv_plan *plan, const bt_conv_data *data);
 } bt_device_ops;
 
 struct bt_device {

@@ -129,3 +129,18 @@ bool bt_device_gemm(bt_device *device, const bt_gemm_plan *plan, const bt_gemm_d
     end(BERTH_OK);
     return is_done;
 }
+
+int64_t bt_conv_workspace(const bt_conv *what)
+{
+    int64_t in = what->batch * what->in_c, out = what->batch * what->out_c, filter = what->out_c * (what->in_c / what->groups);
+    for (int i = 0; i < 3; i++) in *= what->in[i], out *= what->out[i], filter *= what->filter[i];
+    return BT_LIBRARY_WORKSPACE + (in + out + filter) * (what->type == BERTH_FLOAT ? 4 : 2);
+}
+
+bool bt_device_conv(bt_device *device, const bt_conv_plan *plan, const bt_conv_data *data)
+{
+    begin(device, BT_WORK_KERNEL, "convolution (library)", 0);
+    bool is_done = device->ops->conv(device, plan, data);
+    end(BERTH_OK);
+    return is_done;
+}

@@ -48,5 +48,6 @@ berth_status bt_device_copy(bt_device *device, void *dst, const void *src, size_
 berth_status bt_device_launch(bt_device *device, bt_kernel *kernel, const char *name, const bt_grid *grid,
                               const bt_arg *args, int n_args, berth_error *error);
 bool bt_device_gemm(bt_device *device, const bt_gemm_plan *plan, const bt_gemm_data *data);
+bool bt_device_conv(bt_device *device, const bt_conv_plan *plan, const bt_conv_data *data);
 
 #endif

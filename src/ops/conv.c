@@ -17,6 +17,7 @@ typedef struct conv {
     bt_columns columns; /* known when the filter is packed or transformed */
     const float *packed;
     const float *transformed; /* instead of packed: for Winograd's method */
+    const void *turned;       /* the filter on a device with a library of convolutions */
 } conv;
 
 static bool is_general(const bt_node *node) { return strcmp(node->op, "Conv") == 0; }
@@ -172,12 +173,12 @@ static berth_status prepare_conv(bt_prepare *p)
     return op->packed || op->transformed ? BERTH_OK : p->error ? p->error->status : BERTH_NO_MEMORY;
 }
 
-/* A device takes the filter as it is. */
 static berth_status prepare_gpu(bt_prepare *p)
 {
     conv *op = bt_arena_new(p->arena, conv);
     p->state = op;
-    return op ? parse(p->node, p->n_in, op, p->error) : bt_fail_memory(p->error);
+    berth_status status = op ? parse(p->node, p->n_in, op, p->error) : bt_fail_memory(p->error);
+    return status ? status : bt_conv_gpu_prepare(p, &op->w, &op->turned);
 }
 
 /* ---- Running ------------------------------------------------------------------------------------------ */
@@ -380,7 +381,7 @@ static berth_status run_conv(bt_call *c)
     }
     if (bt_on_device(c))
         status = bt_conv_gpu(c, BT_CONV_DENSE, dtype, w, &p.s, p.groups, &p.op->epilogue, x, c->in[1]->data,
-                             p.add, y);
+                             p.op->turned, p.add, y);
     else if (is_wide(dtype)) status = run_floats(&p, dtype, x, y);
     else if (c->n_in > 2 ||
              !bt_conv_plain(BT_CONV_DENSE, dtype, w, &p.s, p.groups, x, c->in[1]->data, y, c->pool))

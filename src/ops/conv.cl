@@ -1,10 +1,11 @@
 /* Convolutions, channels last, by direct sums: a work item holds a tile of output pixels and channels in registers. Dense
- * and transposed ones are one kernel, depthwise ones the other. PIXELS, CHANNELS: the tile. Who calls: conv_gpu.c. */
+ * and transposed ones are one kernel, depthwise ones the other. PIXELS, CHANNELS: the tile; TURNED: weights of a dense one as a
+ * library wants them, [channel of y][filter][channel of x]. Who calls: conv_gpu.c. */
 
 typedef struct conv {
     I64 pixels, x_c, y_c;                 /* output pixels; channels of a pixel of x and of y */
     I64 groups, depth, n;                 /* channels of x and of y in a group */
-    I64 per_tap, per_group, per_row;      /* steps in the weights: of a tap, a group, a channel of x */
+    I64 per_tap, per_group, per_row, per_channel; /* steps in the weights: of a tap, a group, a channel of x, and of y */
     I64 in[3], out[3], filter[3], stride[3], dilation[3], before[3]; /* in: of x, out: of y */
     I64 transposed, activation;
     I64 scale, bias, norm, add;           /* whether there is one */
@@ -37,6 +38,12 @@ DEVFN int meets(int i, int k, int size, int stride, int dilation, int before, in
 
 #define UNROLL _Pragma("unroll")
 
+#ifdef TURNED
+#define CHANNEL(k) ((k) * by.per_channel)
+#else
+#define CHANNEL(k) (k)
+#endif
+
 /* sum[p][k] += x[at[p] + c] w[c][k] over the depth; `width` channels. */
 #define ADD_TAP(hint, width)                                                                            \
     for (int c = 0; c < (int)by.depth; c++) {                                                        \
@@ -45,7 +52,7 @@ DEVFN int meets(int i, int k, int size, int stride, int dilation, int before, in
         UNROLL for (int p = 0; p < PIXELS; p++) value[p] = at[p] < 0 ? (A)0 : LOAD(x, at[p] + c); \
         hint for (int k = 0; k < width; k++)                                            \
         {                                                                                            \
-            const A weight = LOAD(row, k);                                                           \
+            const A weight = LOAD(row, CHANNEL(k));                                                        \
             UNROLL for (int p = 0; p < PIXELS; p++) sum[p][k] = fma(value[p], weight, sum[p][k]); \
         }                                                                                            \
     }
@@ -71,7 +78,7 @@ KERNEL void dense(GLOBAL const T *x, GLOBAL const T *weights, GLOBAL T *y, conv 
             images[p] = image, pz[p] = z, pi[p] = i, pj[p] = j;
             for (int k = 0; k < CHANNELS; k++) sum[p][k] = (A)0;
         }
-        GLOBAL const T *w = weights + group * by.per_group + first;
+        GLOBAL const T *w = weights + group * by.per_group + CHANNEL(first);
         for (int z = 0; z < (int)by.filter[0]; z++)
             for (int i = 0; i < (int)by.filter[1]; i++)
                 for (int j = 0; j < (int)by.filter[2]; j++, w += by.per_tap) {

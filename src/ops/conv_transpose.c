@@ -350,7 +350,7 @@ static berth_status run_transposed(bt_call *c)
     if ((!gradient && bt_tensor_count(c->in[2])) || !y) return BERTH_NO_MEMORY;
     if (bt_on_device(c))
         status =
-            bt_conv_gpu(c, BT_CONV_TRANSPOSED, dtype, w, &s, groups, NULL, gradient, c->in[1]->data, NULL, y);
+            bt_conv_gpu(c, BT_CONV_TRANSPOSED, dtype, w, &s, groups, NULL, gradient, c->in[1]->data, NULL, NULL, y);
     else if (!op->is_depthwise && has_phases(w, dtype, groups) && s.out_c > 0)
         status = run_phases(c, op, &s, gradient, y);
     else status = run_loops(c, op, &s, groups, gradient, y);

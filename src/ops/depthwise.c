@@ -229,7 +229,7 @@ static berth_status run_depthwise(bt_call *c)
         memcpy(like.in, s.out, sizeof like.in);
         const void *add = op->epilogue.add < 0 ? NULL : bt_channels_last(c, op->epilogue.add, w, &like);
         if (op->epilogue.add >= 0 && !add) return BERTH_NO_MEMORY;
-        status = bt_conv_gpu(c, BT_CONV_DEPTHWISE, dtype, w, &s, 1, &op->epilogue, x, c->in[1]->data, add, y);
+        status = bt_conv_gpu(c, BT_CONV_DEPTHWISE, dtype, w, &s, 1, &op->epilogue, x, c->in[1]->data, NULL, add, y);
         return status || y == out ? status
                                   : bt_swap_axes(c, dtype, out, y, s.batch, bt_axes_count(s.out), s.out_c);
     }

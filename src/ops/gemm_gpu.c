@@ -15,16 +15,15 @@ typedef struct finishing {
     bt_epilogue_kinds kinds;
 } finishing;
 
-static berth_status finish(bt_call *c, const bt_gemm *what, const bt_epilogue *e, const void *add, void *y)
+berth_status bt_gemm_finish(bt_call *c, berth_dtype dtype, int64_t count, int64_t n, const bt_epilogue *e,
+                            const void *add, void *y)
 {
     char defines[BT_DEFINES];
-    finishing by = {.count = what->batch * what->m * what->n,
-                    .n = what->n,
-                    .kinds = bt_epilogue_kinds_of(e, add)};
+    finishing by = {.count = count, .n = n, .kinds = bt_epilogue_kinds_of(e, add)};
     bt_arg args[2 + BT_EPILOGUE_ARGS] = {bt_pointer(y), bt_bytes(&by, sizeof by)};
     bt_epilogue_args(c, e, add, y, args + 2);
     bt_grid grid = bt_grid_of(c, by.count);
-    bt_gpu_defines(defines, (berth_dtype)what->out, 0, "");
+    bt_gpu_defines(defines, dtype, 0, "");
     return bt_gpu_launch(c, BT_CL(gemm_gpu), defines, "finish", &grid, args, sizeof args / sizeof *args);
 }
 
@@ -89,7 +88,8 @@ bool bt_gemm_run(bt_call *c, const bt_gemm_way *way, const bt_epilogue *e, const
     bt_gemm_data data = {.a = a, .b = b, .y = y, .workspace = way->workspace};
     if (way->is_whole) data.add = add, data.bias = way->what.has_bias ? c->in[e->bias]->data : NULL;
     if (!bt_device_gemm(c->device, way->plan, &data)) return false;
-    if (way->is_whole || !finish(c, &way->what, e, add, y)) return true;
+    const bt_gemm *w = &way->what;
+    if (way->is_whole || !bt_gemm_finish(c, (berth_dtype)w->out, w->batch * w->m * w->n, w->n, e, add, y)) return true;
     return bt_error_clear(c->error), false;
 }
 

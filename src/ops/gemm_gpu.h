@@ -26,6 +26,9 @@ bool bt_gemm_run(bt_call *c, const bt_gemm_way *way, const bt_epilogue *e, const
 bool bt_gemm_by_library(bt_call *c, bt_gemm what, const bt_epilogue *e, const void *a, const void *b,
                         const void *add, void *y, bt_gemm_way *way);
 
+/* All of the epilogue, after sums [count / n][n] of which the library did no more; add: NULL: there is none. */
+berth_status bt_gemm_finish(bt_call *c, berth_dtype dtype, int64_t count, int64_t n, const bt_epilogue *e, const void *add, void *y);
+
 /* The largest power of two, at most 16, that all of the addresses and steps whose bits are here are multiples of. */
 uint32_t bt_gemm_align(uintptr_t bits);
 /* y [m][n] = a [m][k] b [k][n] on c->device, by the library or MatMul's own kernel; turned_b: b is [n][k]. Half, bfloat16, float. */

@@ -48,6 +48,8 @@ typedef struct bt_prepare {
     const bt_fact *out;
     int n_out;
     bt_arena *arena;
+    bt_device *device; /* where it will run; NULL: on the host, once */
+    bool is_streaming; /* constants may have to pass through the device as they are */
     void *state;       /* result: what bt_call.state will be */
     uint64_t consumed; /* result: bit i set when run() never reads in[i] (packed, or known for good); in[i]->data is then NULL */
     const struct bt_prepare_host *host; /* see bt_prepare_pack, bt_prepare_body */

@@ -293,6 +293,8 @@ static berth_status prepare_step(builder *b, bt_step *step)
                     .out = facts + step->n_in,
                     .n_out = step->n_out,
                     .arena = &plan->arena,
+                    .device = plan->env.places[step->place],
+                    .is_streaming = plan->env.is_streaming,
                     .host = &b->host,
                     .error = b->error};
     bt_prepare_fn *prepare = bt_pass_is_gpu(&b->x, step->place) ? step->op->gpu_prepare : step->op->prepare;

@@ -61,6 +61,7 @@ typedef struct bt_plan_env {
     bool *refused;                /* set when that was done; may be NULL */
     int body_place;               /* of a body: where its caller is */
     bt_obstacles *obstacles;      /* NULL: the first is an error; see pass.h */
+    bool is_streaming;            /* weights may have no room */
     bt_stream *window;            /* for weights that have no room; NULL: all must have it. Outlives the plan */
     bt_map *written;              /* variables that plans of the session write; see bt_pass_context */
     const char *function;         /* whose body this is; NULL: the graph itself */

@@ -34,6 +34,16 @@ static bool no_gemm(bt_device *device, const bt_gemm_plan *plan, const bt_gemm_d
     return (void)device, (void)plan, (void)data, true;
 }
 
+static const bt_conv_plan *any_conv(bt_device *device, const bt_conv *what, size_t *workspace)
+{
+    *workspace = what->no_workspace ? 0 : (size_t)bt_conv_workspace(what);
+    return (const bt_conv_plan *)device; /* not NULL */
+}
+static bool no_conv(bt_device *device, const bt_conv_plan *plan, const bt_conv_data *data)
+{
+    return (void)device, (void)plan, (void)data, true;
+}
+
 /* A device of the same name and kind, on which everything is free of charge. */
 struct bt_stand_in {
     bt_device device;
@@ -44,6 +54,7 @@ struct bt_stand_in {
 static void offer(bt_stand_in *s, unsigned libraries)
 {
     s->ops.gemm_plan = libraries & BT_LIBRARY_GEMM ? any_gemm : NULL;
+    s->ops.conv_plan = libraries & BT_LIBRARY_CONV ? any_conv : NULL;
 }
 
 berth_status bt_rehearsal_open(bt_rehearsal *r, const berth_session *s, berth_error *error)
@@ -66,7 +77,8 @@ berth_status bt_rehearsal_open(bt_rehearsal *r, const berth_session *s, berth_er
                                .compile = real->ops->compile ? no_compile : NULL,
                                .launch = real->ops->compile ? no_launch : NULL,
                                .libraries = real->ops->libraries,
-                               .gemm = no_gemm};
+                               .gemm = no_gemm,
+                               .conv = no_conv};
         stand_ins[i].libraries = real->ops->libraries ? real->ops->libraries() : 0;
         stand_ins[i].device = (bt_device){.index = real->index,
                                           .ops = ops,

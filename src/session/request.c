@@ -169,6 +169,7 @@ bt_plan *bt_session_make_plan(berth_session *s, bt_placing *placing, const bt_na
                            .hard = s->hard,
                            .refused = &placing->refused,
                            .obstacles = how->obstacles,
+                           .is_streaming = s->stream_weights,
                            .window = how->window,
                            .written = &s->written};
         placing->refused = false;

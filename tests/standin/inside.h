@@ -102,7 +102,7 @@ extern standin_counts counts;
 /* Says it, counts it, and gives a code. */
 EXPORT cu_result misuse(const char *what);
 
-/* Work of a library that stands on the driver (lt.c): it is called with a copy of these bytes when its turn has come. */
+/* Work of a library that stands on the driver (lt.c, dnn.c): it is called with a copy of these bytes when its turn has come. */
 cu_result standin_work(cu_stream stream, void (*library)(const void *own), void *own, size_t bytes);
 
 /* ---- queue.c ---- */

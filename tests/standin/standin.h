@@ -55,6 +55,7 @@ static inline const standin *standin_open(int devices, int64_t memory)
     setenv("BERTH_NVRTC", STANDIN_NVRTC, 1);
     setenv("BERTH_NVML", STANDIN_CUDA, 1);
     setenv("BERTH_CUBLASLT", STANDIN_LT, 1);
+    setenv("BERTH_CUDNN", STANDIN_DNN, 1);
     setenv("BERTH_CACHE_DIR", STANDIN_CACHE, 0);
     snprintf(text, sizeof text, "%d", devices);
     setenv("STANDIN_DEVICES", text, 1);

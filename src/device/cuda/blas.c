@@ -4,11 +4,8 @@
 #include <dlfcn.h>
 #include <stdatomic.h>
 
-#include "base/map.h"
 #include "device/cuda/cuda.h"
 #include "device/cuda/lt.h"
-
-enum { BUCKETS = 256, MOST_PLANS = 4096 };
 
 static struct {
     BT_LT_FUNCTIONS(BT_CU_DECLARE)
@@ -16,25 +13,22 @@ static struct {
 } lt;
 
 struct bt_gemm_plan {
-    bt_gemm_plan *next; /* of its bucket */
+    bt_cu_known known; /* first */
     bt_gemm what;
     lt_desc desc;
     lt_layout a, b, y;
     lt_algo algo;
     size_t workspace;
-    atomic_bool is_refused;
 };
 
 struct bt_cu_blas {
-    pthread_mutex_t lock;
     lt_handle handle;
-    int n_plans;
-    bt_gemm_plan *plans[BUCKETS];
+    bt_cu_plans plans;
 };
 
 static void look(void)
 {
-    void *library = bt_cu_open_library("BERTH_CUBLASLT", "libcublasLt");
+    void *library = bt_cu_open_library("BERTH_CUBLASLT", "libcublasLt", 0);
     if (!library) return;
 #define X(result, name, arguments) \
     if (!(lt.name = (result(*) arguments)dlsym(library, #name))) return;
@@ -113,8 +107,9 @@ static bool choose(const struct bt_cu_blas *blas, bt_gemm_plan *p)
     return ok;
 }
 
-static void drop_descriptors(bt_gemm_plan *p)
+static void drop_descriptors(bt_cu_known *known)
 {
+    bt_gemm_plan *p = (bt_gemm_plan *)known;
     if (p->desc) lt.cublasLtMatmulDescDestroy(p->desc);
     if (p->a) lt.cublasLtMatrixLayoutDestroy(p->a);
     if (p->b) lt.cublasLtMatrixLayoutDestroy(p->b);
@@ -123,19 +118,21 @@ static void drop_descriptors(bt_gemm_plan *p)
 }
 
 /* What the library does not do is kept too, as refused. */
-static bt_gemm_plan *plan_new(const struct bt_cu_blas *blas, const bt_gemm *g)
+static bt_cu_known *plan_new(void *user, const void *what)
 {
+    const struct bt_cu_blas *blas = user;
+    const bt_gemm *g = what;
     bt_gemm_plan *p = bt_calloc(1, sizeof *p);
     if (!p) return NULL;
-    p->what = *g;
+    p->what = *g, p->known.what = &p->what;
     lt_type type = type_of(g->type);
     bool ok = desc_new(&p->desc, g) &&
               layout_new(&p->a, g, type, g->turned_a ? g->k : g->m, g->turned_a ? g->m : g->k, g->step_a) &&
               layout_new(&p->b, g, type, g->turned_b ? g->n : g->k, g->turned_b ? g->k : g->n, g->step_b) &&
               layout_new(&p->y, g, type_of(g->out), g->m, g->n, g->m * g->n) && choose(blas, p);
-    if (!ok) drop_descriptors(p);
-    p->is_refused = !ok;
-    return p;
+    if (!ok) drop_descriptors(&p->known);
+    p->known.is_refused = !ok;
+    return &p->known;
 }
 
 bool bt_cu_blas_is_there(void)
@@ -153,23 +150,12 @@ static struct bt_cu_blas *blas_of(bt_cu_device *d)
     bool is_there = bt_cu_blas_is_there();
     pthread_mutex_lock(&opening);
     if (!(blas = d->blas) && (blas = bt_calloc(1, sizeof *blas))) {
-        pthread_mutex_init(&blas->lock, NULL);
+        bt_cu_plans_init(&blas->plans);
         if (is_there && lt.cublasLtCreate(&blas->handle)) blas->handle = NULL;
         atomic_store_explicit(&d->blas, blas, memory_order_release);
     }
     pthread_mutex_unlock(&opening);
     return blas;
-}
-
-static const bt_gemm_plan *plan_of(struct bt_cu_blas *blas, const bt_gemm *what)
-{
-    bt_gemm_plan **bucket = &blas->plans[bt_hash(what, sizeof *what) % BUCKETS], *p;
-    pthread_mutex_lock(&blas->lock);
-    for (p = *bucket; p && memcmp(&p->what, what, sizeof *what); p = p->next) continue;
-    if (!p && blas->n_plans < MOST_PLANS && (p = plan_new(blas, what)))
-        p->next = *bucket, *bucket = p, blas->n_plans++;
-    pthread_mutex_unlock(&blas->lock);
-    return p && !p->is_refused ? p : NULL;
 }
 
 /* ---- The device's functions --------------------------------------------------------------------------- */
@@ -179,7 +165,9 @@ const bt_gemm_plan *bt_cu_gemm_plan(bt_device *device, const bt_gemm *what, size
     bt_cu_device *d = bt_cu_open(device, NULL);
     if (!d || what->batch > INT32_MAX || bt_cu_enter(d)) return NULL;
     struct bt_cu_blas *blas = blas_of(d);
-    const bt_gemm_plan *p = blas && blas->handle ? plan_of(blas, what) : NULL;
+    const bt_gemm_plan *p = NULL;
+    if (blas && blas->handle)
+        p = (const bt_gemm_plan *)bt_cu_plans_find(&blas->plans, what, sizeof *what, plan_new, blas);
     bt_cu_leave(d);
     if (p) *workspace = p->workspace;
     return p;
@@ -214,7 +202,7 @@ bool bt_cu_gemm(bt_device *device, const bt_gemm_plan *plan, const bt_gemm_data 
     bt_cu_span_end(d, span, status);
     if (own) lt.cublasLtMatmulDescDestroy(own);
     bt_cu_leave(d);
-    if (status) p->is_refused = true;
+    if (status) p->known.is_refused = true;
     return !status;
 }
 
@@ -222,10 +210,7 @@ void bt_cu_blas_free(bt_cu_device *d, bool is_idle)
 {
     struct bt_cu_blas *blas = d->blas;
     if (!blas) return;
-    for (int i = 0; i < BUCKETS; i++)
-        for (bt_gemm_plan *p = blas->plans[i], *next; p; p = next)
-            next = p->next, drop_descriptors(p), bt_free(p);
+    bt_cu_plans_free(&blas->plans, drop_descriptors);
     if (blas->handle && is_idle) lt.cublasLtDestroy(blas->handle);
-    pthread_mutex_destroy(&blas->lock);
     bt_free(blas);
 }

@@ -1,46 +1,10 @@
 /* Products by a library that stands in for cuBLASLt (tests/standin/lt.c): each kind of them is looked up once, what fails is
  * never tried again, a bias is the call's own, recordings hold them, nothing stays behind. */
-#include "device/cuda/cuda.h"
-
-#include "standin/standin.h"
-
-#include "check.h"
-
-static const standin *driver;
-static const struct lt_counts {
-    int alive;
-    int64_t lookups, products;
-} * library;
-static berth_error failure;
-static bt_registry *registry;
-static bt_device *gpu;
+#include "library_trial.h"
 
 enum { M = 5, N = 4, K = 3, SIZE = 64 };
 
-/* Four matrices of SIZE floats one behind the other: a, b, bias, y. */
-static float *block, host[4 * SIZE];
-
-static void begin(void)
-{
-    registry = bt_registry_new(&failure);
-    gpu = registry ? bt_registry_find(registry, "/GPU:0", &failure) : NULL;
-    if (!CHECK(gpu && gpu->ops == &bt_cuda_ops)) exit(check_done());
-    block = bt_device_alloc(gpu, sizeof host, &failure);
-    for (int i = 0; i < 4 * SIZE; i++) host[i] = (float)(i * 7 % 11 - 5);
-    CHECK_EQ(gpu->ops->upload(gpu, block, host, sizeof host, &failure), BERTH_OK);
-}
-
-static void end(void)
-{
-    standin_counts c;
-    bt_device_free(gpu, block, sizeof host);
-    bt_registry_free(registry);
-    driver->counts(&c);
-    CHECK_EQ(library->alive, 0);
-    CHECK_EQ(c.misuses, 0);
-    CHECK_EQ(c.bytes, 0);
-}
-
+/* The block holds four matrices, SIZE floats each: a, b, bias, y. */
 static const bt_gemm what = {.m = M,
                              .n = N,
                              .k = K,
@@ -65,8 +29,7 @@ static bool multiply(int bias)
                          .workspace = workspace};
     bool is_done = gpu->ops->gemm(gpu, plan, &data);
     float y[M * N];
-    CHECK_EQ(gpu->ops->download(gpu, y, data.y, sizeof y, &failure), BERTH_OK);
-    CHECK_EQ(gpu->ops->sync(gpu, &failure), BERTH_OK);
+    library_read(y, data.y, M * N);
     for (int i = 0; i < M * N && is_done; i++) {
         float sum = host[2 * SIZE + bias + i % N];
         for (int l = 0; l < K; l++) sum += host[i / N * K + l] * host[SIZE + l * N + i % N];
@@ -79,10 +42,10 @@ static bool multiply(int bias)
 static void test_once(void)
 {
     begin();
-    int64_t lookups = library->lookups, products = library->products;
+    int64_t lookups = library->lookups, products = library->done;
     for (int i = 0; i < 3; i++) CHECK(multiply(4 * i));
     CHECK_EQ(library->lookups, lookups + 1);
-    CHECK_EQ(library->products, products + 3);
+    CHECK_EQ(library->done, products + 3);
     end();
 }
 
@@ -121,7 +84,7 @@ static void test_recording(void)
     size_t bytes;
     begin();
     CHECK(multiply(0));
-    int64_t products = library->products;
+    int64_t products = library->done;
     const bt_gemm_plan *plan = gpu->ops->gemm_plan(gpu, &what, &bytes);
     bt_gemm_data data = {.a = block, .b = block + SIZE, .bias = block + 2 * SIZE, .y = block + 3 * SIZE};
     CHECK_EQ(gpu->ops->record(gpu, &failure), BERTH_OK);
@@ -132,22 +95,17 @@ static void test_recording(void)
         CHECK_EQ(gpu->ops->download(gpu, y, data.y, sizeof y, &failure), BERTH_OK);
         CHECK_EQ(gpu->ops->upload(gpu, data.y, none, sizeof none, &failure), BERTH_OK);
         CHECK_EQ(gpu->ops->replay(gpu, recording, &failure), BERTH_OK);
-        CHECK_EQ(gpu->ops->download(gpu, again, data.y, sizeof again, &failure), BERTH_OK);
-        CHECK_EQ(gpu->ops->sync(gpu, &failure), BERTH_OK);
+        library_read(again, data.y, M * N);
         CHECK(!memcmp(y, again, sizeof y));
         gpu->ops->forget(gpu, recording);
     }
-    CHECK_EQ(library->products, products + 1);
+    CHECK_EQ(library->done, products + 1);
     end();
 }
 
 int main(void)
 {
-    setenv("BERTH_OPENCL", "off", 1);
-    driver = standin_open(1, 256 << 20);
-    void *opened = driver ? dlopen(STANDIN_LT, RTLD_NOW | RTLD_LOCAL) : NULL;
-    library = opened ? dlsym(opened, "standin_lt_counts") : NULL;
-    if (!CHECK(library)) return check_done();
+    if (!library_open(STANDIN_LT, "standin_lt_counts")) return check_done();
     test_once();
     test_workspace();
     test_failures();

@@ -16,7 +16,7 @@ static struct {
 
 static void look(void)
 {
-    void *library = bt_cu_open_library("BERTH_NVRTC", "libnvrtc");
+    void *library = bt_cu_open_library("BERTH_NVRTC", "libnvrtc", 0);
     if (!library) return;
 #define X(result, name, arguments) \
     if (!(nvrtc.name = (result(*) arguments)dlsym(library, #name))) return;

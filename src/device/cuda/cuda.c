@@ -49,6 +49,7 @@ static void close_device(bt_cu_device *d)
          is_idle = is_inside && !(d->stream && d->cu->cuStreamSynchronize(d->stream));
     if (is_idle) bt_cu_slots_free(d);
     if (is_idle && d->origin) d->cu->cuEventDestroy_v2(d->origin);
+    bt_cu_dnn_free(d, is_idle);
     bt_cu_blas_free(d, is_idle);
     bt_cu_programs_free(d, is_idle);
     if (is_idle && d->stream) d->cu->cuStreamDestroy_v2(d->stream);
@@ -235,7 +236,10 @@ static berth_status cuda_sync(bt_device *device, berth_error *error)
     return code ? bt_cu_fail(device, "waiting for it", code, error) : BERTH_OK;
 }
 
-static unsigned cuda_libraries(void) { return bt_cu_blas_is_there() ? BT_LIBRARY_GEMM : 0; }
+static unsigned cuda_libraries(void)
+{
+    return (bt_cu_blas_is_there() ? BT_LIBRARY_GEMM : 0) | (bt_cu_dnn_is_there() ? BT_LIBRARY_CONV : 0);
+}
 
 const bt_device_ops bt_cuda_ops = {
     .kind = "GPU",
@@ -260,4 +264,6 @@ const bt_device_ops bt_cuda_ops = {
     .libraries = cuda_libraries,
     .gemm_plan = bt_cu_gemm_plan,
     .gemm = bt_cu_gemm,
+    .conv_plan = bt_cu_conv_plan,
+    .conv = bt_cu_conv,
 };

@@ -1,7 +1,7 @@
 /* CUDA devices, inside: the driver's functions and devices (library.c), one device's context, stream and memory (cuda.c),
  * pinned memory that copies go through (staging.c), kernels (program.c), the compiler of kernels (compiler.c) and what it
  * made before, on disk (cache.c), launches that are recorded once and replayed (recording.c), when work was done (times.c),
- * matrix products by NVIDIA's library (blas.c). */
+ * matrix products and convolutions by NVIDIA's libraries (blas.c, dnn.c), which are asked once how they do each (known.c). */
 #ifndef BT_CUDA_H
 #define BT_CUDA_H
 
@@ -24,9 +24,10 @@ typedef struct bt_cu_library {
 /* Never NULL; n_devices is 0 where there is no driver or no GPU, or BERTH_CUDA says "off". */
 const bt_cu_library *bt_cu_library_get(void);
 
-/* Opens the library of which the path stands in the environment variable, else "STEM.so.N" of the driver's version or one
- * near it, else "STEM.so", as the loader finds it or where toolkits put it; NULL when there is none. Never closed. */
-void *bt_cu_open_library(const char *variable, const char *stem);
+/* Opens the library of which the path stands in the environment variable, else "STEM.so.MAJOR", else "STEM.so", as the loader
+ * finds it, or where toolkits and Python's packages put it; NULL when there is none. major 0: that of the driver, or one near
+ * it. Never closed. */
+void *bt_cu_open_library(const char *variable, const char *stem, int major);
 /* Bytes free on a device, of which a context need not be open; -1: nobody knows. */
 int64_t bt_cu_free_bytes(cu_device id);
 
@@ -64,6 +65,7 @@ typedef struct bt_cu_device {
     struct bt_cu_program *programs;
     bt_kernel *kernels[256]; /* by hash */
     struct bt_cu_blas *_Atomic blas; /* NULL: no product was asked for yet */
+    struct bt_cu_dnn *_Atomic dnn;   /* NULL: no convolution was */
 } bt_cu_device;
 
 /* Opened at its first use; NULL with the error set. */
@@ -136,11 +138,43 @@ bt_recording *bt_cu_recorded(bt_device *device, berth_error *error);
 berth_status bt_cu_replay(bt_device *device, bt_recording *recording, berth_error *error);
 void bt_cu_forget(bt_device *device, bt_recording *recording);
 
+/* ---- What libraries were asked for (known.c) ---- */
+
+/* The start of a library's plan. */
+typedef struct bt_cu_known {
+    struct bt_cu_known *next; /* of its bucket */
+    const void *what;         /* in the plan */
+    _Atomic bool is_refused;  /* the library does not do it, or failed at it */
+} bt_cu_known;
+
+enum { BT_CU_BUCKETS = 256 };
+
+typedef struct bt_cu_plans {
+    pthread_mutex_t lock;
+    int n;
+    bt_cu_known *buckets[BT_CU_BUCKETS];
+} bt_cu_plans;
+
+void bt_cu_plans_init(bt_cu_plans *plans);
+/* The plan for `what`, of so many bytes; make (NULL: none is made) is called once for each. NULL: it is refused, or there is
+ * none. */
+bt_cu_known *bt_cu_plans_find(bt_cu_plans *plans, const void *what, size_t bytes,
+                              bt_cu_known *(*make)(void *user, const void *what), void *user);
+void bt_cu_plans_free(bt_cu_plans *plans, void (*drop)(bt_cu_known *plan));
+
 /* ---- Matrix products by cuBLASLt (blas.c) ---- */
 
 bool bt_cu_blas_is_there(void);
 const bt_gemm_plan *bt_cu_gemm_plan(bt_device *device, const bt_gemm *what, size_t *workspace);
 bool bt_cu_gemm(bt_device *device, const bt_gemm_plan *plan, const bt_gemm_data *data);
 void bt_cu_blas_free(bt_cu_device *d, bool is_idle); /* is_idle: in its context, nothing is under way */
+
+/* ---- Convolutions by cuDNN (dnn.c) ---- */
+
+bool bt_cu_dnn_is_there(void);
+const bt_conv_plan *bt_cu_conv_plan(bt_device *device, const bt_conv *what, size_t *workspace);
+bool bt_cu_conv(bt_device *device, const bt_conv_plan *plan, const bt_conv_data *data);
+void bt_cu_dnn_leave(bt_cu_device *d, cu_stream stream); /* in its context, before the stream's end */
+void bt_cu_dnn_free(bt_cu_device *d, bool is_idle); /* is_idle: in its context, nothing is under way */
 
 #endif

@@ -1,5 +1,6 @@
 /* The libraries of CUDA: the driver, its management library for what it tells of memory, and where others are found. */
 #include <dlfcn.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -55,27 +56,46 @@ static void *open_in(const char *folder, const char *below, const char *file)
     return n > 0 && (size_t)n < sizeof path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
 }
 
-/* By the loader's own search, then below the toolkit's folder. */
+/* Where Python's packages put it below a folder: lib/python3.N/site-packages/nvidia/PACKAGE/lib. */
+static void *open_packaged(const char *folder, const char *file)
+{
+    static const char *const patterns[] = {"site-packages", "dist-packages"};
+    char pattern[1024];
+    void *library = NULL;
+    for (int i = 0; i < 2 && folder && *folder && !library; i++) {
+        glob_t found;
+        int n = snprintf(pattern, sizeof pattern, "%s/lib/python3*/%s/nvidia/*/lib/%s", folder, patterns[i], file);
+        if (n <= 0 || (size_t)n >= sizeof pattern || glob(pattern, 0, NULL, &found)) continue;
+        for (size_t j = 0; j < found.gl_pathc && !library; j++) library = open_in("", "", found.gl_pathv[j]);
+        globfree(&found);
+    }
+    return library;
+}
+
+/* By the loader's own search, then below the toolkit's folder, then in an environment of Python's that is active, and in the
+ * system's. */
 static void *open_file(const char *file)
 {
+    const char *variables[] = {"VIRTUAL_ENV", "CONDA_PREFIX"};
     const char *home = getenv("CUDA_HOME");
     if (!home || !*home) home = getenv("CUDA_PATH");
     if (!home || !*home) home = "/usr/local/cuda";
     void *library = open_in("", "", file);
     if (!library) library = open_in(home, "/lib64/", file);
-    return library ? library : open_in(home, "/lib/", file);
+    if (!library) library = open_in(home, "/lib/", file);
+    for (int i = 0; i < 2 && !library; i++) library = open_packaged(getenv(variables[i]), file);
+    return library ? library : open_packaged("/usr/local", file);
 }
 
 /* What was made for an older driver works with a newer one, and mostly not the other way round. */
-void *bt_cu_open_library(const char *variable, const char *stem)
+void *bt_cu_open_library(const char *variable, const char *stem, int major)
 {
     const char *wish = getenv(variable);
     char file[64];
-    int major = bt_cu_library_get()->version / 1000;
-    if (!major) major = 13;
+    int driver = bt_cu_library_get()->version / 1000, near = driver ? driver : 13;
+    const int tries[] = {major ? major : near, near - 1, near + 1};
     if (wish && *wish) return strcmp(wish, "off") ? dlopen(wish, RTLD_NOW | RTLD_LOCAL) : NULL;
-    const int tries[] = {major, major - 1, major + 1};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < (major ? 1 : 3); i++) {
         snprintf(file, sizeof file, "%s.so.%d", stem, tries[i]);
         void *library = open_file(file);
         if (library) return library;

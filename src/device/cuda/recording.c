@@ -52,6 +52,7 @@ bt_recording *bt_cu_recorded(bt_device *device, berth_error *error)
     cu_result code = cu->cuStreamEndCapture(stream, &graph);
     if (!code && recording && !is_spoiled) code = cu->cuGraphInstantiateWithFlags(&exec, graph, 0);
     if (graph) cu->cuGraphDestroy(graph);
+    bt_cu_dnn_leave(d, stream);
     cu->cuStreamDestroy_v2(stream);
     bt_cu_leave(d);
     if (recording && !is_spoiled && !code) return recording->graph = exec, recording;
