@@ -47,27 +47,40 @@ static berth_status infer_bias_add(bt_infer *x)
 
 /* ---- AddN, AccumulateNV2: y = in 0 + in 1 + ... -------------------------------------------------------- */
 
+enum { NARROW_PIECE = 256 };
+
 typedef struct sum_job {
     bt_call *c;
     void *y;
 } sum_job;
 
-/* Half and bfloat16 are rounded after every addition, as Eigen has them. */
+/* y[i] += x[i] for halves or bfloat16, rounded. */
+static void add_narrow(bool half, uint16_t *y, const uint16_t *x, int64_t n)
+{
+    const bt_vec_kernels *vec = &bt_simd_get()->vec;
+    float sum[NARROW_PIECE], more[NARROW_PIECE];
+    (half ? vec->half_to_float : vec->bf16_to_float)(sum, y, n);
+    (half ? vec->half_to_float : vec->bf16_to_float)(more, x, n);
+    vec->accumulate(sum, more, n);
+    (half ? vec->float_to_half : vec->float_to_bf16)(y, sum, n);
+}
+
+/* Half and bfloat16 are rounded after every addition, as Eigen has them. Beyond 9 operands TensorFlow adds up groups of 8,
+ * and what is over comes first. */
 static void sum_narrow(const sum_job *job, int64_t begin, int64_t n)
 {
-    enum { PIECE = 256 };
-    const bt_vec_kernels *vec = &bt_simd_get()->vec;
-    bool half = job->c->in[0]->dtype == BERTH_HALF;
-    float sum[PIECE], x[PIECE];
+    const bt_call *c = job->c;
+    bool half = c->in[0]->dtype == BERTH_HALF;
+    int over = c->n_in % 8, first = c->n_in <= 9 ? c->n_in : over < 2 ? over + 8 : over;
+    uint16_t group[NARROW_PIECE];
     for (int64_t i = begin, m; i < begin + n; i += m) {
         uint16_t *y = (uint16_t *)job->y + i;
-        m = begin + n - i < PIECE ? begin + n - i : PIECE;
-        memcpy(y, (const uint16_t *)job->c->in[0]->data + i, (size_t)m * sizeof *y);
-        for (int k = 1; k < job->c->n_in; k++) {
-            (half ? vec->half_to_float : vec->bf16_to_float)(sum, y, m);
-            (half ? vec->half_to_float : vec->bf16_to_float)(x, (const uint16_t *)job->c->in[k]->data + i, m);
-            vec->accumulate(sum, x, m);
-            (half ? vec->float_to_half : vec->float_to_bf16)(y, sum, m);
+        m = begin + n - i < NARROW_PIECE ? begin + n - i : NARROW_PIECE;
+        for (int k = 0, end = first; k < c->n_in; k = end, end += 8) {
+            uint16_t *to = k ? group : y;
+            memcpy(to, (const uint16_t *)c->in[k]->data + i, (size_t)m * sizeof *y);
+            for (int j = k + 1; j < end; j++) add_narrow(half, to, (const uint16_t *)c->in[j]->data + i, m);
+            if (k) add_narrow(half, y, group, m);
         }
     }
 }

@@ -74,6 +74,15 @@ INTS(uint64_t)
 COMPLEXES(complex64, float)
 COMPLEXES(complex128, double)
 
+static bool combine_bool(bt_combine_op op, void *dst, const void *src, int64_t n, int step)
+{
+    switch (op) {
+    case BT_ADD: EACH(bool, bool, KEEP, KEEP, a || b);
+    case BT_SUB: EACH(bool, bool, KEEP, KEEP, a != b);
+    default: return false;
+    }
+}
+
 typedef bool combine_fn(bt_combine_op op, void *dst, const void *src, int64_t n, int step);
 
 static combine_fn *const by_dtype[] = {
@@ -84,6 +93,7 @@ static combine_fn *const by_dtype[] = {
     [BERTH_UINT8] = combine_uint8_t,       [BERTH_UINT16] = combine_uint16_t,
     [BERTH_UINT32] = combine_uint32_t,     [BERTH_UINT64] = combine_uint64_t,
     [BERTH_COMPLEX64] = combine_complex64, [BERTH_COMPLEX128] = combine_complex128,
+    [BERTH_BOOL] = combine_bool,
 };
 
 berth_status bt_combine(berth_dtype dtype, bt_combine_op op, void *dst, const void *src, int64_t n, int step,

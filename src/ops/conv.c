@@ -8,6 +8,8 @@
 #include "ops/move.h"
 #include "ops/product.h"
 
+#include <math.h>
+
 typedef struct conv {
     bt_windowing w;
     bool is_general;    /* Conv */
@@ -357,6 +359,29 @@ static berth_status check_arguments(bt_call *c, const bt_epilogue *e, int64_t n,
     return BERTH_OK;
 }
 
+/* The fused operations on doubles, [.., channels]. */
+static berth_status finish_doubles(bt_call *c, const bt_epilogue *e, int64_t n, int64_t channels, double *y)
+{
+    const bt_vec_unary kind = e->activation;
+    if (e->add >= 0 || (kind != BT_VEC_COPY && kind != BT_VEC_ELU && kind != BT_VEC_LEAKY_RELU))
+        return bt_call_unsupported(
+            c, "fused operations of float64 but a bias, a norm, Relu, Relu6, Elu and LeakyRelu");
+    for (int64_t i = 0; i < n; i++) {
+        int64_t k = i % channels;
+        if (e->scale >= 0) y[i] *= bt_tensor_number(c->in[e->scale], k);
+        if (e->bias >= 0) y[i] += bt_tensor_number(c->in[e->bias], k);
+        if (e->norm >= 0) {
+            bt_tensor *const *norm = c->in + e->norm;
+            double f = bt_tensor_number(norm[0], k) / sqrt(bt_tensor_number(norm[3], k) + (double)e->epsilon);
+            y[i] = (y[i] - bt_tensor_number(norm[2], k)) * f + bt_tensor_number(norm[1], k);
+        }
+        if (kind == BT_VEC_ELU && y[i] < 0) y[i] = expm1(y[i]);
+        if (kind == BT_VEC_LEAKY_RELU && y[i] < 0) y[i] *= (double)e->alpha;
+        y[i] = y[i] < (double)e->low ? (double)e->low : y[i] > (double)e->high ? (double)e->high : y[i];
+    }
+    return BERTH_OK;
+}
+
 static berth_status run_conv(bt_call *c)
 {
     conv_call p = {.c = c, .op = c->state, .filter = c->in[1]->data};
@@ -383,9 +408,11 @@ static berth_status run_conv(bt_call *c)
         status = bt_conv_gpu(c, BT_CONV_DENSE, dtype, w, &p.s, p.groups, &p.op->epilogue, x, c->in[1]->data,
                              p.op->turned, p.add, y);
     else if (is_wide(dtype)) status = run_floats(&p, dtype, x, y);
-    else if (c->n_in > 2 ||
+    else if ((c->n_in > 2 && dtype != BERTH_DOUBLE) ||
              !bt_conv_plain(BT_CONV_DENSE, dtype, w, &p.s, p.groups, x, c->in[1]->data, y, c->pool))
         status = bt_call_unsupported(c, "convolution of %s", bt_dtype_name(dtype));
+    else if (dtype == BERTH_DOUBLE)
+        status = finish_doubles(c, &p.op->epilogue, bt_shape_count(&shape), p.s.out_c, y);
     if (status || y == out) return status;
     return bt_swap_axes(c, dtype, out, y, p.s.batch, bt_axes_count(p.s.out), p.s.out_c);
 }

@@ -389,9 +389,16 @@ berth_status bt_table_fill_again(const bt_table *t, int64_t n, berth_error *erro
     return bt_fail(error, BERTH_BAD_INPUT, "table '%s' was already initialized with different data", t->name);
 }
 
+/* TensorFlow has its buckets in these tensors, as a checkpoint keeps them, and they are not laid out like that here. */
+static berth_status refuse_buckets(bt_call *c, const bt_table *t)
+{
+    return t->refused[0].dtype ? bt_call_unsupported(c, "the buckets of dense table '%s'", t->name) : BERTH_OK;
+}
+
 static berth_status import(bt_call *c, bt_table *t)
 {
     bt_shape lead;
+    if (refuse_buckets(c, t)) return BERTH_UNSUPPORTED;
     int64_t n = check_keys(c, t, &lead);
     berth_status status = n < 0 ? BERTH_BAD_INPUT : check_values(c, t, &lead);
     if (status) return status;
@@ -423,7 +430,7 @@ static berth_status size(bt_call *c, bt_table *t) { return bt_out_scalar(c, 0, B
 static berth_status export(bt_call *c, bt_table *t)
 {
     const bt_rows *parts[2] = {&t->keys, &t->values};
-    berth_status status = BERTH_OK;
+    berth_status status = refuse_buckets(c, t);
     for (int i = 0; i < 2 && !status; i++) {
         bt_shape shape, lead = BT_SHAPE(t->n);
         if (!append(&lead, &parts[i]->shape, &shape))

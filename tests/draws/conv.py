@@ -173,7 +173,7 @@ def conv_pad(d):
 
 @draws("_FusedConv2D")
 def fused_conv(d):
-    dtype = "float32"
+    dtype = d.type("T", of=("float32", "float64")) if d.chance(0.3) else "float32"  # others TensorFlow has by oneDNN alone
     image = [d.int(2, 7), d.int(2, 7)]
     size = [d.int(1, 3) for _ in image]
     depth, out = d.int(1, 4), d.int(1, 4)
@@ -197,9 +197,10 @@ def fused_matmul(d):
     kind = d.one(["BiasAdd"], ["BiasAdd", "Relu"], ["BiasAdd", "Relu6"], ["BiasAdd", "Elu"], ["BiasAdd", "LeakyRelu"], ["BiasAdd", "Tanh"],
                  ["BiasAdd", "Sigmoid"])
     attrs = {"leakyrelu_alpha": 0.3} if "LeakyRelu" in kind else {}
-    a, b = d.values("float32", [k, m] if ta else [m, k], wild=False), d.values("float32", [n, k] if tb else [k, n], wild=False)
+    dtype = d.type("T")
+    a, b = d.values(dtype, [k, m] if ta else [m, k], wild=False), d.values(dtype, [n, k] if tb else [k, n], wild=False)
     loose(d)
-    d.node(d.op, [d.put(a), d.put(b), [d.put(d.values("float32", [n], wild=False))]], fused_ops=kind, num_args=1, transpose_a=ta,
+    d.node(d.op, [d.put(a), d.put(b), [d.put(d.values(dtype, [n], wild=False))]], fused_ops=kind, num_args=1, transpose_a=ta,
            transpose_b=tb, **attrs)
 
 
@@ -218,6 +219,10 @@ def pool(d):
         ksize, attrs = [1, 1, 1, k], {"strides": [1, 1, 1, k], "padding": d.one("SAME", "VALID")}
     x = d.put(d.values(dtype, [d.size(3)] + image + [depth], wild=False), dtype)
     loose(d)
+    if d.chance(0.2):
+        attrs["data_format"] = "NDHWC" if n == 3 else "NHWC"
+    if d.op == "MaxPoolWithArgmax":
+        attrs.pop("data_format", None)
     if d.op == "MaxPoolV2":
         d.node(d.op, [x, d.put(np.array(ksize, np.int32)), d.put(np.array(attrs["strides"], np.int32))], padding=attrs["padding"])
         return

@@ -75,7 +75,7 @@ def kernel_types(op):
     for kernel in kernels.get_registered_kernels_for_op(op).kernel:
         if kernel.device_type == "CPU":
             found.append({c.name: [t for t in (dtypes.as_dtype(t).name for t in c.allowed_values.list.type)
-                                   if t in allowed(op, c.name)] for c in kernel.constraint})
+                                   if t in allowed(op, c.name)] for c in kernel.constraint if c.allowed_values.list.type})
     return [types for types in found if all(types.values())]
 
 

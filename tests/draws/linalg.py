@@ -223,6 +223,8 @@ def tridiagonal_solve(d):
     a[..., 1, :] += 4
     loose(d)
     attrs = {"partial_pivoting": d.chance(0.6)} if d.chance(0.7) else {}
+    if d.chance(0.1):
+        attrs["perturb_singular"] = d.chance(0.5)
     d.node(d.op, [d.put(a), d.put(d.values(dtype, lead + [n, d.int(1, 3)], wild=False), dtype)], **attrs)
 
 

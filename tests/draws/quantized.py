@@ -121,7 +121,7 @@ def shrink(d):
 def requantize(d):
     low, high = sorted(d.rng.uniform(-4, 4, 2).astype(np.float32).tolist())
     x = quantized(d, "qint32", d.shape(most_rank=3))
-    d.node(d.op, x + [d.put(np.array(min(low, 0), np.float32)), d.put(np.array(high + 0.1, np.float32))], out_type="quint8")
+    d.node(d.op, x + [d.put(np.array(min(low, 0), np.float32)), d.put(np.array(high + 0.1, np.float32))], out_type=d.type("out_type"))
 
 
 @draws("QuantizedRelu", "QuantizedRelu6", "QuantizedReshape")
@@ -145,7 +145,8 @@ def pair(d):
 @draws("QuantizedBiasAdd")
 def bias(d):
     shape = d.shape(rank=d.int(2, 4), empty=0)
-    a, b = quantized(d, "quint8", shape), quantized(d, "quint8", shape[-1:])
+    dtype = d.type("T1")
+    a, b = quantized(d, dtype, shape), quantized(d, dtype, shape[-1:])
     d.node(d.op, [a[0], b[0]] + a[1:] + b[1:], out_type="qint32")
 
 
@@ -154,7 +155,7 @@ def pool(d):
     image = [d.int(1, 6), d.int(1, 6)]
     size = [d.int(1, min(3, n)) for n in image]
     stride = d.int(1, 3)
-    x = quantized(d, "quint8", [d.int(1, 2)] + image + [d.int(1, 20)])
+    x = quantized(d, d.type("T"), [d.int(1, 2)] + image + [d.int(1, 20)])
     d.node(d.op, x, ksize=[1] + size + [1], strides=[1, stride, stride, 1], padding=d.one("SAME", "VALID"))
 
 
@@ -189,7 +190,7 @@ def conv(d):
     size = [d.int(1, min(3, n)) for n in image]
     depth = d.int(1, 4)
     stride = d.int(1, 3)
-    a, b = quantized(d, "quint8", [d.int(1, 2)] + image + [depth]), quantized(d, "quint8", size + [depth, d.int(1, 4)])
+    a, b = quantized(d, "quint8", [d.int(1, 2)] + image + [depth]), quantized(d, "quint8", size + [depth, d.int(1, 4)])  # with qint8 TensorFlow gives no output
     d.node(d.op, [a[0], b[0]] + a[1:] + b[1:], out_type="qint32", strides=[1, stride, stride, 1], padding=d.one("SAME", "VALID"))
 
 
@@ -229,7 +230,7 @@ def scales(d, n):
     return d.rng.uniform(0.02, 0.5, [] if n is None else [n]).astype(np.float32), d.values("int32", [] if n is None else [n], -20, 20, False)
 
 
-LIMITS = {"qint8": (-128, 127), "qint32": (-(1 << 31), (1 << 31) - 1)}
+LIMITS = {"qint8": (-128, 127), "quint8": (0, 255), "qint32": (-(1 << 31), (1 << 31) - 1)}
 
 
 @draws("UniformQuantize", "UniformDequantize", "UniformRequantize", "UniformQuantizedClipByValue")
@@ -239,14 +240,14 @@ def uniform(d):
     n = None if axis < 0 else shape[axis]
     side = lambda: [d.put(v) for v in scales(d, n)]
     if d.op == "UniformQuantize":
-        dtype = d.one("qint8", "qint32")
+        dtype = d.type("Tout")
         low, high = LIMITS[dtype]
         d.node(d.op, [d.put(d.values("float32", shape, wild=False), ranked=True)] + side(), Tout=dtype, quantization_axis=axis,
                quantization_min_val=low + (d.one(0, 1) if dtype == "qint8" else 0), quantization_max_val=high)
     elif d.op == "UniformDequantize":
-        dtype = d.one("qint8", "qint32")
+        dtype = d.type("Tin")
         low, high = LIMITS[dtype]
-        array = numbers(d, dtype, shape) if dtype == "qint8" else d.values("int32", shape, -999, 999, False)
+        array = numbers(d, dtype, shape) if dtype != "qint32" else d.values("int32", shape, -999, 999, False)
         d.node(d.op, [d.put(array, dtype)] + side(), Tout="float32", quantization_axis=axis, quantization_min_val=low, quantization_max_val=high)
     elif d.op == "UniformRequantize":
         source, target = d.one(("qint8", "qint8"), ("qint32", "qint8"), ("qint32", "qint32"), ("qint8", "qint32"))

@@ -31,7 +31,7 @@ def arg(d):
     shape = d.shape(rank=d.int(1, 5), empty=0.02)
     axis = d.int(-len(shape), len(shape) - 1) if d.chance(0.96) else d.int(-9, 9)
     attrs = {"output_type": d.one(*(["int32", "int64", "int16", "uint16"] if d.op == "ArgMax" else ["int32", "int64"]))} if d.chance(0.7) else {}
-    d.node(d.op, [d.put(d.values(dtype, shape, wild=False), dtype), d.put(np.array(axis, d.one("int16", "int32", "int64")))], **attrs)
+    d.node(d.op, [d.put(d.values(dtype, shape, wild=False), dtype), d.put(np.array(axis, d.one("int32", "int64")))], **attrs)
 
 
 @draws("Cumprod", "Cumsum", "CumulativeLogsumexp")

@@ -276,8 +276,8 @@ def gather(d):
 def gather_nd(d):
     dtype, shape = d.type("Tparams", of=ANY), d.shape(rank=d.int(1, 5), empty=0.02)
     depth = d.int(0, len(shape))
-    lead = d.shape(most_rank=2)
-    at = np.zeros(lead + [depth], d.one("int32", "int64"))
+    lead = d.shape(most_rank=2, beside=len(shape))
+    at = np.zeros(lead + [depth], d.type("Tindices"))
     for k in range(depth):
         at[..., k] = d.rng.integers(0, max(shape[k], 1), lead)
     if d.chance(0.04) and at.size:
@@ -528,7 +528,7 @@ def split(d):
     # The shape function of TensorFlow goes astray where the axis is not known.
     if d.chance(0.03):
         sizes[0] += 5
-    d.node(d.op, [d.put(d.values(dtype, shape), dtype), d.put(np.array(sizes, d.one("int32", "int64"))), d.const(at)], num_split=n)
+    d.node(d.op, [d.put(d.values(dtype, shape), dtype), d.put(np.array(sizes, d.type("Tlen"))), d.const(at)], num_split=n)
 
 
 @draws("Squeeze")

@@ -36,7 +36,7 @@ def two(d):
     a, b = a_sparse(d, dtype, shape), a_sparse(d, dtype, shape if d.chance(0.97) else d.shape(rank=len(shape)))
     names = puts(d, a, dtype) + puts(d, b, dtype)
     if d.op == "SparseAdd":
-        real = {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype) if d.chance(0.8) else d.type("Treal")
+        real = {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype)
         names.append(d.put(np.array(d.one(0, 0, 1, 3), real), real))
     d.node(d.op, names)
 

@@ -61,7 +61,7 @@ def tables(d):
             keys = np.array(sorted(set(keys.tolist())), keys.dtype) if n else keys
             if not grows and d.chance(0.05) and len(keys):
                 keys = np.append(keys, keys[:1])
-        whole = kind != "MutableDenseHashTableV2" or not shape  # an import into a dense one wants values without a shape
+        whole = kind != "MutableDenseHashTableV2"  # a dense one is imported as buckets
         op = ("LookupTableImport" if whole and (d.op == "LookupTableImportV2" or d.chance(0.2)) else "LookupTableInsert") if grows else "InitializeTable"
         wide = d.values(value, [len(keys)] + shape, wild=False)
         name = d.node(op + version, [handle, d.put(keys, key, exact=1), d.put(wide, value, exact=1)], controls=last, fetch=False)
