@@ -326,7 +326,7 @@ def unicode_decode(d):
     attrs = unicode_attrs(d)
     if d.chance(0.6):
         attrs["Tsplits"] = d.one("int32", "int64")
-    code = d.one("UTF-8", "UTF-8", "UTF-8", "UTF-16-BE", "UTF-32-BE", "utf8", "UTF-16", "ISO-8859-1", "US-ASCII" if d.chance(0.3) else "UTF-8",
+    code = d.one("UTF-8", "UTF-8", "UTF-8", "UTF-16-BE", "UTF-32-BE", "utf8", "UTF-16", "ISO-8859-1", "windows-1252", "US-ASCII" if d.chance(0.3) else "UTF-8",
                  "nonsense" if d.chance(0.1) else "UTF-8")
     lead = 0 if code == "UTF-16" else 2  # marks of order are kept in mind from one string to the next
     d.node(d.op, [d.put(texts(d, lead, UNICODE), fed=0)], input_encoding=code, **attrs)
@@ -334,7 +334,7 @@ def unicode_decode(d):
 
 @draws("UnicodeTranscode")
 def unicode_transcode(d):
-    code = d.one("UTF-8", "UTF-8", "UTF-8", "UTF-16-BE", "UTF-32-BE", "UTF-16", "ISO-8859-1", "UTF-16-LE", "UTF-32")
+    code = d.one("UTF-8", "UTF-8", "UTF-8", "UTF-16-BE", "UTF-32-BE", "UTF-16", "ISO-8859-1", "UTF-16-LE", "UTF-32", "windows-1252", "cp1252")
     lead = 0 if code in ("UTF-16", "UTF-32") else 2  # marks of order are kept in mind from one string to the next
     d.node(d.op, [d.put(texts(d, lead, UNICODE), fed=0)], input_encoding=code, output_encoding=d.one("UTF-8", "UTF-16-BE", "UTF-32-BE"), **unicode_attrs(d))
 
