@@ -17,6 +17,11 @@ static berth_status infer_isotonic(bt_infer *x)
 }
 
 /* Each element begins as a run of its own; while a run's mean is above that of the one before, the two become one. */
+static double mean_of(const run *r, berth_dtype dtype)
+{
+    return bt_rounded(dtype, r->sum / bt_rounded(dtype, (double)r->n));
+}
+
 static berth_status run_isotonic(bt_call *c)
 {
     const bt_tensor *in = c->in[0];
@@ -25,6 +30,7 @@ static berth_status run_isotonic(bt_call *c)
     if (status) return status;
     if (!bt_dtype_is_float(facts[0].dtype) || (!bt_dtype_is_float(in->dtype) && !bt_dtype_is_int(in->dtype)))
         return bt_call_unsupported(c, "rows of %s", bt_dtype_name(in->dtype));
+    berth_dtype dtype = facts[0].dtype; /* sums are of this type, too */
     int64_t n = in->shape.dim[in->shape.rank - 1], rows = bt_shape_span(&in->shape, 0, in->shape.rank - 1);
     run *runs = bt_scratch(c, ((size_t)n + 1) * sizeof *runs);
     void *out = runs ? bt_out(c, 0, facts[0].dtype, &in->shape) : NULL;
@@ -33,17 +39,16 @@ static berth_status run_isotonic(bt_call *c)
     for (int64_t r = 0, at = 0; r < rows && n > 0; r++) {
         int64_t count = 0;
         for (int64_t i = 0; i < n; i++) {
-            runs[count++] = (run){bt_tensor_number(in, r * n + i), 1};
+            runs[count++] = (run){bt_rounded(dtype, bt_tensor_number(in, r * n + i)), 1};
             for (; count > 1; count--) {
                 run *last = &runs[count - 1], *before = last - 1;
-                if (!(before->sum / (double)before->n < last->sum / (double)last->n)) break;
-                before->sum += last->sum, before->n += last->n;
+                if (!(mean_of(before, dtype) < mean_of(last, dtype))) break;
+                before->sum = bt_rounded(dtype, before->sum + last->sum), before->n += last->n;
             }
         }
         for (int64_t k = 0; k < count; k++)
             for (int64_t i = 0; i < runs[k].n; i++, at++) {
-                bt_put_number(facts[0].dtype, bt_at(facts[0].dtype, out, at),
-                              runs[k].sum / (double)runs[k].n);
+                bt_put_number(dtype, bt_at(dtype, out, at), mean_of(&runs[k], dtype));
                 segment[at] = (int32_t)k;
             }
     }

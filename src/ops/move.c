@@ -425,6 +425,16 @@ const float *bt_call_floats(bt_call *c, const bt_tensor *t)
     }
 }
 
+double bt_rounded(berth_dtype dtype, double v)
+{
+    switch (dtype) {
+    case BERTH_FLOAT: return (double)(float)v;
+    case BERTH_HALF: return (double)bt_half_to_float(bt_float_to_half((float)v));
+    case BERTH_BFLOAT16: return (double)bt_bf16_to_float(bt_float_to_bf16((float)v));
+    default: return v;
+    }
+}
+
 void bt_put_number(berth_dtype dtype, void *p, double v)
 {
     switch (dtype) {

@@ -54,6 +54,8 @@ static inline const void *bt_at_const(berth_dtype dtype, const void *p, int64_t 
 }
 /* A number as an element of any dtype; complex: its real part. */
 void bt_put_number(berth_dtype dtype, void *p, double v);
+/* As a float dtype has it: half, bfloat16 and float round; others leave it. */
+double bt_rounded(berth_dtype dtype, double v);
 /* Row-major strides in elements. */
 void bt_strides(const bt_shape *s, int64_t *strides);
 /* The integers of a scalar or vector of at most `max`; false when it is something else. */

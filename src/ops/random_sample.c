@@ -179,10 +179,11 @@ static berth_status run_index_shuffle(bt_call *c)
     int64_t rounds = bt_attr_int(c->node, "rounds", 4);
     if (!most || rounds < 4 || rounds % 2 || rounds > 1024)
         return bt_call_fail(c, "needs an even number of rounds");
-    int64_t n = 1, counts[] = {bt_tensor_count(index), bt_tensor_count(seed) / 3, bt_tensor_count(most)};
+    int64_t counts[] = {bt_tensor_count(index), bt_tensor_count(seed) / 3, bt_tensor_count(most)};
+    int64_t n = 0;
     bool vector = index->shape.rank > 0 || seed->shape.rank > 1 || most->shape.rank > 0;
     for (int i = 0; i < 3; i++)
-        if (counts[i] != 1) n = counts[i];
+        if (counts[i] > n) n = counts[i];
     bool fits = seed->shape.rank >= 1 && seed->shape.rank <= 2 && seed->shape.dim[seed->shape.rank - 1] == 3;
     const int many[] = {index->shape.rank, seed->shape.rank - 1, most->shape.rank}; /* 0: one for all */
     for (int i = 0; i < 3; i++) fits = fits && (many[i] == 0 || (many[i] == 1 && counts[i] == n));

@@ -115,7 +115,9 @@ static berth_status joined_shape(bt_call *c, const bt_list *list, bt_shape *shap
         return bt_call_fail(c, "the list's items have shape %s, not %s", bt_shape_text(&list->shape, ta),
                             bt_shape_text(&asked, tb));
     if (shape->rank == 0) return bt_call_fail(c, "items are scalars: they cannot be joined");
-    int64_t rows = list->shape.rank > 0 ? list->shape.dim[0] : -1;
+    /* The attribute's first dimension says nothing, an input's does. */
+    const bt_shape *told = c->n_in > 1 ? shape : &list->shape;
+    int64_t rows = told->rank > 0 ? told->dim[0] : -1;
     bool differ = false, any = false;
     for (int64_t i = 0; i < list->items.n; i++) {
         const bt_tensor *item = &list->items.at[i];

@@ -73,7 +73,9 @@ def conv(d):
         attrs["groups"] = groups
     if d.chance(0.3):
         attrs["data_format"] = "CHANNELS_LAST"
-    if d.chance(0.2):  # several dimensions of batch
+    # TensorFlow leaves several dimensions of batch as one where nothing comes out.
+    if d.chance(0.2) and min(windowed(image[i], size[i], attrs["strides"][1 + i], attrs.get("dilations", [1] * 9)[1 + i], attrs["padding"],
+                                      attrs.get("explicit_paddings", [0] * 12)[2 + 2 * i:4 + 2 * i]) for i in range(n)) > 0:
         lead = [d.size(2, 0), d.size(2, 0)]
         attrs["batch_dims"] = 2
     loose(d)

@@ -258,6 +258,8 @@ def decode(d):
             attrs["dct_method"] = d.one("INTEGER_ACCURATE", "INTEGER_FAST", "")
         if d.chance(0.2):
             attrs["try_recover_truncated"] = True
+            if d.chance(0.5):
+                attrs["acceptable_fraction"] = d.one(0.1, 0.5, 1.0)
     if d.op == "DecodeAndCropJpeg":
         names.append(d.put(np.array([d.int(0, 9), d.int(0, 9), d.int(1, 10), d.int(1, 10)], np.int32)))
     if d.op == "DecodePng" and d.chance(0.5):
@@ -283,6 +285,10 @@ def encode(d):
         channels = d.one(1, 3)
         attrs = {"quality": d.int(40, 100)} if d.chance(0.6) else {}
         attrs.update({k: d.chance(0.5) for k in d.some(["progressive", "optimize_size", "chroma_downsampling"])})
+        if d.chance(0.2):
+            attrs.update(density_unit=d.one("in", "cm"), x_density=d.int(1, 600), y_density=d.int(1, 600))
+        if d.chance(0.1):
+            attrs["xmp_metadata"] = "<x/>"
         if d.chance(0.3):
             attrs["format"] = d.one("", "rgb" if channels == 3 else "grayscale")
         text = d.node(d.op, [d.put(picture(d, channels))], **attrs)

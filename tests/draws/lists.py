@@ -98,6 +98,8 @@ def change_list(d, at, n, dtype, shape):
 def tensor_list(d):
     dtype, shape = element(d)
     n = d.int(0, 4)
+    if d.op == "TensorListConcat":
+        shape = shape or [d.int(1, 3)]  # whether scalars are joined depends on what is known of their shape
     at, n = change_list(d, make_list(d, dtype, shape, n), n, dtype, shape)
     out = []
     if d.op == "TensorListPopBack":
@@ -145,6 +147,8 @@ def tensor_array(d):
     size = n if not attrs.get("dynamic_size") else d.int(0, n)
     if d.op == "TensorArraySplitV3" and attrs.get("element_shape"):
         attrs["element_shape"][:1] = [-1]
+    if d.chance(0.1):
+        attrs["tensor_array_name"] = "rows"
     handle, flow = d.node("TensorArrayV3", [number(d, size)], fetch=False, dtype=dtype, **attrs)
     values = lambda lead: d.put(d.values(dtype, lead + shape, wild=False), dtype)
     if d.op == "TensorArraySplitV3":

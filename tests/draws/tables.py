@@ -21,7 +21,7 @@ def keys_of(d, dtype, shape, low=0):
 def table(d, kind):
     """[handle, key dtype, value dtype, shape of a value]"""
     key, value = types_of(d, kind)
-    shape, args, attrs = [], [], {}
+    shape, args, attrs = [], [], {"use_node_name_sharing": True} if d.chance(0.1) and not kind.startswith("Anonymous") else {}
     if kind in ("MutableHashTableOfTensorsV2", "MutableDenseHashTableV2"):
         shape = d.shape(rank=1 if d.chance(0.9) else d.int(0, 2), most=3, empty=0)
         attrs["value_shape"] = shape

@@ -102,10 +102,12 @@ def gather(d):
     if d.op == "ResourceGather":
         batch = d.int(0, min(2, len(shape) - 1)) if d.chance(0.4) else 0
         attrs = {"batch_dims": batch} if batch or d.chance(0.2) else {}
-        indices = d.values(index, shape[:batch] + d.shape(most_rank=2), 0, shape[batch] - (1 if d.chance(0.96) else 0), False)
+        if d.chance(0.1):
+            attrs["validate_indices"] = d.chance(0.5)
+        indices = d.values(index, shape[:batch] + d.shape(most_rank=2, beside=len(shape)), 0, shape[batch] - (1 if d.chance(0.96) else 0), False)
     else:
         depth = d.int(0, len(shape)) if d.chance(0.97) else len(shape) + 1
-        lead = d.shape(most_rank=2)
+        lead = d.shape(most_rank=2, beside=len(shape) + 1)
         columns = [d.values(index, lead, 0, s - 1 if d.chance(0.98) else s, False) for s in (shape + [1])[:depth]]
         indices = np.stack(columns, -1) if depth else np.zeros(lead + [0], index)
     d.node(d.op, [handle, d.put(indices)], controls=last, dtype=dtype, **attrs)
@@ -178,6 +180,11 @@ def slice_assign(d):
         low, high = 0 if masks["begin_mask"] >> i & 1 else a, n if masks["end_mask"] >> i & 1 else b
         begin, end, step, out = begin + [a], end + [b - (n if d.chance(0.3) and b < n else 0)], step + [s], out + [len(range(low, high, s))]
     out += shape[len(begin):]
+    if d.chance(0.2):  # all of the dimensions behind, then a new one
+        step = step + [1, 1]
+        begin, end = begin + [0, 0], end + [0, 0]
+        masks["ellipsis_mask"], masks["new_axis_mask"] = 1 << len(step) - 2, 1 << len(step) - 1
+        out = out + [1]
     given = out if d.chance(0.8) else d.one([], d.like(out), [1] + out, out + [2])
     inputs = [d.put(np.array(v, index)) for v in (begin, end, step)] + [d.put(d.values(dtype, given, wild=False), dtype)]
     scattered(d, dtype, shape, inputs, {k: v for k, v in masks.items() if v})
