@@ -75,7 +75,11 @@ berth_dtype btk_dtype_of(btk *k, const bt_json *j, berth_dtype otherwise, bool v
     const char *class = bt_json_text(bt_json_get(j, "class_name"), "");
     if (!strcmp(class, "DTypePolicyMap"))
         return btk_dtype_of(k, bt_json_get(config, "default_policy"), otherwise, variable);
-    const char *name = config ? bt_json_text(bt_json_get(config, "name"), NULL) : bt_json_text(j, NULL);
+    const bt_json *source = bt_json_get(config, "source_name"); /* what quantized weights were */
+    const char *name =
+        config ? bt_json_text(source ? source : bt_json_get(config, "name"), NULL) : bt_json_text(j, NULL);
+    const char *from = name ? strstr(name, "_from_") : NULL;
+    if (from) name = from + strlen("_from_");
     if (!name || !strcmp(name, "infer") || !strcmp(name, "_infer") ||
         !strcmp(name, "infer_with_float32_vars"))
         return otherwise;
@@ -84,7 +88,7 @@ berth_dtype btk_dtype_of(btk *k, const bt_json *j, berth_dtype otherwise, bool v
         name += strlen("mixed_");
     }
     berth_dtype dtype = bt_dtype_named(bt_str_of(name));
-    if (!dtype || strstr(class, "Quantized")) btk_unsupported(k, "dtype policy '%s'", name);
+    if (!dtype) btk_unsupported(k, "dtype policy '%s'", name);
     return dtype;
 }
 

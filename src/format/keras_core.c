@@ -32,6 +32,7 @@ void btk_dense(btk_call *c)
     int64_t units = btk_int_of(c, "units", btk_int_of(c, "output_dim", 0)),
             n = btk_known(k, c->x, -1, "the last dimension");
     refuse_adapters(c);
+    if (btk_is_quantized(c)) return btk_quantized_dense(c);
     btk_tensor kernel = btk_weight_of(c, "kernel", true, BT_SHAPE(n, units));
     btk_tensor out = btk_dense_product(k, c->x, kernel);
     if (btk_bool_of(c, "use_bias", btk_bool_of(c, "bias", true)))
@@ -79,9 +80,9 @@ void btk_embedding(btk_call *c)
     btk_tensor x = c->x, *mask = bt_arena_new(k->arena, btk_tensor);
     bt_shape shape = BT_SHAPE(btk_int_of(c, "input_dim", -1), btk_int_of(c, "output_dim", -1));
     refuse_adapters(c);
-    btk_tensor table = btk_weight_of(c, "embeddings", true, shape);
     if (x.dtype != BERTH_INT32 && x.dtype != BERTH_INT64) x = btk_cast(k, x, BERTH_INT32);
-    btk_tensor out = btk_gather(k, table, x, 0);
+    btk_tensor out = btk_is_quantized(c) ? btk_quantized_rows(c, x)
+                                         : btk_gather(k, btk_weight_of(c, "embeddings", true, shape), x, 0);
     if (btk_bool_of(c, "mask_zero", false) && mask) {
         *mask = btk_compare(k, "NotEqual", x, btk_number(k, x.dtype, 0));
         out.mask = mask;
@@ -174,15 +175,19 @@ void btk_einsum_dense(btk_call *c)
         kernel.dim[kernel.rank++] = dim;
     }
     snprintf(text, sizeof text, "%s,%s->%s", x_axes, w_axes, y_axes);
-    btk_tensor w = btk_weight_of(c, "kernel", true, kernel), y = btk_einsum(k, text, c->x, w);
-    const char *axes = btk_text_of(c, "bias_axes", NULL);
-    if (axes && *axes) { /* over the axes it names, in the output's order; 1 between them */
-        bool begun = false;
-        for (const char *p = y_axes; *p; p++) {
-            begun |= strchr(axes, *p) != NULL;
-            if (begun) bias.dim[bias.rank++] = strchr(axes, *p) ? btk_dim(y, (int)(p - y_axes)) : 1;
-        }
-        y = btk_binary(k, "AddV2", y, btk_weight_of(c, "bias", true, bias));
+    const char *axes = btk_text_of(c, "bias_axes", "");
+    for (const char *p = y_axes; *p;
+         p++) { /* over the axes it names, in the output's order; 1 between them */
+        const char *in = strchr(x_axes, *p), *of_w = strchr(w_axes, *p);
+        if (!strchr(axes, *p) && !bias.rank) continue;
+        int64_t dim = of_w ? kernel.dim[of_w - w_axes] : in ? btk_dim(c->x, (int)(in - x_axes)) : -1;
+        if (bias.rank < BT_MAX_RANK) bias.dim[bias.rank++] = strchr(axes, *p) ? dim : 1;
     }
+    if (btk_is_quantized(c)) {
+        if (k->failed || !btk_rank(k, c->x, (int)strlen(x_axes), (int)strlen(x_axes))) return;
+        return btk_quantized_einsum(c, text, x_axes, y_axes, kernel, *axes ? &bias : NULL);
+    }
+    btk_tensor y = btk_einsum(k, text, c->x, btk_weight_of(c, "kernel", true, kernel));
+    if (*axes) y = btk_binary(k, "AddV2", y, btk_weight_of(c, "bias", true, bias));
     btk_return(c, btk_activate(k, btk_of(c, "activation"), y));
 }
