@@ -12,7 +12,7 @@ static void old_window(btk_call *c, btk_window *w)
 {
     static const char *const sizes[3][3] = {
         {"filter_length"}, {"nb_row", "nb_col"}, {"kernel_dim1", "kernel_dim2", "kernel_dim3"}};
-    if (btk_of(c, "kernel_size")) return;
+    if (c->k->version > 1) return;
     for (int i = 0; i < w->n; i++) w->size[i] = btk_int_of(c, sizes[w->n - 1][i], 1);
     if (btk_of(c, "subsample_length")) w->stride[0] = btk_int_of(c, "subsample_length", 1);
     else btk_ints_of(c, "subsample", w->n, w->stride, 1);
@@ -164,13 +164,15 @@ void btk_conv(btk_call *c)
 
 /* A kernel [size..., channels, multiplier], channel by channel. TensorFlow's op has no dilation on a CPU:
  * there a grouped convolution stands for it, whose kernel is [size..., 1, channels multiplier]. */
-static btk_tensor depthwise(btk *k, btk_tensor x, btk_tensor kernel, btk_window w)
+btk_tensor btk_convolve_by_channel(btk *k, btk_tensor x, btk_tensor kernel, const btk_window *window)
 {
+    btk_window w = *window;
     if (w.n == 1) {
         if (!strcmp(w.padding, "causal")) x = causal(k, x, &w);
         btk_window image = as_image(&w);
         image.stride[0] = image.stride[1]; /* the op wants equal strides; of one row they leave one row */
-        return btk_squeeze(k, depthwise(k, btk_expand(k, x, 1), btk_expand(k, kernel, 0), image), 1);
+        return btk_squeeze(
+            k, btk_convolve_by_channel(k, btk_expand(k, x, 1), btk_expand(k, kernel, 0), &image), 1);
     }
     int64_t channels = btk_dim(kernel, 2), multiplier = btk_dim(kernel, 3);
     if (w.rate[0] != 1 || w.rate[1] != 1 || w.stride[0] != w.stride[1]) {
@@ -193,7 +195,7 @@ void btk_depthwise(btk_call *c)
             multiplier = btk_int_of(c, "depth_multiplier", 1);
     btk_tensor kernel = btk_weight_of(c, "depthwise_kernel", true, kernel_shape(&w, channels, multiplier));
     if (c->k->failed) return;
-    give(c, &w, biased(c, depthwise(c->k, x, kernel, w), channels * multiplier));
+    give(c, &w, biased(c, btk_convolve_by_channel(c->k, x, kernel, &w), channels * multiplier));
 }
 
 void btk_separable(btk_call *c)
@@ -207,7 +209,7 @@ void btk_separable(btk_call *c)
     bt_shape shape = kernel_shape(&point, channels * multiplier, filters_of(c));
     btk_tensor wide = btk_kernel_of(c, &point, "pointwise_kernel", shape);
     if (c->k->failed) return;
-    btk_tensor y = depthwise(c->k, x, deep, w);
+    btk_tensor y = btk_convolve_by_channel(c->k, x, deep, &w);
     give(c, &w, biased(c, btk_convolve(c->k, y, wide, &point), filters_of(c)));
 }
 
@@ -283,6 +285,20 @@ void btk_conv_transpose(btk_call *c)
 
 /* ---- Unshared ----------------------------------------------------------------------------------------- */
 
+btk_tensor btk_patches(btk *k, btk_tensor x, const btk_window *w)
+{
+    int64_t sizes[4] = {1, w->size[0], w->size[1], 1}, strides[4] = {1, w->stride[0], w->stride[1], 1},
+            rates[4] = {1, w->rate[0], w->rate[1], 1}, channels = btk_dim(x, -1);
+    bt_shape shape = btk_with_dim(x.shape, -1, channels < 0 ? -1 : w->size[0] * w->size[1] * channels);
+    for (int i = 0; i < 2; i++) shape.dim[i + 1] = output_size(w, i, x.shape.dim[i + 1]);
+    btk_tensor y = btk_node(k, "ExtractImagePatches", 1, &x, x.dtype, shape);
+    btk_attr_ints(k, y, "ksizes", 4, sizes);
+    btk_attr_ints(k, y, "strides", 4, strides);
+    btk_attr_ints(k, y, "rates", 4, rates);
+    btk_attr_text(k, y, "padding", strcmp(w->padding, "same") ? "VALID" : "SAME");
+    return y;
+}
+
 /* Every place has a kernel of its own, [places, size... channels, filters]: patches times kernels, place by
  * place. */
 void btk_locally_connected(btk_call *c)
@@ -301,21 +317,14 @@ void btk_locally_connected(btk_call *c)
     if (out[0] > INT16_MAX || out[1] > INT16_MAX) btk_damaged(k, "an input too large");
     bt_shape bias = axes_of(c) == 1 ? BT_SHAPE(out[1], filters) : BT_SHAPE(out[0], out[1], filters);
     if (first && old) bias = BT_SHAPE(filters, out[0], out[1]);
-    int64_t taps = w.size[0] * w.size[1] * channels, n = out[0] * out[1],
-            sizes[4] = {1, w.size[0], w.size[1], 1};
-    int64_t strides[4] = {1, w.stride[0], w.stride[1], 1}, ones[4] = {1, 1, 1, 1};
+    int64_t taps = w.size[0] * w.size[1] * channels, n = out[0] * out[1];
     btk_tensor kernel = btk_weight_of(c, "kernel", true, BT_SHAPE(n, taps, filters));
     if (first) {
         int64_t dims[4] = {n, channels, w.size[0] * w.size[1], filters};
         kernel = btk_reshape(k, btk_swap(k, btk_reshape(k, kernel, 4, dims, NULL), 1, 2), 3,
                              (int64_t[]){n, taps, filters}, NULL);
     }
-    btk_tensor y =
-        btk_node(k, "ExtractImagePatches", 1, &x, x.dtype, BT_SHAPE(x.shape.dim[0], out[0], out[1], taps));
-    btk_attr_ints(k, y, "ksizes", 4, sizes);
-    btk_attr_ints(k, y, "strides", 4, strides);
-    btk_attr_ints(k, y, "rates", 4, ones);
-    btk_attr_text(k, y, "padding", strcmp(w.padding, "same") ? "VALID" : "SAME");
+    btk_tensor y = btk_patches(k, x, &w);
     y = btk_reshape(k, y, 3, (int64_t[]){-1, n, taps}, (int[]){0, -1, -1});
     y = btk_matmul(k, btk_transpose(k, y, (int[]){1, 0, 2}), kernel, false,
                    false); /* [places, batch, filters] */

@@ -161,6 +161,8 @@ static const btk_class classes[] = {
     {"StringLookup", btk_lookup, BTK_NO_CAST, NULL},
     {"IntegerLookup", btk_lookup, BTK_NO_CAST, NULL},
     {"TextVectorization", btk_text_vectorization, BTK_NO_CAST, NULL},
+    {"STFTSpectrogram", btk_stft_spectrogram, 0, NULL},
+    {"MelSpectrogram", btk_mel_spectrogram, 0, NULL},
     {"Resizing", btk_resizing, BTK_NO_CAST, NULL},
     {"CenterCrop", btk_center_crop, BTK_NO_CAST, NULL},
     {"RandomCrop", btk_center_crop, BTK_NO_CAST, NULL},

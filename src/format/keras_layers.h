@@ -40,11 +40,16 @@ typedef struct btk_window {
 btk_window btk_window_of(btk_call *c, int n);
 /* A weight that is a kernel of this shape, [size..., channels, filters], however the file has it. */
 btk_tensor btk_kernel_of(btk_call *c, const btk_window *w, const char *name, bt_shape shape);
+/* The elements of each window of an image, [batch, rows, columns, size channels]. */
+btk_tensor btk_patches(btk *k, btk_tensor x, const btk_window *w);
+/* Channel by channel, by a kernel [size..., channels, multiplier]; one or two spatial axes. */
+btk_tensor btk_convolve_by_channel(btk *k, btk_tensor x, btk_tensor kernel, const btk_window *w);
 /* One convolution of x (channels last, n spatial axes) by a kernel [size..., channels / groups, filters]. */
 btk_tensor btk_convolve(btk *k, btk_tensor x, btk_tensor kernel, const btk_window *w);
 
 /* keras_pool.c */
 void btk_pool(btk_call *c), btk_global_pool(btk_call *c), btk_adaptive_pool(btk_call *c);
+void btk_pool_window(btk_call *c, int n, bool max); /* over n spatial axes */
 
 /* keras_shape.c */
 void btk_flatten(btk_call *c), btk_reshape_layer(btk_call *c), btk_permute(btk_call *c),
@@ -79,6 +84,9 @@ btk_tensor btk_resize_smooth(btk *k, btk_tensor x, int64_t height, int64_t width
 btk_tensor btk_bucketize(btk_call *c, btk_tensor x, const bt_json *boundaries);
 btk_tensor btk_encoded(btk_call *c, btk_tensor x, int64_t depth, const char *mode, berth_dtype dtype,
                        btk_tensor weights);
+
+/* keras_audio.c */
+void btk_stft_spectrogram(btk_call *c), btk_mel_spectrogram(btk_call *c);
 
 /* keras_text.c */
 void btk_lookup(btk_call *c), btk_hashing(btk_call *c), btk_text_vectorization(btk_call *c);

@@ -7,7 +7,7 @@ static int axes_of(const btk_call *c) { return c->layer->class->detail[0] - '0';
 
 /* A size as an attribute of four or five numbers; a signal is an image of one row. */
 static void pool_attributes(btk_call *c, btk_tensor y, int n, const int64_t *size, const int64_t *stride,
-                            const char *padding)
+                            const char *padding, bool max)
 {
     int64_t window[5] = {1, 1, 1, 1, 1}, strides[5] = {1, 1, 1, 1, 1};
     int first = n == 1 ? 2 : 1;
@@ -17,13 +17,14 @@ static void pool_attributes(btk_call *c, btk_tensor y, int n, const int64_t *siz
     btk_attr_ints(c->k, y, "strides", n == 3 ? 5 : 4, strides);
     btk_attr_text(c->k, y, "padding", strcmp(padding, "same") ? "VALID" : "SAME");
     btk_attr_text(c->k, y, "data_format", n == 3 ? "NDHWC" : "NHWC");
-    if (n < 3 && is_max(c)) btk_attr_ints(c->k, y, "explicit_paddings", 0, NULL);
+    if (n < 3 && max) btk_attr_ints(c->k, y, "explicit_paddings", 0, NULL);
 }
 
-void btk_pool(btk_call *c)
+void btk_pool(btk_call *c) { btk_pool_window(c, axes_of(c), is_max(c)); }
+
+void btk_pool_window(btk_call *c, int n, bool max)
 {
     btk *k = c->k;
-    int n = axes_of(c);
     int64_t size[3], stride[3];
     const char *padding = btk_text_of(c, "padding", btk_text_of(c, "border_mode", "valid"));
     const char *old = btk_of(c, "pool_length") ? "pool_length" : "pool_size";
@@ -45,8 +46,8 @@ void btk_pool(btk_call *c)
         x = btk_expand(k, x, 1);
         shape = BT_SHAPE(shape.dim[0], 1, shape.dim[1], shape.dim[2]);
     }
-    btk_tensor y = btk_node(k, ops[is_max(c)][n == 3], 1, &x, x.dtype, shape);
-    pool_attributes(c, y, n, size, stride, padding);
+    btk_tensor y = btk_node(k, ops[max][n == 3], 1, &x, x.dtype, shape);
+    pool_attributes(c, y, n, size, stride, padding, max);
     if (n == 1) y = btk_squeeze(k, y, 1);
     btk_return(c, first ? btk_channels_back(k, y) : y);
 }
