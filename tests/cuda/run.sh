@@ -3,9 +3,10 @@
 #
 # BUILD is a build folder that is ready (default: build, made by setup.sh and ninja where it is not there). ACCEPTANCE is a
 # folder with run_cases.py and cases/, which need numpy; without it no cases are run. What it does, with the seconds that
-# each stage took: the unit tests of devices, several at once; alone, for their witness is what the driver says is free,
-# 200 loads, runs, moves and ends, and 8 processes at an eighth each of one device; the cases on /GPU:0; the ops that
-# must run there themselves, in strict mode. A skipped test failed here. The last line is `N passed, N failed`.
+# each stage took: the unit tests of devices, several at once, and convolutions again without cuDNN; alone, for their
+# witness is what the driver says is free, 200 loads, runs, moves and ends, and 8 processes at an eighth each of one
+# device; the cases on /GPU:0; the ops that must run there themselves, in strict mode. A skipped test failed here. The last
+# line is `N passed, N failed`.
 #
 # From the environment: STAGES ("unit alone cases strict"), UNITS (names of unit tests), LIMIT (seconds a unit test may take,
 # 120), CASES_LIMIT (seconds after which no case starts, 900), STRICT_LIMIT (300), JOBS (processes at once: all cores), LOGS (a
@@ -73,6 +74,7 @@ for stage in $stages; do
         title "unit tests"
         all=$(cd "$build" && ls -- *_gpu fault profile parallel placement check cudnn device shares 2>/dev/null)
         units "$((jobs < 8 ? jobs : 8))" ${UNITS:-$all}
+        [ -n "${UNITS:-}" ] || BERTH_CUDNN=off units 1 window_gpu # convolutions as products
         ;;
     alone)
         title "memory comes back, and 8 processes on one device"
