@@ -108,6 +108,7 @@ int cli_check(const cli_options *options)
 {
     cli_model m;
     cli_open(&m, options);
+    cli_check_outputs(&m, options);
     berth_check *check = cli_model_check(&m, options);
     cli_progress(NULL);
     if (options->json) print_json(check);

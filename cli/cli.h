@@ -113,6 +113,8 @@ berth_check *cli_model_check(const cli_model *m, const cli_options *options);
 /* Feeds of what --input gives. */
 berth_feed *cli_read_feeds(const cli_model *m, const cli_options *options, size_t *n);
 /* Fetches of --output, else of the signature. */
+/* Ends the program where a graph without signatures has no outputs at all: all its nodes stand in a cycle, say. */
+void cli_check_outputs(const cli_model *m, const cli_options *options);
 berth_feed *cli_fetches(const cli_model *m, const cli_options *options, size_t *n);
 void cli_free_feeds(berth_feed *feeds, size_t n);
 

@@ -59,6 +59,7 @@ int cli_convert(const cli_options *options)
     char **names;
     const char *format = format_of(options);
     cli_open(&m, options);
+    cli_check_outputs(&m, options);
     berth_transform_options_init(&want);
     bool flat = strcmp(format, "savedmodel") != 0;
     want.signature = options->signature;

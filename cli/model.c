@@ -251,9 +251,18 @@ berth_feed *cli_fill_feeds(const cli_model *m, const cli_options *options, bool 
     return feeds;
 }
 
+void cli_check_outputs(const cli_model *m, const cli_options *options)
+{
+    bool whole = !options->outputs.n && !berth_model_signature_count(m->model);
+    if (whole && !berth_model_output_count(m->model, NULL))
+        cli_fail(CLI_MODEL, "%s: the graph has no outputs: what its nodes give is read by others, or nothing",
+                 options->model);
+}
+
 berth_feed *cli_fetches(const cli_model *m, const cli_options *options, size_t *n)
 {
     size_t outputs = options->outputs.n;
+    cli_check_outputs(m, options);
     *n = outputs ? outputs : berth_model_output_count(m->model, m->signature);
     berth_feed *fetches = cli_alloc(*n, sizeof *fetches);
     for (size_t i = 0; i < *n; i++) {

@@ -182,6 +182,14 @@ class CommandLine(Case):
         self.bad(1, "--input-shape", "convert", pb, os.path.join(folder, "x.pb"), "--input-shape", "image=3,9,8,1")
         self.assertEqual(sorted(os.listdir(folder)), ["d", "d.pb", "d.pbtxt"])
 
+    def test_no_outputs(self):
+        path = self.put("cycle.pbtxt", """node { name: "a" op: "Neg" input: "b" attr { key: "T" value { type: DT_FLOAT } } }
+            node { name: "b" op: "Neg" input: "a" attr { key: "T" value { type: DT_FLOAT } } }""")
+        for verb in ("run", "check", "bench", "place"):
+            self.bad(1, "cycle.pbtxt: the graph has no outputs", verb, path)
+        self.bad(1, "cycle.pbtxt: the graph has no outputs", "convert", path, path + ".pb")
+        self.bad(1, "is part of a cycle", "run", path, "--output", "a:0=" + path + ".npy")
+
     def test_what_cannot_be_written(self):
         """Each fault is one line, and leaves what was there and nothing else."""
         folder = tempfile.mkdtemp()

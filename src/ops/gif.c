@@ -6,7 +6,9 @@
 #include "base/file.h"
 
 enum { MOST_CODES = 4096, NO_CODE = -1 };
-enum { MOST_A_BYTE = MOST_CODES * 4 }; /* pixels: a code has two bits at least, and stands for 4096 at most */
+/* Pixels that a byte may stand for, a code of two bits being 4096 at most; and of all frames together, those that small frames
+ * on a large canvas, which cost nothing in the file, may add. */
+enum { MOST_A_BYTE = MOST_CODES * 4, MOST_FOR_NOTHING = 1 << 26 };
 
 typedef struct colours {
     const uint8_t *rgb;
@@ -190,7 +192,8 @@ berth_status bt_decode_gif(bt_image *im)
     if (im->rank == 3 && frames > 1 && !is_image)
         return bt_call_fail(im->c, "a GIF picture of %lld frames, where one is read", (long long)frames);
     if (im->rank == 3) frames = 1;
-    if (width * height * 3 > INT32_MAX / frames)
+    bool is_held = width * height * frames / MOST_A_BYTE <= (int64_t)im->n + MOST_FOR_NOTHING / MOST_A_BYTE;
+    if (!is_held || width * height * 3 > INT32_MAX / frames)
         return bt_call_fail(im->c, "a GIF picture of %lld x %lld is too large", (long long)width,
                             (long long)height);
     size_t canvas = (size_t)(width * height * 3);
