@@ -8,7 +8,7 @@
 enum { MOST_CODES = 4096, NO_CODE = -1 };
 /* Pixels that a byte may stand for, a code of two bits being 4096 at most; and of all frames together, those that small frames
  * on a large canvas, which cost nothing in the file, may add. */
-enum { MOST_A_BYTE = MOST_CODES * 4, MOST_FOR_NOTHING = 1 << 26 };
+enum { MOST_A_BYTE = MOST_CODES * 4, MOST_FOR_NOTHING = 1 << 25 };
 
 typedef struct colours {
     const uint8_t *rgb;

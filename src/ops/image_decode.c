@@ -70,12 +70,15 @@ static void convert(const bt_image *im)
 {
     const uint8_t *narrow = im->samples;
     const uint16_t *wide = im->samples;
-    if (im->samples == im->out) return;
-    for (int64_t i = 0; i < im->count; i++)
-        if (im->dtype == BERTH_UINT16) ((uint16_t *)im->out)[i] = (uint16_t)(narrow[i] * 256);
-        else
-            ((float *)im->out)[i] =
-                im->bits == 8 ? (float)narrow[i] * (1.0f / 255) : (float)wide[i] * (1.0f / 65535);
+    float *to = im->out;
+    uint16_t *to_wide = im->out;
+    int64_t n = im->samples == im->out ? 0 : im->count;
+    if (im->dtype == BERTH_UINT16)
+        for (int64_t i = 0; i < n; i++) to_wide[i] = (uint16_t)(narrow[i] * 256);
+    else if (im->bits == 8)
+        for (int64_t i = 0; i < n; i++) to[i] = (float)narrow[i] * (1.0f / 255);
+    else
+        for (int64_t i = 0; i < n; i++) to[i] = (float)wide[i] * (1.0f / 65535);
 }
 
 /* Which formats an op does not read, and which channels a format does not have. */
