@@ -190,6 +190,11 @@ class CommandLine(Case):
         self.bad(1, "cycle.pbtxt: the graph has no outputs", "convert", path, path + ".pb")
         self.bad(1, "is part of a cycle", "run", path, "--output", "a:0=" + path + ".npy")
 
+    def test_constant_of_two_types(self):
+        path = self.put("c.pbtxt", """node { name: "c" op: "Const" attr { key: "dtype" value { type: DT_FLOAT } } attr { key: "value"
+            value { tensor { dtype: DT_INT32 tensor_shape { } int_val: 1 } } } }""")
+        self.bad(1, "node 'c' (Const): a constant of float32 whose value is of int32", "run", path, "--output", "c:0=" + path + ".npy")
+
     def test_what_cannot_be_written(self):
         """Each fault is one line, and leaves what was there and nothing else."""
         folder = tempfile.mkdtemp()

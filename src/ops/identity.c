@@ -30,6 +30,10 @@ static berth_status infer_const(bt_infer *x)
 {
     const bt_tensor *value = bt_attr_tensor(x->node, "value");
     if (!value) return bt_infer_fail(x, "has no attribute 'value'");
+    berth_dtype dtype = bt_attr_type(x->node, "dtype", value->dtype);
+    if (dtype != value->dtype)
+        return bt_infer_fail(x, "a constant of %s whose value is of %s", bt_dtype_name(dtype),
+                             bt_dtype_name(value->dtype));
     x->out[0] = (bt_fact){value->dtype, value->shape, value};
     return BERTH_OK;
 }
