@@ -116,7 +116,8 @@ class Draw:
     def shape(self, rank=None, most_rank=4, most=5, empty=0.03, beside=0):
         """Sizes; now and then of more dimensions than most_rank, as long as there is room for `beside` others."""
         if rank is None:
-            rank = self.int(0, most_rank) if most_rank == 0 or not self.chance(0.03) else self.int(0, min(8 - beside, most_rank + 4))
+            more = 4 if most_rank >= 4 else 2
+            rank = self.int(0, most_rank) if most_rank == 0 or not self.chance(0.03) else self.int(0, min(8 - beside, most_rank + more))
         most = most if rank <= 4 else min(most, 3)
         return [self.size(most, empty) for _ in range(rank)]
 

@@ -160,9 +160,12 @@ def cast(d):
     target = d.one(*FLOATS, *INTS, *COMPLEXES, "bool", *QUANTIZED)
     array = d.values(source, d.shape(), *d.one((None, None), (-300, 300), (-1e5, 1e5)) if source not in QUANTIZED else (None, None),
                      wild=source not in FLOATS + COMPLEXES or target in FLOATS + COMPLEXES)
-    if source in FLOATS and target in INTS + ("bool",) + tuple(QUANTIZED):  # beyond the range: not defined
+    if source in FLOATS + COMPLEXES and target in INTS + ("bool",) + tuple(QUANTIZED):
+        # What lies beyond the range isn't defined: TensorFlow's vectors and what is left over differ.
         info = np.iinfo(QUANTIZED.get(target, target if target != "bool" else "int8"))
-        array = np.clip(array.astype("float64"), max(info.min, -6e4), min(info.max, 6e4)).astype(array.dtype)
+        wide = array if source in COMPLEXES else array.astype("float64")
+        part = np.clip(wide.real, max(info.min, -6e4), min(info.max, 6e4))
+        array = (part + 1j * wide.imag if source in COMPLEXES else part).astype(array.dtype)
     attrs = {"Truncate": d.chance(0.5)} if d.chance(0.5) else {}
     d.node(d.op, [d.put(array, source)], DstT=target, **attrs)
     if source in COMPLEXES and target not in COMPLEXES:

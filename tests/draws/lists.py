@@ -20,7 +20,7 @@ def shape_arg(d, shape, loose=0.3, index=None):
 
 
 def element(d):
-    return d.one("float32", "int32", "string", "bool", "float64") if d.chance(0.7) else d.one(*ANY), d.shape(most_rank=3, most=3)
+    return d.one("float32", "int32", "string", "bool", "float64") if d.chance(0.5) else d.one(*ANY), d.shape(most_rank=3, most=3)
 
 
 def make_list(d, dtype, shape, n):
