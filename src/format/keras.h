@@ -202,6 +202,7 @@ void btk_attr_bool(btk *k, btk_tensor t, const char *name, bool value);
 void btk_attr_type(btk *k, btk_tensor t, const char *name, berth_dtype value);
 void btk_attr_types(btk *k, btk_tensor t, const char *name, int n, const berth_dtype *values);
 void btk_attr_text(btk *k, btk_tensor t, const char *name, const char *value);
+void btk_attr_texts(btk *k, btk_tensor t, const char *name, int n, const char *const *values);
 void btk_attr_func(btk *k, btk_tensor t, const char *name, const char *value);
 
 int64_t btk_dim(btk_tensor t,

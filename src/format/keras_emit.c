@@ -116,6 +116,11 @@ void btk_attr_type(btk *k, btk_tensor t, const char *name, berth_dtype value)
     SET(bt_set_type(k->graph, t.edge.node, name, value));
 }
 
+void btk_attr_texts(btk *k, btk_tensor t, const char *name, int n, const char *const *values)
+{
+    SET(bt_set_strings(k->graph, t.edge.node, name, values, n));
+}
+
 void btk_attr_types(btk *k, btk_tensor t, const char *name, int n, const berth_dtype *values)
 {
     SET(bt_set_types(k->graph, t.edge.node, name, values, n));

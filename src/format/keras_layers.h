@@ -90,6 +90,7 @@ void btk_stft_spectrogram(btk_call *c), btk_mel_spectrogram(btk_call *c);
 
 /* keras_text.c */
 void btk_lookup(btk_call *c), btk_hashing(btk_call *c), btk_text_vectorization(btk_call *c);
+void btk_hashed_crossing(btk_call *c);
 
 /* keras_operation.c: operations in a model are layers whose class is the operation's. */
 void btk_run_operation(btk_call *c);

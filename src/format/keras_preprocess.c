@@ -28,7 +28,13 @@ void btk_rescaling(btk_call *c)
     btk_return(c, btk_binary(k, "AddV2", y, numbers_of(c, "offset", 0)));
 }
 
-void btk_random(btk_call *c) { btk_return(c, btk_cast(c->k, c->x, c->layer->compute)); }
+/* detail: of Keras 3 integers stay what they are. */
+void btk_random(btk_call *c)
+{
+    bool kept = c->k->version >= 3 && !bt_dtype_is_float(c->x.dtype) &&
+                (c->layer->class->detail || !strcmp(c->layer->class_name, "RandomCrop"));
+    btk_return(c, kept ? c->x : btk_cast(c->k, c->x, c->layer->compute));
+}
 
 /* The kept axes as bits: "axis" is a number, a list, or null for none. */
 static uint32_t kept_axes(btk_call *c)
@@ -227,6 +233,36 @@ static void give_image(btk_call *c, btk_tensor y, bool single)
     btk_return(c, single ? btk_squeeze(c->k, y, 0) : y);
 }
 
+/* As much on both sides as makes it of the ratio, half a pixel cut off. */
+static btk_tensor padded_to_ratio(btk *k, btk_tensor x, int64_t height, int64_t width, double value)
+{
+    int64_t h = btk_known(k, x, 1, "the height"), w = btk_known(k, x, 2, "the width");
+    if (k->failed || height < 1 || width < 1) return x;
+    int64_t wide = (int64_t)((float)(h * width) / (float)height),
+            high = (int64_t)((float)(w * height) / (float)width), pads[BT_MAX_RANK][2] = {{0}};
+    pads[1][0] = pads[1][1] = high > h ? (high - h) / 2 : 0;
+    pads[2][0] = pads[2][1] = wide > w ? (wide - w) / 2 : 0;
+    btk_tensor zeros = btk_pad(k, x, (const int64_t(*)[2])pads);
+    if (value == 0) return zeros;
+    int32_t flat[8] = {0};
+    for (int i = 2; i < 6; i++) flat[i] = (int32_t)pads[i / 2][i % 2];
+    btk_tensor in[3] = {x, btk_const(k, BERTH_INT32, BT_SHAPE(4, 2), flat), btk_number(k, x.dtype, value)};
+    btk_tensor y = btk_node(k, "PadV2", 3, in, x.dtype, zeros.shape);
+    btk_attr_type(k, y, "Tpaddings", BERTH_INT32);
+    return y;
+}
+
+/* The nearest of the integers that the dtype has. */
+static btk_tensor saturated(btk *k, btk_tensor x, berth_dtype dtype)
+{
+    int bits = 8 * (int)bt_dtype_size(dtype);
+    bool is_signed = dtype == BERTH_INT8 || dtype == BERTH_INT16 || dtype == BERTH_INT32;
+    x = btk_unary(k, "Round", x);
+    if (bits <= 16) x = btk_clip(k, x, is_signed ? -ldexp(1, bits - 1) : 0, ldexp(1, bits - is_signed) - 1);
+    return btk_cast(k, x, dtype);
+}
+
+/* Of Keras 3 integers stay integers. */
 void btk_resizing(btk_call *c)
 {
     btk *k = c->k;
@@ -234,14 +270,14 @@ void btk_resizing(btk_call *c)
     btk_tensor x = image_of(c, &single);
     int64_t height = btk_int_of(c, "height", 0), width = btk_int_of(c, "width", 0);
     if (height < 1 || width < 1) btk_damaged(k, "a size that cannot be");
-    if (btk_bool_of(c, "pad_to_aspect_ratio", false))
-        btk_unsupported(k, "pad_to_aspect_ratio: export a SavedModel instead (model.export)");
     if (btk_bool_of(c, "crop_to_aspect_ratio", false)) x = cropped_to_ratio(k, x, height, width);
-    if (!k->failed)
-        give_image(c,
-                   btk_resize_smooth(k, x, height, width, btk_text_of(c, "interpolation", "bilinear"),
-                                     btk_bool_of(c, "antialias", false)),
-                   single);
+    else if (btk_bool_of(c, "pad_to_aspect_ratio", false))
+        x = padded_to_ratio(k, x, height, width, btk_double_of(c, "fill_value", 0));
+    if (k->failed) return;
+    x = btk_resize_smooth(k, x, height, width, btk_text_of(c, "interpolation", "bilinear"),
+                          btk_bool_of(c, "antialias", false));
+    if (k->version >= 3 && !bt_dtype_is_float(c->x.dtype)) x = saturated(k, x, c->x.dtype);
+    give_image(c, x, single);
 }
 
 /* The middle; an image that is too small is scaled instead. RandomCrop of Keras 2 does the latter to all,

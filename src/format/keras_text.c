@@ -258,11 +258,19 @@ void btk_lookup(btk_call *c)
     btk_return(c, l.is_index ? y : vectors(c, &l, y));
 }
 
+/* Numbers below `bins` as the output mode wants them. */
+static void give_bins(btk_call *c, btk_tensor y, int64_t bins)
+{
+    const char *mode = btk_text_of(c, "output_mode", "int");
+    berth_dtype dtype =
+        strcmp(mode, "int") || c->layer->compute != BERTH_FLOAT ? c->layer->compute : BERTH_INT64;
+    btk_return(c, btk_encoded(c, y, bins, mode, dtype, (btk_tensor){0}));
+}
+
 void btk_hashing(btk_call *c)
 {
     btk *k = c->k;
     const bt_json *mask = btk_of(c, "mask_value");
-    const char *mode = btk_text_of(c, "output_mode", "int");
     int64_t bins = btk_int_of(c, "num_bins", 0), kept = mask && bins > 1 ? bins - 1 : bins;
     btk_tensor x = c->x;
     if (bins < 1) return btk_damaged(k, "num_bins is out of range");
@@ -271,9 +279,41 @@ void btk_hashing(btk_call *c)
         btk_tensor is_mask = btk_compare(k, "Equal", x, token_const(k, mask, x.dtype));
         y = btk_select(k, is_mask, btk_number(k, BERTH_INT64, 0), btk_shifted(k, y, 1));
     }
-    berth_dtype dtype =
-        strcmp(mode, "int") || c->layer->compute != BERTH_FLOAT ? c->layer->compute : BERTH_INT64;
-    btk_return(c, btk_encoded(c, y, bins, mode, dtype, (btk_tensor){0}));
+    give_bins(c, y, bins);
+}
+
+/* The hash of what several inputs, [batch] or [batch, 1], say together. */
+void btk_hashed_crossing(btk_call *c)
+{
+    btk *k = c->k;
+    btk_tensor x[16];
+    berth_dtype types[16];
+    int rank = c->x.shape.rank;
+    int64_t bins = btk_int_of(c, "num_bins", 0), key = 0xDECAFCAFFE;
+    bool numbers = false;
+    if (bins < 1 || c->n_x < 2 || c->n_x > 16 || !btk_rank(k, c->x, 1, 2))
+        return btk_unsupported(k, "such a crossing");
+    for (int i = 0; i < c->n_x; i++) {
+        x[i] = rank == 1 ? btk_expand(k, c->xs[i], -1) : c->xs[i];
+        if (x[i].dtype != BERTH_STRING) x[i] = btk_cast(k, x[i], BERTH_INT64), numbers = true;
+        types[i] = x[i].dtype;
+    }
+    btk_tensor at = btk_bare(k, "SparseCross", c->n_x, x, BERTH_INT64, BT_SHAPE(-1, 2));
+    btk_attr_int(k, at, "N", 0);
+    btk_attr_bool(k, at, "hashed_output", true);
+    btk_attr_int(k, at, "num_buckets", bins);
+    btk_attr_int(k, at, "hash_key", key);
+    btk_attr_types(k, at, "sparse_types", 0, types);
+    btk_attr_types(k, at, "dense_types", c->n_x, types);
+    btk_attr_type(k, at, "out_type", BERTH_INT64);
+    btk_attr_type(k, at, "internal_type", numbers ? BERTH_INT64 : BERTH_STRING);
+    btk_tensor fill[4] = {at, btk_output(at, 2, BERTH_INT64, BT_SHAPE(2)),
+                          btk_output(at, 1, BERTH_INT64, BT_SHAPE(-1)), btk_number(k, BERTH_INT64, 0)};
+    btk_tensor y = btk_bare(k, "SparseToDense", 4, fill, BERTH_INT64, BT_SHAPE(btk_dim(x[0], 0), 1));
+    btk_attr_type(k, y, "T", BERTH_INT64);
+    btk_attr_type(k, y, "Tindices", BERTH_INT64);
+    btk_attr_bool(k, y, "validate_indices", true);
+    give_bins(c, rank == 1 ? btk_squeeze(k, y, 1) : y, bins);
 }
 
 /* ---- TextVectorization -------------------------------------------------------------------------------- */
@@ -325,6 +365,101 @@ static btk_tensor split_numbered(btk_call *c, const lookup *l, btk_tensor x, int
     return y;
 }
 
+/* Rows of strings one behind the other, and where each begins: [batch + 1]. */
+typedef struct rows {
+    btk_tensor values, splits;
+} rows;
+
+static rows words_of(btk *k, btk_tensor x)
+{
+    bt_str none = {"", 0};
+    rows r;
+    btk_tensor in[2] = {x, text_const(k, BT_SCALAR, &none, 1)}, bounds[3], sorted[2];
+    btk_tensor where = btk_bare(k, "StringSplitV2", 2, in, BERTH_INT64, BT_SHAPE(-1, 2));
+    btk_attr_int(k, where, "maxsplit", -1);
+    r.values = btk_output(where, 1, BERTH_STRING, BT_SHAPE(-1));
+    bounds[0] = btk_int(k, 0), bounds[2] = btk_int(k, 1);
+    bounds[1] = btk_binary(k, "AddV2", btk_size(k, x, 0), bounds[2]);
+    btk_tensor each = btk_bare(k, "Range", 3, bounds, BERTH_INT32, BT_SHAPE(-1));
+    btk_attr_type(k, each, "Tidx", BERTH_INT32);
+    sorted[0] = btk_expand(k, btk_pick(k, where, 1, 0), 0);
+    sorted[1] = btk_expand(k, btk_cast(k, each, BERTH_INT64), 0);
+    btk_tensor at = btk_node(k, "LowerBound", 2, sorted, BERTH_INT64, BT_SHAPE(1, -1));
+    btk_attr_type(k, at, "out_type", BERTH_INT64);
+    r.splits = btk_squeeze(k, at, 0);
+    return r;
+}
+
+/* Code points, each one a string. */
+static rows letters_of(btk *k, btk_tensor x)
+{
+    rows r = {.splits = btk_bare(k, "UnicodeDecode", 1, &x, BERTH_INT64, BT_SHAPE(-1))};
+    btk_attr_text(k, r.splits, "input_encoding", "UTF-8");
+    btk_attr_text(k, r.splits, "errors", "replace");
+    btk_attr_int(k, r.splits, "replacement_char", 0xfffd);
+    btk_attr_bool(k, r.splits, "replace_control_characters", false);
+    btk_attr_type(k, r.splits, "Tsplits", BERTH_INT64);
+    btk_tensor points = btk_output(r.splits, 1, BERTH_INT32, BT_SHAPE(-1)), bounds[3], in[2];
+    bounds[0] = btk_int(k, 0), bounds[2] = btk_int(k, 1);
+    bounds[1] = btk_binary(k, "AddV2", btk_size(k, points, 0), bounds[2]);
+    btk_tensor each = btk_bare(k, "Range", 3, bounds, BERTH_INT32, BT_SHAPE(-1));
+    btk_attr_type(k, each, "Tidx", BERTH_INT32);
+    in[0] = points, in[1] = btk_cast(k, each, BERTH_INT64);
+    r.values = btk_bare(k, "UnicodeEncode", 2, in, BERTH_STRING, BT_SHAPE(-1));
+    btk_attr_text(k, r.values, "output_encoding", "UTF-8");
+    btk_attr_text(k, r.values, "errors", "replace");
+    btk_attr_int(k, r.values, "replacement_char", 0xfffd);
+    btk_attr_type(k, r.values, "Tsplits", BERTH_INT64);
+    return r;
+}
+
+/* Runs of neighbours with blanks between them; of all lengths up to a number, or of those of a list. */
+static rows runs_of(btk_call *c, rows r, const bt_json *j)
+{
+    enum { MAX_WIDTH = 64 };
+    btk *k = c->k;
+    int64_t widths[MAX_WIDTH];
+    bool list = bt_json_is(j, BT_JSON_ARRAY);
+    int64_t n = list ? j->n : bt_json_int(j, 0);
+    if (n < 1 || n > MAX_WIDTH) return btk_unsupported(k, "ngrams of %lld lengths", (long long)n), r;
+    for (int i = 0; i < n; i++) {
+        widths[i] = list ? bt_json_int(bt_json_at(j, i), 0) : i + 1;
+        if (widths[i] < 1 || widths[i] > INT16_MAX) return btk_damaged(k, "ngrams of no length"), r;
+    }
+    btk_tensor in[2] = {r.values, r.splits};
+    btk_tensor y = btk_bare(k, "StringNGrams", 2, in, BERTH_STRING, BT_SHAPE(-1));
+    btk_attr_text(k, y, "separator", " ");
+    btk_attr_ints(k, y, "ngram_widths", (int)n, widths);
+    btk_attr_text(k, y, "left_pad", "");
+    btk_attr_text(k, y, "right_pad", "");
+    btk_attr_int(k, y, "pad_width", 0);
+    btk_attr_bool(k, y, "preserve_short_sequences", false);
+    btk_attr_type(k, y, "Tsplits", BERTH_INT64);
+    return (rows){y, btk_output(y, 1, BERTH_INT64, BT_SHAPE(-1))};
+}
+
+/* The same as split_numbered, of letters, or of runs of words or letters. */
+static btk_tensor runs_numbered(btk_call *c, const lookup *l, btk_tensor x, bool letters, int64_t length,
+                                double pad)
+{
+    btk *k = c->k;
+    const bt_json *ngrams = btk_of(c, "ngrams");
+    rows r = letters ? letters_of(k, x) : words_of(k, x);
+    if (ngrams) r = runs_of(c, r, ngrams);
+    if (k->failed) return x;
+    double sizes[2] = {-1, length ? (double)length : -1};
+    btk_tensor in[4] = {btk_numbers(k, BERTH_INT64, BT_SHAPE(2), sizes), numbered(c, l, r.values),
+                        btk_number(k, BERTH_INT64, pad), r.splits};
+    btk_tensor y = btk_bare(k, "RaggedTensorToTensor", 4, in, BERTH_INT64,
+                            BT_SHAPE(btk_dim(x, 0), length ? length : -1));
+    btk_attr_type(k, y, "T", BERTH_INT64);
+    btk_attr_type(k, y, "Tindex", BERTH_INT64);
+    btk_attr_type(k, y, "Tshape", BERTH_INT64);
+    btk_attr_int(k, y, "num_row_partition_tensors", 1);
+    btk_attr_texts(k, y, "row_partition_types", 1, (const char *const[]){"ROW_SPLITS"});
+    return y;
+}
+
 void btk_text_vectorization(btk_call *c)
 {
     btk *k = c->k;
@@ -336,15 +471,18 @@ void btk_text_vectorization(btk_call *c)
     int64_t length = l.is_index ? btk_int_of(c, "output_sequence_length", 0) : 0;
     btk_tensor x = c->x;
     if (x.dtype != BERTH_STRING) return btk_damaged(k, "takes strings");
-    if (btk_of(c, "ngrams") || btk_bool_of(c, "ragged", false))
-        return btk_unsupported(k, "ngrams and ragged outputs");
-    if (split && !bt_json_is_text(split, "whitespace"))
-        return btk_unsupported(k, "a split other than at white space");
+    bool letters = split && bt_json_is_text(split, "character"), runs = letters || btk_of(c, "ngrams");
+    if (btk_bool_of(c, "ragged", false)) return btk_unsupported(k, "ragged outputs");
+    if (split ? !letters && !bt_json_is_text(split, "whitespace") : runs)
+        return btk_unsupported(k, "a split of its own, or none before ngrams");
     if (!open_lookup(c, &l, &empty, &unknown, 1)) return;
     x = standardized(c, x);
     if (split && x.shape.rank > 1) x = btk_squeeze(k, x, -1);
     if (split && !btk_rank(k, x, 1, 1)) return;
-    btk_tensor y = split ? split_numbered(c, &l, x, length, l.is_index ? 0 : -2) : numbered(c, &l, x);
+    double pad = l.is_index ? 0 : -2;
+    btk_tensor y = runs    ? runs_numbered(c, &l, x, letters, length, pad)
+                   : split ? split_numbered(c, &l, x, length, pad)
+                           : numbered(c, &l, x);
     if (!split && length) {
         int64_t pads[BT_MAX_RANK][2] = {{0}}, n = btk_known(k, y, -1, "the number of words");
         if (!btk_rank(k, y, 1, BT_MAX_RANK)) return;
