@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { ALIGNMENT = 64 };
 
@@ -92,11 +93,19 @@ void bt_free_huge(void *p, size_t bytes)
 
 static const size_t huge_page = (size_t)2 << 20, huge_least = (size_t)1 << 20;
 
+/* Of a last huge page no more than half of which is used, small pages: what is not used is not taken. */
+static size_t kept_bytes(size_t bytes)
+{
+    size_t rest = bytes % huge_page;
+    return bytes > huge_page && rest <= huge_page / 2 ? bt_align(bytes, (size_t)sysconf(_SC_PAGESIZE))
+                                                      : bt_align(bytes, huge_page);
+}
+
 void *bt_alloc_huge(size_t bytes)
 {
     if (bytes < huge_least) return bt_alloc(bytes);
     if (!allowed() || bytes > PTRDIFF_MAX - 2 * huge_page) return NULL;
-    size_t kept = bt_align(bytes, huge_page), mapped = kept + huge_page;
+    size_t kept = kept_bytes(bytes), mapped = kept + huge_page;
     char *p = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return NULL;
     size_t head = (huge_page - (uintptr_t)p % huge_page) % huge_page, tail = mapped - head - kept;
@@ -111,7 +120,7 @@ void *bt_alloc_huge(size_t bytes)
 void bt_free_huge(void *p, size_t bytes)
 {
     if (bytes < huge_least) bt_free(p);
-    else if (p) munmap(p, bt_align(bytes, huge_page));
+    else if (p) munmap(p, kept_bytes(bytes));
 }
 
 #endif

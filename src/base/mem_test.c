@@ -1,6 +1,8 @@
 /* Memory, arena, map and text: values, limits, and every allocation refused once. */
 #include "base/mem.h"
 
+#include <unistd.h>
+
 #include "base/arena.h"
 #include "base/map.h"
 #include "base/str.h"
@@ -30,6 +32,27 @@ static void test_alloc(void)
     char *s = bt_strdup("berth");
     CHECK_TEXT(s, "berth");
     bt_free(s);
+}
+
+static int64_t resident(void)
+{
+    long long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (f && fscanf(f, "%*s %lld", &pages) != 1) pages = 0;
+    if (f) fclose(f);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* Huge pages do not take much more than what is asked for. */
+static void test_waste(void)
+{
+    enum { N = 20, BYTES = (2 << 20) + (64 << 10) };
+    void *p[N];
+    int64_t before = resident();
+    for (int i = 0; i < N; i++)
+        if (CHECK(p[i] = bt_alloc_huge(BYTES))) memset(p[i], 1, BYTES);
+    CHECK(resident() - before < (int64_t)N * BYTES * 3 / 2);
+    for (int i = 0; i < N; i++) bt_free_huge(p[i], BYTES);
 }
 
 static void test_fail_at(void)
@@ -186,6 +209,7 @@ static void test_numbers(void)
 int main(void)
 {
     test_alloc();
+    test_waste();
     test_fail_at();
     test_glob();
     test_numbers();

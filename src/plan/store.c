@@ -5,7 +5,7 @@
 
 #include "device/watch.h"
 
-enum { BLOCK = 4 << 20, OWN_BLOCK = 1 << 20 };
+enum { BLOCK = 4 << 20, OWN_BLOCK = 2 << 20 };
 
 typedef struct block {
     uint8_t *data;
