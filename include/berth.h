@@ -404,7 +404,8 @@ typedef struct berth_session_options {
                                  them stay in it. "tf32": on CUDA, factors may be rounded to it. Feeds and fetches stay as they
                                  are. BERTH_UNSUPPORTED where the session's device does not compute in it, as CPUs do not */
     bool stream_weights;      /* weights that have no room on their device (one with kernels of its own: a GPU) stay on the host,
-                                 and pass through a part of its memory in each run */
+                                 and pass through a part of its memory in each run: where there is room for
+                                 two steps' weights, the next ones come while a step is at work */
     const char *fallback;     /* where all goes when its device is absent, broken or full; a warning to the log says so.
                                  NULL: "/CPU:0" when the device is auto, else none; "none": none */
 } berth_session_options;

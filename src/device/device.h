@@ -116,6 +116,11 @@ typedef struct bt_device_ops {
                              berth_error *error);
     berth_status (*copy)(bt_device *device, void *dst, const void *src, size_t bytes, berth_error *error);
     berth_status (*sync)(bt_device *device, berth_error *error);
+    /* NULL where all work has one order. A second order, of uploads alone, that the device works off beside the first: bring is
+     * an upload in it. meet(second) has what is brought from now on wait for all work of the first that was given until now, else
+     * the work of the first for what was brought; one of them comes before the first bring. Memory is freed when they have met. */
+    berth_status (*bring)(bt_device *device, void *dst, const void *host, size_t bytes, berth_error *error);
+    berth_status (*meet)(bt_device *device, bool second, berth_error *error);
     /* NULL for a CPU, whose kernels are C. Kernels are written in the dialect of device/dialect.h. compile looks `name` up in
      * the program made of source and defines ("-DT=float"), which is compiled at its first use and kept (source is told by its
      * address). Launches run in the order in which they are made, after the copies made before them. Pointers of a device can be

@@ -102,6 +102,12 @@ berth_status bt_device_upload(bt_device *device, void *dst, const void *host, si
     return end(device->ops->upload(device, dst, host, bytes, error));
 }
 
+berth_status bt_device_bring(bt_device *device, void *dst, const void *host, size_t bytes, berth_error *error)
+{
+    begin(device, BT_WORK_UPLOAD, "upload", bytes);
+    return end(device->ops->bring(device, dst, host, bytes, error));
+}
+
 berth_status bt_device_download(bt_device *device, void *host, const void *src, size_t bytes,
                                 berth_error *error)
 {

@@ -42,6 +42,7 @@ void **bt_watch_event(void);
 /* As in bt_device_ops. */
 berth_status bt_device_upload(bt_device *device, void *dst, const void *host, size_t bytes,
                               berth_error *error);
+berth_status bt_device_bring(bt_device *device, void *dst, const void *host, size_t bytes, berth_error *error);
 berth_status bt_device_download(bt_device *device, void *host, const void *src, size_t bytes,
                                 berth_error *error);
 berth_status bt_device_copy(bt_device *device, void *dst, const void *src, size_t bytes, berth_error *error);

@@ -256,19 +256,33 @@ static void note_step(bt_recorder *recorder, const bt_plan *plan, const bt_step 
     bt_recorder_step(recorder, &ended);
 }
 
-/* Runs a step whose weights come to the device's window first; nobody else has it until the step is launched. */
-static berth_status run_streamed(bt_call *c, const bt_step *step)
+/* What of a step comes to the device's window. */
+static int streamed_of(const bt_plan *plan, const bt_step *step, const bt_tensor **from, int32_t *inputs)
 {
-    const bt_plan *plan = c->run->plan;
-    const bt_tensor *from[BT_MAX_STREAMED];
-    bt_tensor *to[BT_MAX_STREAMED];
     int n = 0;
     for (int i = 0; i < step->n_in; i++)
-        if (plan->slots[step->in[i]].streamed)
-            from[n] = plan->slots[step->in[i]].streamed, to[n++] = c->in[i];
+        if (plan->slots[step->in[i]].streamed) from[n] = plan->slots[step->in[i]].streamed, inputs[n++] = i;
+    return n;
+}
+
+/* Runs step i of the layout, whose weights come to the window first; nobody else has it until the step is launched. Then those of
+ * the next such step may come. */
+static berth_status run_streamed(bt_call *c, const bt_step *step, int32_t i)
+{
+    const bt_plan *plan = c->run->plan;
+    const bt_layout *layout = c->run->layout;
+    const bt_tensor *from[BT_MAX_STREAMED];
+    bt_tensor *to[BT_MAX_STREAMED];
+    int32_t inputs[BT_MAX_STREAMED];
+    int n = streamed_of(plan, step, from, inputs);
+    for (int k = 0; k < n; k++) to[k] = c->in[inputs[k]];
     berth_status status = bt_stream_enter(plan->env.window, step, from, to, n, c->error);
     if (status) return status;
     status = step->run(c);
+    do i++;
+    while (i < layout->n_steps && !plan->steps[layout->steps[i]].is_streamed);
+    const bt_step *next = !status && i < layout->n_steps ? &plan->steps[layout->steps[i]] : NULL;
+    if (next) bt_stream_ahead(plan->env.window, next, from, streamed_of(plan, next, from, inputs));
     bt_stream_leave(plan->env.window);
     return status;
 }
@@ -290,7 +304,7 @@ static berth_status run_step(bt_call *c, int32_t i)
     c->device = plan->env.places[step->place];
     bt_recorder *recorder = run->services->recorder;
     int64_t start = recorder ? bt_now() : 0;
-    berth_status status = step->is_streamed ? run_streamed(c, step) : step->run(c);
+    berth_status status = step->is_streamed ? run_streamed(c, step, i) : step->run(c);
     if (recorder) note_step(recorder, plan, step, c, start);
     bt_workspace_settle(&run->workspace[scratch_place(step)]);
     bt_workspace_settle(&run->workspace[0]);

@@ -220,8 +220,9 @@ berth_status bt_session_window(berth_session *s, bt_placing *placing, const bt_n
         int64_t all = bt_store_bytes(r.stores[p]), least = bt_rehearsal_weights(&r, p);
         int64_t left = bt_session_room(s, p, false) - uses[p].activations - uses[p].workspace;
         if (!s->model->places[p]->ops->compile || all <= left || least == all) continue;
-        int64_t resident = left > least ? left - least : 0;
-        *window = bt_stream_new(s->model->places[p], p, resident, r.plan->largest_need[p]);
+        int64_t resident = left > least ? left - least : 0, part = (int64_t)r.plan->largest_need[p];
+        bool two = s->model->places[p]->ops->bring && resident >= part; /* least has room for one */
+        *window = bt_stream_new(s->model->places[p], p, resident - two * part, (size_t)part, 1 + two);
         if (!*window) status = bt_fail_memory(error);
     }
     bt_rehearsal_close(&r);

@@ -435,6 +435,7 @@ EXPORT cu_result cuStreamCreate(cu_stream *stream, unsigned flags)
     if (!s) return end(code ? code : INVALID_VALUE);
     s->context = current(), s->last = &s->first;
     s->next = s->context->streams, s->context->streams = s;
+    s->is_eager = s->next && getenv("STANDIN_EAGER");
     counts.streams++;
     return *stream = s, end(CU_OK);
 }
@@ -447,6 +448,9 @@ EXPORT cu_result cuStreamDestroy_v2(cu_stream s)
     struct CUstream_st **at = &s->context->streams;
     while (*at != s) at = &(*at)->next;
     *at = s->next;
+    for (struct CUstream_st *other = s->context->streams; other; other = other->next)
+        for (work *w = other->first; w; w = w->next)
+            if (w->other == s) w->other = NULL;
     drop_work(s->first);
     counts.streams--;
     return free(s), end(code);
@@ -490,8 +494,18 @@ EXPORT cu_result cuEventRecord(cu_event e, cu_stream s)
     for (work *w = e->stream ? e->stream->first : NULL; w; w = w->next)
         if (w->event == e) w->event = NULL;
     work w = {.kind = EVENT, .event = e};
-    if (!(code = enqueue(s, &w))) e->stream = s;
+    e->stream = s, e->number = s->n_given + 1; /* it may be done when it is entered */
+    if ((code = enqueue(s, &w))) e->stream = NULL;
     return end(code);
+}
+
+/* For the event as it is now, whatever becomes of it. */
+EXPORT cu_result cuStreamWaitEvent(cu_stream s, cu_event e, unsigned flags)
+{
+    cu_result code = begin_in_context(UNKNOWN);
+    if (code || !is_stream(s) || e->context != s->context || flags) return end(code ? code : INVALID_VALUE);
+    work w = {.kind = WAIT, .other = e->stream, .upto = e->number};
+    return end(e->stream ? enqueue(s, &w) : CU_OK);
 }
 
 EXPORT cu_result cuEventElapsedTime(float *ms, cu_event from, cu_event to)

@@ -61,7 +61,7 @@ struct CUfunc_st {
     const unsigned *sizes; /* of its parameters; 0 ends them */
 };
 
-typedef enum work_kind { COPY_UP, COPY_DOWN, COPY_ACROSS, LAUNCH, LIBRARY, EVENT } work_kind;
+typedef enum work_kind { COPY_UP, COPY_DOWN, COPY_ACROSS, LAUNCH, LIBRARY, EVENT, WAIT } work_kind;
 
 typedef struct work {
     struct work *next;
@@ -74,19 +74,23 @@ typedef struct work {
     void (*library)(const void *own); /* a library's work */
     unsigned groups[3], items[3];
     struct CUevent_st *event;
+    struct CUstream_st *other; /* WAIT: until so much of it is done; NULL: it is */
+    int64_t upto;
 } work;
 
 struct CUstream_st {
     struct CUstream_st *next;
     struct CUctx_st *context;
     work *first, **last;
-    bool is_capturing, is_invalid;
+    int64_t n_given, n_done; /* pieces, ever */
+    bool is_eager, is_capturing, is_invalid;
 };
 
 struct CUevent_st {
     struct CUevent_st *next;
     struct CUctx_st *context;
     struct CUstream_st *stream; /* in which it waits; NULL: it is done */
+    int64_t number;             /* there */
     bool keeps_time;
     int64_t ns; /* when it was done; 0: never */
 };

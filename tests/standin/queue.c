@@ -35,7 +35,8 @@ cu_result enqueue(struct CUstream_st *s, const work *from)
         if (from->src == from->own) w->src = w->own;
     }
     *s->last = w, s->last = &w->next;
-    return CU_OK;
+    s->n_given++;
+    return s->is_eager && !s->is_capturing ? flush(s, NULL, 0) : CU_OK;
 }
 
 static int64_t now_ns(void)
@@ -43,6 +44,26 @@ static int64_t now_ns(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static cu_result perform(const work *w);
+
+/* The next piece of a stream. */
+static cu_result advance(struct CUstream_st *s)
+{
+    work *w = s->first;
+    if (!(s->first = w->next)) s->last = &s->first;
+    w->next = NULL;
+    cu_result code = perform(w);
+    s->n_done++;
+    return drop_work(w), code;
+}
+
+static cu_result wait_for(struct CUstream_st *s, int64_t upto)
+{
+    cu_result code = CU_OK;
+    while (s && s->n_done < upto && !code) code = s->first ? advance(s) : misuse("streams that wait for one another");
+    return code;
 }
 
 static cu_result perform(const work *w)
@@ -53,6 +74,7 @@ static cu_result perform(const work *w)
     case COPY_ACROSS: memmove(w->dst, w->src, w->bytes), counts.copies++; return CU_OK;
     case LAUNCH: return run_kernel(w);
     case LIBRARY: return w->library(w->own), counts.launches++, CU_OK;
+    case WAIT: return wait_for(w->other, w->upto);
     case EVENT:
         if (w->event) w->event->stream = NULL, w->event->ns = now_ns();
         return CU_OK;
@@ -68,13 +90,8 @@ cu_result flush(struct CUstream_st *s, const struct CUevent_st *until, int steps
     if (s->is_capturing) return s->is_invalid = true, CAPTURE_UNSUPPORTED;
     if (s->first && !d->is_lost) {
         unlock_memory(true);
-        for (int n = 0; s->first && !code && (!until || until->stream) && (!steps || n < steps); n++) {
-            work *w = s->first;
-            if (!(s->first = w->next)) s->last = &s->first;
-            w->next = NULL;
-            code = perform(w);
-            drop_work(w);
-        }
+        for (int n = 0; s->first && !code && (!until || until->stream) && (!steps || n < steps); n++)
+            code = advance(s);
         unlock_memory(false);
     }
     if (code) d->is_lost = true;

@@ -2,7 +2,8 @@
  * of a given memory, contexts, streams, events, modules and graphs; kernels are plain C (compiler.c makes them of the
  * dialect) and run as in a group of work items. It is strict where a real driver may be lenient:
  *
- *   - work of a stream is done as late as can be: when somebody waits for it. Pinned memory is read and written then;
+ *   - work of a stream is done as late as can be: when somebody waits for it. Pinned memory is read and written then. With
+ *     STANDIN_EAGER that of all but a context's first is done at once, and of the first what that has to wait for;
  *   - device memory cannot be read or written by the host, nor beside what was asked for;
  *   - freeing what is in use, a barrier that not all of a group reach, a handle of another context: misuse, which is said
  *     and counted.

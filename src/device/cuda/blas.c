@@ -193,7 +193,7 @@ bool bt_cu_gemm(bt_device *device, const bt_gemm_plan *plan, const bt_gemm_data 
                *zero = is_wide ? (const void *)wide_ones : ones;
     lt_desc own;
     if (bt_cu_enter(d)) return false;
-    bt_cu_span *span = bt_cu_span_begin(d);
+    bt_cu_span *span = bt_cu_span_begin(d, d->stream);
     lt_status status = LT_OK + !set_bias(p, data->bias, &own);
     if (!status)
         status = lt.cublasLtMatmul(d->blas->handle, own ? own : p->desc, one, data->b, p->b, data->a, p->a,

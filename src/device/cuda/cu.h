@@ -60,6 +60,7 @@ enum { CU_NON_BLOCKING = 1, CU_NO_TIMING = 2, CU_CAPTURE_RELAXED = 2 };
     X(cu_result, cuEventCreate, (cu_event *, unsigned))                                              \
     X(cu_result, cuEventDestroy_v2, (cu_event))                                                      \
     X(cu_result, cuEventRecord, (cu_event, cu_stream))                                               \
+    X(cu_result, cuStreamWaitEvent, (cu_stream, cu_event, unsigned))                                 \
     X(cu_result, cuEventQuery, (cu_event))                                                           \
     X(cu_result, cuEventSynchronize, (cu_event))                                                     \
     X(cu_result, cuEventElapsedTime, (float *, cu_event, cu_event))                                  \

@@ -46,13 +46,16 @@ void bt_cu_leave(const bt_cu_device *d)
 static void close_device(bt_cu_device *d)
 {
     bool is_inside = d->context && !bt_cu_enter(d),
-         is_idle = is_inside && !(d->stream && d->cu->cuStreamSynchronize(d->stream));
+         is_idle = is_inside && !(d->stream && d->cu->cuStreamSynchronize(d->stream)) &&
+                   !(d->second && d->cu->cuStreamSynchronize(d->second));
     if (is_idle) bt_cu_slots_free(d);
     if (is_idle && d->origin) d->cu->cuEventDestroy_v2(d->origin);
     bt_cu_dnn_free(d, is_idle);
     bt_cu_blas_free(d, is_idle);
     bt_cu_programs_free(d, is_idle);
     if (is_idle && d->stream) d->cu->cuStreamDestroy_v2(d->stream);
+    if (is_idle && d->second) d->cu->cuStreamDestroy_v2(d->second);
+    if (is_idle && d->meeting) d->cu->cuEventDestroy_v2(d->meeting);
     if (is_inside) bt_cu_leave(d);
     if (d->context) d->cu->cuDevicePrimaryCtxRelease_v2(d->id);
     pthread_mutex_destroy(&d->staging);
@@ -183,7 +186,7 @@ static void cuda_free(bt_device *device, void *p, size_t bytes)
     bt_cu_leave(d);
 }
 
-typedef enum direction { UP, DOWN, ACROSS } direction;
+typedef enum direction { UP, DOWN, ACROSS, BESIDE } direction; /* BESIDE: up, in the second stream */
 
 static berth_status copy(bt_device *device, direction way, void *dst, const void *src, size_t bytes,
                          berth_error *error)
@@ -195,9 +198,10 @@ static berth_status copy(bt_device *device, direction way, void *dst, const void
         return bt_cu_spoil(), bt_fail(error, BERTH_DEVICE, "%s: a copy cannot be recorded", device->name);
     cu_result code = bt_cu_enter(d);
     if (!code) {
-        bt_cu_span *span = bt_cu_span_begin(d);
-        if (way == UP) code = bt_cu_transfer(d, true, dst, (void *)(uintptr_t)src, bytes);
-        else if (way == DOWN) code = bt_cu_transfer(d, false, src, dst, bytes);
+        cu_stream stream = way == BESIDE ? d->second : d->stream;
+        bt_cu_span *span = bt_cu_span_begin(d, stream);
+        if (way == UP || way == BESIDE) code = bt_cu_transfer(d, true, stream, dst, (void *)(uintptr_t)src, bytes);
+        else if (way == DOWN) code = bt_cu_transfer(d, false, stream, src, dst, bytes);
         else code = d->cu->cuMemcpyDtoDAsync_v2(address_of(dst), address_of(src), bytes, bt_cu_stream(d));
         bt_cu_span_end(d, span, code);
         bt_cu_leave(d);
@@ -211,6 +215,19 @@ static berth_status cuda_upload(bt_device *device, void *dst, const void *host, 
                                 berth_error *error)
 {
     return copy(device, UP, dst, host, bytes, error);
+}
+
+static berth_status cuda_bring(bt_device *device, void *dst, const void *host, size_t bytes, berth_error *error)
+{
+    return copy(device, BESIDE, dst, host, bytes, error);
+}
+
+static berth_status cuda_meet(bt_device *device, bool second, berth_error *error)
+{
+    bt_cu_device *d = bt_cu_open(device, error);
+    cu_result code = d ? bt_cu_enter(d) : CU_OK;
+    if (d && !code) code = bt_cu_meet(d, second), bt_cu_leave(d);
+    return !d ? BERTH_DEVICE : code ? bt_cu_fail(device, "waiting in it", code, error) : BERTH_OK;
 }
 
 static berth_status cuda_download(bt_device *device, void *host, const void *src, size_t bytes,
@@ -254,6 +271,8 @@ const bt_device_ops bt_cuda_ops = {
     .download = cuda_download,
     .copy = cuda_copy,
     .sync = cuda_sync,
+    .bring = cuda_bring,
+    .meet = cuda_meet,
     .compile = bt_cu_compile,
     .launch = bt_cu_launch,
     .times = bt_cu_times,

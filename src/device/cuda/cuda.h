@@ -55,6 +55,8 @@ typedef struct bt_cu_device {
     size_t max_group;
     int64_t context_bytes;   /* of the device, that the context took */
     pthread_mutex_t staging; /* of what follows */
+    cu_stream second;        /* of uploads beside `stream`; NULL: there were none yet */
+    cu_event meeting;        /* of the two */
     bt_cu_slot slots[BT_CU_SLOTS];
     int next_slot;
     bool unpinned; /* no pinned memory was to be had */
@@ -80,8 +82,10 @@ cu_stream bt_cu_stream(const bt_cu_device *d);
 
 /* ---- Copies through pinned memory (staging.c); all in the device's context ---- */
 
-/* To the device (up) or to the host. */
-cu_result bt_cu_transfer(bt_cu_device *d, bool up, const void *on_device, void *host, size_t bytes);
+/* To the device (up) or to the host, in this stream. */
+cu_result bt_cu_transfer(bt_cu_device *d, bool up, cu_stream stream, const void *on_device, void *host, size_t bytes);
+/* As bt_device_ops has it. */
+cu_result bt_cu_meet(bt_cu_device *d, bool second);
 /* Waits for the stream, and hands over what was downloaded. */
 cu_result bt_cu_sync(bt_cu_device *d);
 /* When a download, or waiting for it, has failed: this thread's host memory is not written any more. */
@@ -93,7 +97,7 @@ void bt_cu_slots_free(bt_cu_device *d);
 typedef struct bt_cu_span bt_cu_span;
 
 /* Before a launch or copy; NULL: nobody wants to know when it is done, or it cannot be told. */
-bt_cu_span *bt_cu_span_begin(bt_cu_device *d);
+bt_cu_span *bt_cu_span_begin(bt_cu_device *d, cu_stream stream);
 /* After it, with what came of it: leaves the span with who watches. */
 void bt_cu_span_end(bt_cu_device *d, bt_cu_span *span, cu_result code);
 berth_status bt_cu_times(bt_device *device, void *event, int64_t times[BT_N_TIMES]);

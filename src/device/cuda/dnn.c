@@ -120,7 +120,7 @@ bool bt_cu_conv(bt_device *device, const bt_conv_plan *plan, const bt_conv_data 
     bt_cu_device *d = device->physical->state;
     struct bt_cu_dnn *own = d->dnn;
     if (bt_cu_enter(d)) return false;
-    bt_cu_span *span = bt_cu_span_begin(d);
+    bt_cu_span *span = bt_cu_span_begin(d, d->stream);
     pthread_mutex_lock(&own->handling);
     bool is_done = use_stream(own, bt_cu_stream(d)) && bt_dnn_run(&dnn, own->handle, &p->is, data);
     pthread_mutex_unlock(&own->handling);

@@ -173,7 +173,7 @@ berth_status bt_cu_launch(bt_device *device, bt_kernel *kernel, const bt_grid *g
     for (int i = 0; i < n_args; i++) values[i] = value_of(&args[i]);
     cu_result code = bt_cu_enter(d);
     if (!code) {
-        bt_cu_span *span = bt_cu_span_begin(d);
+        bt_cu_span *span = bt_cu_span_begin(d, d->stream);
         code = d->cu->cuLaunchKernel(kernel->function, size.groups[0], size.groups[1], size.groups[2],
                                      size.items[0], size.items[1], size.items[2], 0, bt_cu_stream(d), values,
                                      NULL);

@@ -1,5 +1,5 @@
 /* Copies between the host and a CUDA device. They go through a ring of pieces of pinned memory, so that the driver copies
- * while the host does, and nobody waits for an upload. Copies of a device are put into its stream; what a download brings
+ * while the host does, and nobody waits for an upload. Copies of a device are put into its stream (or, beside its work, into a second one); what a download brings
  * stays in the ring until the thread that asked for it waits (or until its place in the ring is wanted). */
 #include "device/cuda/cuda.h"
 
@@ -55,55 +55,68 @@ void bt_cu_drop_downloads(bt_cu_device *d)
 /* ---- Copies ------------------------------------------------------------------------------------------- */
 
 /* A copy of which the end cannot be told must not go on in a slot that is free. */
-static cu_result end_piece(bt_cu_device *d, bt_cu_slot *s)
+static cu_result end_piece(bt_cu_device *d, cu_stream stream, bt_cu_slot *s)
 {
-    cu_result code = d->cu->cuEventRecord(s->done, d->stream);
-    if (code) d->cu->cuStreamSynchronize(d->stream);
+    cu_result code = d->cu->cuEventRecord(s->done, stream);
+    if (code) d->cu->cuStreamSynchronize(stream);
     return code;
 }
 
-static cu_result upload_piece(bt_cu_device *d, cu_pointer dst, void *host, size_t bytes)
+static cu_result upload_piece(bt_cu_device *d, cu_stream stream, cu_pointer dst, void *host, size_t bytes)
 {
     cu_result code = CU_OK;
     bt_cu_slot *s = take_slot(d, &code);
     if (!s) return code;
     memcpy(s->data, host, bytes);
-    code = d->cu->cuMemcpyHtoDAsync_v2(dst, s->data, bytes, d->stream);
-    code = code ? code : end_piece(d, s);
+    code = d->cu->cuMemcpyHtoDAsync_v2(dst, s->data, bytes, stream);
+    code = code ? code : end_piece(d, stream, s);
     s->is_busy = !code;
     return code;
 }
 
-static cu_result download_piece(bt_cu_device *d, cu_pointer src, void *host, size_t bytes)
+static cu_result download_piece(bt_cu_device *d, cu_stream stream, cu_pointer src, void *host, size_t bytes)
 {
     cu_result code = CU_OK;
     bt_cu_slot *s = take_slot(d, &code);
     if (!s) return code;
-    code = d->cu->cuMemcpyDtoHAsync_v2(s->data, src, bytes, d->stream);
-    if (code || (code = end_piece(d, s))) return code;
+    code = d->cu->cuMemcpyDtoHAsync_v2(s->data, src, bytes, stream);
+    if (code || (code = end_piece(d, stream, s))) return code;
     s->is_busy = true, s->to = host, s->bytes = bytes, s->thread = pthread_self();
     return CU_OK;
 }
 
 /* Without pinned memory the driver makes do with what the host has, and the copy is done when it returns. */
-static cu_result copy_unpinned(bt_cu_device *d, bool up, cu_pointer device, void *host, size_t bytes)
+static cu_result copy_unpinned(bt_cu_device *d, bool up, cu_stream stream, cu_pointer device, void *host, size_t bytes)
 {
-    cu_result code = up ? d->cu->cuMemcpyHtoDAsync_v2(device, host, bytes, d->stream)
-                        : d->cu->cuMemcpyDtoHAsync_v2(host, device, bytes, d->stream);
-    return code ? code : d->cu->cuStreamSynchronize(d->stream);
+    cu_result code = up ? d->cu->cuMemcpyHtoDAsync_v2(device, host, bytes, stream)
+                        : d->cu->cuMemcpyDtoHAsync_v2(host, device, bytes, stream);
+    return code ? code : d->cu->cuStreamSynchronize(stream);
 }
 
-cu_result bt_cu_transfer(bt_cu_device *d, bool up, const void *on_device, void *host, size_t bytes)
+cu_result bt_cu_transfer(bt_cu_device *d, bool up, cu_stream stream, const void *on_device, void *host, size_t bytes)
 {
     cu_pointer device = (cu_pointer)(uintptr_t)on_device;
     cu_result code = CU_OK;
     pthread_mutex_lock(&d->staging);
     bool is_pinned = open_slots(d);
-    if (!is_pinned) code = copy_unpinned(d, up, device, host, bytes);
+    if (!is_pinned) code = copy_unpinned(d, up, stream, device, host, bytes);
     for (size_t at = 0; is_pinned && at < bytes && !code; at += BT_CU_SLOT_BYTES) {
         size_t n = bytes - at < BT_CU_SLOT_BYTES ? bytes - at : BT_CU_SLOT_BYTES;
-        code = (up ? upload_piece : download_piece)(d, device + at, (uint8_t *)host + at, n);
+        code = (up ? upload_piece : download_piece)(d, stream, device + at, (uint8_t *)host + at, n);
     }
+    pthread_mutex_unlock(&d->staging);
+    return code;
+}
+
+/* An event is what it was when a stream is told to wait for it, and may be recorded again at once. */
+cu_result bt_cu_meet(bt_cu_device *d, bool second)
+{
+    cu_result code = CU_OK;
+    pthread_mutex_lock(&d->staging);
+    if (!d->meeting && (code = d->cu->cuEventCreate(&d->meeting, CU_NO_TIMING))) d->meeting = NULL;
+    if (!code && !d->second && (code = d->cu->cuStreamCreate(&d->second, CU_NON_BLOCKING))) d->second = NULL;
+    if (!code) code = d->cu->cuEventRecord(d->meeting, second ? d->stream : d->second);
+    if (!code) code = d->cu->cuStreamWaitEvent(second ? d->second : d->stream, d->meeting, 0);
     pthread_mutex_unlock(&d->staging);
     return code;
 }

@@ -5,7 +5,8 @@
 
 struct bt_cu_span {
     cu_event started, ended;
-    int64_t queued; /* bt_now */
+    cu_stream stream; /* of the work */
+    int64_t queued;   /* bt_now */
 };
 
 /* Elapsed times are floats of ms: 61 ns in the second second. Then a later event becomes the origin. */
@@ -35,7 +36,7 @@ static void open_clock(bt_cu_device *d)
     pthread_mutex_unlock(&d->clock);
 }
 
-bt_cu_span *bt_cu_span_begin(bt_cu_device *d)
+bt_cu_span *bt_cu_span_begin(bt_cu_device *d, cu_stream stream)
 {
     if (!bt_watch_event() || bt_cu_is_recording(d)) return NULL;
     open_clock(d);
@@ -43,15 +44,15 @@ bt_cu_span *bt_cu_span_begin(bt_cu_device *d)
     if (!span) return NULL;
     if (d->cu->cuEventCreate(&span->started, 0)) span->started = NULL;
     if (!span->started || d->cu->cuEventCreate(&span->ended, 0)) span->ended = NULL;
-    span->queued = bt_now();
-    if (span->ended && !d->cu->cuEventRecord(span->started, d->stream)) return span;
+    span->queued = bt_now(), span->stream = stream;
+    if (span->ended && !d->cu->cuEventRecord(span->started, stream)) return span;
     return span_free(d, span), NULL;
 }
 
 void bt_cu_span_end(bt_cu_device *d, bt_cu_span *span, cu_result code)
 {
     if (!span) return;
-    if (code || d->cu->cuEventRecord(span->ended, d->stream)) span_free(d, span);
+    if (code || d->cu->cuEventRecord(span->ended, span->stream)) span_free(d, span);
     else *bt_watch_event() = span;
 }
 

@@ -55,6 +55,7 @@ enum { CL_DEVICE_SVM_COARSE_GRAIN_BUFFER = 1, CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQR
     X(cl_int, clReleaseContext, (cl_context))                                                                               \
     X(cl_queue, clCreateCommandQueueWithProperties, (cl_context, cl_device, const cl_ulong *, cl_int *))                    \
     X(cl_int, clReleaseCommandQueue, (cl_queue))                                                                            \
+    X(cl_int, clEnqueueBarrierWithWaitList, (cl_queue, cl_uint, const cl_event *, cl_event *))                              \
     X(cl_int, clFlush, (cl_queue))                                                                                          \
     X(cl_int, clFinish, (cl_queue))                                                                                         \
     X(void *, clSVMAlloc, (cl_context, cl_ulong, size_t, cl_uint))                                                          \

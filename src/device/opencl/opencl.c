@@ -62,6 +62,7 @@ static void set_options(const bt_device *device, bt_cl_device *d)
 
 static void close_device(bt_cl_device *d)
 {
+    if (d->second) d->cl->clFinish(d->second), d->cl->clReleaseCommandQueue(d->second);
     if (d->queue) d->cl->clFinish(d->queue);
     bt_cl_programs_free(d);
     if (d->queue) d->cl->clReleaseCommandQueue(d->queue);
@@ -224,6 +225,55 @@ static berth_status cl_upload(bt_device *device, void *dst, const void *host, si
     return enqueue_copy(device, true, dst, host, bytes, error);
 }
 
+/* The second queue, made when it is first wanted. */
+static cl_int open_second(bt_cl_device *d)
+{
+    const cl_ulong properties[] = {CL_QUEUE_PROPERTIES, CL_QUEUE_PROFILING_ENABLE, 0};
+    cl_int code = CL_SUCCESS;
+    pthread_rwlock_wrlock(&d->turn);
+    if (!d->second) d->second = d->cl->clCreateCommandQueueWithProperties(d->context, d->id, properties, &code);
+    pthread_rwlock_unlock(&d->turn);
+    return code;
+}
+
+/* All of `to` from now on waits for all of `from` until now. */
+static cl_int wait_in(const bt_cl_library *cl, cl_queue from, cl_queue to)
+{
+    cl_event until;
+    cl_int code = cl->clEnqueueBarrierWithWaitList(from, 0, NULL, &until);
+    if (code) return code;
+    code = cl->clFlush(from);
+    if (!code) code = cl->clEnqueueBarrierWithWaitList(to, 1, &until, NULL);
+    cl->clReleaseEvent(until);
+    return code;
+}
+
+static berth_status cl_meet(bt_device *device, bool second, berth_error *error)
+{
+    bt_cl_device *d = bt_cl_open(device, error);
+    cl_event *ignored;
+    if (!d) return BERTH_DEVICE;
+    cl_int code = open_second(d);
+    if (!code) {
+        cl_queue first = bt_cl_queue(d, &ignored);
+        code = wait_in(d->cl, second ? first : d->second, second ? d->second : first);
+        bt_cl_queue_done(d);
+    }
+    return code ? bt_cl_fail(device, "waiting in it", code, error) : BERTH_OK;
+}
+
+/* The device is to be at work meanwhile: what stands in its first queue is sent off. */
+static berth_status cl_bring(bt_device *device, void *dst, const void *host, size_t bytes, berth_error *error)
+{
+    bt_cl_device *d = device->physical->state;
+    cl_event *event = (cl_event *)bt_watch_event(), *ignored;
+    if (!bytes) return BERTH_OK;
+    cl_int code = d->cl->clFlush(bt_cl_queue(d, &ignored));
+    bt_cl_queue_done(d);
+    if (!code) code = d->cl->clEnqueueSVMMemcpy(d->second, true, dst, host, bytes, 0, NULL, event);
+    return code ? bt_cl_fail(device, "a copy", code, error) : BERTH_OK;
+}
+
 static berth_status cl_sync(bt_device *device, berth_error *error)
 {
     bt_cl_device *d = device->physical->state;
@@ -244,6 +294,8 @@ const bt_device_ops bt_opencl_ops = {
     .download = cl_copy,
     .copy = cl_copy,
     .sync = cl_sync,
+    .bring = cl_bring,
+    .meet = cl_meet,
     .compile = bt_cl_compile,
     .launch = bt_cl_launch,
     .times = cl_times,

@@ -30,8 +30,9 @@ typedef struct bt_cl_device {
     cl_device id;
     cl_context context;
     cl_queue queue;        /* changed once at most: see bt_cl_queue */
+    cl_queue second;       /* of uploads beside it; keeps times; NULL: there were none yet */
     bool is_timed;         /* the queue keeps the times of what goes through it */
-    pthread_rwlock_t turn; /* of the two: who changes them waits for those who use the queue */
+    pthread_rwlock_t turn; /* of these: who changes them waits for those who use the queue */
     pthread_mutex_t lock; /* of programs, and of a kernel between its arguments and its launch */
     struct bt_cl_program *programs;
     size_t max_group;
