@@ -170,7 +170,7 @@ static void hostile(const bt_file *file)
         bt_error_clear(&error);
         CHECK_EQ(bt_hdf5_open(&h, copy, n, &arena, &error), BERTH_BAD_MODEL);
     }
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 300; i++) {
         memcpy(copy, file->data, file->size);
         for (int j = 0; j < 1 + i % 20; j++) copy[check_random() % file->size] = (uint8_t)check_random();
         damaged(copy, file->size);
