@@ -302,6 +302,7 @@ static const btk_operation operations[] = {
 
     {"absolute", unary, "Abs"},
     {"abs", unary, "Abs"},
+    {"fabs", unary, "Abs"},
     {"negative", unary, "Neg"},
     {"neg", unary, "Neg"},
     {"sign", unary, "Sign"},
@@ -407,7 +408,7 @@ static const btk_operation *find(const char *name)
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
         if (!strcmp(operations[i].name, name)) return &operations[i];
     const btk_operation *const more[] = {btk_array_operations, btk_number_operations, btk_matrix_operations,
-                                         btk_join_operations, btk_window_operations};
+                                         btk_join_operations,  btk_window_operations, btk_part_operations};
     for (size_t i = 0; i < sizeof more / sizeof *more; i++)
         for (const btk_operation *o = more[i]; o->name; o++)
             if (!strcmp(o->name, name)) return o;

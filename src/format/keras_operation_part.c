@@ -1,0 +1,167 @@
+/* Keras 3: operations that take parts and put together: slices, turned and stacked arrays, segments, images cut and
+ * padded, rows of numbers between two. To read next: keras_operation_array.c. */
+#include "format/keras_operation.h"
+
+/* shape, a list, from start_indices, a list of numbers. */
+static void slice(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x = btk_operand(c, 0, "inputs", BERTH_NO_DTYPE);
+    const bt_json *start = btk_operand_json(c, 1, "start_indices"), *shape = btk_operand_json(c, 2, "shape");
+    if (!bt_json_is(start, BT_JSON_ARRAY) || !bt_json_is(shape, BT_JSON_ARRAY) || start->n != x.shape.rank ||
+        shape->n != x.shape.rank)
+        return btk_unsupported(k, "a slice that is computed");
+    for (int i = 0; i < x.shape.rank && !k->failed; i++) {
+        int64_t from = bt_json_int(bt_json_at(start, i), -1), n = bt_json_int(bt_json_at(shape, i), -1);
+        if (from < 0 || n < 0 || from > INT32_MAX || n > INT32_MAX) return btk_unsupported(k, "such a slice");
+        x = btk_slice(k, x, i, from, from + n);
+    }
+    btk_return(c, x);
+}
+
+static void size(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x = btk_first_operand(c), n = btk_int(k, 1);
+    for (int i = 0; i < x.shape.rank; i++) n = btk_binary(k, "Mul", n, btk_size(k, x, i));
+    btk_return(c, n);
+}
+
+/* Quarter turns from the first axis to the second. */
+static void rotate(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x = btk_operand(c, 0, "array|x", BERTH_NO_DTYPE);
+    const bt_json *axes = btk_operand_json(c, 2, "axes");
+    int64_t turns = btk_operand_int(c, 1, "k", 1) & 3, a = bt_json_int(bt_json_at(axes, 0), 0),
+            b = bt_json_int(bt_json_at(axes, 1), 1);
+    if (a < 0) a += x.shape.rank;
+    if (b < 0) b += x.shape.rank;
+    if (a < 0 || b < 0 || a >= x.shape.rank || b >= x.shape.rank || a == b)
+        return btk_damaged(k, "axes that cannot be turned");
+    if (turns == 2) x = btk_reverse(k, x, (int)a);
+    if (turns == 1 || turns == 2) x = btk_reverse(k, x, (int)b);
+    if (turns & 1) x = btk_swap(k, x, (int)a, (int)b);
+    btk_return(c, turns == 3 ? btk_reverse(k, x, (int)b) : x);
+}
+
+/* num rows from one to the other: start + i step, along a new axis. */
+static void between(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor a, b, row[256];
+    btk_operands(c, &a, &b);
+    int64_t n = btk_operand_int(c, 2, "num", 50), axis = btk_operand_int(c, -1, "axis", 0);
+    bool closed = bt_json_bool(btk_operand_json(c, -1, "endpoint"), true);
+    if (n < 1 || n > 256 || bt_json_bool(btk_operand_json(c, -1, "retstep"), false))
+        return btk_unsupported(k, "%lld numbers between two", (long long)n);
+    if (!bt_dtype_is_float(a.dtype)) a = btk_cast(k, a, BERTH_FLOAT), b = btk_cast(k, b, BERTH_FLOAT);
+    btk_tensor span = btk_binary(k, "Sub", b, a);
+    if (axis < 0) axis += span.shape.rank + 1;
+    if (axis < 0 || axis > span.shape.rank) return btk_damaged(k, "an axis beyond the rank of the input");
+    for (int i = 0; i < n; i++) {
+        double part = n > 1 ? (double)i / (double)(n - closed) : 0;
+        btk_tensor at = btk_binary(k, "AddV2", a, btk_scaled(k, span, part));
+        row[i] = btk_expand(k, at, (int)axis);
+    }
+    btk_return(c, btk_concat(k, (int)n, row, (int)axis));
+}
+
+/* detail: the op; rows of one number together, of numbers below num_segments. */
+static void segments(btk_call *c, const char *op)
+{
+    btk *k = c->k;
+    btk_tensor x = btk_operand(c, 0, "data", BERTH_NO_DTYPE),
+               ids = btk_operand(c, 1, "segment_ids", BERTH_INT32);
+    int64_t n = btk_operand_int(c, 2, "num_segments", -1);
+    if (n < 0 || n > INT32_MAX || ids.shape.rank != 1)
+        return btk_unsupported(k, "segments without their number");
+    btk_tensor in[3] = {x, ids, btk_int(k, n)};
+    btk_tensor y = btk_node(k, op, 3, in, x.dtype, btk_with_dim(x.shape, 0, n));
+    btk_attr_type(k, y, "Tindices", ids.dtype);
+    btk_attr_type(k, y, "Tnumsegments", BERTH_INT32);
+    btk_return(c, y);
+}
+
+/* What is before and behind along one axis of images, two of the three being said: sizes are of what `whole` says. */
+static bool margins(btk_call *c, const char *before, const char *behind, const char *target, int64_t size,
+                    bool pads, int64_t *out)
+{
+    int64_t first = btk_operand_int(c, -1, before, -1), last = btk_operand_int(c, -1, behind, -1),
+            want = btk_operand_int(c, -1, target, -1), spare = pads ? want - size : size - want;
+    out[0] = first >= 0 ? first : spare - last;
+    out[1] = last >= 0 ? last : spare - out[0];
+    bool fits = out[0] >= 0 && out[1] >= 0 && out[0] <= INT32_MAX && out[1] <= INT32_MAX;
+    if ((want < 0 && (first < 0 || last < 0)) || !fits) btk_damaged(c->k, "margins that cannot be");
+    return !c->k->failed;
+}
+
+/* detail: "pad" or "crop". */
+static void frame(btk_call *c, const char *detail)
+{
+    btk *k = c->k;
+    bool pads = *detail == 'p';
+    btk_tensor x = btk_first_operand(c);
+    int64_t all[BT_MAX_RANK][2] = {{0}};
+    int first = x.shape.rank - (btk_channels_first(c) ? 2 : 3);
+    if (!btk_rank(k, x, 3, 4)) return;
+    int64_t height = btk_known(k, x, first, "the height"), width = btk_known(k, x, first + 1, "the width");
+    if (!margins(c, pads ? "top_padding" : "top_cropping", pads ? "bottom_padding" : "bottom_cropping",
+                 "target_height", height, pads, all[first]) ||
+        !margins(c, pads ? "left_padding" : "left_cropping", pads ? "right_padding" : "right_cropping",
+                 "target_width", width, pads, all[first + 1]))
+        return;
+    if (pads) return btk_return(c, btk_pad(k, x, (const int64_t(*)[2])all));
+    x = btk_slice(k, x, first, all[first][0], height - all[first][1]);
+    btk_return(c, btk_slice(k, x, first + 1, all[first + 1][0], width - all[first + 1][1]));
+}
+
+/* detail: the op. */
+static void colours(btk_call *c, const char *op)
+{
+    btk_tensor x = btk_first_operand(c);
+    if (btk_channels_first(c)) return btk_unsupported(c->k, "colours with channels first");
+    btk_return(c, btk_unary(c->k, op, x));
+}
+
+/* Real and imaginary part of the transform of a real signal. */
+static void real_fourier(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x = btk_first_operand(c), parts[2];
+    int64_t n = btk_operand_int(c, 1, "fft_length", btk_dim(x, -1));
+    if (n < 1 || n > INT32_MAX || n > btk_dim(x, -1)) return btk_unsupported(k, "a transform of that length");
+    berth_dtype complex = x.dtype == BERTH_DOUBLE ? BERTH_COMPLEX128 : BERTH_COMPLEX64;
+    btk_tensor in[2] = {x, btk_ints(k, 1, &n)};
+    btk_tensor y = btk_bare(k, "RFFT", 2, in, complex, btk_with_dim(x.shape, -1, n / 2 + 1));
+    btk_attr_type(k, y, "Treal", x.dtype);
+    btk_attr_type(k, y, "Tcomplex", complex);
+    for (int i = 0; i < 2; i++) {
+        parts[i] = btk_bare(k, i ? "Imag" : "Real", 1, &y, x.dtype, y.shape);
+        btk_attr_type(k, parts[i], "T", complex);
+        btk_attr_type(k, parts[i], "Tout", x.dtype);
+    }
+    btk_returns(c, parts, 2);
+}
+
+const btk_operation btk_part_operations[] = {
+    {"slice", slice, NULL},
+    {"size", size, NULL},
+    {"rot90", rotate, NULL},
+    {"linspace", between, NULL},
+    {"segment_sum", segments, "UnsortedSegmentSum"},
+    {"segment_max", segments, "UnsortedSegmentMax"},
+    {"crop_images", frame, "crop"},
+    {"pad_images", frame, "pad"},
+    {"r_g_b_to_h_s_v", colours, "RGBToHSV"},
+    {"h_s_v_to_r_g_b", colours, "HSVToRGB"},
+    {"rgb_to_hsv", colours, "RGBToHSV"},
+    {"hsv_to_rgb", colours, "HSVToRGB"},
+    {"r_f_f_t", real_fourier, NULL},
+    {NULL, NULL, NULL},
+};
