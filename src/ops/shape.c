@@ -96,6 +96,15 @@ static berth_status wanted_shape(bt_infer *x, int i, bt_shape *shape)
     return BERTH_OK;
 }
 
+/* The product of the sizes that are not 0, without dimension `left_out`. */
+static int64_t span_but_zeros(const bt_shape *s, int left_out)
+{
+    int64_t n = 1;
+    for (int k = 0; k < s->rank; k++)
+        if (k != left_out && s->dim[k] && __builtin_mul_overflow(n, s->dim[k], &n)) return INT64_MAX;
+    return n;
+}
+
 /* Puts the size that -1 stands for into a wanted shape whose other sizes are given. */
 static berth_status fill_open(bt_infer *x, bt_shape *shape)
 {
@@ -109,6 +118,11 @@ static berth_status fill_open(bt_infer *x, bt_shape *shape)
             return bt_infer_fail(x, "the shape is too large");
     }
     if (count < 0) return BERTH_OK;
+    if (open >= 0 && rest == 0 && count == 0) {
+        /* Sizes of 0 are left out on both sides. */
+        shape->dim[open] = span_but_zeros(&x->in[0].shape, -1) / span_but_zeros(shape, open);
+        return BERTH_OK;
+    }
     if (open >= 0 && rest == 0) return bt_infer_fail(x, "-1 in a shape with a size of 0 cannot be told");
     if (open >= 0) shape->dim[open] = count / rest;
     if (open >= 0 ? count % rest != 0 : count != rest)

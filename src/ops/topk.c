@@ -395,12 +395,12 @@ static berth_status run_histogram(bt_call *c)
     double low = bt_tensor_number(range, 0), high = bt_tensor_number(range, 1);
     if (!(low < high)) return bt_call_fail(c, "the range must rise");
     memset(out, 0, (size_t)bins * bt_dtype_size(fact.dtype));
-    double step = (high - low) / (double)bins;
+    double step =
+        high / (double)bins - low / (double)bins; /* rounded like that, TensorFlow's edges are met */
     for (int64_t i = 0, n = bt_tensor_count(in); i < n; i++) {
         double v = bt_tensor_number(in, i);
         if (isnan(v)) return bt_call_fail(c, "the values contain NaN");
         double above = (v > low ? v : low) - low;
-        if (in->dtype == BERTH_FLOAT) above = (float)above;
         int64_t at = (int64_t)fmin(above / step, (double)(bins - 1));
         if (fact.dtype == BERTH_INT64) ((int64_t *)out)[at]++;
         else ((int32_t *)out)[at]++;

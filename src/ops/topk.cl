@@ -141,8 +141,9 @@ typedef float Wide;
 #endif
 KERNEL void histogram(GLOBAL const T *x, GLOBAL const T *range, GLOBAL U32 *out, I64 n, I64 bins, FAULT_ARGS)
 {
-    const Wide low = (Wide)LOAD(range, 0), step = ((Wide)LOAD(range, 1) - low) / (Wide)bins;
-    if (!(step > 0)) {
+    const Wide low = (Wide)LOAD(range, 0), high = (Wide)LOAD(range, 1);
+    const Wide step = high / (Wide)bins - low / (Wide)bins;
+    if (!(low < high)) {
         FAULT(0, 0, 0);
         return;
     }
@@ -152,9 +153,6 @@ KERNEL void histogram(GLOBAL const T *x, GLOBAL const T *range, GLOBAL U32 *out,
         if (v != v) FAULT(0, 0, 0);
         else {
             Wide above = (v > low ? v : low) - low;
-#if IS_FLOAT(DT) && !IS_DOUBLE
-            if (sizeof(T) == 4) above = (float)above;
-#endif
             above = above / step;
             COUNT(out + (I64)(above < (Wide)(bins - 1) ? above : (Wide)(bins - 1)));
         }

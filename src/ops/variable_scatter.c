@@ -44,6 +44,15 @@ static berth_status scatter_locked(bt_call *c, bt_var *var, bt_combine_op op)
     return status;
 }
 
+static bool is_inside(const bt_shape *shape, const bt_tensor *indices, int64_t i, int64_t depth)
+{
+    for (int64_t k = 0; k < depth; k++) {
+        int64_t index = bt_tensor_int(indices, i * depth + k);
+        if (index < 0 || index >= shape->dim[k]) return false;
+    }
+    return true;
+}
+
 /* Which slice the i-th group of `depth` coordinates means; -1 with the error set. */
 static int64_t slice_at(bt_call *c, const bt_shape *shape, const bt_tensor *indices, int64_t i, int64_t depth)
 {
@@ -87,10 +96,12 @@ static berth_status scatter_nd_locked(bt_call *c, bt_var *var, bt_combine_op op)
     int64_t n = bt_shape_span(&indices->shape, 0, rank - 1);
     int64_t slice = bt_shape_span(&value->shape, (int)depth, value->shape.rank);
     size_t slice_bytes = (size_t)slice * bt_dtype_size(value->dtype);
-    for (int64_t i = 0; i < n; i++)
+    bool ignore = strcmp(bt_attr_string(c->node, "bad_indices_policy", ""), "IGNORE") == 0;
+    for (int64_t i = 0; i < n && !ignore; i++)
         if (slice_at(c, &value->shape, indices, i, depth) < 0) return BERTH_BAD_INPUT;
     berth_status status = BERTH_OK;
     for (int64_t i = 0; i < n && !status; i++) {
+        if (ignore && !is_inside(&value->shape, indices, i, depth)) continue;
         size_t at = (size_t)slice_at(c, &value->shape, indices, i, depth);
         status = bt_combine(value->dtype, op, (char *)value->data + at * slice_bytes,
                             (const char *)updates->data + (size_t)i * slice_bytes, slice, 1, c->error);
