@@ -55,6 +55,7 @@ typedef unsigned short U16;
 typedef unsigned char U8;
 typedef signed char I8;
 #define KERNEL extern "C" __global__
+#define OTHER static __device__
 #define DEVFN static __device__ __forceinline__
 #define GLOBAL
 #define LOCAL __shared__
@@ -113,6 +114,7 @@ typedef struct work_item {
 extern _Thread_local work_item here;
 void barrier(void);
 #define KERNEL __attribute__((visibility("default")))
+#define OTHER static __attribute__((unused))
 #define DEVFN static inline __attribute__((unused))
 #define GLOBAL
 #define LOCAL static _Thread_local

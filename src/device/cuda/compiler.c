@@ -1,5 +1,5 @@
-/* From the dialect to what a CUDA device runs: NVRTC, opened at the first program. What it gives is kept on disk (cache.c),
- * by the source, the options and its version. */
+/* From the dialect to what a CUDA device runs: NVRTC, opened at the first program. A program is made for one kernel, since what
+ * is not asked for takes as long to compile. What it gives is kept on disk (cache.c), by the source, the options and its version. */
 #include <stdio.h>
 #include <dlfcn.h>
 
@@ -90,6 +90,22 @@ static void *result_of(const bt_cu_unit *unit, nvrtc_program program, bool is_pt
     return bt_free(p), NULL;
 }
 
+/* The source with all other kernels as functions that nobody calls. */
+static void print_source(bt_text *text, const bt_cu_unit *unit)
+{
+    static const char kernel[] = "\nKERNEL void ";
+    size_t n = strlen(unit->kernel);
+    bt_text_print(text, "%s", BT_CL(dialect));
+    for (const char *p = unit->source, *next; p; p = next) {
+        const char *name = p == unit->source ? NULL : p + sizeof kernel - 1;
+        bool is_other = name && (strncmp(name, unit->kernel, n) || name[n] != '(');
+        if (is_other) bt_text_print(text, "\nOTHER void ");
+        if (is_other) p = name;
+        next = strstr(p + !is_other, kernel);
+        bt_text_print(text, "%.*s", next ? (int)(next - p) : (int)strlen(p), p);
+    }
+}
+
 static void *compile(const bt_cu_unit *unit, const char *arch, size_t *bytes, berth_error *error)
 {
     /* Products and sums are fused where a kernel says fma, and nowhere else, as in the other compilers. */
@@ -97,7 +113,7 @@ static void *compile(const bt_cu_unit *unit, const char *arch, size_t *bytes, be
     bt_text text = {0}, defines = {0};
     nvrtc_program program = NULL;
     void *image = NULL;
-    bt_text_print(&text, "%s%s", BT_CL(dialect), unit->source);
+    print_source(&text, unit);
     bt_text_print(&defines, "%s", unit->defines);
     if (text.failed || defines.failed) bt_fail_memory(error);
     else if (!add_options(&o, defines.p))
@@ -134,7 +150,7 @@ void *bt_cu_translate(const bt_cu_unit *unit, size_t *bytes, berth_error *error)
                NULL;
     snprintf(version, sizeof version, "NVRTC %d.%d", nvrtc.major, nvrtc.minor);
     const bt_str parts[] = {bt_str_of(BT_CL(dialect)), bt_str_of(unit->source), bt_str_of(unit->defines),
-                            bt_str_of(arch), bt_str_of(version)};
+                            bt_str_of(unit->kernel), bt_str_of(arch), bt_str_of(version)};
     bt_cu_key(key, parts, sizeof parts / sizeof *parts);
     pthread_mutex_lock(&compiling);
     void *image = bt_cu_cache_get(key, bytes);

@@ -115,6 +115,7 @@ typedef struct bt_cu_unit {
     const char *device;  /* for errors */
     const char *source;  /* after the dialect */
     const char *defines; /* "-DT=float -DN=2" */
+    const char *kernel;  /* the one that is wanted of it */
     int arch;
 } bt_cu_unit;
 

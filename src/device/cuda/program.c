@@ -1,4 +1,4 @@
-/* Kernels of a CUDA device: modules loaded at their first use and kept, found again by what they were asked for with; and
+/* Kernels of a CUDA device: a module each, loaded at their first use and kept, found again by what they were asked for with; and
  * launches. What a module is made of comes from compiler.c. */
 #include "base/map.h"
 #include "device/cuda/cuda.h"
@@ -14,7 +14,7 @@ struct bt_kernel {
 
 typedef struct bt_cu_program {
     struct bt_cu_program *next;
-    const char *source;
+    const char *source, *kernel; /* kernel: behind defines */
     cu_module module;
     char defines[];
 } bt_cu_program;
@@ -22,14 +22,15 @@ typedef struct bt_cu_program {
 /* ---- Programs ----------------------------------------------------------------------------------------- */
 
 static bt_cu_program *program_new(bt_device *device, bt_cu_device *d, const char *source, const char *defines,
-                                  berth_error *error)
+                                  const char *kernel, berth_error *error)
 {
-    size_t bytes;
-    bt_cu_program *p = bt_calloc(1, sizeof *p + strlen(defines) + 1);
+    size_t bytes, n_defines = strlen(defines) + 1, n_kernel = strlen(kernel) + 1;
+    bt_cu_program *p = bt_calloc(1, sizeof *p + n_defines + n_kernel);
     if (!p) return bt_fail_memory(error), NULL;
     p->source = source;
-    memcpy(p->defines, defines, strlen(defines) + 1);
-    const bt_cu_unit unit = {device->name, source, defines, d->arch};
+    memcpy(p->defines, defines, n_defines);
+    p->kernel = memcpy(p->defines + n_defines, kernel, n_kernel);
+    const bt_cu_unit unit = {device->name, source, defines, kernel, d->arch};
     void *image = bt_cu_translate(&unit, &bytes, error);
     cu_result code = image ? bt_cu_enter(d) : CU_OK;
     if (image && !code) {
@@ -45,11 +46,11 @@ static bt_cu_program *program_new(bt_device *device, bt_cu_device *d, const char
 
 /* One thread at a time makes programs. */
 static bt_cu_program *program_of(bt_device *device, bt_cu_device *d, const char *source, const char *defines,
-                                 berth_error *error)
+                                 const char *kernel, berth_error *error)
 {
     for (bt_cu_program *p = d->programs; p; p = p->next)
-        if (p->source == source && !strcmp(p->defines, defines)) return p;
-    bt_cu_program *p = program_new(device, d, source, defines, error);
+        if (p->source == source && !strcmp(p->defines, defines) && !strcmp(p->kernel, kernel)) return p;
+    bt_cu_program *p = program_new(device, d, source, defines, kernel, error);
     if (p) p->next = d->programs, d->programs = p;
     return p;
 }
@@ -116,7 +117,7 @@ bt_kernel *bt_cu_compile(bt_device *device, const char *source, const char *defi
                bt_fail(error, BERTH_DEVICE, "%s: kernels cannot be made in a recording", device->name), NULL;
     pthread_mutex_lock(&d->compiling);
     k = find(d, bucket, source, defines, name); /* another thread may have been faster */
-    bt_cu_program *p = k ? NULL : program_of(device, d, source, defines, error);
+    bt_cu_program *p = k ? NULL : program_of(device, d, source, defines, name, error);
     if (p && (k = kernel_new(device, d, p, name, error))) {
         pthread_mutex_lock(&d->programs_lock);
         k->next = *bucket, *bucket = k;
