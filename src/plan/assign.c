@@ -109,6 +109,8 @@ static berth_status assign_node(bt_pass_context *x, const bt_plan_env *env, int3
     node->place = (int16_t)(is_feed      ? (env->function ? env->body_place : 0)
                             : env->place ? env->place(env->place_user, node)
                                          : env->body_place);
+    /* Of a body the integers lie on the host: a loop's counter stays there. */
+    on_host[index] = is_feed && env->function && n_out > 0 && bt_output_place(x, node, 0, out[0].dtype) == 0;
     if (!bt_pass_is_gpu(x, node->place) || is_feed) return note(x, node, NULL), BERTH_OK;
     if (!strcmp(node->op, "Const")) { /* lies on the host; where it is wanted, it gets a twin */
         node->place = 0;
