@@ -462,8 +462,7 @@ static berth_status run_layer_norm(bt_call *c)
 #define NARROW (BT_T(BERTH_HALF) | BT_T(BERTH_BFLOAT16) | BT_T(BERTH_FLOAT))
 
 const bt_op bt_ops_norm[] = {
-    {"FusedBatchNorm", infer_batch_norm, .cpu = run_batch_norm, .types = BT_T(BERTH_FLOAT), .outputs = BATCH,
-     BATCH_GPU},
+    {"FusedBatchNorm", infer_batch_norm, .cpu = run_batch_norm, .types = NARROW, .outputs = BATCH, BATCH_GPU},
     {"FusedBatchNormV2", infer_batch_norm, .cpu = run_batch_norm, .types = NARROW, .outputs = BATCH,
      BATCH_GPU},
     {"FusedBatchNormV3", infer_batch_norm, .cpu = run_batch_norm, .types = NARROW,

@@ -452,23 +452,27 @@ static berth_status run_quantized_reshape(bt_call *c)
     return status ? status : bt_quantized_put_range(c, 1, min, max);
 }
 
-#define QUANTIZED(op, what, run, outs)                                                                       \
-    {                                                                                                        \
-        .name = "Quantized" op, .infer = infer_quantized_##what, .cpu = run_quantized_##run, .outputs = outs \
+#define QUANTIZED(op, what, run, attr, outs)                                                              \
+    {                                                                                                     \
+        .name = "Quantized" op, .infer = infer_quantized_##what, .cpu = run_quantized_##run,              \
+        .types = BT_QUANTIZED, .type_attr = attr, .outputs = outs                                         \
     }
 
 const bt_op bt_ops_quantized[] = {
-    QUANTIZED("MatMul", matmul, matmul, "out,min_out,max_out"),
-    QUANTIZED("Conv2D", conv, conv, "output,min_output,max_output"),
-    QUANTIZED("Add", pair, pair, "z,min_z,max_z"),
-    QUANTIZED("Mul", pair, pair, "z,min_z,max_z"),
-    QUANTIZED("BiasAdd", pair, pair, "output,min_out,max_out"),
-    QUANTIZED("Relu", same, relu, "activations,min_activations,max_activations"),
-    QUANTIZED("Relu6", same, relu, "activations,min_activations,max_activations"),
-    QUANTIZED("BatchNormWithGlobalNormalization", norm, norm, "result,result_min,result_max"),
-    QUANTIZED("InstanceNorm", same, instance, "y,y_min,y_max"),
-    QUANTIZED("Reshape", reshape, reshape, "output,output_min,output_max"),
-    QUANTIZED("MaxPool", pool, pool, "output,min_output,max_output"),
-    QUANTIZED("AvgPool", pool, pool, "output,min_output,max_output"),
+    QUANTIZED("MatMul", matmul, matmul, "T1", "out,min_out,max_out"),
+    QUANTIZED("Conv2D", conv, conv, "Tinput", "output,min_output,max_output"),
+    QUANTIZED("Add", pair, pair, "T1", "z,min_z,max_z"),
+    QUANTIZED("Mul", pair, pair, "T1", "z,min_z,max_z"),
+    QUANTIZED("BiasAdd", pair, pair, "T1", "output,min_out,max_out"),
+    QUANTIZED("Relu", same, relu, "Tinput", "activations,min_activations,max_activations"),
+    QUANTIZED("Relu6", same, relu, "Tinput", "activations,min_activations,max_activations"),
+    QUANTIZED("BatchNormWithGlobalNormalization", norm, norm, "Tinput", "result,result_min,result_max"),
+    QUANTIZED("InstanceNorm", same, instance, "T", "y,y_min,y_max"),
+    {.name = "QuantizedReshape",
+     .infer = infer_quantized_reshape,
+     .cpu = run_quantized_reshape,
+     .outputs = "output,output_min,output_max"},
+    QUANTIZED("MaxPool", pool, pool, "T", "output,min_output,max_output"),
+    QUANTIZED("AvgPool", pool, pool, "T", "output,min_output,max_output"),
     {0},
 };

@@ -10,6 +10,8 @@ int main(void)
     for (const bt_op *op; (op = bt_op_at(n, &family)); n++) {
         if (!CHECK(bt_op_find(op->name) == op)) printf("    %s stands twice\n", op->name);
         CHECK(op->infer);
+        bool nests = *op->name == '_' || !op->types || !op->gpu || !(op->gpu_types & ~op->types); /* a device takes nothing that the CPU refuses */
+        if (!CHECK(nests)) printf("    %s: types\n", op->name);
     }
     CHECK(n > 600);
     CHECK(!bt_op_find("NoSuchOp"));

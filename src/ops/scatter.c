@@ -368,13 +368,13 @@ static berth_status run_stitch(bt_call *c)
 }
 
 #define SUMS (BT_FLOATS | BT_INTS)
-#define TENSOR_SCATTER(op, run, types)                                                        \
-    {                                                                                         \
-        .name = op, .infer = infer_tensor_scatter, .cpu = run, .gpu = run, .gpu_types = types \
+#define TENSOR_SCATTER(op, run, on_cpu, on_gpu)                                                                \
+    {                                                                                                          \
+        .name = op, .infer = infer_tensor_scatter, .cpu = run, .types = on_cpu, .gpu = run, .gpu_types = on_gpu \
     }
-#define INPLACE(op, run, types)                                                        \
-    {                                                                                  \
-        .name = op, .infer = infer_inplace, .cpu = run, .gpu = run, .gpu_types = types \
+#define INPLACE(op, run, on_cpu, on_gpu)                                                                \
+    {                                                                                                   \
+        .name = op, .infer = infer_inplace, .cpu = run, .types = on_cpu, .gpu = run, .gpu_types = on_gpu \
     }
 
 #define STITCH(op)                                                                                                       \
@@ -390,15 +390,15 @@ const bt_op bt_ops_scatter[] = {
      .gpu = run_scatter_nd,
      .gpu_types = SUMS | BT_T(BERTH_BOOL),
      .host_inputs = 4},
-    TENSOR_SCATTER("ScatterNdNonAliasingAdd", run_scatter_add, SUMS | BT_T(BERTH_BOOL)),
-    TENSOR_SCATTER("TensorScatterUpdate", run_scatter_update, BT_GPU_MOVES),
-    TENSOR_SCATTER("TensorScatterAdd", run_scatter_add, SUMS),
-    TENSOR_SCATTER("TensorScatterSub", run_scatter_sub, SUMS),
-    TENSOR_SCATTER("TensorScatterMin", run_scatter_min, SUMS),
-    TENSOR_SCATTER("TensorScatterMax", run_scatter_max, SUMS),
-    INPLACE("InplaceUpdate", run_inplace_update, BT_GPU_MOVES),
-    INPLACE("InplaceAdd", run_inplace_add, SUMS),
-    INPLACE("InplaceSub", run_inplace_sub, SUMS),
+    TENSOR_SCATTER("ScatterNdNonAliasingAdd", run_scatter_add, BT_NUMBERS | BT_T(BERTH_BOOL), SUMS | BT_T(BERTH_BOOL)),
+    TENSOR_SCATTER("TensorScatterUpdate", run_scatter_update, BT_ANY, BT_GPU_MOVES),
+    TENSOR_SCATTER("TensorScatterAdd", run_scatter_add, BT_NUMBERS, SUMS),
+    TENSOR_SCATTER("TensorScatterSub", run_scatter_sub, BT_NUMBERS, SUMS),
+    TENSOR_SCATTER("TensorScatterMin", run_scatter_min, BT_REALS, SUMS),
+    TENSOR_SCATTER("TensorScatterMax", run_scatter_max, BT_REALS, SUMS),
+    INPLACE("InplaceUpdate", run_inplace_update, BT_ANY, BT_GPU_MOVES),
+    INPLACE("InplaceAdd", run_inplace_add, BT_NUMBERS, SUMS),
+    INPLACE("InplaceSub", run_inplace_sub, BT_NUMBERS, SUMS),
     {.name = "DynamicPartition",
      .infer = infer_partition,
      .cpu = run_partition,

@@ -474,15 +474,18 @@ static berth_status infer_export(bt_infer *x)
 #define VERSIONS(op, ...) \
     {op, __VA_ARGS__, STATE}, { op "V2", __VA_ARGS__, STATE }
 
+/* Of the keys. */
+#define KEYS .types = BT_INTS | BT_T(BERTH_STRING), .type_attr = "key_dtype"
+
 const bt_op bt_ops_table[] = {
-    VERSIONS("HashTable", bt_infer_handle, .cpu = run_fixed),
-    VERSIONS("MutableHashTable", bt_infer_handle, .cpu = run_mutable),
-    VERSIONS("MutableHashTableOfTensors", bt_infer_handle, .cpu = run_mutable),
-    VERSIONS("MutableDenseHashTable", bt_infer_handle, .cpu = run_mutable),
-    {"AnonymousHashTable", bt_infer_handle, .cpu = run_anonymous_fixed, STATE},
-    {"AnonymousMutableHashTable", bt_infer_handle, .cpu = run_anonymous_mutable, STATE},
-    {"AnonymousMutableHashTableOfTensors", bt_infer_handle, .cpu = run_anonymous_mutable, STATE},
-    {"AnonymousMutableDenseHashTable", bt_infer_handle, .cpu = run_anonymous_mutable, STATE},
+    VERSIONS("HashTable", bt_infer_handle, .cpu = run_fixed, KEYS),
+    VERSIONS("MutableHashTable", bt_infer_handle, .cpu = run_mutable, KEYS),
+    VERSIONS("MutableHashTableOfTensors", bt_infer_handle, .cpu = run_mutable, KEYS),
+    VERSIONS("MutableDenseHashTable", bt_infer_handle, .cpu = run_mutable, KEYS),
+    {"AnonymousHashTable", bt_infer_handle, .cpu = run_anonymous_fixed, STATE, KEYS},
+    {"AnonymousMutableHashTable", bt_infer_handle, .cpu = run_anonymous_mutable, STATE, KEYS},
+    {"AnonymousMutableHashTableOfTensors", bt_infer_handle, .cpu = run_anonymous_mutable, STATE, KEYS},
+    {"AnonymousMutableDenseHashTable", bt_infer_handle, .cpu = run_anonymous_mutable, STATE, KEYS},
     VERSIONS("InitializeTable", bt_infer_none, .cpu = run_initialise, .outputs = ""),
     VERSIONS("LookupTableFind", infer_find, .cpu = run_find),
     VERSIONS("LookupTableInsert", bt_infer_none, .cpu = run_insert, .outputs = ""),

@@ -266,17 +266,18 @@ static berth_status run_uniform_dot(bt_call *c)
     return BERTH_OK;
 }
 
-#define UNIFORM(op, what, run)                                                \
-    {                                                                         \
-        .name = "Uniform" op, .infer = infer_##what, .cpu = run_uniform_##run \
+#define SOME (BT_T(BERTH_QINT8) | BT_T(BERTH_QUINT8) | BT_T(BERTH_QINT32))
+#define UNIFORM(op, what, run, of, attr)                                                                      \
+    {                                                                                                         \
+        .name = "Uniform" op, .infer = infer_##what, .cpu = run_uniform_##run, .types = of, .type_attr = attr \
     }
 
 const bt_op bt_ops_uniform[] = {
-    UNIFORM("Quantize", uniform, quantize),
-    UNIFORM("Dequantize", uniform, dequantize),
-    UNIFORM("Requantize", uniform, requantize),
-    UNIFORM("QuantizedClipByValue", uniform, clip),
-    UNIFORM("QuantizedAdd", add, add),
-    UNIFORM("QuantizedDot", dot, dot),
+    UNIFORM("Quantize", uniform, quantize, SOME, "Tout"),
+    UNIFORM("Dequantize", uniform, dequantize, SOME, "Tin"),
+    UNIFORM("Requantize", uniform, requantize, SOME, "Tin"),
+    UNIFORM("QuantizedClipByValue", uniform, clip, BT_T(BERTH_QINT32), "T"),
+    UNIFORM("QuantizedAdd", add, add, BT_T(BERTH_QINT32), "T"),
+    UNIFORM("QuantizedDot", dot, dot, BT_T(BERTH_QINT8), "Tin"),
     {0},
 };

@@ -232,27 +232,27 @@ static berth_status run_gather_nd(bt_call *c) { return with_value(c, gather_nd_f
         op, bt_infer_var_value, .cpu = run, STATE, .type_attr = "dtype" \
     }
 /* The op on a resource, and TF1's on a ref, which becomes it. */
-#define CHANGE(op, run)                                                                     \
-    {"Resource" op, bt_infer_none, .cpu = run, STATE, .type_attr = "dtype", .outputs = ""}, \
-    {                                                                                       \
-        op, bt_infer_var_value, STATE                                                       \
+#define CHANGE(op, run, of, attr)                                                                     \
+    {"Resource" op, bt_infer_none, .cpu = run, STATE, .types = of, .type_attr = attr, .outputs = ""}, \
+    {                                                                                                 \
+        op, bt_infer_var_value, STATE, .types = of                                                    \
     }
 
 const bt_op bt_ops_variable_scatter[] = {
     GATHER("ResourceGather", run_gather),
     GATHER("ResourceGatherNd", run_gather_nd),
-    CHANGE("ScatterUpdate", run_update),
-    CHANGE("ScatterAdd", run_add),
-    CHANGE("ScatterSub", run_sub),
-    CHANGE("ScatterMul", run_mul),
-    CHANGE("ScatterDiv", run_div),
-    CHANGE("ScatterMin", run_min),
-    CHANGE("ScatterMax", run_max),
-    CHANGE("ScatterNdUpdate", run_nd_update),
-    CHANGE("ScatterNdAdd", run_nd_add),
-    CHANGE("ScatterNdSub", run_nd_sub),
-    CHANGE("ScatterNdMin", run_nd_min),
-    CHANGE("ScatterNdMax", run_nd_max),
-    CHANGE("StridedSliceAssign", run_slice_assign),
+    CHANGE("ScatterUpdate", run_update, BT_ANY, "dtype"),
+    CHANGE("ScatterAdd", run_add, BT_NUMBERS, "dtype"),
+    CHANGE("ScatterSub", run_sub, BT_NUMBERS, "dtype"),
+    CHANGE("ScatterMul", run_mul, BT_NUMBERS, "dtype"),
+    CHANGE("ScatterDiv", run_div, BT_NUMBERS, "dtype"),
+    CHANGE("ScatterMin", run_min, BT_REALS, "dtype"),
+    CHANGE("ScatterMax", run_max, BT_REALS, "dtype"),
+    CHANGE("ScatterNdUpdate", run_nd_update, BT_ANY, "T"),
+    CHANGE("ScatterNdAdd", run_nd_add, BT_NUMBERS | BT_T(BERTH_BOOL), "T"),
+    CHANGE("ScatterNdSub", run_nd_sub, BT_NUMBERS | BT_T(BERTH_BOOL), "T"),
+    CHANGE("ScatterNdMin", run_nd_min, BT_REALS, "T"),
+    CHANGE("ScatterNdMax", run_nd_max, BT_REALS, "T"),
+    CHANGE("StridedSliceAssign", run_slice_assign, BT_ANY, "T"),
     {NULL},
 };
