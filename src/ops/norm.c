@@ -5,6 +5,7 @@
 #include "device/watch.h"
 #include "ops/elementwise.h"
 #include "ops/gpu.h"
+#include "ops/move.h"
 #include "simd/simd.h"
 
 /* x as [batch, C, plane]: NHWC has plane 1. */
@@ -280,6 +281,25 @@ static berth_status infer_batch_norm(bt_infer *x)
 
 /* ---- BatchNormWithGlobalNormalization: t, m, v, beta, gamma ------------------------------------------- */
 
+/* Where nothing is scaled, by ones. */
+static berth_status global_norm_on_gpu(bt_call *c, int64_t channels, bool scaled, float epsilon)
+{
+    static const float one = 1;
+    char defines[BT_DEFINES];
+    const bt_tensor *x = c->in[0];
+    int64_t count = bt_tensor_count(x);
+    void *y = bt_out(c, 0, x->dtype, &x->shape), *ones = y && !scaled ? bt_scratch(c, (size_t)channels * sizeof one + 1) : y;
+    if (!ones) return c->error->status;
+    berth_status status = scaled ? BERTH_OK : bt_call_fill(c, BERTH_FLOAT, ones, &one, channels);
+    if (status || count == 0) return status;
+    bt_gpu_defines(defines, x->dtype, 0, "-DROWS");
+    bt_grid grid = bt_grid_rows(c, channels, count / channels);
+    bt_arg args[] = {bt_pointer(x->data), bt_pointer(scaled ? c->in[4]->data : ones), bt_pointer(c->in[3]->data), bt_pointer(c->in[1]->data),
+                     bt_pointer(c->in[2]->data), bt_pointer(y), bt_long(count / channels), bt_long(channels), bt_long(channels),
+                     bt_int(0), bt_float(epsilon)};
+    return bt_gpu_launch(c, BT_CL(reduce), defines, "batch_norm", &grid, args, 11);
+}
+
 static berth_status run_global_norm(bt_call *c)
 {
     int64_t channels = 0, plane = 1;
@@ -293,8 +313,9 @@ static berth_status run_global_norm(bt_call *c)
             return bt_call_fail(c, "mean, variance, beta and gamma must be float32 vectors of %lld",
                                 (long long)channels);
     bool scaled = bt_attr_bool(c->node, "scale_after_normalization", false);
-    float epsilon = bt_attr_float(c->node, "variance_epsilon", 0),
-          *a = bt_scratch(c, (size_t)channels * 2 * sizeof(float));
+    float epsilon = bt_attr_float(c->node, "variance_epsilon", 0);
+    if (bt_on_gpu(c)) return global_norm_on_gpu(c, channels, scaled, epsilon);
+    float *a = bt_scratch(c, (size_t)channels * 2 * sizeof(float));
     if (!a) return c->error->status;
     const float *mean = c->in[1]->data, *variance = c->in[2]->data, *beta = c->in[3]->data,
                 *gamma = c->in[4]->data;
@@ -469,7 +490,8 @@ const bt_op bt_ops_norm[] = {
      .outputs = BATCH ",reserve_space_3", BATCH_GPU},
     {"_FusedBatchNormEx", infer_batch_norm, .cpu = run_batch_norm_ex, .types = NARROW,
      .outputs = BATCH ",reserve_space_3"},
-    {"BatchNormWithGlobalNormalization", bt_infer_same, .cpu = run_global_norm, .types = BT_T(BERTH_FLOAT)},
+    {"BatchNormWithGlobalNormalization", bt_infer_same, .cpu = run_global_norm, .types = BT_T(BERTH_FLOAT), .gpu = run_global_norm,
+     .gpu_types = BT_T(BERTH_FLOAT)},
     {"LRN", bt_infer_same, .cpu = run_lrn, .types = NARROW, .gpu = run_lrn, .gpu_types = NARROW},
     {"_LayerNorm", bt_infer_same, .cpu = run_layer_norm, .flags = BT_OP_INPLACE, BT_T(BERTH_FLOAT),
      .gpu = run_layer_norm, .gpu_types = BT_GPU_FLOATS}, /* narrow ones: of the precision pass */

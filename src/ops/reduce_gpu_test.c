@@ -128,6 +128,20 @@ static void test_arg(const char *name, berth_dtype dtype)
     bt_free(x);
 }
 
+static void test_global_norm(bool scaled)
+{
+    void *x = gpu_random(BERTH_FLOAT, 2 * 3 * 4 * 5, -2, 2), *vector = gpu_random(BERTH_FLOAT, 5, 0.1, 2);
+    op_begin("BatchNormWithGlobalNormalization");
+    bt_set_type(&op_graph, 0, "T", BERTH_FLOAT);
+    bt_set_bool(&op_graph, 0, "scale_after_normalization", scaled);
+    bt_set_float(&op_graph, 0, "variance_epsilon", 1e-3f);
+    op_input(BERTH_FLOAT, BT_SHAPE(2, 3, 4, 5), x);
+    for (int i = 0; i < 4; i++) op_input(BERTH_FLOAT, BT_SHAPE(5), vector);
+    gpu_agrees(1e-5);
+    op_end();
+    bt_free(x), bt_free(vector);
+}
+
 int main(void)
 {
     static const char *const ops[] = {"Sum", "Mean", "Prod", "Max", "Min", "EuclideanNorm", "All", "Any"};
@@ -147,6 +161,7 @@ int main(void)
     test_arg("ArgMax", BERTH_FLOAT);
     test_batch_norm(BERTH_FLOAT, true);
     for (int round = 0; round < 3; round++) test_layer_norm();
+    test_global_norm(false), test_global_norm(true);
     gpu_close();
     return check_done();
 }
