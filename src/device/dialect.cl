@@ -19,6 +19,7 @@ typedef char I8;
 #define LOCAL __local
 #define RESTRICT restrict
 #define BARRIER barrier(CLK_LOCAL_MEM_FENCE)
+#define FENCE barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
 #define GID(d) ((I64)get_global_id(d))
 #define GSZ(d) ((I64)get_global_size(d))
 #define LID(d) ((int)get_local_id(d))
@@ -61,6 +62,7 @@ typedef signed char I8;
 #define LOCAL __shared__
 #define RESTRICT __restrict__
 #define BARRIER __syncthreads()
+#define FENCE __syncthreads()
 DEVFN I64 axis_of(unsigned x, unsigned y, unsigned z, int d) { return d == 0 ? x : d == 1 ? y : z; }
 #define LID(d) ((int)axis_of(threadIdx.x, threadIdx.y, threadIdx.z, d))
 #define LSZ(d) ((int)axis_of(blockDim.x, blockDim.y, blockDim.z, d))
@@ -120,6 +122,7 @@ void barrier(void);
 #define LOCAL static _Thread_local
 #define RESTRICT restrict
 #define BARRIER barrier()
+#define FENCE barrier()
 #define LID(d) here.item[d]
 #define LSZ(d) here.items[d]
 #define WGID(d) here.group[d]

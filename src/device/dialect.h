@@ -12,7 +12,8 @@
  * bf16, f16 ... f64, i8 ... u64, b8, and c64 and c128, structs of re and im (bt_gpu_type). STORE rounds to nearest even.
  * "#if IS_INT(DT)", IS_FLOAT, IS_COMPLEX tell kinds apart. Where HAS_F64 is not defined there is no double.
  * A kernel opens with "KERNEL void " at the start of a line: where a program is made for one alone, the others become OTHER.
- * Places: KERNEL, DEVFN (a function), GLOBAL, LOCAL (shared by a group), RESTRICT, BARRIER (all of a group must reach it).
+ * Places: KERNEL, DEVFN (a function), GLOBAL, LOCAL (shared by a group), RESTRICT, BARRIER (all of a group must reach it), FENCE (the same
+ * where they share global memory too).
  * Indices: GID(d) and GSZ(d), this work item and how many there are; LID and LSZ, in its group; WGID and NWG, the group.
  * EACH(d, i, n) loops over this item's part of [0, n) in dimension d, whatever the grid is: items lie side by side on a GPU,
  * and each has a piece of its own where CPU_SHAPED is defined.

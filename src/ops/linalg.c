@@ -2,9 +2,12 @@
  * made of them: linalg_factor.c. Bands: linalg_band.c. */
 #include "ops/linalg.h"
 
+#include "ops/gpu.h"
 #include "ops/move.h"
 
 #include <math.h>
+
+#define NOT_INVERTIBLE "the matrix is not invertible"
 
 /* ---- Batches of matrices ------------------------------------------------------------------------------ */
 
@@ -179,7 +182,7 @@ static const char *one_solve(const bt_matrices *s, bt_z *const *in, bt_z *const 
     bt_z *a = work + s->n, *row = a + s->n * s->n;
     if (s->adjoint) bt_adjoint(in[0], s->n, s->n, a);
     else copy(a, in[0], s->n * s->n);
-    if (!bt_lu(a, s->n, perm)) return "the matrix is not invertible";
+    if (!bt_lu(a, s->n, perm)) return NOT_INVERTIBLE;
     if (s->in[1]) copy(out[0], in[1], s->n * s->k);
     for (int64_t i = 0; !s->in[1] && i < s->n * s->n; i++) out[0][i] = i % (s->n + 1) == 0;
     bt_lu_solve(a, perm, s->n, out[0], s->k, row);
@@ -198,7 +201,7 @@ static const char *one_lu(const bt_matrices *s, bt_z *const *in, bt_z *const *ou
 {
     int64_t *perm = (int64_t *)work;
     copy(out[0], in[0], s->n * s->n);
-    if (!bt_lu(out[0], s->n, perm)) return "the matrix is not invertible";
+    if (!bt_lu(out[0], s->n, perm)) return NOT_INVERTIBLE;
     for (int64_t i = 0; i < s->n; i++) out[1][i] = (double)perm[i];
     return NULL;
 }
@@ -316,6 +319,89 @@ static berth_status infer_solve(bt_infer *x)
     return BERTH_OK;
 }
 
+/* ---- On a device -------------------------------------------------------------------------------------- */
+
+BT_CL_DECLARE(linalg);
+
+/* A kernel of which a group takes a matrix of the batch, or, groups false, an item a column of `count`. */
+static berth_status launch(bt_call *c, const char *kernel, bool groups, int64_t count, int64_t n, const bt_arg *args, int n_args)
+{
+    char defines[BT_DEFINES];
+    bt_grid grid = groups ? bt_grid_groups(c, count, n * n) : bt_grid_of(c, count);
+    bt_gpu_defines(defines, c->in[0]->dtype, 0, "");
+    return bt_gpu_launch(c, BT_CL(linalg), defines, kernel, &grid, args, n_args);
+}
+
+/* The matrices of input 0, or their transposes, at `to`. */
+static berth_status copy_matrices(bt_call *c, const bt_matrices *s, void *to)
+{
+    bt_move m = {.dtype = c->in[0]->dtype};
+    bt_move_axis(&m, s->batch, s->n * s->n, s->n * s->n);
+    bt_move_axis(&m, s->n, s->n, s->adjoint ? 1 : s->n);
+    bt_move_axis(&m, s->n, 1, s->adjoint ? s->n : 1);
+    return bt_call_move(c, &m, to, c->in[0]->data);
+}
+
+/* b, in output 0: the right sides, or of an inverse the unit matrix. */
+static berth_status put_right_sides(bt_call *c, const bt_matrices *s)
+{
+    static const double one = 1;
+    static const float narrow = 1;
+    berth_dtype dtype = c->in[0]->dtype;
+    void *out = c->out[0]->data;
+    if (s->in[1]) return bt_call_row(c, dtype, out, c->in[1]->data, s->batch * s->n * s->k);
+    berth_status status = bt_call_zero(c, dtype, out, s->batch * s->n * s->n);
+    bt_move m = {.dtype = dtype};
+    bt_move_axis(&m, s->batch, s->n * s->n, 0);
+    bt_move_axis(&m, s->n, s->n + 1, 0);
+    return status ? status : bt_call_repeat(c, &m, out, dtype == BERTH_DOUBLE ? (const void *)&one : &narrow);
+}
+
+static berth_status eliminate_on_gpu(bt_call *c, const bt_matrices *s, bool is_determinant)
+{
+    int64_t count = s->batch * s->n * s->n;
+    void *a = bt_scratch(c, (size_t)count * bt_dtype_size(c->in[0]->dtype) + 1);
+    if (!a) return c->error->status;
+    berth_status status = copy_matrices(c, s, a);
+    if (!status && !is_determinant) status = put_right_sides(c, s);
+    bt_arg args[11] = {bt_pointer(a),
+                       bt_pointer(is_determinant ? a : c->out[0]->data),
+                       bt_pointer(is_determinant ? c->out[0]->data : NULL),
+                       bt_pointer(c->n_out > 1 ? c->out[1]->data : NULL),
+                       bt_long(s->batch),
+                       bt_long(s->n),
+                       bt_long(is_determinant ? 0 : s->k),
+                       bt_int(c->n_out > 1)};
+    if (!status) status = bt_gpu_fault(c, NOT_INVERTIBLE, args + 8);
+    return status || !s->batch ? status : launch(c, "eliminate", true, s->batch, s->n, args, 11);
+}
+
+static berth_status square_on_gpu(bt_call *c, const bt_matrices *s)
+{
+    if (strcmp(c->node->op, "Cholesky")) return eliminate_on_gpu(c, s, strcmp(c->node->op, "MatrixInverse"));
+    berth_status status = copy_matrices(c, s, c->out[0]->data);
+    bt_arg args[] = {bt_pointer(c->out[0]->data), bt_long(s->batch), bt_long(s->n)};
+    return status || !s->batch ? status : launch(c, "cholesky", true, s->batch, s->n, args, 3);
+}
+
+static berth_status solve_on_gpu(bt_call *c, const bt_matrices *s, bool triangular)
+{
+    if (!triangular) return eliminate_on_gpu(c, s, false);
+    berth_status status = put_right_sides(c, s);
+    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(c->out[0]->data), bt_long(s->batch * s->k), bt_long(s->n), bt_long(s->k),
+                     bt_int(s->lower), bt_int(s->adjoint)};
+    return status ? status : launch(c, "triangular", false, s->batch * s->k, s->n, args, 7);
+}
+
+static const char *solve_refuses(const bt_node *node, const bt_fact *in, int n_in)
+{
+    (void)node;
+    bool same = n_in > 1 && in[0].shape.rank >= 2 && in[0].shape.rank == in[1].shape.rank;
+    for (int i = 0; same && i < in[0].shape.rank - 2; i++)
+        same = in[0].shape.dim[i] >= 0 && in[0].shape.dim[i] == in[1].shape.dim[i];
+    return same ? NULL : "its batches are not known to be the same";
+}
+
 /* ---- Running ------------------------------------------------------------------------------------------ */
 
 static bool is_algebraic(berth_dtype dtype) { return bt_dtype_is_float(dtype) || bt_dtype_is_complex(dtype); }
@@ -353,6 +439,7 @@ static berth_status run_square(bt_call *c)
     bt_fact facts[3];
     berth_status status = open_square(c, &s, facts);
     if (status) return status;
+    if (bt_on_gpu(c)) return square_on_gpu(c, &s);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(c->node->op, kinds[i].op) == 0) {
             s.run = kinds[i].run;
@@ -392,24 +479,25 @@ static berth_status run_solve(bt_call *c)
     s.in[1] = s.out[0] = s.n * s.k;
     s.batch = bt_shape_span(&fact.shape, 0, fact.shape.rank - 2);
     if (bt_shape_count(&fact.shape) == 0) return BERTH_OK;
+    if (bt_on_gpu(c)) return solve_on_gpu(c, &s, triangular);
     for (int i = 0; triangular && i < 2; i++)
         if (!(s.which[i] = spread(c, i, &fact.shape))) return BERTH_NO_MEMORY;
     return bt_matrices_run(c, &s);
 }
 
 #define TYPES (BT_FLOATS | BT_COMPLEXES)
+#define ON_BOTH(run) .cpu = run, .types = TYPES, .gpu = run, .gpu_types = BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE)
 
 const bt_op bt_ops_linalg[] = {
-    {.name = "Cholesky", .infer = bt_infer_square, .cpu = run_square, .types = TYPES},
-    {.name = "MatrixInverse", .infer = bt_infer_square, .cpu = run_square, .types = TYPES},
+    {.name = "Cholesky", .infer = bt_infer_square, ON_BOTH(run_square)},
+    {.name = "MatrixInverse", .infer = bt_infer_square, ON_BOTH(run_square)},
     {.name = "Lu", .infer = infer_lu, .cpu = run_square, .types = TYPES, .outputs = "lu,p"},
-    {.name = "MatrixDeterminant", .infer = infer_determinant, .cpu = run_square, .types = TYPES},
+    {.name = "MatrixDeterminant", .infer = infer_determinant, ON_BOTH(run_square)},
     {.name = "LogMatrixDeterminant",
      .infer = infer_determinant,
-     .cpu = run_square,
-     .types = TYPES,
+     ON_BOTH(run_square),
      .outputs = "sign,log_abs_determinant"},
-    {.name = "MatrixSolve", .infer = infer_solve, .cpu = run_solve, .types = TYPES},
-    {.name = "MatrixTriangularSolve", .infer = infer_solve, .cpu = run_solve, .types = TYPES},
+    {.name = "MatrixSolve", .infer = infer_solve, ON_BOTH(run_solve), .gpu_refuses = solve_refuses},
+    {.name = "MatrixTriangularSolve", .infer = infer_solve, ON_BOTH(run_solve), .gpu_refuses = solve_refuses},
     {0},
 };
