@@ -161,7 +161,11 @@ static void test_random(berth_dtype dtype, double tolerance)
     int count[4] = {n.steps * n.batch * n.input, all * n.batch * n.hidden, all * n.batch * n.units, total};
     double *in[4], *y = numbers(n.steps * n.batch * wide), *h = numbers(count[1]), *c = numbers(count[2]);
     void *data[7];
-    for (int i = 0; i < 4; i++) in[i] = numbers(count[i]), data[i] = as(dtype, in[i], count[i]);
+    for (int i = 0; i < 4; i++) {
+        in[i] = numbers(count[i]), data[i] = as(dtype, in[i], count[i]);
+        bt_tensor t = {.dtype = dtype, .shape = BT_SHAPE(count[i]), .data = data[i]};
+        for (int k = 0; k < count[i]; k++) in[i][k] = bt_tensor_number(&t, k); /* as the op sees it */
+    }
     reference(&n, in[0], in[1], in[2], in[3], y, h, c);
     data[4] = as(dtype, y, n.steps * n.batch * wide), data[5] = as(dtype, h, count[1]),
     data[6] = as(dtype, c, count[2]);
