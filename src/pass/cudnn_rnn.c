@@ -2,7 +2,7 @@
  * then a loop over the steps, StatelessWhile, whose body is one step of the cell. What it computes, and how the parameters lie:
  * ../ops/cudnn.h. */
 #include "ops/cudnn.h"
-#include "pass/build.h"
+#include "pass/draft.h"
 #include "pass/portable.h"
 #include "pass/sizes.h"
 
@@ -23,11 +23,9 @@ typedef struct rnn {
 
 /* A function that is being made. */
 typedef struct draft {
-    bt_pass_context x;
-    bt_builder b;
-    bt_function *f;
+    bt_draft f;
+    bt_builder *b;
     bt_edge in[N_VARS]; /* its arguments */
-    berth_dtype types[N_VARS];
 } draft;
 
 /* ---- Formulas ----------------------------------------------------------------------------------------- */
@@ -84,68 +82,24 @@ static bt_edge part(bt_edge all, int i) { return (bt_edge){all.node, i}; }
 
 /* ---- Functions ---------------------------------------------------------------------------------------- */
 
+/* A function of what goes around the loop, as far as it is there. */
 static void draft_begin(draft *d, rnn *n, const char *what, const bt_edge *vars, const berth_dtype *types)
 {
-    bt_pass_context *x = n->b.x;
-    bt_function *f = bt_arena_new(x->arena, bt_function);
-    *d = (draft){.x = {.arena = x->arena, .functions = x->functions, .source = x->source, .error = x->error},
-                 .f = f};
-    d->b = (bt_builder){.x = &d->x, .scope = what, .beside = -1, .failed = n->b.failed || !f};
-    bt_graph_init(&d->x.graph, x->arena);
-    if (d->b.failed) return;
-    char *name = bt_arena_print(x->arena, "%s_%s", n->name, what);
-    for (char *p = name; p && *p; p++)
-        if (*p == '/') *p = '_';
-    for (int i = 1; name && bt_map_get(x->functions, bt_str_of(name)); i++)
-        name = bt_arena_print(x->arena, "%s_%s_%d", n->name, what, i);
-    f->args = bt_arena_array(x->arena, int32_t, N_VARS);
-    f->arg_names = bt_arena_array(x->arena, const char *, N_VARS);
-    d->b.failed = !name || !f->args || !f->arg_names;
-    f->name = name;
-    for (int i = 0; i < N_VARS && !d->b.failed; i++) {
-        if (vars[i].node < 0) continue;
-        const char *arg = bt_arena_print(x->arena, "arg_%d", f->n_args);
-        int32_t node = arg ? bt_graph_add(&d->x.graph, arg, "_Arg") : -1;
-        d->b.failed = node < 0 || !bt_set_int(&d->x.graph, node, "index", f->n_args) ||
-                      !bt_set_type(&d->x.graph, node, "T", types[i]);
-        if (d->b.failed) return;
-        d->x.graph.nodes[node].def = bt_op_find("_Arg");
-        d->x.graph.nodes[node].device = "";
-        d->in[i] = (bt_edge){node, 0}, d->types[i] = types[i];
-        f->args[f->n_args] = node, f->arg_names[f->n_args++] = arg;
-    }
-}
-
-/* The function goes into the library; NULL: out of memory. */
-static const char *draft_end(draft *d, const bt_edge *results, const berth_dtype *types, int n)
-{
-    bt_graph *g = &d->x.graph;
-    bt_function *f = d->f;
-    if (f) {
-        f->n_results = n;
-        f->results = bt_arena_array(g->arena, bt_edge, (size_t)n);
-        f->result_names = bt_arena_array(g->arena, const char *, (size_t)n);
-        f->result_types = bt_arena_array(g->arena, berth_dtype, (size_t)n);
-        d->b.failed |= !f->results || !f->result_names || !f->result_types;
-    }
-    for (int i = 0; i < n && !d->b.failed; i++) {
-        f->results[i] = results[i], f->result_types[i] = types[i];
-        d->b.failed = !(f->result_names[i] = bt_arena_print(g->arena, "result_%d", i));
-    }
-    bt_node *nodes = d->b.failed ? NULL : bt_arena_array(g->arena, bt_node, g->n_nodes + 1);
-    if (nodes) memcpy(nodes, g->nodes, g->n_nodes * sizeof *nodes);
-    size_t count = g->n_nodes;
-    bt_graph_free(g); /* the tables: the nodes are the arena's */
-    if (!nodes) return NULL;
-    f->graph = (bt_graph){.arena = g->arena, .nodes = nodes, .n_nodes = count};
-    return bt_map_put(d->x.functions, bt_str_of(f->name), f) ? f->name : NULL;
+    berth_dtype given[N_VARS];
+    int count = 0;
+    for (int i = 0; i < N_VARS; i++)
+        if (vars[i].node >= 0) given[count++] = types[i];
+    bt_draft_begin(&d->f, &n->b, n->name, what, given, count);
+    d->b = &d->f.b;
+    for (int i = 0, k = 0; i < N_VARS; i++)
+        if (vars[i].node >= 0) d->in[i] = bt_draft_arg(&d->f, k++);
 }
 
 /* ---- One step ----------------------------------------------------------------------------------------- */
 
 static bt_edge lstm(draft *d, const rnn *n, bt_edge z, bt_edge *cells)
 {
-    bt_builder *b = &d->b;
+    bt_builder *b = d->b;
     berth_dtype t = n->dtype;
     bt_edge gates = split(b, t, z, 4);
     bt_edge in = BT_BUILD(b, "Sigmoid", t, part(gates, 0)),
@@ -159,7 +113,7 @@ static bt_edge lstm(draft *d, const rnn *n, bt_edge z, bt_edge *cells)
 /* x: the input's part of the gates; h: the state's. */
 static bt_edge gru(draft *d, const rnn *n, bt_edge x, bt_edge h)
 {
-    bt_builder *b = &d->b;
+    bt_builder *b = d->b;
     berth_dtype t = n->dtype;
     bt_edge gates = split(b, t, x, 3), back = split(b, t, h, 3), turn[2];
     for (int i = 0; i < 2; i++)
@@ -174,7 +128,7 @@ static bt_edge gru(draft *d, const rnn *n, bt_edge x, bt_edge h)
 /* Sequences that have ended keep their states, and give zeros. */
 static void stop_ended(draft *d, const rnn *n, bt_edge step, bt_edge *state, bt_edge *cells, bt_edge *out)
 {
-    bt_builder *b = &d->b;
+    bt_builder *b = d->b;
     bt_edge runs = BT_BUILD(b, "Less", BERTH_INT32, step, d->in[ENDS]);
     bt_edge rows = BT_BUILD(b, "ExpandDims", BERTH_BOOL, runs, bt_build_index(b, "axis", 1));
     bt_build_type(b, rows, "Tdim", BERTH_INT32);
@@ -189,7 +143,7 @@ static const char *make_body(rnn *n, const bt_edge *vars, const berth_dtype *typ
     draft d;
     berth_dtype t = n->dtype;
     draft_begin(&d, n, "step", vars, types);
-    bt_builder *b = &d.b;
+    bt_builder *b = d.b;
     bt_edge one = bt_build_index(b, "one", 1), step = d.in[STEP], cells = d.in[CELLS];
     bt_edge next = BT_BUILD(b, "AddV2", BERTH_INT32, d.in[STEP], one);
     if (backward) step = BT_BUILD(b, "Sub", BERTH_INT32, d.in[STEPS], next);
@@ -217,7 +171,7 @@ static const char *make_body(rnn *n, const bt_edge *vars, const berth_dtype *typ
                        : i == CELLS   ? cells
                                       : d.in[i];
     }
-    return draft_end(&d, results, kinds, k);
+    return bt_draft_end(&d.f, results, kinds, k);
 }
 
 static const char *make_condition(rnn *n, const bt_edge *vars, const berth_dtype *types)
@@ -225,8 +179,8 @@ static const char *make_condition(rnn *n, const bt_edge *vars, const berth_dtype
     draft d;
     berth_dtype truth = BERTH_BOOL;
     draft_begin(&d, n, "more", vars, types);
-    bt_edge more = BT_BUILD(&d.b, "Less", BERTH_INT32, d.in[STEP], d.in[STEPS]);
-    return draft_end(&d, &more, &truth, 1);
+    bt_edge more = BT_BUILD(d.b, "Less", BERTH_INT32, d.in[STEP], d.in[STEPS]);
+    return bt_draft_end(&d.f, &more, &truth, 1);
 }
 
 /* ---- One layer, one direction ------------------------------------------------------------------------- */
@@ -311,12 +265,7 @@ static void run_layer(rnn *n, int64_t layer, bt_edge x, bt_edge h, bt_edge c, bt
         if (vars[i].node >= 0) place[i] = count, kinds[count] = types[i], inputs[count++] = vars[i];
     const char *more = b->failed ? NULL : make_condition(n, vars, types);
     const char *body = more ? make_body(n, vars, types, layer % r->directions) : NULL;
-    bt_edge loop = bt_build(b, "StatelessWhile", BERTH_NO_DTYPE, inputs, count);
-    b->failed |= !body;
-    if (!b->failed)
-        b->failed = !bt_set_func(&b->x->graph, loop.node, "cond", more) ||
-                    !bt_set_func(&b->x->graph, loop.node, "body", body) ||
-                    !bt_set_types(&b->x->graph, loop.node, "T", kinds, count);
+    bt_edge loop = bt_build_loop(b, more, body, inputs, kinds, count);
     if (b->failed) return;
     out[0] = BT_BUILD(b, "TensorListStack", BERTH_NO_DTYPE, part(loop, place[OUTPUTS]), n->element);
     bt_build_type(b, out[0], "element_dtype", n->dtype);

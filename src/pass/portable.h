@@ -65,9 +65,9 @@ bt_pass_fn bt_pass_inference_phase;
 /* What was settled by that, and placeholders that have a default, choose branches for good. Before anything has changed in
  * functions: their nodes come into the graph as they were written. */
 bt_pass_fn bt_pass_inference;
-/* For processors that have not what GPUs have: cuDNN's networks (cudnn_rnn.c), ops fused by TensorFlow's optimizer (unfuse.c),
+/* For stock TensorFlow on processors that have not what GPUs have: GatherTree (gather_tree.c), cuDNN's networks (cudnn_rnn.c), ops fused by TensorFlow's optimizer (unfuse.c),
  * channels first (layout.c), then, in channels last, grouped convolutions and dilated ones (unfuse.c). */
-bt_pass_fn bt_pass_cudnn_rnn, bt_pass_unfuse, bt_pass_channels_last, bt_pass_ungroup, bt_pass_undilate;
+bt_pass_fn bt_pass_gather_tree, bt_pass_cudnn_rnn, bt_pass_unfuse, bt_pass_channels_last, bt_pass_ungroup, bt_pass_undilate;
 /* Variables that nothing writes become constants (portable_freeze.c). */
 berth_status bt_portable_freeze(bt_portable *p);
 /* Tables are filled from constants, and their initialisers become the graph's only targets (tables.c). */

@@ -10,10 +10,29 @@ static bool op_in(const bt_node *node, const char *const *ops)
     return false;
 }
 
-static void become_nothing(bt_node *node)
+/* A node without inputs, or at the border of a loop of TensorFlow 1, that stands in the same loop as this one. */
+static int32_t anchor_of(const bt_pass_context *x, int32_t node)
 {
+    static const char *const borders[] = {"Enter", "Exit", "Merge", "Switch", "NextIteration", NULL};
+    for (size_t hops = 0; hops < x->graph.n_nodes; hops++) {
+        const bt_node *at = &x->graph.nodes[node];
+        if (!at->n_inputs || (hops && op_in(at, borders))) break;
+        node = at->inputs[0].node;
+    }
+    return node;
+}
+
+/* In a loop of TensorFlow 1 it stays there, and with it the constants that wait for it: they know by that alone where they are. */
+static berth_status become_nothing(bt_pass_context *x, int32_t index, bool has_frames)
+{
+    int32_t anchor = anchor_of(x, index);
+    bt_node *node = &x->graph.nodes[index];
     node->op = "NoOp", node->def = bt_op_find("NoOp");
-    node->n_inputs = node->n_controls = node->n_attrs = 0;
+    node->n_inputs = node->n_attrs = 0;
+    if (!has_frames) node->n_controls = 0;
+    else if (anchor != index && !bt_node_set_controls(&x->graph, index, &anchor, 1))
+        return bt_fail_memory(x->error);
+    return BERTH_OK;
 }
 
 /* ---- Checks and prints -------------------------------------------------------------------------------- */
@@ -44,8 +63,10 @@ static berth_status drop_checks(bt_pass_context *x)
     bt_redirects redirects;
     bt_uses uses;
     size_t n = 0;
+    bool has_frames = false;
     berth_status status = bt_redirects_init(x, &redirects);
     if (!status) status = bt_uses_build(x, &uses);
+    for (size_t i = 0; i < x->graph.n_nodes; i++) has_frames |= bt_is_op(&x->graph.nodes[i], "Enter");
     for (size_t i = 0; i < x->graph.n_nodes && !status; i++) {
         bt_node *node = &x->graph.nodes[i];
         bool guard = op_in(node, branches) && is_unread(&uses, (int32_t)i) &&
@@ -54,7 +75,7 @@ static berth_status drop_checks(bt_pass_context *x)
         if (op_in(node, checks) && node->n_inputs) {
             bt_redirects_set(&redirects, (bt_edge){(int32_t)i, 0}, node->inputs[0]), n++;
         } else if (guard || op_in(node, ends)) {
-            become_nothing(node), n++;
+            status = become_nothing(x, (int32_t)i, has_frames), n++;
         }
     }
     if (status) return status;

@@ -200,8 +200,35 @@ static void test_norms(void)
     }
 }
 
+/* Sequences of a beam search; tokens are few, so that most hold the end token. */
+static void test_trees(void)
+{
+    enum { T = 5, B = 2, W = 3, ALL = T * B * W };
+    static const char *const output = "y:0";
+    for (int round = 0; round < 40; round++) {
+        int ids[ALL], parents[ALL], lengths[B];
+        berth_error error = {0};
+        const int64_t dims[] = {T, B, W}, batch = B;
+        for (int i = 0; i < ALL; i++) ids[i] = (int)check_int(0, 4), parents[i] = (int)check_int(0, W - 1);
+        for (int i = 0; i < B; i++) lengths[i] = (int)check_int(0, T + 1);
+        input("x", "DT_FLOAT", DIMS(1));
+        ints("ids", 3, dims, ids), ints("parents", 3, dims, parents), ints("lengths", 1, &batch, lengths);
+        INDEX("end", 3);
+        node("tree", "GatherTree", "ids parents lengths end", TYPE("T", "DT_INT32"));
+        node("numbers", "Cast", "tree", TYPE("SrcT", "DT_INT32") TYPE("DstT", "DT_FLOAT"));
+        node("y", "AddV2", "numbers x ^tree", FLOATS);
+        berth_feed x = {"x:0", rewrite_floats(DIMS(1))};
+        berth_model *model = rewrite_load(&error), *made = rewrite_check(model, &x, 1, &output, 1, 0);
+        if (CHECK(made))
+            CHECK(!rewrite_count(made, "GatherTree") && rewrite_count(made, "StatelessWhile") == 1);
+        berth_tensor_free(x.tensor);
+        berth_model_free(made), berth_model_free(model);
+    }
+}
+
 int main(void)
 {
+    test_trees();
     test_convolutions();
     test_products();
     test_groups();

@@ -220,8 +220,8 @@ static berth_status find_ports(transform *t)
 
 static berth_status run_passes(transform *t)
 {
-    static bt_pass_fn *const for_cpu[] = {bt_pass_cudnn_rnn, bt_pass_unfuse, bt_pass_channels_last,
-                                          bt_pass_ungroup, bt_pass_undilate};
+    static bt_pass_fn *const for_cpu[] = {bt_pass_gather_tree,   bt_pass_cudnn_rnn, bt_pass_unfuse,
+                                          bt_pass_channels_last, bt_pass_ungroup,   bt_pass_undilate};
     const berth_transform_options *o = &t->options;
     bt_portable *p = &t->p;
     berth_status status = bt_portable_each(p, bt_pass_inline);
