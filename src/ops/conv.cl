@@ -1,5 +1,5 @@
 /* Convolutions, channels last, by direct sums: a work item holds a tile of output pixels and channels in registers. Dense
- * and transposed ones are one kernel, depthwise ones the other. PIXELS, CHANNELS: the tile; TURNED: weights of a dense one as a
+ * and transposed ones are one kernel, depthwise ones another, and their gradients, a sum an item, the third. PIXELS, CHANNELS: the tile; TURNED: weights of a dense one as a
  * library wants them, [channel of y][filter][channel of x]. Who calls: conv_gpu.c. */
 
 typedef struct conv {
@@ -144,5 +144,26 @@ KERNEL void depthwise(GLOBAL const T *x, GLOBAL const T *weights, GLOBAL T *y, c
                 }
             }
         for (int k = 0; k < width; k++) FINISH(sum[k], first + k, q * by.y_c + first + k)
+    }
+}
+
+/* The gradient of the same by its input: by.n channels of x, and as many weights, meet in a channel of y. */
+KERNEL void depthwise_transposed(GLOBAL const T *x, GLOBAL const T *weights, GLOBAL T *y, conv by)
+{
+    EACH(0, at, by.pixels * by.y_c)
+    {
+        const I64 q = at / by.y_c, channel = at % by.y_c * by.n;
+        GLOBAL const T *w = weights + channel;
+        A sum = (A)0;
+        POSITION(q, image, z, i, j)
+        (void)z;
+        for (int a = 0; a < (int)by.filter[1]; a++)
+            for (int b = 0; b < (int)by.filter[2]; b++, w += by.x_c) {
+                const int ai = MEETS(1, i, a), aj = MEETS(2, j, b);
+                if (ai < 0 || aj < 0) continue;
+                GLOBAL const T *pixel = x + (image + ai * by.in[2] + aj) * by.x_c + channel;
+                for (int k = 0; k < (int)by.n; k++) sum = fma(LOAD(pixel, k), LOAD(w, k), sum);
+            }
+        STORE(y, at, sum);
     }
 }

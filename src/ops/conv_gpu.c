@@ -66,6 +66,14 @@ static sizes depthwise_sizes(const bt_sizes *s)
     return by;
 }
 
+/* Of weights [filter][in_c][out_c / in_c]. */
+static sizes depthwise_transposed_sizes(const bt_sizes *s)
+{
+    sizes by = transposed_sizes(s, 1);
+    by.n = s->in_c ? s->out_c / s->in_c : 1;
+    return by;
+}
+
 /* One that looks at a pixel each is a product of [pixels][depth] and [depth][n] as it is. */
 static bool is_pointwise(const sizes *by)
 {
@@ -227,20 +235,37 @@ static bool by_products(bt_call *c, berth_dtype dtype, const sizes *by, const bt
 
 /* ---- All ---------------------------------------------------------------------------------------------- */
 
+static sizes all_sizes(bt_conv_form form, const bt_windowing *w, const bt_sizes *s, int64_t groups)
+{
+    sizes by = form == BT_CONV_DEPTHWISE              ? depthwise_sizes(s)
+               : form == BT_CONV_TRANSPOSED           ? transposed_sizes(s, groups)
+               : form == BT_CONV_DEPTHWISE_TRANSPOSED ? depthwise_transposed_sizes(s)
+                                                      : dense_sizes(s, groups);
+    memcpy(by.filter, s->filter, sizeof by.filter);
+    memcpy(by.stride, w->stride, sizeof by.stride);
+    memcpy(by.dilation, w->dilation, sizeof by.dilation);
+    memcpy(by.before, s->before, sizeof by.before);
+    return by;
+}
+
+static berth_status depthwise_transposed(bt_call *c, berth_dtype dtype, const sizes *by, const void *x, const void *weights, void *y)
+{
+    char defines[BT_DEFINES];
+    bt_arg args[] = {bt_pointer(x), bt_pointer(weights), bt_pointer(y), bt_bytes(by, sizeof *by)};
+    bt_grid grid = bt_grid_of(c, by->pixels * by->y_c);
+    bt_gpu_defines(defines, dtype, 0, "-DPIXELS=4 -DCHANNELS=4");
+    return bt_gpu_launch(c, BT_CL(conv), defines, "depthwise_transposed", &grid, args, 4);
+}
+
 berth_status bt_conv_gpu(bt_call *c, bt_conv_form form, berth_dtype dtype, const bt_windowing *w,
                          const bt_sizes *s, int64_t groups, const bt_epilogue *e, const void *x,
                          const void *weights, const void *turned, const void *add, void *y)
 {
     static const bt_epilogue none = {-1, -1, -1, -1, BT_VEC_COPY, -INFINITY, INFINITY, 0, 0, 0, NULL};
     bool cpu = c->device->is_cpu_shaped, is_depthwise = form == BT_CONV_DEPTHWISE, is_turned = turned;
-    sizes by = is_depthwise                 ? depthwise_sizes(s)
-               : form == BT_CONV_TRANSPOSED ? transposed_sizes(s, groups)
-                                            : dense_sizes(s, groups);
+    sizes by = all_sizes(form, w, s, groups);
+    if (form == BT_CONV_DEPTHWISE_TRANSPOSED) return depthwise_transposed(c, dtype, &by, x, weights, y);
     if (!e) e = &none;
-    memcpy(by.filter, s->filter, sizeof by.filter);
-    memcpy(by.stride, w->stride, sizeof by.stride);
-    memcpy(by.dilation, w->dilation, sizeof by.dilation);
-    memcpy(by.before, s->before, sizeof by.before);
     by.kinds = bt_epilogue_kinds_of(e, add);
     bool tf32 = bt_attr_bool(c->node, "_tf32", false);
     bt_conv_data data = {.x = x, .w = weights, .add = add, .y = y};

@@ -7,7 +7,7 @@
 
 /* x, weights, add and y are channels last and lie on c->device; add may be NULL. e may be NULL: nothing is fused; its other
  * arguments are the call's inputs. turned: the weights of a dense one as bt_conv_gpu_prepare made them, in the place of weights;
- * NULL: as they are. Not for BT_CONV_DEPTHWISE_TRANSPOSED. */
+ * NULL: as they are. */
 berth_status bt_conv_gpu(bt_call *c, bt_conv_form form, berth_dtype dtype, const bt_windowing *w, const bt_sizes *s,
                          int64_t groups, const bt_epilogue *e, const void *x, const void *weights, const void *turned, const void *add,
                          void *y);

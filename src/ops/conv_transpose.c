@@ -24,6 +24,11 @@ static berth_status parse(const bt_node *node, int n_in, transposed *op, berth_e
     return bt_windowing_parse(node, bt_starts(node->op, "Conv3D") ? 3 : 2, false, &op->w, error);
 }
 
+static bt_conv_form form_of(const transposed *op)
+{
+    return op->is_depthwise ? BT_CONV_DEPTHWISE_TRANSPOSED : BT_CONV_TRANSPOSED;
+}
+
 /* ---- Shapes ------------------------------------------------------------------------------------------- */
 
 /* The result's shape from its sizes, all of them or the spatial ones alone; false when they cannot be that. */
@@ -311,7 +316,7 @@ static berth_status run_loops(bt_call *c, const transposed *op, const bt_sizes *
                               const void *gradient, void *y)
 {
     const bt_windowing *w = &op->w;
-    bt_conv_form form = op->is_depthwise ? BT_CONV_DEPTHWISE_TRANSPOSED : BT_CONV_TRANSPOSED;
+    bt_conv_form form = form_of(op);
     berth_dtype dtype = c->in[2]->dtype;
     const void *weights = c->in[1]->data;
     if (dtype != BERTH_HALF && dtype != BERTH_BFLOAT16)
@@ -349,8 +354,7 @@ static berth_status run_transposed(bt_call *c)
     void *y = w->channels_first ? bt_scratch(c, bt_tensor_bytes(c->out[0])) : out;
     if ((!gradient && bt_tensor_count(c->in[2])) || !y) return BERTH_NO_MEMORY;
     if (bt_on_device(c))
-        status =
-            bt_conv_gpu(c, BT_CONV_TRANSPOSED, dtype, w, &s, groups, NULL, gradient, c->in[1]->data, NULL, NULL, y);
+        status = bt_conv_gpu(c, form_of(op), dtype, w, &s, groups, NULL, gradient, c->in[1]->data, NULL, NULL, y);
     else if (!op->is_depthwise && has_phases(w, dtype, groups) && s.out_c > 0)
         status = run_phases(c, op, &s, gradient, y);
     else status = run_loops(c, op, &s, groups, gradient, y);
@@ -380,6 +384,10 @@ const bt_op bt_ops_conv_transpose[] = {
      .infer = infer_transposed,
      .prepare = prepare_transposed,
      .cpu = run_transposed,
+     .gpu = run_transposed,
+     .gpu_prepare = prepare_gpu,
+     .gpu_types = BT_FLOATS,
+     .host_inputs = 1,
      .types = BT_FLOATS},
     {0},
 };

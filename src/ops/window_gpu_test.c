@@ -64,6 +64,29 @@ static void test_conv(const char *op, int spatial, berth_dtype dtype, bool fused
     for (int i = 0; i < 3; i++) bt_free(x[i]);
 }
 
+static void test_depthwise_transposed(berth_dtype dtype)
+{
+    bool first = check_int(0, 1);
+    int64_t stride = check_int(1, 3), dilation = stride == 1 ? check_int(1, 2) : 1, channels = check_int(1, 20), each = check_int(1, 3);
+    int64_t in[2], out[2], filter[2], strides[2] = {stride, stride}, dilations[2] = {dilation, dilation};
+    int32_t sizes[4];
+    begin("DepthwiseConv2dNativeBackpropInput", dtype, first, 2);
+    bool same = !strcmp(bt_attr_string(&op_graph.nodes[0], "padding", ""), "SAME");
+    for (int i = 0; i < 2; i++) {
+        in[i] = check_int(7, 12), filter[i] = check_int(1, 3);
+        out[i] = same ? (in[i] + stride - 1) / stride : (in[i] - (filter[i] - 1) * dilation - 1) / stride + 1;
+    }
+    bt_shape result = image_shape(first, 2, 2, in, channels);
+    for (int i = 0; i < 4; i++) sizes[i] = (int32_t)result.dim[i];
+    set_list("strides", first, 2, strides);
+    set_list("dilations", first, 2, dilations);
+    op_input(BERTH_INT32, BT_SHAPE(4), sizes);
+    gpu_input(dtype, BT_SHAPE(filter[0], filter[1], channels, each), -1, 1);
+    gpu_input(dtype, image_shape(first, 2, 2, out, channels * each), -1, 1);
+    gpu_agrees_with(1, dtype == BERTH_FLOAT ? 1e-4 : 8 * gpu_ulp(dtype));
+    op_end();
+}
+
 /* As large as those of networks: what a library is asked for, the last of many pixels too. */
 static void test_network(berth_dtype dtype, int64_t size, int64_t filter, int64_t stride, int64_t in_c, int64_t out_c)
 {
@@ -138,6 +161,7 @@ int main(void)
         test_conv("Conv3D", 3, dtype, false);
         test_conv("DepthwiseConv2dNative", 2, dtype, false);
         test_conv("_FusedDepthwiseConv2d", 2, dtype, true);
+        test_depthwise_transposed(i == 4 ? BERTH_DOUBLE : dtype);
         test_pool("MaxPool", 2, dtype);
         test_pool("AvgPool", 2, dtype);
         test_pool("MaxPool3D", 3, dtype);
