@@ -1,6 +1,8 @@
 /* Non-maximum suppression: boxes taken in the order of their scores, unless they overlap too much with one that was
  * taken before; or, softly, with scores lowered by each overlap. Half by way of float. */
+#include "ops/gpu.h"
 #include "ops/move.h"
+#include "ops/order.h"
 
 #include <float.h>
 #include <math.h>
@@ -86,6 +88,88 @@ static int64_t suppress(const overlaps *o, const float *scores, int64_t step, co
     return n_taken;
 }
 
+/* ---- On a device -------------------------------------------------------------------------------------- */
+
+BT_CL_DECLARE(detection);
+
+/* As in detection.cl. */
+typedef struct lists {
+    int64_t n, classes, columns, most;
+    float overlap, score, soft;
+} lists;
+
+typedef struct found {
+    void *taken, *scores; /* [lists, most] */
+    void *counts;         /* [lists] */
+} found;
+
+enum { SORT_BYTES = 64 << 20, KEY_BYTES = sizeof(uint64_t) + sizeof(int32_t) };
+
+static int64_t power_of_two(int64_t n)
+{
+    int64_t size = 1;
+    while (size < n) size *= 2;
+    return size;
+}
+
+static berth_status launch(bt_call *c, const char *kernel, const bt_grid *grid, const bt_arg *args,
+                           int n_args)
+{
+    char defines[BT_DEFINES];
+    bool matrix = strcmp(c->node->op, "NonMaxSuppressionWithOverlaps") == 0;
+    bt_gpu_defines(defines, c->in[0]->dtype, 0, matrix ? "-DMATRIX" : "");
+    return bt_gpu_launch(c, BT_CL(detection), defines, kernel, grid, args, n_args);
+}
+
+/* As many lists at a time as SORT_BYTES hold the keys of. */
+static berth_status suppress_sorted(bt_call *c, const lists *by, int64_t n_lists, const found *f)
+{
+    int64_t size = power_of_two(by->n), step = SORT_BYTES / (size * KEY_BYTES);
+    if (step < 1) step = 1;
+    if (step > n_lists) step = n_lists;
+    void *keys = bt_scratch(c, (size_t)(step * size) * sizeof(uint64_t) + 1);
+    void *places = keys ? bt_scratch(c, (size_t)(step * size) * sizeof(int32_t) + 1) : NULL;
+    const void *boxes = c->in[0]->data, *scores = c->in[1]->data;
+    berth_status status = places ? BERTH_OK : BERTH_NO_MEMORY;
+    for (int64_t first = 0; first < n_lists && !status; first += step) {
+        int64_t count = n_lists - first < step ? n_lists - first : step;
+        bt_arg make[] = {bt_pointer(scores), bt_pointer(keys), bt_pointer(places), bt_bytes(by, sizeof *by),
+                         bt_long(first),     bt_long(count),   bt_long(size)};
+        bt_arg take[] = {
+            bt_pointer(boxes),    bt_pointer(scores),    bt_pointer(keys),      bt_pointer(places),
+            bt_pointer(f->taken), bt_pointer(f->scores), bt_pointer(f->counts), bt_bytes(by, sizeof *by),
+            bt_long(first),       bt_long(count),        bt_long(size)};
+        bt_grid all = bt_grid_of(c, count * size), groups = bt_grid_groups(c, count, by->n);
+        status = launch(c, "candidates", &all, make, 7);
+        if (!status) status = bt_sort_keys_gpu(c, keys, places, count, size);
+        if (!status) status = launch(c, "suppress", &groups, take, 11);
+    }
+    return status;
+}
+
+static berth_status suppress_softly(bt_call *c, const lists *by, const found *f)
+{
+    bt_grid group = bt_grid_groups(c, 1, by->n);
+    size_t room = ((size_t)by->n + group.local[0]) * sizeof(float);
+    void *live = bt_scratch(c, room), *places = live ? bt_scratch(c, room) : NULL;
+    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(c->in[1]->data), bt_pointer(live),
+                     bt_pointer(places),         bt_pointer(f->taken),       bt_pointer(f->scores),
+                     bt_pointer(f->counts),      bt_bytes(by, sizeof *by)};
+    return places ? launch(c, "suppress_softly", &group, args, 8) : BERTH_NO_MEMORY;
+}
+
+/* Boxes of n_lists lists, in working memory. */
+static berth_status suppress_on_gpu(bt_call *c, const lists *by, int64_t n_lists, found *f)
+{
+    size_t room = (size_t)(n_lists * by->most) * sizeof(int32_t) + 1;
+    f->taken = bt_scratch(c, room);
+    f->scores = f->taken ? bt_scratch(c, room) : NULL;
+    f->counts = f->scores ? bt_scratch(c, (size_t)n_lists * sizeof(int32_t) + 1) : NULL;
+    if (!f->counts) return BERTH_NO_MEMORY;
+    if (by->n == 0 || by->most == 0) return bt_call_zero(c, BERTH_INT32, f->counts, n_lists);
+    return by->soft != 0 ? suppress_softly(c, by, f) : suppress_sorted(c, by, n_lists, f);
+}
+
 /* ---- Single lists ------------------------------------------------------------------------------------- */
 
 static berth_status infer_single(bt_infer *x)
@@ -154,6 +238,35 @@ static berth_status put_single(bt_call *c, const candidate *taken, int64_t n, in
     return BERTH_OK;
 }
 
+/* Only where the list isn't padded is its length waited for. */
+static berth_status single_on_gpu(bt_call *c, int64_t n, const limits *l, int64_t padded)
+{
+    lists by = {.n = n,
+                .classes = 1,
+                .columns = 1,
+                .most = l->most,
+                .overlap = l->overlap,
+                .score = l->score,
+                .soft = l->soft};
+    found f;
+    int32_t count = 0;
+    bt_shape one = BT_SCALAR;
+    berth_status status = suppress_on_gpu(c, &by, 1, &f);
+    if (!status && padded < 0) status = bt_gpu_read(c, &count, f.counts, sizeof count);
+    if (status) return status;
+    int64_t length = padded < 0 ? count : padded;
+    bt_shape shape = BT_SHAPE(length);
+    void *index = bt_out(c, 0, BERTH_INT32, &shape);
+    void *scores = index && c->n_out == 3 ? bt_out(c, 1, c->in[1]->dtype, &shape) : NULL;
+    void *valid = index && c->n_out > 1 ? bt_out(c, c->n_out - 1, BERTH_INT32, &one) : NULL;
+    if (!index || (c->n_out == 3 && !scores) || (c->n_out > 1 && !valid)) return BERTH_NO_MEMORY;
+    bt_arg args[] = {bt_pointer(f.taken), bt_pointer(f.scores), bt_pointer(f.counts), bt_pointer(index),
+                     bt_pointer(scores),  bt_long(length),      bt_int(c->n_out == 3)};
+    bt_grid grid = bt_grid_of(c, length);
+    if (length) status = launch(c, "put_list", &grid, args, 7);
+    return status || !valid ? status : bt_call_row(c, BERTH_INT32, valid, f.counts, 1);
+}
+
 static berth_status run_single(bt_call *c)
 {
     berth_status status = check(c);
@@ -170,6 +283,8 @@ static berth_status run_single(bt_call *c)
         return bt_call_fail(c, "iou_threshold must be in [0, 1]");
     if (sigma < 0) return bt_call_fail(c, "soft_nms_sigma must not be negative");
     if (o.n > INT32_MAX) return bt_call_fail(c, "too many boxes");
+    bool pad = bt_attr_bool(c->node, "pad_to_max_output_size", false);
+    if (bt_on_gpu(c)) return single_on_gpu(c, o.n, &l, pad ? asked : -1);
     const float *scores = bt_call_floats(c, c->in[1]);
     const float *numbers = scores ? bt_call_floats(c, c->in[0]) : NULL;
     candidate *heap = numbers ? bt_scratch(c, (size_t)(o.n + 1) * sizeof *heap) : NULL;
@@ -178,7 +293,6 @@ static berth_status run_single(bt_call *c)
     if (matrix) o.matrix = numbers;
     else o.boxes = numbers;
     int64_t n = suppress(&o, scores, 1, &l, heap, taken);
-    bool pad = bt_attr_bool(c->node, "pad_to_max_output_size", false);
     return put_single(c, taken, n, pad ? asked : n);
 }
 
@@ -272,6 +386,63 @@ static void combine_images(void *user, int64_t first, int64_t end, int worker)
     }
 }
 
+/* As many images at a time as SORT_BYTES hold the keys of. */
+static berth_status put_images(bt_call *c, const combined *k, const lists *by, int64_t batch, const found *f)
+{
+    int64_t size = power_of_two(by->classes * by->most), step = SORT_BYTES / (size * KEY_BYTES);
+    if (step < 1) step = 1;
+    if (step > batch) step = batch;
+    void *keys = bt_scratch(c, (size_t)(step * size) * sizeof(uint64_t) + 1);
+    void *places = keys ? bt_scratch(c, (size_t)(step * size) * sizeof(int32_t) + 1) : NULL;
+    berth_status status = places ? bt_call_zero(c, BERTH_INT32, k->valid, batch) : BERTH_NO_MEMORY;
+    for (int64_t first = 0; first < batch && !status; first += step) {
+        int64_t images = batch - first < step ? batch - first : step;
+        bt_arg gather[] = {
+            bt_pointer(f->scores),    bt_pointer(f->counts), bt_pointer(keys), bt_pointer(places),
+            bt_bytes(by, sizeof *by), bt_long(first),        bt_long(images),  bt_long(size)};
+        bt_arg put[] = {bt_pointer(k->boxes),
+                        bt_pointer(keys),
+                        bt_pointer(places),
+                        bt_pointer(f->taken),
+                        bt_pointer(f->scores),
+                        bt_pointer(k->out_boxes),
+                        bt_pointer(k->out_scores),
+                        bt_pointer(k->out_classes),
+                        bt_pointer(k->valid),
+                        bt_bytes(by, sizeof *by),
+                        bt_long(first),
+                        bt_long(images),
+                        bt_long(k->length),
+                        bt_long(size),
+                        bt_int(k->clip)};
+        bt_grid all = bt_grid_of(c, images * size), rows = bt_grid_of(c, images * k->length);
+        status = launch(c, "gather_classes", &all, gather, 8);
+        if (!status) status = bt_sort_keys_gpu(c, keys, places, images, size);
+        if (!status && k->length) status = launch(c, "put_images", &rows, put, 15);
+    }
+    return status;
+}
+
+static berth_status combined_on_gpu(bt_call *c, const combined *k, int64_t batch)
+{
+    lists by = {.n = k->n,
+                .classes = k->classes,
+                .columns = k->columns,
+                .most = k->l.most,
+                .overlap = k->l.overlap,
+                .score = k->l.score};
+    int64_t out = batch * k->length;
+    found f;
+    if (batch > 0 && by.classes > 0 && by.most > 0) {
+        berth_status status = suppress_on_gpu(c, &by, batch * by.classes, &f);
+        return status ? status : put_images(c, k, &by, batch, &f);
+    }
+    berth_status status = bt_call_zero(c, BERTH_FLOAT, k->out_boxes, 4 * out);
+    if (!status) status = bt_call_zero(c, BERTH_FLOAT, k->out_scores, out);
+    if (!status) status = bt_call_zero(c, BERTH_FLOAT, k->out_classes, out);
+    return status ? status : bt_call_zero(c, BERTH_INT32, k->valid, batch);
+}
+
 static berth_status run_combined(bt_call *c)
 {
     bt_fact facts[4];
@@ -296,6 +467,7 @@ static berth_status run_combined(bt_call *c)
     k.out_scores = k.out_boxes ? bt_out(c, 1, BERTH_FLOAT, &facts[1].shape) : NULL;
     k.out_classes = k.out_scores ? bt_out(c, 2, BERTH_FLOAT, &facts[2].shape) : NULL;
     k.valid = k.out_classes ? bt_out(c, 3, BERTH_INT32, &facts[3].shape) : NULL;
+    if (bt_on_gpu(c)) return k.valid ? combined_on_gpu(c, &k, boxes->dim[0]) : BERTH_NO_MEMORY;
     size_t room = (size_t)(k.n + k.l.most + 2 * k.l.most * k.classes + 1) * sizeof *k.work;
     k.work = k.valid ? bt_scratch(c, room * (size_t)bt_pool_threads(c->pool)) : NULL;
     if (!k.work) return BERTH_NO_MEMORY;
@@ -303,9 +475,11 @@ static berth_status run_combined(bt_call *c)
     return BERTH_OK;
 }
 
-#define SINGLE(version, outs)                                                                          \
-    {                                                                                                  \
-        .name = "NonMaxSuppression" version, .infer = infer_single, .cpu = run_single, .outputs = outs \
+#define BOX_TYPES (BT_T(BERTH_HALF) | BT_T(BERTH_BFLOAT16) | BT_T(BERTH_FLOAT))
+#define SINGLE(version, outs)                                                                           \
+    {                                                                                                   \
+        .name = "NonMaxSuppression" version, .infer = infer_single, .cpu = run_single, .outputs = outs, \
+        .gpu = run_single, .gpu_types = BOX_TYPES, .host_inputs = 4 | 8 | 16 | 32                       \
     }
 
 const bt_op bt_ops_detection[] = {
@@ -318,6 +492,9 @@ const bt_op bt_ops_detection[] = {
     {.name = "CombinedNonMaxSuppression",
      .infer = infer_combined,
      .cpu = run_combined,
+     .gpu = run_combined,
+     .gpu_types = BT_T(BERTH_FLOAT),
+     .host_inputs = 4 | 8 | 16 | 32,
      .outputs = "nmsed_boxes,nmsed_scores,nmsed_classes,valid_detections"},
     {0},
 };

@@ -108,11 +108,7 @@ static berth_status sort_on_gpu(bt_call *c, void *values, void *indices, berth_d
     if (!places) return c->error->status;
     bt_arg spread[] = {bt_pointer(c->in[0]->data), bt_pointer(keys), bt_pointer(places), bt_long(count), bt_long(n), bt_long(size)};
     berth_status status = launch(c, type, "spread", count, spread, 6);
-    for (int64_t width = 2; width <= size; width *= 2)
-        for (int64_t apart = width / 2; apart > 0 && !status; apart /= 2) {
-            bt_arg pass[] = {bt_pointer(keys), bt_pointer(places), bt_long(count / 2), bt_long(width), bt_long(apart), bt_long(size)};
-            status = launch(c, type, "sort_pass", count / 2, pass, 6);
-        }
+    if (!status) status = bt_sort_keys_gpu(c, keys, places, rows, size);
     bt_arg take[] = {bt_pointer(c->in[0]->data), bt_pointer(places), bt_pointer(values), bt_pointer(indices),
                      bt_long(rows * k), bt_long(n), bt_long(k), bt_long(size)};
     return status ? status : launch(c, type, "take_first", rows * k, take, 8);

@@ -1,31 +1,7 @@
 /* The largest elements of rows, and places among sorted numbers. Who calls: topk.c. */
 
 #define MOST_ITEMS 256 /* of a group; a power of two */
-#define IS_f64 1
-#define IS_DOUBLE JOIN(IS_, DT)
-
-/* a < b as numbers exactly when key_of(a) < key_of(b); -0 and 0 have one key; NaN sorts above all. As in order.c. */
-DEVFN U64 key_of(A v)
-{
-    const U64 top = (U64)1 << 63;
-#if IS_INT(DT)
-    return LOWEST < 0 ? (U64)(I64)v ^ top : (U64)v;
-#else
-    if (v != v) return ~(U64)0;
-#if IS_DOUBLE
-    const U64 bits = v == 0 ? 0 : BITS_OF_DOUBLE(v);
-#else
-    const U64 bits = v == 0 ? 0 : (U64)BITS_OF_FLOAT(v) << 32;
-#endif
-    return bits & top ? ~bits : bits | top;
-#endif
-}
-
-/* Whether an element stands before another: larger, or equal and earlier. */
-DEVFN int is_before(U64 key, int place, U64 other, int other_place)
-{
-    return key != other ? key > other : place < other_place;
-}
+#include "order_key.cl"
 
 #ifdef DT1
 /* Few of each row [n]: a group takes a row, and finds one after the other. */
@@ -62,7 +38,7 @@ KERNEL void best_of_rows(GLOBAL const T *x, GLOBAL T *values, GLOBAL T1 *indices
     }
 }
 
-/* Many: rows of `size` keys and places, a power of two of which the first n are the row's, are sorted. */
+/* Many: rows of `size` keys and places, a power of two of which the first n are the row's, to be sorted. */
 KERNEL void spread(GLOBAL const T *x, GLOBAL U64 *keys, GLOBAL int *places, I64 count, I64 n, I64 size)
 {
     EACH(0, i, count)
@@ -70,20 +46,6 @@ KERNEL void spread(GLOBAL const T *x, GLOBAL U64 *keys, GLOBAL int *places, I64 
         const I64 at = i % size;
         keys[i] = at < n ? key_of(LOAD(x, i / size * n + at)) : 0;
         places[i] = (int)at;
-    }
-}
-
-/* A pass of a bitonic sort: pairs `apart` from each other, within runs of `width` that go up and down in turns. */
-KERNEL void sort_pass(GLOBAL U64 *keys, GLOBAL int *places, I64 pairs, I64 width, I64 apart, I64 size)
-{
-    EACH(0, p, pairs)
-    {
-        const I64 a = p / apart * 2 * apart + p % apart, b = a + apart;
-        const U64 ka = keys[a], kb = keys[b];
-        const int pa = places[a], pb = places[b];
-        if (is_before(ka, pa, kb, pb) == ((a % size & width) == 0)) continue;
-        keys[a] = kb, keys[b] = ka;
-        places[a] = pb, places[b] = pa;
     }
 }
 
