@@ -143,10 +143,11 @@ OP_COMPLEX(mul_no_nan, y == 0 ? 0 : x * y)
 OP_COMPLEX(xdivy, x == 0 ? 0 : x / y)
 OP_COMPLEX(xlogy, x == 0 ? 0 : x * log(y))
 
+/* At -1 TensorFlow's quotient of infinities has no angle. */
 static double complex log1p_complex(double complex z)
 {
     double a = creal(z), b = cimag(z);
-    return CMPLX(0.5 * log1p(a * (a + 2) + b * b), atan2(b, 1 + a));
+    return CMPLX(0.5 * log1p(a * (a + 2) + b * b), z == -1 ? NAN : atan2(b, 1 + a));
 }
 BT_FLOAT_LOOPS(BT_LOOP2, xlog1py, x == 0 ? 0 : x * log1p(y))
 BT_COMPLEX_LOOPS(BT_LOOP2, xlog1py, x == 0 ? 0 : x * log1p_complex(y))

@@ -27,10 +27,11 @@
 
 typedef double complex complex_t;
 
+/* At -1 TensorFlow's quotient of infinities has no angle. */
 static complex_t log1p_complex(complex_t z)
 {
     double a = creal(z), b = cimag(z);
-    return CMPLX(0.5 * log1p(a * (a + 2) + b * b), atan2(b, 1 + a));
+    return CMPLX(0.5 * log1p(a * (a + 2) + b * b), z == -1 ? NAN : atan2(b, 1 + a));
 }
 
 /* e^a cos b - 1 without cancellation. */

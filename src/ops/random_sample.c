@@ -55,8 +55,7 @@ static berth_status check_categories(bt_call *c, int64_t *samples)
     if (status) return status;
     if (logits->shape.rank != 2) return bt_call_fail(c, "logits must be a matrix");
     if (*samples < 0) return bt_call_fail(c, "cannot draw %lld samples", (long long)*samples);
-    if (logits->shape.dim[1] < 1 && *samples && logits->shape.dim[0])
-        return bt_call_fail(c, "there are no classes");
+    if (logits->shape.dim[1] < 1) return bt_call_fail(c, "there are no classes");
     return BERTH_OK;
 }
 

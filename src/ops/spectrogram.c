@@ -207,6 +207,11 @@ static berth_status run_mfcc(bt_call *c)
     m.work =
         m.cosines ? bt_scratch(c, (size_t)m.bands * (size_t)bt_pool_threads(c->pool) * sizeof *m.work) : NULL;
     if (!m.work) return BERTH_NO_MEMORY;
+    if ((int64_t)fmin(upper / (0.5 * (double)rate / (double)(m.bins - 1)), (double)m.bins) >= m.bins) {
+        /* The spectrogram ends below the upper limit: TensorFlow makes no bands of it, and zeros of those. */
+        memset(m.out, 0, (size_t)bt_shape_count(&fact.shape) * sizeof *m.out);
+        return BERTH_OK;
+    }
     make_bands(&m, (double)rate, lower, upper);
     bt_parallel(c->pool, fact.shape.dim[0] * fact.shape.dim[1], 16, make_coefficients, &m);
     return BERTH_OK;

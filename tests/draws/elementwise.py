@@ -65,7 +65,7 @@ def binary(d):
         b = np.where(b == 0, np.ones_like(b), b)
         if d.chance(0.8) and dtype.startswith("int"):
             b = np.where(b == -1, np.ones_like(b), b) if dtype in ("int32", "int64") else b
-    if dtype in COMPLEXES and d.op in ("Div", "RealDiv"):  # by zero: not the same in TensorFlow's two loops
+    if dtype in COMPLEXES and d.op in ("Div", "RealDiv", "Xdivy"):  # by zero: not the same in TensorFlow's two loops
         b = np.where(b == 0, np.ones_like(b), b)
     if dtype in INTS and d.op == "Pow" and d.chance(0.9):
         b = np.abs(b)
@@ -73,7 +73,7 @@ def binary(d):
         b = d.values(dtype, d.shape(), low, high, False)
     if d.chance(0.5):
         a, b = b, a
-        if d.op in ("Div", "FloorDiv", "FloorMod", "Mod", "TruncateDiv", "TruncateMod", "Polygamma", "Pow"):
+        if d.op in ("Div", "FloorDiv", "FloorMod", "Mod", "RealDiv", "TruncateDiv", "TruncateMod", "Polygamma", "Pow", "Xdivy"):
             a, b = b, a
     d.node(d.op, [d.put(a, dtype), d.put(b, dtype)])
 

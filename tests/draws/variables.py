@@ -39,7 +39,7 @@ def handles(d):
     handle, last = by_handle(d, dtype, shape)
     if d.chance(0.8):
         # TensorFlow compares shapes that it knows beforehand, whatever validate_shape says, and else when it runs.
-        other = shape if d.chance(0.95) or d.graph.node[0].attr["shape"].shape.dim else d.shape()
+        other = shape if d.chance(0.95) or not d.graph.node[0].attr["shape"].shape.unknown_rank else d.shape()
         d.node(op, [handle, d.put(d.values(dtype, other, wild=False), dtype)], controls=last, fetch=False)
         last = [d.graph.node[-1].name]
     out = read(d, handle, dtype, last)
