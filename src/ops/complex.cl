@@ -3,7 +3,7 @@
 
 #define E_Exp exp_of(x)
 #define E_Log log_of(x)
-#define E_Log1p log1p_of(x)
+#define E_Log1p log1p_op(x)
 #define E_Expm1 expm1_of(x)
 #define E_Sqrt sqrt_of(x)
 #define E_Rsqrt inverse(sqrt_of(x))
@@ -48,7 +48,7 @@
 #define E_MulNoNan is_zero(y) ? y : mul(x, y)
 #define E_Xdivy is_zero(x) ? x : over(x, y)
 #define E_Xlogy is_zero(x) ? x : mul(x, log_of(y))
-#define E_Xlog1py is_zero(x) ? x : mul(x, log1p_of(y))
+#define E_Xlog1py is_zero(x) ? x : mul(x, log1p_op(y))
 #define E_Pow power(x, y)
 /* x: what the function gave, y: the gradient; TensorFlow conjugates the results of the last three,
  * which are 0 where the gradient is. */

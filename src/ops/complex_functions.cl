@@ -36,6 +36,8 @@ DEVFN A exp_of(A z)
 }
 DEVFN A log_of(A z) { return of(log(absolute(z)), atan2(z.im, z.re)); }
 DEVFN A log1p_of(A z) { return of((R)0.5 * log1p(z.re * (z.re + 2) + z.im * z.im), atan2(z.im, 1 + z.re)); }
+/* At -1 TensorFlow's quotient of infinities has no angle. */
+DEVFN A log1p_op(A z) { return z.re == -1 && z.im == 0 ? of(log1p(z.re), M_NAN) : log1p_of(z); }
 /* Without cancellation. */
 DEVFN A expm1_of(A z)
 {
