@@ -83,6 +83,7 @@ def main():
     known = sources(root)
     made = list(programs(folder, known))
     missing = known.keys() - {name for name, _, _ in made}
+    folder.mkdir(parents=True, exist_ok=True)
     memory = folder / 'compiled'
     done = set(memory.read_text().split()) if memory.exists() else set()
     todo, seen = [], set()
