@@ -142,6 +142,8 @@ static berth_status gather_along(bt_call *c, int axis, int64_t batch)
         p.out = bt_out(c, 0, params->dtype, &fact.shape);
         return p.out ? pick_on_device(c, &p, row) : BERTH_NO_MEMORY;
     }
+    if (bt_shape_count(&fact.shape) == 0) /* and no index is looked at */
+        return bt_out(c, 0, params->dtype, &fact.shape) ? BERTH_OK : BERTH_NO_MEMORY;
     if (!(p.index = bt_call_indices(c, indices))) return c->error->status;
     for (int64_t i = 0; i < p.batch * p.picks; i++)
         if (p.index[i] < 0 || p.index[i] >= p.size)

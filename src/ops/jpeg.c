@@ -3,12 +3,16 @@
 #include "ops/image_decode.h"
 
 #if BERTH_JPEG
+#include <math.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <jpeglib.h>
 #include <jerror.h>
 
-enum { MOST_SCANS = 500 }; /* a small file can ask for very many passes over a large picture */
+enum {
+    MOST_SCANS = 500, /* a small file can ask for very many passes over a large picture */
+    MOST_AGAIN = 1 << 16,
+};
 
 typedef struct state {
     struct jpeg_decompress_struct jpeg;
@@ -19,6 +23,7 @@ typedef struct state {
     bt_call *c;
     bt_image *im;
     bool recovers, is_ended;
+    int again; /* how often the last bytes came again */
     char message[JMSG_LENGTH_MAX];
 } state;
 
@@ -43,15 +48,19 @@ static void on_progress(j_common_ptr jpeg)
 
 static void nothing(j_decompress_ptr jpeg) { (void)jpeg; }
 
-/* At the end of the bytes: an end of image for a file that may be cut short, once. */
+/* At the end of the bytes: FALSE, there are no more lines; or, for a file that may be cut short, an end of image, once. Within
+ * a block of the picture libjpeg has not yet noted what it took, and TensorFlow's source then goes back to there: the last
+ * bytes come again. */
 static boolean fill(j_decompress_ptr jpeg)
 {
     static const JOCTET end[2] = {0xff, JPEG_EOI};
     state *s = jpeg->client_data;
-    if (!s->recovers || s->is_ended) {
+    bool is_again = s->recovers && s->source.bytes_in_buffer > 0;
+    if (is_again ? ++s->again > MOST_AGAIN : s->recovers && s->is_ended) {
         snprintf(s->message, sizeof s->message, "it is cut short");
         longjmp(s->out, 1);
     }
+    if (is_again || !s->recovers) return is_again;
     s->is_ended = true;
     s->source.next_input_byte = end;
     s->source.bytes_in_buffer = sizeof end;
@@ -131,11 +140,16 @@ static berth_status read_lines(state *s, const int32_t *crop, int channels)
     size_t row = (size_t)crop[3] * (size_t)channels;
     for (int y = 0; y < crop[2]; y++, to += row) {
         JSAMPROW into = is_cmyk || s->im->crop ? line : to;
-        if (jpeg_read_scanlines(jpeg, &into, 1) != 1)
-            return bt_call_fail(s->c, "the JPEG picture is cut short");
+        if (jpeg_read_scanlines(jpeg, &into, 1) != 1) {
+            if ((float)y / (float)crop[2] < fminf(1, bt_attr_float(s->c->node, "acceptable_fraction", 1)))
+                return bt_call_fail(s->c, "the JPEG picture is cut short at line %d of %d", y, crop[2]);
+            memset(to, 0, row * (size_t)(crop[2] - y)); /* the other lines stay black */
+            return BERTH_OK;
+        }
         if (is_cmyk) from_cmyk(to, line + before * 4, crop[3], jpeg->saw_Adobe_marker);
         else if (into == line) memcpy(to, line + before * channels, row);
     }
+    if (!s->im->crop) jpeg_finish_decompress(jpeg); /* what follows may be damaged */
     return BERTH_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "ops/linalg.h"
 #include "ops/move.h"
 
+#include <float.h>
 #include <math.h>
 
 /* ---- One element of the batch ------------------------------------------------------------------------- */
@@ -47,6 +48,64 @@ static const char *one_tridiagonal(const bt_matrices *s, bt_z *const *in, bt_z *
             if (i + 2 < n) x[i * k + c] -= second[i] * x[(i + 2) * k + c];
             x[i * k + c] /= d[i];
         }
+    return NULL;
+}
+
+/* The pivot, made larger as long as 1 or the row divided by it overflows, by steps that double; where the row is as small, both
+ * are scaled instead. */
+static bt_z firm(bt_z pivot, double step, double tiny, bt_z *row, int64_t k)
+{
+    double most = 0, size = cabs(pivot);
+    for (int64_t c = 0; c < k; c++) most = fmax(most, cabs(row[c]));
+    step = copysign(fmax(step, tiny), creal(pivot));
+    while (size < 1 && !(size >= tiny && most <= size / tiny)) {
+        if (size > 0 && size < tiny && most * tiny <= size) {
+            for (int64_t c = 0; c < k; c++) row[c] /= tiny;
+            return pivot / tiny;
+        }
+        pivot += step, step *= 2, size = cabs(pivot);
+    }
+    return pivot;
+}
+
+/* As above, of matrices that may be singular: rows are exchanged by what pivots are in proportion to their rows, and pivots near
+ * zero are made larger in proportion to the largest number of U. After LAPACK's xLAGTF and xLAGTS, as TensorFlow's. */
+static const char *one_perturbed(const bt_matrices *s, bt_z *const *in, bt_z *const *out, bt_z *work)
+{
+    int64_t n = s->n, k = s->k;
+    bt_z *u = in[0], *d = u + n, *l = d + n, *second = work, *x = out[0];
+    if (n == 0) return NULL;
+    double scale = cabs(d[0]) + cabs(u[0]), most = n > 1 ? fmax(cabs(d[0]), cabs(u[0])) : 0;
+    for (int64_t i = 0; i < n * k; i++) x[i] = in[1][i];
+    for (int64_t i = 0; i + 1 < n; i++) {
+        bt_z below = l[i + 1], next = d[i + 1], *row = x + i * k;
+        double next_scale = cabs(below) + cabs(next) + (i + 2 < n ? cabs(u[i + 1]) : 0);
+        second[i] = 0;
+        if (below == 0 || cabs(below) / next_scale <= (d[i] == 0 ? 0 : cabs(d[i]) / scale)) {
+            bt_z f = below == 0 ? 0 : below / d[i];
+            d[i + 1] -= f * u[i];
+            for (int64_t c = 0; c < k; c++) row[k + c] -= f * row[c];
+            scale = next_scale;
+        } else {
+            bt_z f = d[i] / below;
+            d[i] = below, d[i + 1] = u[i] - f * next, u[i] = next;
+            if (i + 2 < n) second[i] = u[i + 1], u[i + 1] *= -f;
+            for (int64_t c = 0; c < k; c++) {
+                bt_z v = row[c];
+                row[c] = row[k + c], row[k + c] = v - f * row[c];
+            }
+        }
+        if (i + 2 < n) most = fmax(fmax(most, cabs(second[i])), fmax(cabs(d[i]), cabs(u[i])));
+    }
+    most = fmax(most, cabs(d[n - 1]));
+    for (int64_t i = n - 1; i >= 0; i--) {
+        for (int64_t c = 0; c < k; c++) {
+            if (i + 1 < n) x[i * k + c] -= u[i] * x[(i + 1) * k + c];
+            if (i + 2 < n) x[i * k + c] -= second[i] * x[(i + 2) * k + c];
+        }
+        bt_z pivot = firm(d[i], s->eps * most, s->eps == FLT_EPSILON ? FLT_MIN : DBL_MIN, x + i * k, k);
+        for (int64_t c = 0; c < k; c++) x[i * k + c] *= 1 / pivot;
+    }
     return NULL;
 }
 
@@ -117,6 +176,11 @@ static berth_status run_band(bt_call *c)
                      .full = bt_attr_bool(c->node, "partial_pivoting", true),
                      .run = bt_starts(c->node->op, "Tri") ? one_tridiagonal : one_banded,
                      .batch = bt_shape_span(&in->shape, 0, rank - 2)};
+    if (bt_attr_bool(c->node, "perturb_singular", false)) {
+        if (!s.full) return bt_call_fail(c, "perturb_singular goes with partial_pivoting alone");
+        s.run = one_perturbed;
+        s.eps = in->dtype == BERTH_FLOAT || in->dtype == BERTH_COMPLEX64 ? FLT_EPSILON : DBL_EPSILON;
+    }
     s.in[0] = s.m * s.n, s.in[1] = s.out[0] = s.n * s.k, s.work = s.n;
     bool empty = bt_tensor_count(in) == 0 || bt_tensor_count(c->in[1]) == 0;
     if (empty && s.run == one_banded) return bt_call_fail(c, "the bands and rhs must not be empty");
@@ -247,7 +311,12 @@ const bt_op bt_ops_linalg_band[] = {
      .infer = infer_tridiagonal_product,
      .cpu = run_tridiagonal_product,
      .types = BAND_TYPES},
-    {.name = "Cross", .infer = infer_cross, .cpu = run_cross, .types = BT_REALS, .outputs = "product",
-     .gpu = run_cross, .gpu_types = BT_REALS},
+    {.name = "Cross",
+     .infer = infer_cross,
+     .cpu = run_cross,
+     .types = BT_REALS,
+     .outputs = "product",
+     .gpu = run_cross,
+     .gpu_types = BT_REALS},
     {0},
 };

@@ -67,9 +67,9 @@ int64_t bt_quantize_first(float v, float min, float max, const bt_quantized *q)
 float bt_dequantize_first(int64_t v, float min, float max, const bt_quantized *q)
 {
     if (min == max) return min;
-    double scale = range_of(q, min, max) / steps_of(q),
-           rounded = (double)(float)scale; /* TensorFlow's own mixture */
-    return (float)(round((double)(min / (float)scale)) * rounded + ((double)v - (double)q->least) * scale);
+    double scale = range_of(q, min, max) / steps_of(q);
+    float first = roundf(min / (float)scale) * (float)scale; /* TensorFlow's own mixture */
+    return (float)((double)first + ((double)v - (double)q->least) * scale);
 }
 
 /* Of 32 bits the lowest are lost, and the largest is the last float below 2^31. */

@@ -385,14 +385,15 @@ static berth_status insert(bt_call *c, bt_table *t)
 
 berth_status bt_table_fill_again(const bt_table *t, int64_t n, berth_error *error)
 {
-    if (n == t->n) return BERTH_OK;
+    if (n == t->n || n == t->given) return BERTH_OK;
     return bt_fail(error, BERTH_BAD_INPUT, "table '%s' was already initialized with different data", t->name);
 }
 
 /* TensorFlow has its buckets in these tensors, as a checkpoint keeps them, and they are not laid out like that here. */
 static berth_status refuse_buckets(bt_call *c, const bt_table *t)
 {
-    return t->refused[0].dtype ? bt_call_unsupported(c, "the buckets of dense table '%s'", t->name) : BERTH_OK;
+    return t->refused[0].dtype ? bt_call_unsupported(c, "the buckets of dense table '%s'", t->name)
+                               : BERTH_OK;
 }
 
 static berth_status import(bt_call *c, bt_table *t)
@@ -405,6 +406,7 @@ static berth_status import(bt_call *c, bt_table *t)
     if (t->ready) return bt_table_fill_again(t, n, c->error);
     remove_all(t);
     status = put_all(c, t, n);
+    t->given = n;
     t->ready = t->fixed && !status;
     return status;
 }

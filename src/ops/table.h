@@ -22,7 +22,7 @@ typedef struct bt_table {
     pthread_mutex_t lock;
     bool fixed, ready; /* fixed: filled once, and then ready */
     bt_rows keys, values;
-    int64_t n;
+    int64_t n, given;     /* keys; how many the initialiser brought, those included that came twice */
     int64_t *slots;       /* row + 1 of the key whose hash leads here; 0: none. Linear probing */
     size_t n_slots;       /* a power of two */
     bt_tensor refused[2]; /* MutableDenseHashTable: the empty and the deleted key */
@@ -33,7 +33,7 @@ typedef struct bt_table {
 bt_table *bt_table_input(bt_call *c);
 /* The table is locked. A key that is there already gets the new value, or fails when the table is fixed. */
 berth_status bt_table_put(bt_table *t, const void *key, const void *value, berth_error *error);
-/* Whether an initialiser that runs again may: it must bring as many keys as there are. */
+/* Whether an initialiser that runs again may: it must bring as many keys as there are, or as it brought before. */
 berth_status bt_table_fill_again(const bt_table *t, int64_t n, berth_error *error);
 
 /* The keys and values of a text file, as an InitializeTableFromTextFile node has them: calls `each`, where it is given, for a

@@ -147,7 +147,7 @@ static berth_status run_from_file(bt_call *c)
     status = bt_table_lines(c->node, path, t->keys.dtype, t->values.dtype, t->ready ? NULL : put_line, t, &n,
                             c->error);
     if (!status && t->ready) status = bt_table_fill_again(t, n, c->error);
-    if (!status) t->ready = true;
+    if (!status && !t->ready) t->given = n, t->ready = true;
     pthread_mutex_unlock(&t->lock);
     return status;
 }

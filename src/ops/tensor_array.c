@@ -26,7 +26,10 @@ static void destroy_array(void *object)
     bt_free(a);
 }
 
-static berth_status leave_array(void *object, berth_error *error) { return bt_items_leave(&((array *)object)->items, error); }
+static berth_status leave_array(void *object, berth_error *error)
+{
+    return bt_items_leave(&((array *)object)->items, error);
+}
 
 static const bt_object_type array_type = {"tensor array", destroy_array, leave_array};
 
@@ -104,7 +107,8 @@ static const bt_shape *item_shape(const array *a, int64_t i)
 /* Nobody looks at it: on a device it is what came in. */
 static berth_status out_flow(bt_call *c)
 {
-    return bt_on_gpu(c) ? bt_out_alias(c, 0, c->n_in - 1, BERTH_FLOAT, &BT_SCALAR) : bt_out_scalar(c, 0, BERTH_FLOAT, 0);
+    return bt_on_gpu(c) ? bt_out_alias(c, 0, c->n_in - 1, BERTH_FLOAT, &BT_SCALAR)
+                        : bt_out_scalar(c, 0, BERTH_FLOAT, 0);
 }
 
 static berth_status run_new(bt_call *c)
@@ -132,7 +136,8 @@ static berth_status run_write(bt_call *c)
     array *a = array_input(c);
     int64_t i;
     if (!a) return BERTH_BAD_INPUT;
-    berth_status status = c->n_in > 2 ? bt_int_input(c, 1, &i) : bt_call_fail(c, "needs an index and a value");
+    berth_status status =
+        c->n_in > 2 ? bt_int_input(c, 1, &i) : bt_call_fail(c, "needs an index and a value");
     if (!status) status = check_write(c, a, i, c->in[2]->dtype, &c->in[2]->shape);
     if (!status) status = bt_items_set(&a->items, i, c->in[2], c->error);
     return status ? status : out_flow(c);
@@ -170,6 +175,7 @@ static berth_status run_gather(bt_call *c)
     if (!bt_shape_merge(&shape, &asked))
         return bt_call_fail(c, "the array's items have shape %s, not %s", bt_shape_text(&a->shape, ta),
                             bt_shape_text(&asked, tb));
+    a->shape = shape; /* from now on */
     for (int64_t i = 0; i < n; i++) {
         int64_t at = bt_tensor_int(index, i);
         berth_status status = check_read(c, a, at);
@@ -372,7 +378,8 @@ const bt_op bt_ops_tensor_array[] = {
     VERSIONS("TensorArrayRead", infer_read, RUN(run_read), DTYPE, .host_inputs = 2),
     VERSIONS("TensorArrayGather", infer_gather, RUN(run_gather), DTYPE, .host_inputs = 2),
     VERSIONS("TensorArrayScatter", infer_flow, RUN(run_scatter), .host_inputs = 2),
-    VERSIONS("TensorArrayConcat", infer_concat, RUN(run_concat), DTYPE, .outputs = "value,lengths", .host_outputs = 2),
+    VERSIONS("TensorArrayConcat", infer_concat, RUN(run_concat), DTYPE, .outputs = "value,lengths",
+             .host_outputs = 2),
     VERSIONS("TensorArraySplit", infer_flow, RUN(run_split), .host_inputs = 4),
     VERSIONS("TensorArraySize", infer_size, RUN(run_size), .host_outputs = 1),
     VERSIONS("TensorArrayClose", bt_infer_none, RUN(run_close), .outputs = ""),

@@ -11,7 +11,10 @@ static void destroy_list(void *object)
     bt_free(list);
 }
 
-static berth_status leave_list(void *object, berth_error *error) { return bt_items_leave(&((bt_list *)object)->items, error); }
+static berth_status leave_list(void *object, berth_error *error)
+{
+    return bt_items_leave(&((bt_list *)object)->items, error);
+}
 
 static const bt_object_type list_type = {"tensor list", destroy_list, leave_list};
 
@@ -180,7 +183,7 @@ static berth_status run_push(bt_call *c)
     return bt_list_out(c, 0, list, status);
 }
 
-/* Item i as output `out`; zeros when it was never set, if its shape can be told. */
+/* Item i as output `out`; zeros when it was never set, if its shape can be told: by GetItem also from the others'. */
 static berth_status out_item(bt_call *c, int out, const bt_list *list, int64_t i)
 {
     const bt_tensor *item = &list->items.at[i];
@@ -194,7 +197,7 @@ static berth_status out_item(bt_call *c, int out, const bt_list *list, int64_t i
                                 bt_shape_text(&shape, text));
         return bt_out_item(c, out, item);
     }
-    if (!bt_shape_known(&shape)) status = bt_list_shape(c, list, out == 0 ? 2 : 1, true, &shape);
+    if (!bt_shape_known(&shape) && out == 0) status = bt_list_shape(c, list, 2, true, &shape);
     if (status) return status;
     if (!bt_shape_known(&shape))
         return bt_call_fail(c, "item %lld was never set, and its shape %s is not fully known", (long long)i,

@@ -257,9 +257,11 @@ def decode(d):
         if d.chance(0.4):
             attrs["dct_method"] = d.one("INTEGER_ACCURATE", "INTEGER_FAST", "")
         if d.chance(0.2):
-            attrs["try_recover_truncated"] = True
-            if d.chance(0.5):
+            attrs["try_recover_truncated"] = d.chance(0.6)
+            if d.chance(0.7):
                 attrs["acceptable_fraction"] = d.one(0.1, 0.5, 1.0)
+            if kind == "jpeg" and d.chance(0.7) and b"\xff\xda" in data:  # cut earlier, TensorFlow may read headers forever
+                d.graph.node[0].attr["value"].tensor.string_val[0] = data[:d.int(min(data.index(b"\xff\xda") + 20, len(data)), len(data))]
     if d.op == "DecodeAndCropJpeg":
         names.append(d.put(np.array([d.int(0, 9), d.int(0, 9), d.int(1, 10), d.int(1, 10)], np.int32)))
     if d.op == "DecodePng" and d.chance(0.5):

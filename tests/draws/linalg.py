@@ -223,8 +223,14 @@ def tridiagonal_solve(d):
     a[..., 1, :] += 4
     loose(d)
     attrs = {"partial_pivoting": d.chance(0.6)} if d.chance(0.7) else {}
-    if d.chance(0.1):
-        attrs["perturb_singular"] = d.chance(0.5)
+    if d.chance(0.2):
+        attrs["perturb_singular"] = d.chance(0.7)
+        if attrs["perturb_singular"] and d.chance(0.8):
+            attrs["partial_pivoting"] = True
+            if d.chance(0.5):  # singular, and of numbers that make no rounding
+                a = d.values(dtype, lead + [3, n], 0, 2, False)
+                a = np.round(a.real).astype(dtype)
+                a[..., 2, :] = 0
     d.node(d.op, [d.put(a), d.put(d.values(dtype, lead + [n, d.int(1, 3)], wild=False), dtype)], **attrs)
 
 
