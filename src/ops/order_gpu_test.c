@@ -63,6 +63,24 @@ static void test_bounds(const char *name, berth_dtype dtype)
     bt_free(x), bt_free(v);
 }
 
+static void test_unique(const char *name, berth_dtype dtype, int64_t n)
+{
+    static const int32_t none = 0;
+    uint16_t *x = gpu_random(dtype, n, -9, 9); /* many are equal; of floats some */
+    for (int64_t i = 0; bt_dtype_is_float(dtype) && i + 1 < n; i += (int64_t)check_int(1, 3)) {
+        static const double odd[] = {NAN, -0.0, 0, INFINITY, 1, 2.5};
+        bt_put_number(dtype, bt_at(dtype, x, i), odd[check_int(0, 5)]);
+    }
+    op_begin(name);
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_type(&op_graph, 0, "out_idx", check_int(0, 1) ? BERTH_INT32 : BERTH_INT64);
+    op_input(dtype, BT_SHAPE(n), x);
+    if (bt_ends(name, "V2")) op_input(BERTH_INT32, check_int(0, 1) ? BT_SHAPE(0) : BT_SHAPE(1), &none);
+    gpu_agrees(0);
+    op_end();
+    bt_free(x);
+}
+
 static void test_in_top(bool second, berth_dtype dtype)
 {
     float x[5 * 7];
@@ -204,6 +222,8 @@ int main(void)
         test_bounds("LowerBound", dtype);
         test_bounds("UpperBound", dtype);
         test_buckets(dtype);
+        test_unique(d & 1 ? "Unique" : "UniqueWithCounts", dtype, (int64_t)check_int(1, 1500));
+        test_unique(d & 1 ? "UniqueWithCountsV2" : "UniqueV2", dtype, (int64_t)check_int(0, 60));
         if (!(BT_UNSIGNED >> dtype & 1)) test_histogram(dtype, d & 1 ? BERTH_INT32 : BERTH_INT64);
     }
     static const berth_dtype counts[] = {BERTH_INT32, BERTH_INT64, BERTH_FLOAT, BERTH_DOUBLE};

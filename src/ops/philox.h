@@ -22,6 +22,18 @@ static inline bt_philox bt_philox_of(uint64_t key, uint64_t counter_low, uint64_
                        {(uint32_t)key, (uint32_t)(key >> 32)}};
 }
 
+/* The same for kernels, as in philox.cl. */
+typedef struct bt_philox_words {
+    int64_t key, counter_low, counter_high;
+} bt_philox_words;
+
+static inline bt_philox_words bt_philox_words_of(const bt_philox *p)
+{
+    const uint32_t *counter = p->counter, *key = p->key;
+    return (bt_philox_words){(int64_t)(key[0] | (uint64_t)key[1] << 32), (int64_t)(counter[0] | (uint64_t)counter[1] << 32),
+                             (int64_t)(counter[2] | (uint64_t)counter[3] << 32)};
+}
+
 /* count blocks further on */
 static inline void bt_philox_skip(bt_philox *p, uint64_t count)
 {

@@ -242,17 +242,14 @@ static void fill_groups(void *user, int64_t begin, int64_t end, int worker)
 
 /* As in random.cl. */
 typedef struct gpu_fill {
-    int64_t n, key, counter_low, counter_high, low, range;
+    bt_philox_words p;
+    int64_t n, low, range;
 } gpu_fill;
 
 static berth_status fill_on_gpu(bt_call *c, const fill *f)
 {
     char defines[BT_DEFINES], kind[24];
-    const uint32_t *counter = f->generator.counter, *key = f->generator.key;
-    gpu_fill by = {.n = f->n, .low = f->low, .range = (int64_t)f->range};
-    by.key = (int64_t)(key[0] | (uint64_t)key[1] << 32);
-    by.counter_low = (int64_t)(counter[0] | (uint64_t)counter[1] << 32);
-    by.counter_high = (int64_t)(counter[2] | (uint64_t)counter[3] << 32);
+    gpu_fill by = {bt_philox_words_of(&f->generator), f->n, f->low, (int64_t)f->range};
     if (f->n == 0) return BERTH_OK;
     snprintf(kind, sizeof kind, "-DKIND=%d", (int)f->kind);
     bt_gpu_defines(defines, f->dtype, 0, kind);

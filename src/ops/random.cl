@@ -7,31 +7,12 @@
 #define RANGE 3
 #define FULL 4
 
-typedef struct bits4 {
-    U32 x[4];
-} bits4;
+#include "philox.cl"
 
 typedef struct fill {
-    I64 n, key, counter_low, counter_high, low, range; /* RANGE: from low, so many */
+    philox p;
+    I64 n, low, range; /* RANGE: from low, so many */
 } fill;
-
-/* Block number `at` after the counter. */
-DEVFN bits4 block_at(fill f, U64 at)
-{
-    const U64 low = (U64)f.counter_low + at, high = (U64)f.counter_high + (low < at ? 1 : 0);
-    U32 c0 = (U32)low, c1 = (U32)(low >> 32), c2 = (U32)high, c3 = (U32)(high >> 32);
-    U32 k0 = (U32)f.key, k1 = (U32)((U64)f.key >> 32);
-    for (int round = 0; round < 10; round++) {
-        const U64 a = (U64)0xD2511F53u * c0, b = (U64)0xCD9E8D57u * c2;
-        c0 = (U32)(b >> 32) ^ c1 ^ k0;
-        c2 = (U32)(a >> 32) ^ c3 ^ k1;
-        c1 = (U32)b, c3 = (U32)a;
-        k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
-    }
-    bits4 b;
-    b.x[0] = c0, b.x[1] = c1, b.x[2] = c2, b.x[3] = c3;
-    return b;
-}
 
 #define BYTES_f64 8
 #define BYTES_i64 8
@@ -72,7 +53,7 @@ DEVFN void group_of(fill f, U64 g, A *v)
 #if KIND == TRUNCATED
     int n = 0;
     for (U64 at = g * GROUP * 64; n < GROUP; at++) { /* 256 numbers are reserved for each */
-        const bits4 b = block_at(f, at);
+        const bits4 b = block_at(f.p, at);
         for (int i = 0; i < GROUP && n < GROUP; i += 2) {
             A pair[2];
             normal(b, i, pair);
@@ -81,7 +62,7 @@ DEVFN void group_of(fill f, U64 g, A *v)
         }
     }
 #else
-    bits4 b = block_at(f, g);
+    bits4 b = block_at(f.p, g);
 #if KIND == NORMAL
     for (int i = 0; i < GROUP; i += 2) normal(b, i, v + i);
 #else
@@ -99,7 +80,7 @@ DEVFN void group_of(fill f, U64 g, A *v)
 #else
 DEVFN void group_of(fill f, U64 g, A *v)
 {
-    const bits4 b = block_at(f, g);
+    const bits4 b = block_at(f.p, g);
     for (int i = 0; i < GROUP; i++) {
 #if GROUP == 2
         const U64 bits = b.x[2 * i] | (U64)b.x[2 * i + 1] << 32, range = (U64)f.range;

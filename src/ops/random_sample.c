@@ -1,5 +1,6 @@
 /* Draws that need more than a block of bits: categories, shuffles, gamma, normal numbers between bounds. Uniform and
  * normal numbers are in random.c. The order in which bits are used up is TensorFlow's on one thread. */
+#include "ops/gpu.h"
 #include "ops/object.h"
 #include "ops/philox.h"
 
@@ -16,6 +17,25 @@ static int64_t category(const double *cumulated, int64_t n, double at)
     return low;
 }
 
+BT_CL_DECLARE(random_sample);
+
+static berth_status categories_on_gpu(bt_call *c, bt_philox generator, void *out, berth_dtype dtype, int64_t samples)
+{
+    char defines[BT_DEFINES];
+    bt_philox_words words = bt_philox_words_of(&generator);
+    int64_t batch = c->in[0]->shape.dim[0], classes = c->in[0]->shape.dim[1], n = batch * samples;
+    if (n == 0) return BERTH_OK;
+    void *cumulated = bt_scratch(c, (size_t)(batch * classes) * sizeof(double));
+    if (!cumulated) return BERTH_NO_MEMORY;
+    bt_arg sum[] = {bt_pointer(c->in[0]->data), bt_pointer(cumulated), bt_long(batch), bt_long(classes)};
+    bt_arg draw[] = {bt_pointer(cumulated), bt_pointer(out),  bt_bytes(&words, sizeof words),
+                     bt_long(n),            bt_long(samples), bt_long(classes)};
+    bt_grid rows = bt_grid_groups(c, batch, classes), all = bt_grid_of(c, n);
+    bt_gpu_defines(defines, c->in[0]->dtype, dtype, "");
+    berth_status status = bt_gpu_launch(c, BT_CL(random_sample), defines, "cumulate", &rows, sum, 4);
+    return status ? status : bt_gpu_launch(c, BT_CL(random_sample), defines, "draw_categories", &all, draw, 6);
+}
+
 /* logits: [batch, classes]; out: [batch, samples]. */
 static berth_status categories(bt_call *c, bt_philox generator, int64_t samples)
 {
@@ -24,6 +44,7 @@ static berth_status categories(bt_call *c, bt_philox generator, int64_t samples)
     int64_t batch = logits->shape.dim[0], classes = logits->shape.dim[1];
     bt_shape shape = BT_SHAPE(batch, samples);
     void *out = bt_out(c, 0, dtype, &shape);
+    if (out && bt_on_gpu(c)) return categories_on_gpu(c, generator, out, dtype, samples);
     double *cumulated = out ? bt_scratch(c, (size_t)classes * sizeof *cumulated + 1) : NULL;
     if (!cumulated) return BERTH_NO_MEMORY;
     bt_bit_stream bits = bt_bit_stream_of(generator);
@@ -258,6 +279,18 @@ static double gamma_sample(double alpha, bt_philox g)
     }
 }
 
+static berth_status gammas_on_gpu(bt_call *c, bt_philox generator, const bt_tensor *alpha, void *out, int64_t n)
+{
+    char defines[BT_DEFINES];
+    bt_philox_words words = bt_philox_words_of(&generator);
+    int64_t alphas = bt_tensor_count(alpha);
+    bt_arg args[] = {bt_pointer(alpha->data), bt_pointer(out), bt_bytes(&words, sizeof words),
+                     bt_long(n), bt_long(alphas ? n / alphas : 0), bt_long(alphas)};
+    bt_grid grid = bt_grid_of(c, n);
+    bt_gpu_defines(defines, alpha->dtype, 0, "");
+    return n ? bt_gpu_launch(c, BT_CL(random_sample), defines, "draw_gammas", &grid, args, 6) : BERTH_OK;
+}
+
 /* out: [samples...] + alpha.shape. */
 static berth_status gammas(bt_call *c, int input, bt_philox generator)
 {
@@ -272,6 +305,7 @@ static berth_status gammas(bt_call *c, int input, bt_philox generator)
     void *out = bt_out(c, 0, alpha->dtype, &shape);
     if (!out) return BERTH_NO_MEMORY;
     int64_t n = bt_shape_count(&shape), alphas = bt_tensor_count(alpha), samples = alphas ? n / alphas : 0;
+    if (bt_on_gpu(c)) return gammas_on_gpu(c, generator, alpha, out, n);
     for (int64_t i = 0; i < n; i++) {
         bt_philox g = generator;
         bt_philox_skip(&g, 256 * (uint64_t)i);
@@ -299,14 +333,24 @@ static berth_status run_gamma_keyed(bt_call *c)
     {                                                 \
         op, infer, .cpu = run, .flags = BT_OP_NO_FOLD \
     }
+#define MULTINOMIAL(op, run, all_flags)                                                                       \
+    {                                                                                                         \
+        op, infer_multinomial, .cpu = run, .flags = all_flags, .gpu = run, .gpu_types = BT_REALS, .host_inputs = 2 | 4 \
+    }
+/* on_host: all that stands before alpha. */
+#define GAMMA(op, run, on_host)                                                                                   \
+    {                                                                                                             \
+        op, bt_infer_random, .cpu = run, .flags = BT_OP_NO_FOLD, .type_attr = "dtype", .gpu = run, .gpu_types = BT_FLOATS, \
+        .host_inputs = on_host                                                                                    \
+    }
 
 const bt_op bt_ops_random_sample[] = {
-    {"Multinomial", infer_multinomial, .cpu = run_multinomial, .flags = BT_OP_STATEFUL},
-    STATELESS("StatelessMultinomial", infer_multinomial, run_stateless_multinomial),
+    MULTINOMIAL("Multinomial", run_multinomial, BT_OP_STATEFUL),
+    MULTINOMIAL("StatelessMultinomial", run_stateless_multinomial, BT_OP_NO_FOLD),
     {"RandomShuffle", bt_infer_same, .cpu = run_shuffle, .flags = BT_OP_STATEFUL},
     STATELESS("StatelessShuffle", bt_infer_same, run_stateless_shuffle),
     STATELESS("RandomIndexShuffle", infer_index_shuffle, run_index_shuffle),
-    STATELESS("StatelessRandomGammaV2", bt_infer_random, run_gamma),
-    STATELESS("StatelessRandomGammaV3", bt_infer_random, run_gamma_keyed),
+    GAMMA("StatelessRandomGammaV2", run_gamma, 1 | 2),
+    GAMMA("StatelessRandomGammaV3", run_gamma_keyed, 1 | 2 | 4 | 8),
     {NULL},
 };

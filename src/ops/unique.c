@@ -251,6 +251,43 @@ static berth_status unique_axis(bt_call *c, int *axis)
                : bt_call_fail(c, "axis %lld for %d dimensions", (long long)value, rank);
 }
 
+BT_CL_DECLARE(unique);
+
+/* Of a vector: its elements sorted by keys, and those that are first of their kind numbered in the order of their places. How
+ * many they are is waited for. */
+static berth_status unique_on_gpu(bt_call *c, const bt_tensor *in, berth_dtype index, void *idx)
+{
+    char defines[BT_DEFINES];
+    int64_t n = bt_tensor_count(in), size = 1, found = 0;
+    while (size < n) size *= 2;
+    uint64_t *keys = bt_scratch(c, (size_t)size * sizeof *keys);
+    int32_t *places = keys ? bt_scratch(c, (size_t)size * sizeof *places) : NULL;
+    uint32_t *marks = places ? bt_scratch(c, (size_t)n * sizeof *marks + 1) : NULL;
+    if (!marks) return BERTH_NO_MEMORY;
+    if (n > INT32_MAX) return bt_call_unsupported(c, "more than %d elements on %s", INT32_MAX, c->device->name);
+    bt_grid grid = bt_grid_of(c, n), all = bt_grid_of(c, size);
+    bt_arg make[] = {bt_pointer(in->data), bt_pointer(keys), bt_pointer(places), bt_long(n), bt_long(size)};
+    bt_arg mark[] = {bt_pointer(keys), bt_pointer(places), bt_pointer(marks), bt_long(n)};
+    bt_gpu_defines(defines, in->dtype, index, "");
+    berth_status status = n ? bt_gpu_launch(c, BT_CL(unique), defines, "kinds", &all, make, 5) : BERTH_OK;
+    if (!status) status = bt_sort_keys_gpu(c, keys, places, 1, size);
+    if (!status && n) status = bt_gpu_launch(c, BT_CL(unique), defines, "mark_first", &grid, mark, 4);
+    if (!status) status = bt_number_marks_gpu(c, marks, n, &found);
+    if (status) return status;
+    bt_shape shape = BT_SHAPE(found);
+    void *y = bt_out(c, 0, in->dtype, &shape), *counts = y && c->n_out > 2 ? bt_out(c, 2, index, &shape) : NULL;
+    if (!y || (c->n_out > 2 && !counts)) return BERTH_NO_MEMORY;
+    bt_arg tell[] = {bt_pointer(in->data), bt_pointer(keys),   bt_pointer(places), bt_pointer(marks),   bt_pointer(y),
+                     bt_pointer(idx),      bt_pointer(counts), bt_long(n),         bt_int(c->n_out > 2)};
+    return n ? bt_gpu_launch(c, BT_CL(unique), defines, "tell_apart", &grid, tell, 9) : BERTH_OK;
+}
+
+static const char *unique_refuses(const bt_node *node, const bt_fact *in, int n_in)
+{
+    (void)node;
+    return n_in > 1 && in[0].shape.rank != 1 ? "it is not known to be of a vector" : NULL;
+}
+
 static berth_status run_unique(bt_call *c)
 {
     slices s;
@@ -261,6 +298,10 @@ static berth_status run_unique(bt_call *c)
     if (status) return status;
     if (index != BERTH_INT32 && index != BERTH_INT64)
         return bt_call_fail(c, "out_idx must be int32 or int64");
+    if (bt_on_gpu(c)) {
+        void *there = bt_out(c, 1, index, &c->in[0]->shape);
+        return there ? unique_on_gpu(c, c->in[0], index, there) : BERTH_NO_MEMORY;
+    }
     if (!make_slices(c, c->in[0], axis, &s) || !make_table(c, &s, &t)) return c->error->status;
     int64_t *first = bt_scratch(c, ((size_t)s.n + 1) * sizeof *first),
             *counts = bt_scratch(c, ((size_t)s.n + 1) * sizeof *counts);
@@ -329,9 +370,10 @@ static berth_status run_list_diff(bt_call *c)
     return status;
 }
 
-#define UNIQUE(op, outs)                                                      \
-    {                                                                         \
-        .name = op, .infer = infer_unique, .cpu = run_unique, .outputs = outs \
+#define UNIQUE(op, outs)                                                                         \
+    {                                                                                            \
+        .name = op, .infer = infer_unique, .cpu = run_unique, .outputs = outs, .gpu = run_unique, \
+        .gpu_types = BT_REALS | BT_T(BERTH_BOOL), .host_inputs = 2, .gpu_refuses = unique_refuses \
     }
 
 const bt_op bt_ops_unique[] = {
