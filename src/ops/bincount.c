@@ -1,7 +1,7 @@
 /* Counting equal integers: Bincount and its dense, sparse and ragged forms, and those that give a sparse result. */
 #include "ops/gpu.h"
 #include "ops/move.h"
-#include "ops/variable.h"
+#include "ops/scatter.h"
 
 /* n values, each of one of `rows` rows, and a weight for each or none. */
 typedef struct counted {
@@ -9,6 +9,7 @@ typedef struct counted {
     const bt_tensor *weights; /* NULL: each counts 1 */
     const int64_t *row;       /* of each value; NULL: see below */
     const int64_t *splits;    /* [rows + 1], ragged; NULL: rows of equal length */
+    const int64_t *index;     /* on a device, of a sparse matrix: [n, 2], the rows first */
     int64_t n, rows;
     bool matrix;       /* counts for each row; else one vector of them */
     berth_dtype dtype; /* of the counts */
@@ -45,6 +46,8 @@ static berth_status dense_rows(bt_call *c, counted *k)
     return BERTH_OK;
 }
 
+#define NO_ROW "row %lld of %lld"
+
 /* Rows of a sparse tensor: indices [n, 1] or [n, 2] in input 0, its shape in input 2. */
 static berth_status sparse_rows(bt_call *c, counted *k)
 {
@@ -56,14 +59,16 @@ static berth_status sparse_rows(bt_call *c, counted *k)
         indices->dtype != BERTH_INT64)
         return bt_call_fail(c, "takes a sparse vector or matrix with indices [n, 1] or [n, 2]");
     if (rank == 1) return BERTH_OK;
+    if (dims[0] < 0) return bt_call_fail(c, "a negative dimension");
+    k->rows = dims[0], k->matrix = true;
+    if (bt_on_gpu(c)) return k->index = indices->data, BERTH_OK;
     int64_t *row = bt_scratch(c, ((size_t)k->n + 1) * sizeof *row);
     if (!row) return BERTH_NO_MEMORY;
-    k->row = row, k->rows = dims[0], k->matrix = true;
-    if (dims[0] < 0) return bt_call_fail(c, "a negative dimension");
+    k->row = row;
     for (int64_t i = 0; i < k->n; i++) {
         row[i] = ((const int64_t *)indices->data)[2 * i];
         if (row[i] < 0 || row[i] >= dims[0])
-            return bt_call_fail(c, "row %lld of %lld", (long long)row[i], (long long)dims[0]);
+            return bt_call_fail(c, NO_ROW, (long long)row[i], (long long)dims[0]);
     }
     return BERTH_OK;
 }
@@ -112,27 +117,50 @@ BT_CL_DECLARE(bincount);
 
 #define IS_NEGATIVE "value %lld at %lld is negative"
 
-/* Counts are made in 32 bits. */
-static berth_status bins_on_gpu(bt_call *c, const counted *k, void *out, int64_t size, int64_t count)
+/* As in bincount.cl. */
+typedef struct bins {
+    int64_t n, rows, size, each, sparse;
+} bins;
+
+static berth_status launch(bt_call *c, const counted *k, const char *kernel, int64_t n, const bt_arg *args,
+                           int n_args)
 {
     char defines[BT_DEFINES];
-    void *counts = bt_scratch(c, (size_t)count * sizeof(uint32_t) + 1);
-    if (!counts) return c->error->status;
-    bt_arg args[9] = {bt_pointer(k->values->data), bt_pointer(counts), bt_long(k->n), bt_long(size),
-                      bt_long(k->rows ? k->n / k->rows : k->n), bt_int(k->binary)};
-    bt_arg last[] = {bt_pointer(counts), bt_pointer(out), bt_long(count)};
-    bt_grid grid = bt_grid_of(c, k->n), all = bt_grid_of(c, count);
+    bt_grid grid = bt_grid_of(c, n);
     bt_gpu_defines(defines, k->values->dtype, k->dtype, "");
-    berth_status status = bt_gpu_fault(c, IS_NEGATIVE, args + 6);
-    if (!status) status = bt_call_zero(c, BERTH_UINT32, counts, count);
-    if (!status && k->n) status = bt_gpu_launch(c, BT_CL(bincount), defines, "count_values", &grid, args, 9);
-    return status || !count ? status : bt_gpu_launch(c, BT_CL(bincount), defines, "counts_as", &all, last, 3);
+    return n ? bt_gpu_launch(c, BT_CL(bincount), defines, kernel, &grid, args, n_args) : BERTH_OK;
 }
 
-static const char *bins_refuse(const bt_node *node, const bt_fact *in, int n_in)
+/* Each value's weight is added to its bin, in the order of the values. */
+static berth_status weights_on_gpu(bt_call *c, const counted *k, const bins *by, void *out, int64_t count)
 {
-    (void)node;
-    return n_in > 2 && bt_shape_count(&in[2].shape) != 0 ? "it has weights" : NULL;
+    bt_shape shape = BT_SHAPE(count);
+    bt_tensor found = {.dtype = BERTH_INT64, .shape = BT_SHAPE(k->n, 1)};
+    found.data = bt_scratch(c, (size_t)k->n * sizeof(int64_t) + 1);
+    if (!found.data) return c->error->status;
+    bt_arg args[8] = {bt_pointer(k->values->data), bt_pointer(k->index), bt_pointer(found.data),
+                      bt_bytes(by, sizeof *by), bt_long((int64_t)(uintptr_t)NO_ROW)};
+    berth_status status = bt_gpu_fault(c, IS_NEGATIVE, args + 5);
+    if (!status) status = bt_call_zero(c, k->dtype, out, count);
+    if (!status) status = launch(c, k, "find_bins", k->n, args, 8);
+    return status || !count ? status
+                            : bt_scatter_gpu(c, out, &shape, &found, k->weights, BT_ADD, BT_ROWS_SKIP);
+}
+
+/* Without weights counts are made in 32 bits. */
+static berth_status bins_on_gpu(bt_call *c, const counted *k, void *out, int64_t size, int64_t count)
+{
+    bins by = {k->n, k->rows, size, k->rows && !k->index ? k->n / k->rows : k->n, k->index != NULL};
+    if (k->weights && !k->binary) return weights_on_gpu(c, k, &by, out, count);
+    void *counts = bt_scratch(c, (size_t)count * sizeof(uint32_t) + 1);
+    if (!counts) return c->error->status;
+    bt_arg args[9] = {bt_pointer(k->values->data), bt_pointer(k->index), bt_pointer(counts),
+                      bt_bytes(&by, sizeof by),    bt_int(k->binary),    bt_long((int64_t)(uintptr_t)NO_ROW)};
+    bt_arg last[] = {bt_pointer(counts), bt_pointer(out), bt_long(count)};
+    berth_status status = bt_gpu_fault(c, IS_NEGATIVE, args + 6);
+    if (!status) status = bt_call_zero(c, BERTH_UINT32, counts, count);
+    if (!status) status = launch(c, k, "count_values", k->n, args, 9);
+    return status ? status : launch(c, k, "counts_as", count, last, 3);
 }
 
 static berth_status count_into_bins(bt_call *c, const counted *k, const bt_tensor *bins)
@@ -352,13 +380,28 @@ static berth_status run_ragged_counts(bt_call *c)
     }
 
 #define COUNT_TYPES (BT_T(BERTH_INT32) | BT_T(BERTH_INT64) | BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE))
-#define ON_GPU(run) .gpu = run, .gpu_types = COUNT_TYPES, .gpu_refuses = bins_refuse, .host_inputs = 2
+#define ON_GPU(run, on_host) .gpu = run, .gpu_types = COUNT_TYPES, .host_inputs = on_host
 
 const bt_op bt_ops_bincount[] = {
-    {.name = "Bincount", .infer = infer_bincount, .cpu = run_bincount, .types = COUNT_TYPES, ON_GPU(run_bincount)},
-    {.name = "DenseBincount", .infer = infer_dense_bincount, .cpu = run_dense_bincount, .types = COUNT_TYPES, ON_GPU(run_dense_bincount)},
-    {.name = "SparseBincount", .infer = infer_sparse_bincount, .cpu = run_sparse_bincount, .types = COUNT_TYPES},
-    {.name = "RaggedBincount", .infer = infer_ragged_bincount, .cpu = run_ragged_bincount, .types = COUNT_TYPES},
+    {.name = "Bincount",
+     .infer = infer_bincount,
+     .cpu = run_bincount,
+     .types = COUNT_TYPES,
+     ON_GPU(run_bincount, 2)},
+    {.name = "DenseBincount",
+     .infer = infer_dense_bincount,
+     .cpu = run_dense_bincount,
+     .types = COUNT_TYPES,
+     ON_GPU(run_dense_bincount, 2)},
+    {.name = "SparseBincount",
+     .infer = infer_sparse_bincount,
+     .cpu = run_sparse_bincount,
+     .types = COUNT_TYPES,
+     ON_GPU(run_sparse_bincount, 4 | 8)},
+    {.name = "RaggedBincount",
+     .infer = infer_ragged_bincount,
+     .cpu = run_ragged_bincount,
+     .types = COUNT_TYPES},
     COUNTS("Dense", dense),
     COUNTS("Sparse", sparse),
     COUNTS("Ragged", ragged),

@@ -127,7 +127,7 @@ static void test_histogram(berth_dtype dtype, berth_dtype counts)
     bt_free(x), bt_free(range);
 }
 
-static void test_bins(const char *name, berth_dtype counts, berth_dtype values, bool broken)
+static void test_bins(const char *name, berth_dtype counts, berth_dtype values, bool broken, bool weighted)
 {
     const int32_t size = 7;
     const int64_t wide = 7;
@@ -140,11 +140,33 @@ static void test_bins(const char *name, berth_dtype counts, berth_dtype values, 
     op_input(values, shape, x);
     if (values == BERTH_INT64 && bt_starts(name, "Dense")) op_input(BERTH_INT64, BT_SCALAR, &wide);
     else op_input(BERTH_INT32, BT_SCALAR, &size);
-    op_input(counts, BT_SHAPE(0), &size);
+    if (weighted) gpu_input(counts, shape, -3, 3);
+    else op_input(counts, BT_SHAPE(0), &size);
     if (broken) gpu_both_fail();
     else gpu_agrees(0);
     op_end();
     bt_free(x);
+}
+
+static void test_sparse_bins(berth_dtype counts, berth_dtype values, int64_t columns, bool broken)
+{
+    int64_t index[2 * 80], n = check_int(1, 80), shape[] = {6, 90}, size = 7;
+    const int32_t narrow = 7;
+    for (int64_t i = 0; i < n; i++)
+        index[columns * i] = check_int(0, 5), index[columns * i + columns - 1] = i;
+    if (broken) index[columns * (n - 1)] = 6;
+    op_begin("SparseBincount");
+    bt_set_type(&op_graph, 0, "T", counts);
+    bt_set_bool(&op_graph, 0, "binary_output", check_int(0, 3) == 0);
+    op_input(BERTH_INT64, BT_SHAPE(n, columns), index);
+    gpu_input(values, BT_SHAPE(n), 0, 9);
+    op_input(BERTH_INT64, BT_SHAPE(columns), shape + 2 - columns);
+    if (values == BERTH_INT64) op_input(BERTH_INT64, BT_SCALAR, &size);
+    else op_input(BERTH_INT32, BT_SCALAR, &narrow);
+    gpu_input(counts, check_int(0, 1) ? BT_SHAPE(n) : BT_SHAPE(0), -3, 3);
+    if (broken) gpu_both_fail();
+    else gpu_agrees(0);
+    op_end();
 }
 
 static void test_tree(bool broken)
@@ -229,9 +251,13 @@ int main(void)
     static const berth_dtype counts[] = {BERTH_INT32, BERTH_INT64, BERTH_FLOAT, BERTH_DOUBLE};
     static const berth_dtype sums[] = {BERTH_FLOAT, BERTH_DOUBLE, BERTH_HALF, BERTH_BFLOAT16, BERTH_INT32, BERTH_INT64};
     for (int i = 0; i < 4; i++) {
-        test_bins("Bincount", counts[i], BERTH_INT32, i == 3);
-        test_bins("DenseBincount", counts[i], BERTH_INT64, i == 3);
-        test_bins("DenseBincount", counts[i], BERTH_INT32, i == 2);
+        for (int weighted = 0; weighted < 2; weighted++) {
+            test_bins("Bincount", counts[i], BERTH_INT32, i == 3, weighted);
+            test_bins("DenseBincount", counts[i], BERTH_INT64, i == 3, weighted);
+            test_bins("DenseBincount", counts[i], BERTH_INT32, i == 2, weighted);
+            test_sparse_bins(counts[i], weighted ? BERTH_INT32 : BERTH_INT64, 1 + weighted,
+                             weighted && i == 1);
+        }
     }
     test_tree(false), test_tree(true);
     for (int i = 0; i < 6; i++) test_sparse_to_dense(sums[i]), test_sparse_product(sums[i]), test_sparse_product(sums[i]);

@@ -30,7 +30,8 @@ typedef struct bt_philox_words {
 static inline bt_philox_words bt_philox_words_of(const bt_philox *p)
 {
     const uint32_t *counter = p->counter, *key = p->key;
-    return (bt_philox_words){(int64_t)(key[0] | (uint64_t)key[1] << 32), (int64_t)(counter[0] | (uint64_t)counter[1] << 32),
+    return (bt_philox_words){(int64_t)(key[0] | (uint64_t)key[1] << 32),
+                             (int64_t)(counter[0] | (uint64_t)counter[1] << 32),
                              (int64_t)(counter[2] | (uint64_t)counter[3] << 32)};
 }
 

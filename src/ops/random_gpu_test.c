@@ -3,7 +3,8 @@
 
 #include "ops/move.h"
 
-static void test_categories(berth_dtype dtype, berth_dtype drawn, int64_t batch, int64_t classes, int32_t samples)
+static void test_categories(berth_dtype dtype, berth_dtype drawn, int64_t batch, int64_t classes,
+                            int32_t samples)
 {
     static const int64_t seed[] = {12, 34};
     op_begin("StatelessMultinomial");
@@ -43,8 +44,10 @@ int main(void)
     static const berth_dtype floats[] = {BERTH_FLOAT, BERTH_HALF, BERTH_BFLOAT16, BERTH_DOUBLE};
     if (!gpu_open()) return 0;
     for (int i = 0; i < 4; i++) {
-        test_categories(floats[i], i & 1 ? BERTH_INT32 : BERTH_INT64, check_int(1, 4), check_int(1, 900), (int32_t)check_int(1, 99));
-        test_gamma(floats[i], i & 1, 0.1, 0.9), test_gamma(floats[i], i & 1, 1, 9), test_gamma(floats[i], true, -1, 1);
+        test_categories(floats[i], i & 1 ? BERTH_INT32 : BERTH_INT64, check_int(1, 4), check_int(1, 900),
+                        (int32_t)check_int(1, 99));
+        test_gamma(floats[i], i & 1, 0.1, 0.9), test_gamma(floats[i], i & 1, 1, 9),
+            test_gamma(floats[i], true, -1, 1);
         test_gamma(floats[i], false, 1, 1);
     }
     test_categories(BERTH_INT32, BERTH_INT32, 2, 7, 50);

@@ -19,7 +19,8 @@ static int64_t category(const double *cumulated, int64_t n, double at)
 
 BT_CL_DECLARE(random_sample);
 
-static berth_status categories_on_gpu(bt_call *c, bt_philox generator, void *out, berth_dtype dtype, int64_t samples)
+static berth_status categories_on_gpu(bt_call *c, bt_philox generator, void *out, berth_dtype dtype,
+                                      int64_t samples)
 {
     char defines[BT_DEFINES];
     bt_philox_words words = bt_philox_words_of(&generator);
@@ -28,12 +29,13 @@ static berth_status categories_on_gpu(bt_call *c, bt_philox generator, void *out
     void *cumulated = bt_scratch(c, (size_t)(batch * classes) * sizeof(double));
     if (!cumulated) return BERTH_NO_MEMORY;
     bt_arg sum[] = {bt_pointer(c->in[0]->data), bt_pointer(cumulated), bt_long(batch), bt_long(classes)};
-    bt_arg draw[] = {bt_pointer(cumulated), bt_pointer(out),  bt_bytes(&words, sizeof words),
-                     bt_long(n),            bt_long(samples), bt_long(classes)};
+    bt_arg draw[] = {bt_pointer(cumulated), bt_pointer(out), bt_bytes(&words, sizeof words), bt_long(n),
+                     bt_long(samples),      bt_long(classes)};
     bt_grid rows = bt_grid_groups(c, batch, classes), all = bt_grid_of(c, n);
     bt_gpu_defines(defines, c->in[0]->dtype, dtype, "");
     berth_status status = bt_gpu_launch(c, BT_CL(random_sample), defines, "cumulate", &rows, sum, 4);
-    return status ? status : bt_gpu_launch(c, BT_CL(random_sample), defines, "draw_categories", &all, draw, 6);
+    return status ? status
+                  : bt_gpu_launch(c, BT_CL(random_sample), defines, "draw_categories", &all, draw, 6);
 }
 
 /* logits: [batch, classes]; out: [batch, samples]. */
@@ -279,13 +281,15 @@ static double gamma_sample(double alpha, bt_philox g)
     }
 }
 
-static berth_status gammas_on_gpu(bt_call *c, bt_philox generator, const bt_tensor *alpha, void *out, int64_t n)
+static berth_status gammas_on_gpu(bt_call *c, bt_philox generator, const bt_tensor *alpha, void *out,
+                                  int64_t n)
 {
     char defines[BT_DEFINES];
     bt_philox_words words = bt_philox_words_of(&generator);
     int64_t alphas = bt_tensor_count(alpha);
-    bt_arg args[] = {bt_pointer(alpha->data), bt_pointer(out), bt_bytes(&words, sizeof words),
-                     bt_long(n), bt_long(alphas ? n / alphas : 0), bt_long(alphas)};
+    bt_arg args[] = {bt_pointer(alpha->data),          bt_pointer(out),
+                     bt_bytes(&words, sizeof words),   bt_long(n),
+                     bt_long(alphas ? n / alphas : 0), bt_long(alphas)};
     bt_grid grid = bt_grid_of(c, n);
     bt_gpu_defines(defines, alpha->dtype, 0, "");
     return n ? bt_gpu_launch(c, BT_CL(random_sample), defines, "draw_gammas", &grid, args, 6) : BERTH_OK;
@@ -333,15 +337,16 @@ static berth_status run_gamma_keyed(bt_call *c)
     {                                                 \
         op, infer, .cpu = run, .flags = BT_OP_NO_FOLD \
     }
-#define MULTINOMIAL(op, run, all_flags)                                                                       \
-    {                                                                                                         \
-        op, infer_multinomial, .cpu = run, .flags = all_flags, .gpu = run, .gpu_types = BT_REALS, .host_inputs = 2 | 4 \
+#define MULTINOMIAL(op, run, all_flags)                                                           \
+    {                                                                                             \
+        op, infer_multinomial, .cpu = run, .flags = all_flags, .gpu = run, .gpu_types = BT_REALS, \
+                               .host_inputs = 2 | 4                                               \
     }
 /* on_host: all that stands before alpha. */
-#define GAMMA(op, run, on_host)                                                                                   \
-    {                                                                                                             \
-        op, bt_infer_random, .cpu = run, .flags = BT_OP_NO_FOLD, .type_attr = "dtype", .gpu = run, .gpu_types = BT_FLOATS, \
-        .host_inputs = on_host                                                                                    \
+#define GAMMA(op, run, on_host)                                                                    \
+    {                                                                                              \
+        op, bt_infer_random, .cpu = run, .flags = BT_OP_NO_FOLD, .type_attr = "dtype", .gpu = run, \
+                             .gpu_types = BT_FLOATS, .host_inputs = on_host                        \
     }
 
 const bt_op bt_ops_random_sample[] = {

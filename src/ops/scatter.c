@@ -84,7 +84,7 @@ static berth_status scatter(bt_call *c, void *out, const bt_shape *shape, const 
     int rank = indices->shape.rank > 2 ? indices->shape.rank : 2;
     bt_tensor vectors = *indices;
     if (indices->shape.rank < 2) vectors.shape = BT_SHAPE(bt_tensor_count(indices), 1);
-    if (bt_on_device(c)) return bt_scatter_gpu(c, out, shape, &vectors, updates, op, false);
+    if (bt_on_device(c)) return bt_scatter_gpu(c, out, shape, &vectors, updates, op, BT_ROWS_FAULT);
     bool ignore = strcmp(bt_attr_string(c->node, "bad_indices_policy", ""), "IGNORE") == 0;
     int64_t depth = vectors.shape.dim[rank - 1], n = bt_shape_span(&vectors.shape, 0, rank - 1);
     int64_t slice = bt_shape_span(shape, (int)depth, shape->rank);
@@ -177,7 +177,7 @@ static berth_status change_rows(bt_call *c, bt_combine_op op)
     if (bt_on_device(c)) {
         bt_tensor vectors = *c->in[1]; /* of one index each */
         vectors.shape = BT_SHAPE(n, 1);
-        return row ? bt_scatter_gpu(c, out, &in->shape, &vectors, v, op, true) : BERTH_OK;
+        return row ? bt_scatter_gpu(c, out, &in->shape, &vectors, v, op, BT_ROWS_WRAP) : BERTH_OK;
     }
     const int64_t *rows = bt_call_indices(c, c->in[1]);
     if (!rows) return c->error->status;

@@ -53,8 +53,8 @@ static berth_status link_updates(bt_call *c, const naming *by, const bt_tensor *
     return status ? status : bt_gpu_launch(c, BT_CL(scatter), defines, "scatter_sort", &grid, sort, 5);
 }
 
-berth_status bt_scatter_gpu(bt_call *c, void *out, const bt_shape *shape, const bt_tensor *indices, const bt_tensor *updates,
-                            bt_combine_op op, bool wrap)
+berth_status bt_scatter_gpu(bt_call *c, void *out, const bt_shape *shape, const bt_tensor *indices,
+                            const bt_tensor *updates, bt_combine_op op, bt_bad_rows bad)
 {
     static const char *const names[] = {[BT_SET] = "-DOP=SET", [BT_ADD] = "-DOP=ADD", [BT_SUB] = "-DOP=SUB",
                                         [BT_MUL] = "-DOP=MUL", [BT_DIV] = "-DOP=DIV", [BT_MIN] = "-DOP=MIN",
@@ -63,7 +63,8 @@ berth_status bt_scatter_gpu(bt_call *c, void *out, const bt_shape *shape, const 
     uint32_t *first, *next;
     int64_t *row;
     naming by = naming_of(c, indices, shape);
-    by.wrap = wrap;
+    by.wrap = bad == BT_ROWS_WRAP;
+    if (bad == BT_ROWS_SKIP) by.ignore = 1;
     if (by.n == 0) return BERTH_OK;
     if (bt_shape_count(shape) == 0) return bt_call_fail(c, "there are indices for an empty tensor");
     if (by.n > INT32_MAX) return bt_call_unsupported(c, "more than %d updates on %s", INT32_MAX, c->device->name);

@@ -264,7 +264,8 @@ static berth_status unique_on_gpu(bt_call *c, const bt_tensor *in, berth_dtype i
     int32_t *places = keys ? bt_scratch(c, (size_t)size * sizeof *places) : NULL;
     uint32_t *marks = places ? bt_scratch(c, (size_t)n * sizeof *marks + 1) : NULL;
     if (!marks) return BERTH_NO_MEMORY;
-    if (n > INT32_MAX) return bt_call_unsupported(c, "more than %d elements on %s", INT32_MAX, c->device->name);
+    if (n > INT32_MAX)
+        return bt_call_unsupported(c, "more than %d elements on %s", INT32_MAX, c->device->name);
     bt_grid grid = bt_grid_of(c, n), all = bt_grid_of(c, size);
     bt_arg make[] = {bt_pointer(in->data), bt_pointer(keys), bt_pointer(places), bt_long(n), bt_long(size)};
     bt_arg mark[] = {bt_pointer(keys), bt_pointer(places), bt_pointer(marks), bt_long(n)};
@@ -275,10 +276,12 @@ static berth_status unique_on_gpu(bt_call *c, const bt_tensor *in, berth_dtype i
     if (!status) status = bt_number_marks_gpu(c, marks, n, &found);
     if (status) return status;
     bt_shape shape = BT_SHAPE(found);
-    void *y = bt_out(c, 0, in->dtype, &shape), *counts = y && c->n_out > 2 ? bt_out(c, 2, index, &shape) : NULL;
+    void *y = bt_out(c, 0, in->dtype, &shape),
+         *counts = y && c->n_out > 2 ? bt_out(c, 2, index, &shape) : NULL;
     if (!y || (c->n_out > 2 && !counts)) return BERTH_NO_MEMORY;
-    bt_arg tell[] = {bt_pointer(in->data), bt_pointer(keys),   bt_pointer(places), bt_pointer(marks),   bt_pointer(y),
-                     bt_pointer(idx),      bt_pointer(counts), bt_long(n),         bt_int(c->n_out > 2)};
+    bt_arg tell[] = {bt_pointer(in->data), bt_pointer(keys), bt_pointer(places),
+                     bt_pointer(marks),    bt_pointer(y),    bt_pointer(idx),
+                     bt_pointer(counts),   bt_long(n),       bt_int(c->n_out > 2)};
     return n ? bt_gpu_launch(c, BT_CL(unique), defines, "tell_apart", &grid, tell, 9) : BERTH_OK;
 }
 
@@ -370,8 +373,8 @@ static berth_status run_list_diff(bt_call *c)
     return status;
 }
 
-#define UNIQUE(op, outs)                                                                         \
-    {                                                                                            \
+#define UNIQUE(op, outs)                                                                          \
+    {                                                                                             \
         .name = op, .infer = infer_unique, .cpu = run_unique, .outputs = outs, .gpu = run_unique, \
         .gpu_types = BT_REALS | BT_T(BERTH_BOOL), .host_inputs = 2, .gpu_refuses = unique_refuses \
     }
