@@ -1,6 +1,6 @@
 /* Graphs as short texts, for tests: nodes "name Op input... {attribute:value ...};". T is float where nothing is said; the
  * device that the graph asks for stands behind the op, "Relu@/GPU:0"; a constant is {dtype:DT_INT32 shape:2,2 ints:1,2,3,4}
- * or floats:..., and a vector without a shape. */
+ * or floats:..., and a vector without a shape; {f:@name} is a function, {Tout:DT_FLOAT,} a list of types. */
 #ifndef COMPACT_H
 #define COMPACT_H
 
@@ -38,7 +38,10 @@ static inline void compact_attr(bt_text *text, const char *key, const char *valu
 {
     bt_text_print(text, "attr { key: '%s' value { ", key);
     bool is_list = strchr(value, ',') && value[strspn(value, "0123456789,-")] == 0;
-    if (!strncmp(value, "DT_", 3)) bt_text_print(text, "type: %s", value);
+    if (!strncmp(value, "DT_", 3) && strchr(value, ','))
+        bt_text_print(text, "list { "), compact_numbers(text, "type", value), bt_text_print(text, "}");
+    else if (!strncmp(value, "DT_", 3)) bt_text_print(text, "type: %s", value);
+    else if (*value == '@') bt_text_print(text, "func { name: '%s' }", value + 1);
     else if (!strcmp(value, "true") || !strcmp(value, "false")) bt_text_print(text, "b: %s", value);
     else if (is_list)
         bt_text_print(text, "list { "), compact_numbers(text, "i", value), bt_text_print(text, "}");
@@ -64,7 +67,8 @@ static inline void compact_attrs(bt_text *text, char *p, bool is_const)
     if (!has_type) bt_text_print(text, "%s", TRIAL_FLOAT);
 }
 
-static inline void compact_nodes(bt_text *text, const char *nodes)
+/* field: "node", or "node_def" in a function. */
+static inline void compact_nodes_in(bt_text *text, const char *field, const char *nodes)
 {
     char line[4096];
     for (const char *p = nodes; *p; p += strcspn(p, ";"), p += *p == ';') {
@@ -75,7 +79,7 @@ static inline void compact_nodes(bt_text *text, const char *nodes)
         if (sscanf(words, " %63s %95s%n", name, op, &used) != 2) continue;
         char *device = strchr(op, '@');
         if (device) *device++ = 0;
-        bt_text_print(text, "node { name: '%s' op: '%s' device: '%s' ", name, op, device ? device : "");
+        bt_text_print(text, "%s { name: '%s' op: '%s' device: '%s' ", field, name, op, device ? device : "");
         for (words += used; sscanf(words, " %63s%n", name, &used) == 1; words += used)
             bt_text_print(text, "input: '%s' ", name);
         char none[1] = "";
@@ -83,5 +87,7 @@ static inline void compact_nodes(bt_text *text, const char *nodes)
         bt_text_print(text, "}\n");
     }
 }
+
+static inline void compact_nodes(bt_text *text, const char *nodes) { compact_nodes_in(text, "node", nodes); }
 
 #endif

@@ -139,6 +139,15 @@ static berth_status run_function_call(bt_call *c)
     return run_branch(c, state->body[0], 0);
 }
 
+int bt_branches(const bt_op *op, const void *state, struct bt_body *const **bodies, bool *decides)
+{
+    const branches *b = state;
+    *decides = op->cpu == run_if || op->cpu == run_case;
+    if (!b || (!*decides && op->cpu != run_function_call)) return 0;
+    *bodies = b->body;
+    return b->n;
+}
+
 /* On a device the bodies run there; what decides between them is read on the host. */
 #define CALL(op, prepare, run, kind, decides)                                                            \
     {                                                                                                    \

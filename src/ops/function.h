@@ -16,4 +16,14 @@ int bt_function_argument(const bt_function *f, int k);
 /* The truth of a condition: a scalar that is not zero, a string that is not empty, any other tensor with elements. */
 berth_status bt_tensor_truth(bt_call *c, const bt_tensor *t, bool *truth);
 
+/* For who looks into steps that were prepared. The bodies of If, Case (n of them; the first input decides) and of a call (n is 1,
+ * and no input does); 0: the op is none of these. */
+int bt_branches(const bt_op *op, const void *state, struct bt_body *const **bodies, bool *decides);
+/* Of a While; false: the op is none. */
+typedef struct bt_loop_parts {
+    struct bt_body *cond, *body;
+    const bool *invariant; /* by argument: the body hands it through */
+} bt_loop_parts;
+bool bt_while_parts(const bt_op *op, const void *state, bt_loop_parts *parts);
+
 #endif

@@ -4,20 +4,6 @@
 #include "ops/items.h"
 #include "ops/object.h"
 
-/* Forgets of *known what *other does not say as well; true when anything was forgotten. */
-static bool weaken(bt_shape *known, const bt_shape *other)
-{
-    if (known->rank < 0) return false;
-    if (known->rank != other->rank) return *known = BT_SHAPE_UNKNOWN, true;
-    bool weaker = false;
-    for (int d = 0; d < known->rank; d++) {
-        if (known->dim[d] < 0 || known->dim[d] == other->dim[d]) continue;
-        known->dim[d] = -1;
-        weaker = true;
-    }
-    return weaker;
-}
-
 typedef struct loop {
     struct bt_body *cond, *body;
     bool *invariant; /* by argument: the body hands it through */
@@ -46,7 +32,7 @@ static berth_status prepare_body(bt_prepare *p, const char *name, const bt_funct
         for (int k = 0; k < n; k++) {
             if (l->invariant[k]) continue;
             if (round >= ROUNDS) results[k].shape = BT_SHAPE_UNKNOWN;
-            weaker |= weaken(&facts[k + before].shape, &results[k].shape);
+            weaker |= bt_shape_weaken(&facts[k + before].shape, &results[k].shape);
         }
         if (!weaker) return BERTH_OK;
     }
@@ -302,6 +288,14 @@ static berth_status infer_map(bt_infer *x)
             x->out[k].shape = BT_SHAPE_UNKNOWN;
     }
     return status;
+}
+
+bool bt_while_parts(const bt_op *op, const void *state, bt_loop_parts *parts)
+{
+    const loop *l = state;
+    if (op->cpu != run_while || !l) return false;
+    *parts = (bt_loop_parts){l->cond, l->body, l->invariant};
+    return true;
 }
 
 /* On a device the bodies run there; only conditions and counts are read on the host. */

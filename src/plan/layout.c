@@ -46,9 +46,11 @@ static bt_device *device_of(const maker *m, int32_t slot)
 
 /* ---- Shapes ------------------------------------------------------------------------------------------- */
 
-static berth_status infer_step(bt_plan *plan, const bt_step *step, bt_arena *arena, const bt_fact *in,
-                               bt_fact *out, bt_fact *facts, bool *is_known, berth_error *error)
+berth_status bt_plan_infer_step(bt_plan *plan, int32_t index, bt_arena *arena, bt_fact *in, bt_fact *out, bt_fact *facts,
+                                bool *is_known, berth_error *error)
 {
+    const bt_step *step = &plan->steps[index];
+    for (int i = 0; i < step->n_in; i++) in[i] = facts[step->in[i]];
     berth_status status = bt_facts_node(arena, step->node, in, step->n_in, out, step->n_out,
                                         plan->env.source->producer, false, plan->env.pool, error);
     if (status) return status;
@@ -84,11 +86,8 @@ berth_status bt_plan_infer(bt_plan *plan, const bt_shape *feeds, bt_arena *work,
         if (plan->slots[i].kind == BT_SLOT_FEED) facts[i].shape = feeds[plan->slots[i].step];
     }
     berth_status status = BERTH_OK;
-    for (int32_t s = 0; s < plan->n_steps && !status; s++) {
-        const bt_step *step = &plan->steps[s];
-        for (int i = 0; i < step->n_in; i++) in[i] = facts[step->in[i]];
-        status = infer_step(plan, step, values, in, out, facts, &known[s], error);
-    }
+    for (int32_t s = 0; s < plan->n_steps && !status; s++)
+        status = bt_plan_infer_step(plan, s, values, in, out, facts, &known[s], error);
     return status;
 }
 

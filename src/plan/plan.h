@@ -172,6 +172,9 @@ typedef struct bt_layout {
  * whether all that it gives is known without a run. */
 berth_status bt_plan_infer(bt_plan *plan, const bt_shape *feeds, bt_arena *work, bt_arena *values, bt_fact *facts, bool *known,
                            berth_error *error);
+/* The same of one step, from the facts of its inputs to those of its outputs; in, out: room for as many as these are. */
+berth_status bt_plan_infer_step(bt_plan *plan, int32_t step, bt_arena *values, bt_fact *in, bt_fact *out, bt_fact *facts,
+                                bool *known, berth_error *error);
 /* The layout for these feeds' shapes, found or made; a reference. */
 bt_layout *bt_plan_layout(bt_plan *plan, bt_tensor *const *feeds, berth_error *error);
 void bt_layout_release(bt_plan *plan, bt_layout *layout);

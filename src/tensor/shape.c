@@ -64,6 +64,19 @@ bool bt_shape_bytes(const bt_shape *s, size_t element, size_t *bytes)
     return true;
 }
 
+bool bt_shape_weaken(bt_shape *known, const bt_shape *other)
+{
+    if (known->rank < 0) return false;
+    if (known->rank != other->rank) return *known = BT_SHAPE_UNKNOWN, true;
+    bool weaker = false;
+    for (int d = 0; d < known->rank; d++) {
+        if (known->dim[d] < 0 || known->dim[d] == other->dim[d]) continue;
+        known->dim[d] = -1;
+        weaker = true;
+    }
+    return weaker;
+}
+
 int64_t bt_shape_count(const bt_shape *s)
 {
     size_t n;

@@ -28,6 +28,8 @@ bool bt_shape_equal(const bt_shape *a, const bt_shape *b);
 bool bt_shape_compatible(const bt_shape *a, const bt_shape *b);
 /* What both say together; false when they contradict. */
 bool bt_shape_merge(bt_shape *a, const bt_shape *b);
+/* Forgets of *known what *other does not say as well; true when anything was forgotten. */
+bool bt_shape_weaken(bt_shape *known, const bt_shape *other);
 int64_t bt_shape_count(const bt_shape *s);                   /* elements of a known shape; -1 when not known */
 /* Product of dims [from, to). */
 int64_t bt_shape_span(const bt_shape *s, int from, int to);
