@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,31 +15,29 @@ static void log_line(void *user, berth_log_level level, const char *line)
     fputc('\n', stderr);
 }
 
-/* Standard input as a path: a file is opened again where it lies, anything else is gathered in memory. */
-static const char *stdin_path(void)
+/* From standard input: a file is opened again where it lies, anything else is gathered in memory. */
+static berth_model *load_stdin(const berth_load_options *load, berth_error *error)
 {
-    static char path[32] = "/proc/self/fd/0";
     struct stat info;
     if (fstat(0, &info)) cli_fail(CLI_MODEL, "standard input: %s", strerror(errno));
-    if (S_ISREG(info.st_mode)) return path;
+    if (S_ISREG(info.st_mode)) return berth_model_load("/proc/self/fd/0", load, error);
     cli_bytes bytes = cli_read_file("", "/dev/stdin");
-    int fd = memfd_create("model", MFD_CLOEXEC);
-    for (size_t done = 0; fd >= 0 && done < bytes.n;) {
-        ssize_t n = write(fd, bytes.p + done, bytes.n - done);
-        if (n < 0 && errno != EINTR) cli_fail(CLI_MODEL, "standard input: %s", strerror(errno));
-        if (n > 0) done += (size_t)n;
-    }
+    berth_model *model = berth_model_load_memory(bytes.p, bytes.n, free, bytes.p, load, error);
+    if (model) return model;
     free(bytes.p);
-    if (fd < 0) cli_fail(CLI_DEVICE, "standard input: %s", strerror(errno));
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    return path;
+    char message[sizeof error->message];
+    snprintf(message, sizeof message, "%s", error->message);
+    bool is_named = !strncmp(message, "memory", 6); /* as the library calls it */
+    if (is_named) snprintf(error->message, sizeof message, "standard input%.490s", message + 6);
+    return NULL;
 }
 
 berth_context *cli_context(const cli_options *options)
 {
     berth_error error = {0};
     berth_context_options want;
-    bool devices = options->visible.n || options->counts.n || options->logical.n || options->limits.n || options->fractions.n;
+    bool devices = options->visible.n || options->counts.n || options->logical.n || options->limits.n ||
+                   options->fractions.n;
     if (!options->threads && !devices && !options->growth && !options->config) return NULL;
     berth_context_options_init(&want);
     want.threads = (int)options->threads;
@@ -63,11 +60,14 @@ void cli_open(cli_model *m, const cli_options *options)
     load.context = m->context;
     load.tags = options->tags;
     load.structure = options->structure;
-    berth_set_log(log_line, options->log_placement || options->config ? BERTH_LOG_INFO : BERTH_LOG_WARNING, NULL);
+    berth_set_log(log_line, options->log_placement || options->config ? BERTH_LOG_INFO : BERTH_LOG_WARNING,
+                  NULL);
     for (size_t i = 0; i < options->op_libraries.n; i++)
-        if (berth_op_library_load(options->op_libraries.items[i], &error)) cli_fail(CLI_MODEL, "%s", error.message);
+        if (berth_op_library_load(options->op_libraries.items[i], &error))
+            cli_fail(CLI_MODEL, "%s", error.message);
     cli_progress("loading");
-    m->model = berth_model_load(strcmp(options->model, "-") ? options->model : stdin_path(), &load, &error);
+    m->model = strcmp(options->model, "-") ? berth_model_load(options->model, &load, &error)
+                                           : load_stdin(&load, &error);
     if (!m->model) cli_fail_with(&error);
 }
 

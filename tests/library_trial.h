@@ -55,6 +55,23 @@ static inline void end(void)
     CHECK_EQ(c.bytes, 0);
 }
 
+/* Each of the library's steps failing, as `variable` has its stand-in do: the work, which `done` tells of, is left undone without
+ * an error, and, once that is known, not tried again. */
+static inline void library_failures(const char *variable, const char *const *steps, int n, bool (*done)(void))
+{
+    for (int i = 0; i < n; i++) {
+        setenv(variable, steps[i], 1);
+        begin();
+        CHECK(!done());
+        setenv(variable, "", 1);
+        int64_t lookups = library->lookups;
+        CHECK(!done());
+        CHECK_EQ(library->lookups, lookups);
+        CHECK_EQ(failure.status, BERTH_OK);
+        end();
+    }
+}
+
 /* Brings n floats over. */
 static inline void library_read(float *to, const void *from, int n)
 {

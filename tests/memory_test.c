@@ -2,18 +2,10 @@
  * one device goes on on another. The second device is a logical CPU, and an OpenCL one where BERTH_OPENCL finds it. */
 #include <pthread.h>
 
+#include "resident.h"
 #include "scene.h"
 
 /* ---- It comes back ---- */
-
-static int64_t resident(void)
-{
-    long long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    if (f && fscanf(f, "%*s %lld", &pages) != 1) pages = 0;
-    if (f) fclose(f);
-    return pages * sysconf(_SC_PAGESIZE);
-}
 
 /* One load, run, move and end; false when that goes wrong. */
 static bool round_trip(scene *s, const trial *t, const char *device, int64_t before, berth_error *error)

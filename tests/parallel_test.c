@@ -144,6 +144,15 @@ static void test_of_a_run(scene *s)
     close_scene(s);
 }
 
+/* A branch that all rows take, with a condition that is no batch. */
+static void test_branch(scene *s)
+{
+    berth_error error = {0};
+    if (!CHECK(open_scene(s, &trial_branch, "/CPU:0,/CPU:1", NULL, &error))) return;
+    CHECK(trial_run(&trial_branch, s->session, NULL, &error));
+    close_scene(s);
+}
+
 /* ---- Refused ---- */
 
 static void test_refused(scene *s)
@@ -152,8 +161,7 @@ static void test_refused(scene *s)
         trial *t;
         const char *word;
     } cannot[] = {{&trial_squares, "no input has an open first dimension"},
-                  {&trial_loop, "no input has an open first dimension"},
-                  {&trial_branch, "nothing is known of how it treats"}};
+                  {&trial_loop, "no input has an open first dimension"}};
     static const struct {
         const char *devices;
         berth_status status;
@@ -355,6 +363,7 @@ int main(void)
     test_warm(&s, "/CPU:0,/CPU:1");
     test_parts(&s);
     test_of_a_run(&s);
+    test_branch(&s);
     test_refused(&s);
     test_flight(&s, "/CPU:0,/CPU:1", "/CPU:1,/CPU:2");
     berth_context_free(s.context);

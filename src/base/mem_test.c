@@ -1,11 +1,10 @@
 /* Memory, arena, map and text: values, limits, and every allocation refused once. */
 #include "base/mem.h"
 
-#include <unistd.h>
-
 #include "base/arena.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "resident.h"
 #include "torture.h"
 
 static void test_alloc(void)
@@ -32,15 +31,6 @@ static void test_alloc(void)
     char *s = bt_strdup("berth");
     CHECK_TEXT(s, "berth");
     bt_free(s);
-}
-
-static int64_t resident(void)
-{
-    long long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    if (f && fscanf(f, "%*s %lld", &pages) != 1) pages = 0;
-    if (f) fclose(f);
-    return pages * sysconf(_SC_PAGESIZE);
 }
 
 /* Huge pages do not take much more than what is asked for. */

@@ -16,11 +16,13 @@ enum { PENDING_BYTES = 1 << 18, TRIES = 100 };
 static berth_status fail_at(const char *path, int wrong, berth_error *error)
 {
     if (wrong == ENOMEM) return bt_fail_memory(error);
-    return bt_fail(error, BERTH_NOT_FOUND, "%s: %s", path, strerror(wrong)); /* there is no room for it there */
+    return bt_fail(error, BERTH_NOT_FOUND, "%s: %s", path,
+                   strerror(wrong)); /* there is no room for it there */
 }
 
 /* A name beside `path` that is new, made by `make`, which gives errno; NULL with *wrong set. */
-static char *make_beside(const char *path, int (*make)(const char *name, int *fd), int *fd, int *wrong)
+static char *make_beside(const char *path, int (*make)(const char *name, mode_t mode, int *fd), mode_t mode,
+                         int *fd, int *wrong)
 {
     static _Atomic unsigned counter;
     bt_text name = {0};
@@ -30,7 +32,7 @@ static char *make_beside(const char *path, int (*make)(const char *name, int *fd
         name.n = 0;
         bt_text_print(&name, "%.*s.%d.%u.part", (int)n, path, (int)getpid(), atomic_fetch_add(&counter, 1));
         if (name.failed) break;
-        *wrong = make(name.p, fd);
+        *wrong = make(name.p, mode, fd);
         if (!*wrong) return name.p;
         if (*wrong != EEXIST) break;
     }
@@ -39,17 +41,25 @@ static char *make_beside(const char *path, int (*make)(const char *name, int *fd
     return NULL;
 }
 
-static int make_file(const char *name, int *fd)
+static int make_file(const char *name, mode_t mode, int *fd)
 {
-    *fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    *fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     return *fd < 0 ? errno : 0;
 }
 
-static int make_folder(const char *name, int *fd) { return (void)fd, mkdir(name, 0777) ? errno : 0; }
+static int make_folder(const char *name, mode_t mode, int *fd)
+{
+    return (void)fd, mkdir(name, mode) ? errno : 0;
+}
 
 /* ---- Files -------------------------------------------------------------------------------------------- */
 
 berth_status bt_save_open(bt_save *s, const char *path, berth_error *error)
+{
+    return bt_save_open_mode(s, path, 0666, error);
+}
+
+berth_status bt_save_open_mode(bt_save *s, const char *path, mode_t mode, berth_error *error)
 {
     struct stat there;
     *s = (bt_save){.fd = -1};
@@ -57,7 +67,7 @@ berth_status bt_save_open(bt_save *s, const char *path, berth_error *error)
         return bt_fail(error, BERTH_BAD_ARGUMENT, "%s: is there already, and not a file", path);
     s->path = bt_strdup(path);
     if (!s->path) return bt_fail_memory(error);
-    s->temporary = make_beside(path, make_file, &s->fd, &s->wrong);
+    s->temporary = make_beside(path, make_file, mode, &s->fd, &s->wrong);
     if (s->temporary) return BERTH_OK;
     bt_free(s->path);
     s->path = NULL;
@@ -140,7 +150,7 @@ char *bt_save_folder(const char *path, berth_error *error)
     int wrong = 0;
     if (!lstat(path, &there) && (!S_ISDIR(there.st_mode) || !is_empty(path)))
         return bt_fail(error, BERTH_BAD_ARGUMENT, "%s: is there already", path), NULL;
-    char *name = make_beside(path, make_folder, NULL, &wrong);
+    char *name = make_beside(path, make_folder, 0777, NULL, &wrong);
     if (!name) fail_at(path, wrong, error);
     return name;
 }

@@ -2,6 +2,8 @@
 #ifndef BT_SAVE_H
 #define BT_SAVE_H
 
+#include <sys/types.h>
+
 #include "base/error.h"
 #include "base/str.h"
 
@@ -15,6 +17,8 @@ typedef struct bt_save {
 
 /* Makes the temporary file. What stands at `path` may be a regular file, which will be replaced. */
 berth_status bt_save_open(bt_save *s, const char *path, berth_error *error);
+/* The same with other rights than all but those that the umask takes. */
+berth_status bt_save_open_mode(bt_save *s, const char *path, mode_t mode, berth_error *error);
 /* A failure is told by bt_save_close; what is added behind it is lost. */
 void bt_save_add(bt_save *s, const void *p, size_t n);
 /* Overwrites n bytes that were added before. */

@@ -2,20 +2,12 @@
 #include "gpu_trial.h"
 
 static const berth_dtype dtypes[] = {BERTH_FLOAT, BERTH_HALF, BERTH_BFLOAT16};
-static void *held[OP_TEST_PORTS];
-static int n_held;
-
-static void input(berth_dtype dtype, bt_shape shape)
-{
-    held[n_held] = gpu_random(dtype, bt_shape_count(&shape), -1, 1);
-    op_input(dtype, shape, held[n_held++]);
-}
+static void *input(berth_dtype dtype, bt_shape shape) { return gpu_input(dtype, shape, -1, 1); }
 
 static void end(berth_dtype dtype)
 {
     gpu_agrees(dtype == BERTH_FLOAT ? 1e-4 : 16 * gpu_ulp(dtype));
     op_end();
-    while (n_held > 0) bt_free(held[--n_held]);
 }
 
 static bt_shape matrix(int64_t rows, int64_t columns, bool turned)
@@ -74,14 +66,13 @@ static void test_large(berth_dtype dtype, const char *activation, bool with_add,
     op_begin("_FusedMatMul");
     bt_set_type(&op_graph, 0, "T", dtype);
     bt_set_strings(&op_graph, 0, "fused_ops", ops, n_ops);
-    input(dtype, BT_SHAPE(m, k));
+    void *left = input(dtype, BT_SHAPE(m, k));
     input(dtype, BT_SHAPE(k, n));
     input(dtype, BT_SHAPE(n));
-    if (dtype == BERTH_FLOAT && m > 1) ((float *)held[0])[k + 1] = NAN;
+    if (dtype == BERTH_FLOAT && m > 1) ((float *)left)[k + 1] = NAN;
     if (with_add) input(dtype, BT_SHAPE(m, n));
     gpu_agrees(dtype == BERTH_FLOAT ? 2e-4 : 32 * gpu_ulp(dtype));
     op_end();
-    while (n_held > 0) bt_free(held[--n_held]);
 }
 
 static void test_many(berth_dtype dtype, bool turned)

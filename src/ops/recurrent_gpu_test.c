@@ -1,20 +1,12 @@
 /* Recurrent cells, and cuDNN's networks, on a device against the CPU. */
 #include "gpu_trial.h"
 
-static void *held[OP_TEST_PORTS];
-static int n_held;
-
-static void input(berth_dtype dtype, bt_shape shape)
-{
-    held[n_held] = gpu_random(dtype, bt_shape_count(&shape), -1, 1);
-    op_input(dtype, shape, held[n_held++]);
-}
+static void input(berth_dtype dtype, bt_shape shape) { gpu_input(dtype, shape, -1, 1); }
 
 static void end(berth_dtype dtype)
 {
     gpu_agrees(dtype == BERTH_FLOAT ? 1e-5 : 24 * gpu_ulp(dtype));
     op_end();
-    while (n_held > 0) bt_free(held[--n_held]);
 }
 
 static void test_lstm(const char *name, berth_dtype dtype, bool peep, int64_t steps)

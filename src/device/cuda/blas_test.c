@@ -39,6 +39,8 @@ static bool multiply(int bias)
     return is_done;
 }
 
+static bool multiply_plainly(void) { return multiply(0); }
+
 static void test_once(void)
 {
     begin();
@@ -68,15 +70,7 @@ static void test_workspace(void)
 static void test_failures(void)
 {
     static const char *const steps[] = {"create", "choose", "product"};
-    for (int i = 0; i < 3; i++) {
-        setenv("STANDIN_LT", steps[i], 1);
-        begin();
-        CHECK(!multiply(0));
-        setenv("STANDIN_LT", "", 1);
-        CHECK(!multiply(0)); /* once known, it is not tried again */
-        CHECK_EQ(failure.status, BERTH_OK);
-        end();
-    }
+    library_failures("STANDIN_LT", steps, 3, multiply_plainly);
 }
 
 static void test_recording(void)

@@ -3,7 +3,6 @@
  * BERTH_CACHE_DIR (empty: none), else berth in XDG_CACHE_HOME, else in ~/.cache; the files used longest ago go first. */
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/map.h"
+#include "base/save.h"
 #include "device/cuda/cuda.h"
 #include "simd/crc.h"
 
@@ -129,20 +129,16 @@ static int64_t survey(const char *folder, char oldest[PATH])
 
 void bt_cu_cache_put(const char *key, const void *p, size_t bytes)
 {
-    static atomic_int number;
-    char folder[PATH], path[PATH], part[PATH], end[64], oldest[PATH];
+    char folder[PATH], path[PATH], oldest[PATH];
     head h = {.bytes = bytes, .crc = bt_crc32c(0, p, bytes)};
-    snprintf(end, sizeof end, ".%ld.%d.part", (long)getpid(), atomic_fetch_add(&number, 1));
-    if (bytes > MOST_FILE || !folder_name(folder) || !join(path, folder, key, ".cubin") ||
-        !join(part, folder, key, end))
-        return;
+    bt_save file;
+    if (bytes > MOST_FILE || !folder_name(folder) || !join(path, folder, key, ".cubin")) return;
     memcpy(h.magic, magic, sizeof magic);
     memcpy(h.key, key, sizeof h.key);
     make_folder(folder);
-    int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) return;
-    bool ok = !bt_write_all(fd, &h, sizeof h) && !bt_write_all(fd, p, bytes);
-    ok = !close(fd) && ok && !rename(part, path);
-    if (!ok) unlink(part);
+    if (bt_save_open_mode(&file, path, 0600, NULL)) return;
+    bt_save_add(&file, &h, sizeof h);
+    bt_save_add(&file, p, bytes);
+    bt_save_close(&file, true, NULL);
     while (survey(folder, oldest) > most_bytes && *oldest && !unlink(oldest)) continue;
 }

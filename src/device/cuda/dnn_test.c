@@ -102,17 +102,7 @@ static void test_workspace(void)
 static void test_failures(void)
 {
     static const char *const steps[] = {"create", "fuse", "choose", "plan", "run"};
-    for (int i = 0; i < 5; i++) {
-        setenv("STANDIN_DNN", steps[i], 1);
-        begin();
-        CHECK(!convolve());
-        setenv("STANDIN_DNN", "", 1);
-        int64_t lookups = library->lookups;
-        CHECK(!convolve()); /* once known, it is not tried again */
-        CHECK_EQ(library->lookups, lookups);
-        CHECK_EQ(failure.status, BERTH_OK);
-        end();
-    }
+    library_failures("STANDIN_DNN", steps, 5, convolve);
 }
 
 static void test_types(void)
