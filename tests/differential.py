@@ -39,7 +39,7 @@ def reference(tf, config, draw):
     """TensorFlow's outputs, {tensor name: (array, dtype)}."""
     try:
         with tf.Graph().as_default() as graph:
-            tf.import_graph_def(draw.graph, name="")
+            tf.import_graph_def(draw.reference or draw.graph, name="")
             feeds = {}
             for name, (array, dtype) in draw.feeds.items():
                 want = tf.as_dtype(dtype).as_numpy_dtype

@@ -87,7 +87,9 @@ static void open_file(state *s, const void *file, size_t n)
     s->jpeg.src = &s->source;
     s->progress.progress_monitor = on_progress;
     s->jpeg.progress = &s->progress;
-    jpeg_read_header(&s->jpeg, TRUE);
+    if (jpeg_read_header(&s->jpeg, TRUE) == JPEG_HEADER_OK) return;
+    snprintf(s->message, sizeof s->message, "it is cut short");
+    longjmp(s->out, 1);
 }
 
 /* ---- Decoding ------------------------------------------------------------------------------------------ */

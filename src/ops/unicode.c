@@ -48,6 +48,8 @@ static int32_t next16(bt_str s, size_t *used, bool little)
     if (s.n < 2) return -1;
     int32_t first = unit16(p, little), second = s.n < 4 ? 0 : unit16(p + 2, little);
     if (!is_surrogate(first)) return first;
+    if (first < 0xdc00 && s.n < 4)
+        return *used = s.n, -1; /* half of a pair, and what is left of the other half */
     if (first >= 0xdc00 || second < 0xdc00 || second > 0xdfff) return -1;
     *used = 4;
     return 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
@@ -142,7 +144,7 @@ static const encoding *encoding_of(bt_call *c, const char *attr)
 /* ---- What is wrong ------------------------------------------------------------------------------------ */
 
 typedef struct policy {
-    bool strict, ignore, controls; /* controls: those characters count as wrong, but are no error */
+    bool strict, ignore, controls; /* controls: those characters count as wrong */
     int32_t replacement;
 } policy;
 
@@ -160,44 +162,65 @@ static berth_status check_policy(bt_call *c, const policy *p)
     return bt_call_fail(c, "replacement_char is no Unicode code point");
 }
 
-/* The next code point, by the policy, and where it began; false at the end, or on what is an error. */
+/* Strings in turn. Of UTF-16 and UTF-32 each may begin with a mark that tells the order of bytes, but the order stays in mind
+ * from one string to the next, and such a mark is then a character, until a string ends in what is wrong or in the one character
+ * that follows on a mark or on nothing: there ICU's converter begins again. */
 typedef struct decoder {
     const encoding *from;
     policy policy;
-    int32_t (*next)(bt_str s, size_t *used);
+    int32_t (*next)(bt_str s, size_t *used); /* NULL: the order of bytes is not known yet */
     bt_str left;
     const char *begin;
-    int64_t start, marked; /* bytes of the mark of order: they count as the first character's */
-    bool wrong;
+    int64_t start, marked;  /* bytes of the mark of order: they count as the first character's */
+    bool transcodes, wrong; /* transcodes: to be strict is to refuse control characters as well */
 } decoder;
 
-static bool decode_next(decoder *d, int32_t *point)
+static bool has_orders(const encoding *from)
 {
-    while (d->left.n) {
-        size_t used;
-        d->start = d->left.p - d->begin;
-        if (d->start == d->marked) d->start = 0;
-        *point = d->next(d->left, &used);
-        d->left.p += used, d->left.n -= used;
-        if (*point < 0 && d->policy.strict) return d->wrong = true, false;
-        if (*point >= 0 && !(d->policy.controls && *point < 0x20)) return true;
-        *point = d->policy.replacement;
-        if (!d->policy.ignore) return true;
-    }
-    return false;
+    return !strcmp(from->name, orders[0].name) || !strcmp(from->name, orders[2].name);
 }
+
+/* Before the first string. */
+static void decode_reset(decoder *d) { d->next = has_orders(d->from) ? NULL : d->from->next; }
 
 static void decode_begin(decoder *d, const bt_string *s)
 {
     d->begin = s->n ? s->p : "";
     d->left = (bt_str){d->begin, s->n};
-    d->next = d->from->next, d->marked = 0;
+    d->marked = 0;
+}
+
+static void find_order(decoder *d)
+{
+    d->next = d->from->next;
     for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
         const struct order *o = &orders[i];
-        if (strcmp(d->from->name, o->name) || s->n <= o->n || memcmp(s->p, o->mark, o->n)) continue;
+        if (strcmp(d->from->name, o->name) || d->left.n < o->n || memcmp(d->left.p, o->mark, o->n)) continue;
         d->next = o->next, d->marked = (int64_t)o->n;
-        d->left = (bt_str){d->begin + o->n, s->n - o->n};
+        d->left.p += o->n, d->left.n -= o->n;
+        return;
     }
+}
+
+/* The next code point, by the policy, and where it began; false at the end, or on what is an error. */
+static bool decode_next(decoder *d, int32_t *point)
+{
+    while (d->left.n) {
+        size_t used = 0;
+        bool is_first = !d->next;
+        if (is_first) find_order(d);
+        d->start = d->left.p - d->begin;
+        if (d->start == d->marked) d->start = 0;
+        *point = d->left.n ? d->next(d->left, &used) : 0xffff; /* a mark and nothing else */
+        d->left.p += used, d->left.n -= used;
+        if (!d->left.n && (*point < 0 || (is_first && *point < 0x10000))) decode_reset(d);
+        bool is_control = *point >= 0 && *point < 0x20 && d->policy.controls;
+        if (d->policy.strict && (*point < 0 || (is_control && d->transcodes))) return d->wrong = true, false;
+        if (*point >= 0 && !is_control) return true;
+        *point = d->policy.replacement;
+        if (!d->policy.ignore) return true;
+    }
+    return false;
 }
 
 /* ---- UnicodeDecode, UnicodeTranscode ------------------------------------------------------------------ */
@@ -219,6 +242,7 @@ static berth_status decode_all(bt_call *c, decoder *d, void *splits, int32_t *va
 {
     berth_dtype dtype = bt_attr_type(c->node, "Tsplits", BERTH_INT64);
     int64_t n = 0, rows = bt_tensor_count(c->in[0]);
+    decode_reset(d);
     for (int64_t i = 0; i < rows; i++) {
         int32_t point;
         decode_begin(d, (const bt_string *)c->in[0]->data + i);
@@ -274,13 +298,14 @@ static const encoding *output_encoding(bt_call *c)
 
 static berth_status run_transcode(bt_call *c)
 {
-    decoder d = {.from = encoding_of(c, "input_encoding"), .policy = policy_of(c->node)};
+    decoder d = {.from = encoding_of(c, "input_encoding"), .policy = policy_of(c->node), .transcodes = true};
     const encoding *to = output_encoding(c);
     berth_status status = d.from && to ? bt_strings_input(c, 0) : BERTH_UNSUPPORTED;
     if (!status) status = check_policy(c, &d.policy);
     bt_string *out = status ? NULL : bt_out(c, 0, BERTH_STRING, &c->in[0]->shape);
     if (!out) return c->error->status;
     bt_text text = {0};
+    decode_reset(&d);
     for (int64_t i = 0; i < bt_tensor_count(c->in[0]) && !status; i++) {
         int32_t point;
         decode_begin(&d, (const bt_string *)c->in[0]->data + i);

@@ -177,12 +177,20 @@ def call(d):
     d.node(d.op, [inputs], f=f, Tout=types)
 
 
+def said(d, tensors):
+    """The attribute that says the shapes of outputs that are like these tensors, now and then."""
+    if d.chance(0.6):
+        return {}
+    shapes = [list(d.array_of(t).shape) for t in tensors]
+    return {"output_shapes": [None if d.chance(0.3) else [-1 if d.chance(0.3) else n for n in s] for s in shapes]}
+
+
 @draws("If", "StatelessIf")
 def if_(d):
     types, inputs = arguments(d)
     kind = d.one("bool", "int32", "float32", "string", "int64", "float64")
     cond = d.put(d.values(kind, [] if d.chance(0.6) else d.shape(most_rank=2), -1, 1, False), kind)
-    d.node(d.op, [cond, inputs], then_branch=arithmetic(d, "then", types), else_branch=arithmetic(d, "else", types), Tout=types)
+    d.node(d.op, [cond, inputs], then_branch=arithmetic(d, "then", types), else_branch=arithmetic(d, "else", types), Tout=types, **said(d, inputs))
 
 
 @draws("Case", "StatelessCase")
@@ -190,7 +198,7 @@ def case(d):
     types, inputs = arguments(d)
     n = d.int(1, 4)
     index = d.int(-2, n + 1)
-    d.node(d.op, [scalar(d, index), inputs], branches=[arithmetic(d, f"branch_{i}", types) for i in range(n)], Tout=types)
+    d.node(d.op, [scalar(d, index), inputs], branches=[arithmetic(d, f"branch_{i}", types) for i in range(n)], Tout=types, **said(d, inputs))
 
 
 @draws("While", "StatelessWhile")
@@ -205,7 +213,8 @@ def while_(d):
     outs = [("int32", "next:z:0")] + [(t, f"call:output:{i + 1}") for i, t in enumerate(all_types[1:])]
     body = function(d, "body", args, nodes, outs)
     attrs = {"parallel_iterations": d.one(1, 10)} if d.chance(0.3) else {}
-    d.node(d.op, [[scalar(d, 0), scalar(d, d.int(0, 5))] + inputs], cond=cond, body=body, **attrs)
+    counts = [scalar(d, 0), scalar(d, d.int(0, 5))]
+    d.node(d.op, [counts + inputs], cond=cond, body=body, **attrs, **said(d, counts + inputs))
 
 
 @draws("For")

@@ -27,13 +27,18 @@ def loose(d):
     d.tolerance = {"float16": (2e-2, 2e-2), "bfloat16": (6e-2, 6e-2)}
 
 
+def maybe_first(d, **which):
+    if d.chance(0.25):
+        d.channels_first(**which)
+
+
 @draws("Conv2D", weight=2)
 def conv2d(d):
     dtype = d.type("T", of=FLOATS + ("int32",))
-    image = [d.int(1, 9), d.int(1, 9)]
+    image = [d.some_size(9, 30), d.some_size(9, 30)]
     size = [d.int(1, min(4, image[0])), d.int(1, min(4, image[1]))] if d.chance(0.9) else [d.int(1, 5), d.int(1, 5)]
     groups = d.one(1, 1, 1, 2, 3)
-    depth, out = d.int(1, 4), groups * d.int(1, 3)
+    depth, out = d.some_size(4, 40), groups * d.some_size(3, 40)
     attrs = window(d, image, size, False, True)
     loose(d)
     if d.chance(0.3):
@@ -42,6 +47,7 @@ def conv2d(d):
         attrs["use_cudnn_on_gpu"] = False
     x = d.values(dtype, [d.size(3)] + image + [groups * depth], wild=False)
     d.node(d.op, [d.put(x), d.put(d.values(dtype, size + [depth if d.chance(0.97) else depth + 1, out], wild=False), dtype)], **attrs)
+    maybe_first(d)
 
 
 @draws("Conv3D")
@@ -58,7 +64,8 @@ def conv3d(d):
     if d.chance(0.2):
         attrs["data_format"] = "NDHWC"
     d.node(d.op, [d.put(d.values(dtype, [d.size(2)] + image + [depth], wild=False), dtype),
-                  d.put(d.values(dtype, size + [depth, d.int(1, 3)], wild=False), dtype)], **attrs)
+                  d.put(d.values(dtype, size + [depth, d.some_size(3, 30)], wild=False), dtype)], **attrs)
+    maybe_first(d)
 
 
 @draws("Conv")
@@ -84,22 +91,25 @@ def conv(d):
     loose(d)
     d.node(d.op, [d.put(d.values(dtype, lead + image + [groups * depth], wild=False), dtype),
                   d.put(d.values(dtype, size + [depth, groups * d.int(1, 3)], wild=False), dtype)], **attrs)
+    if len(lead) == 1:
+        maybe_first(d)
 
 
 @draws("DepthwiseConv2dNative")
 def depthwise(d):
     dtype = d.type("T", of=FLOATS)
-    image = [d.int(1, 8), d.int(1, 8)]
+    image = [d.some_size(8, 30), d.some_size(8, 30)]
     size = [d.int(1, min(4, k)) for k in image]
     attrs = window(d, image, size, False, True, dilations=d.chance(0.1))
     stride = d.int(1, 3)
     if d.chance(0.2):
         attrs["data_format"] = "NHWC"
     attrs["strides"] = [1, stride, stride, 1]
-    depth = d.int(1, 9)
+    depth = d.some_size(9, 70)
     loose(d)
     d.node(d.op, [d.put(d.values(dtype, [d.size(3)] + image + [depth], wild=False), dtype),
                   d.put(d.values(dtype, size + [depth, d.int(1, 3)], wild=False), dtype)], **attrs)
+    maybe_first(d)
 
 
 def windowed(n, k, stride, dilation, padding, pads):
@@ -128,7 +138,7 @@ def backprop_input(d):
     if min(out) < 1:
         attrs["padding"], out = "SAME", [windowed(image[i], size[i], attrs["strides"][1 + i], dil[i], "SAME", (0, 0)) for i in range(n)]
         attrs.pop("explicit_paddings", None)
-    batch, depth, many = d.size(2), d.int(1, 4), d.int(1, 4)
+    batch, depth, many = d.size(2), d.some_size(4, 30), d.some_size(4, 30)
     groups = d.one(1, 1, 1, 2) if d.op == "Conv2DBackpropInput" else 1
     filters = size + ([depth, many] if not depthwise_ else [depth, d.int(1, 2)])
     channels = groups * depth
@@ -142,6 +152,7 @@ def backprop_input(d):
     if d.op == "Conv2DBackpropInput" and d.chance(0.15):
         sizes = sizes[1:3]  # spatial sizes alone
     d.node(d.op, [d.put(sizes), d.put(d.values(dtype, filters, wild=False), dtype), d.put(d.values(dtype, [batch] + out + [many], wild=False), dtype)], **attrs)
+    maybe_first(d, images=[2], vectors=[0] if len(sizes) > 2 else [])
 
 
 @draws("Dilation2D")
@@ -213,11 +224,11 @@ def fused_matmul(d):
 def pool(d):
     n = 3 if d.op.endswith("3D") else 2
     dtype = d.type("T", of=FLOATS + INTS)
-    image = [d.int(1, 8 if n == 2 else 5) for _ in range(n)]
+    image = [d.some_size(8 if n == 2 else 5, 20 if n == 2 else 9) for _ in range(n)]
     size = [d.int(1, min(4, k)) for k in image] if d.chance(0.9) else [d.int(1, 5) for _ in image]
     attrs = window(d, image, size, False, d.op == "MaxPool", dilations=False)
     ksize = [1] + size + [1]
-    depth = d.int(1, 5)
+    depth = d.some_size(5, 60)
     if d.op in ("MaxPool", "MaxPoolV2") and d.chance(0.15):  # over channels
         k = d.int(1, 3)
         depth = k * d.int(1, 3)
@@ -230,6 +241,8 @@ def pool(d):
         attrs.pop("data_format", None)
     if d.op == "MaxPoolV2":
         d.node(d.op, [x, d.put(np.array(ksize, np.int32)), d.put(np.array(attrs["strides"], np.int32))], padding=attrs["padding"])
+        if ksize[-1] == 1:
+            maybe_first(d, vectors=(1, 2))
         return
     if d.op == "MaxPoolWithArgmax":
         if d.chance(0.6):
@@ -237,6 +250,8 @@ def pool(d):
         if d.chance(0.6):
             attrs["include_batch_in_index"] = d.chance(0.6)
     d.node(d.op, [x], ksize=ksize, **attrs)
+    if d.op != "MaxPoolWithArgmax" and ksize[-1] == 1:
+        maybe_first(d)
 
 
 @draws("FractionalAvgPool", "FractionalMaxPool")

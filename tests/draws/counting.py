@@ -156,7 +156,7 @@ def top_k(d):
 def unique(d):
     dtype = d.type("T", of=KNOWN)
     v2 = d.op.endswith("V2")
-    shape = [d.size(9)] if not v2 or d.chance(0.4) else d.shape(rank=d.int(1, 3), most=3)
+    shape = [d.size(9) if d.chance(0.9) else d.int(10, 200)] if not v2 or d.chance(0.4) else d.shape(rank=d.int(1, 3), most=3)
     values = d.values(dtype, shape, -2, 2, False) if dtype != "string" else d.texts(shape, [b"a", b"b", b"", b"xyz"])
     if dtype in FLOATS:
         values = values.astype("float32").round().astype(values.dtype)

@@ -93,6 +93,8 @@ class Draw:
         self.kernel = None
         self.berth_args = []
         self.only_fails = False  # TensorFlow's answer is not defined, but nothing may crash
+        self.long = True  # shapes may have a long dimension
+        self.reference = None  # what TensorFlow runs instead of the graph
 
     # ---- Choices
 
@@ -113,13 +115,20 @@ class Draw:
     def size(self, most=5, empty=0.03):
         return 0 if self.chance(empty) else self.int(1, most)
 
+    def some_size(self, most, large):
+        """Up to `most`, now and then up to `large`."""
+        return self.int(1, most) if self.chance(0.85) else self.int(1, large)
+
     def shape(self, rank=None, most_rank=4, most=5, empty=0.03, beside=0):
         """Sizes; now and then of more dimensions than most_rank, as long as there is room for `beside` others."""
         if rank is None:
             more = 4 if most_rank >= 4 else 2
             rank = self.int(0, most_rank) if most_rank == 0 or not self.chance(0.03) else self.int(0, min(8 - beside, most_rank + more))
         most = most if rank <= 4 else min(most, 3)
-        return [self.size(most, empty) for _ in range(rank)]
+        shape = [self.size(most, empty) for _ in range(rank)]
+        if self.long and most_rank >= 3 and rank and self.chance(0.06):  # vectors and what is left over, several threads
+            shape[self.int(0, rank - 1)] = self.one(self.int(6, 40), self.int(40, 300), self.int(300, 3000) if np.prod(shape) < 30 else 64)
+        return shape
 
     def like(self, shape):
         """A shape that broadcasts with `shape`."""
@@ -246,6 +255,61 @@ class Draw:
             self.node_name = node.name
             self.fetches = [n for n, t in zip(names, outs) if t not in UNFETCHABLE]
         return names
+
+    def channels_first(self, images=(0,), vectors=()):
+        """Makes the last node, drawn with channels last, one with channels first. TensorFlow has no CPU kernel for that: there
+        the node stays as it was, between transpositions. images, vectors: which inputs are such, or have a number for each
+        dimension."""
+        node = self.graph.node[-1]
+        values = {i: self.array_of(node.input[i]) for i in (*images, *vectors)}
+        rank = values[images[0]].ndim
+        to_first, to_last = [0, rank - 1, *range(1, rank - 1)], [0, *range(2, rank), 1]
+        whole, self.graph = self.graph, graph_pb2.GraphDef()
+        self.graph.CopyFrom(whole)
+        inner = self.graph.node[-1]
+        inner.name += "_channels_last"
+        for i in images:
+            inner.input[i] = self.node("Transpose", [inner.input[i], self.const(np.array(to_last, np.int32))], fetch=False)[0]
+        for i in vectors:
+            inner.input[i] = self.node("Gather", [inner.input[i], self.const(np.array(to_last, np.int32))], fetch=False)[0]
+        self.node("Transpose", [inner.name + ":0", self.const(np.array(to_first, np.int32))], name=node.name, fetch=False)
+        self.reference, self.graph = self.graph, whole
+        for i in images:
+            self.put_array(node.input[i], values[i].transpose(to_first))
+        for i in vectors:
+            self.put_array(node.input[i], values[i][to_first])
+        for key in {"strides", "dilations", "ksize"} & set(node.attr):
+            node.attr[key].list.i[:] = [node.attr[key].list.i[k] for k in to_first]
+        pads = node.attr["explicit_paddings"].list.i if "explicit_paddings" in node.attr else []
+        if pads:
+            pads[:] = [pads[2 * k + side] for k in to_first for side in (0, 1)]
+        node.attr["data_format"].s = b"CHANNELS_FIRST" if node.op == "Conv" else b"NCHW" if rank == 4 else b"NCDHW"
+        for one in self.reference.node:
+            for known in (n for n in self.graph.node if n.name == one.name and n.op in ("Placeholder", "Const")):
+                one.CopyFrom(known)
+
+    def holder(self, tensor):
+        return next(n for n in self.graph.node if n.name == tensor.split(":")[0])
+
+    def array_of(self, tensor):
+        """The elements of what put() has added."""
+        node = self.holder(tensor)
+        if tensor in self.feeds:
+            return self.feeds[tensor][0]
+        proto = node.attr["value"].tensor
+        shape = [n.size for n in proto.tensor_shape.dim]
+        return np.frombuffer(proto.tensor_content, carrier(dtypes.as_dtype(proto.dtype).name)).reshape(shape)
+
+    def put_array(self, tensor, array):
+        """Other elements of the same number of dimensions for it; of a shape that was known in part the rank stays."""
+        node = self.holder(tensor)
+        if tensor not in self.feeds:
+            node.attr["value"].tensor.CopyFrom(tensor_proto(array, dtypes.as_dtype(node.attr["dtype"].type).name))
+            return
+        self.feeds[tensor] = (np.ascontiguousarray(array), self.feeds[tensor][1])
+        known = node.attr["shape"].shape
+        for dim, size in zip(known.dim, array.shape):
+            dim.size = size if dim.size >= 0 else -1
 
     def fetch(self, *names):
         self.fetches = [n for name in names for n in ([name] if isinstance(name, str) else name)]

@@ -8,13 +8,13 @@ from draws.draw import COMPLEXES, FLOATS, INTS, draws
 @draws("ResizeArea", "ResizeBicubic", "ResizeBilinear", "ResizeNearestNeighbor", weight=2)
 def resize(d):
     dtype = d.type("T", of=FLOATS + INTS)
-    shape = [d.size(2), d.int(1, 7), d.int(1, 7), d.size(4, 0.01)]
+    shape = [d.size(2), d.some_size(7, 30), d.some_size(7, 30), d.size(4, 0.01) if d.chance(0.95) else 35]
     attrs = {}
     if d.chance(0.7):
         attrs["align_corners"] = d.chance(0.5)
     if d.op != "ResizeArea" and d.chance(0.7):
         attrs["half_pixel_centers"] = d.chance(0.5) and (not attrs.get("align_corners") or d.chance(0.05))
-    size = [d.int(1 if d.chance(0.99) else 0, 10), d.int(1, 10)]
+    size = [d.some_size(10, 40) if d.chance(0.99) else 0, d.some_size(10, 40)]
     if d.chance(0.1):
         size = shape[1:3]
     d.scaled, d.tolerance = True, {"float16": (2e-2, 2e-2), "bfloat16": (6e-2, 6e-2)}
@@ -124,7 +124,7 @@ def boxes_of(d, n, lead=()):
 
 @draws("NonMaxSuppression", "NonMaxSuppressionV2", "NonMaxSuppressionV3", "NonMaxSuppressionV4", "NonMaxSuppressionV5")
 def nms(d):
-    n = d.size(12)
+    n = d.size(12) if d.chance(0.9) else d.int(13, 90)
     version = d.op[-1]
     dtype = d.one("float32", "float16") if version in "2345" else "float32"
     boxes, scores = boxes_of(d, n).astype(dtype), d.rng.permutation(n).astype(dtype) / max(n, 1)
@@ -166,7 +166,7 @@ def combined_nms(d):
 
 
 def picture(d, channels, dtype=np.uint8):
-    h, w = d.int(1, 20), d.int(1, 20)
+    h, w = d.some_size(20, 90), d.some_size(20, 90)
     top = np.iinfo(dtype).max
     if d.chance(0.5):  # smooth
         y, x = np.mgrid[0:h, 0:w]

@@ -14,7 +14,7 @@ def loose(d):
 @draws("MatMul")
 def matmul(d):
     dtype = d.type("T", of=FLOATS + INTS + COMPLEXES)
-    m, k, n = (d.size(7) for _ in range(3))
+    m, k, n = (d.size(7) if d.chance(0.85) else d.int(8, 90) for _ in range(3))
     ta, tb = d.chance(0.4), d.chance(0.4)
     loose(d)
     a, b = d.values(dtype, [k, m] if ta else [m, k], wild=False), d.values(dtype, [n, k] if tb else [k, n], wild=False)
@@ -36,7 +36,7 @@ def batch_matmul(d):
     other = lead if d.op == "BatchMatMul" else d.like(lead)
     if d.op != "BatchMatMul" and d.chance(0.5):
         lead, other = other, lead
-    m, k, n = (d.size(5) for _ in range(3))
+    m, k, n = (d.size(5) if d.chance(0.9) else d.int(6, 40) for _ in range(3))
     ta, tb = d.chance(0.4), d.chance(0.4)
     loose(d)
     a = d.values(left, list(lead) + ([k, m] if ta else [m, k]), wild=False)
@@ -152,24 +152,35 @@ def banded(d):
     d.node(d.op, [d.put(a), d.put(d.values(dtype, lead + [n, d.int(1, 3)], wild=False), dtype)], lower=lower, adjoint=d.chance(0.4))
 
 
-def rounding(a, dtype):
-    """What elements of size 1 may be off: the last bit, times how much matrices magnify it. Nothing less says so of halves."""
-    bit = {"float16": 1e-3, "bfloat16": 8e-3}.get(dtype, 1e-7)
-    return max(1e-3, 4 * bit * float(np.max(np.linalg.cond(a.astype(np.complex128)), initial=1)))
+def beside_exact(a, part, full, dtype):
+    """compare() for factors of `a`. TensorFlow's may be off by the last bit times what matrices magnify it by, for its sums are
+    rounded to dtype; berth's are rounded once, and so held against the factors in double as well."""
+    bit = {"float16": 1e-3, "bfloat16": 8e-3}.get(dtype, 1e-6 if dtype in ("float32", "complex64") else 1e-12)
+    wide = a.astype(np.complex128)
+    worst = float(np.max(np.linalg.cond(wide), initial=1))
+    exact = np.abs(np.linalg.qr(wide, "complete" if full else "reduced")[part])
+
+    def compare(name, got, want):
+        got, want = np.abs(got), np.abs(want)
+        if not np.allclose(got, want, 1e-2, max(1e-3, 4 * bit * worst)):
+            return f"{name}: {got} wanted {want}"
+        if worst < 1e4 and not np.allclose(got, exact, 2 * bit, 2 * bit * max(1, exact.max(initial=0))):
+            return f"{name}: {got}, exactly {exact}"
+        return None
+    return compare
 
 
 @draws("Qr")
 def qr(d):
     dtype = d.type("T", of=FLOATS + COMPLEXES)
     shape = d.shape(most_rank=1, most=2, empty=0) + [d.int(1, 4), d.int(1, 4)]
-    loose(d)
     attrs = {"full_matrices": d.chance(0.5)} if d.chance(0.7) else {}
     a = d.values(dtype, shape, wild=False)
     out = d.node(d.op, [d.put(a, dtype)], **attrs)
-    most = rounding(a, dtype)
-    d.compare = lambda name, got, want: None if np.allclose(np.abs(got), np.abs(want), 1e-2, most) else f"{name}: {got} wanted {want}"
-    if attrs.get("full_matrices"):
-        d.fetch(out[1])
+    full = attrs.get("full_matrices", False)
+    part = d.one(0, 1) if not full else 1  # of the whole Q some columns are anybody's
+    d.compare = beside_exact(a, part, full, dtype)
+    d.fetch(out[part])
 
 
 @draws("Svd")
@@ -238,12 +249,17 @@ def tridiagonal_solve(d):
 def batch_norm(d):
     dtype = "float32" if d.op == "FusedBatchNorm" else d.type("T")
     channels = d.int(1, 4)
-    shape = [d.int(1, 3), d.int(1, 4), d.int(1, 4), channels]
+    deep = d.op == "FusedBatchNormV3" and d.chance(0.25)
+    shape = [d.int(1, 3)] + [d.int(1, 4) for _ in range(3 if deep else 2)] + [channels]
     training = d.chance(0.4)
     attrs = {"is_training": training}
     if d.chance(0.5):
         attrs["epsilon"] = d.one(1e-3, 1e-2)
-    if training and d.chance(0.3) and d.op != "FusedBatchNorm":
+    if deep or d.chance(0.3):
+        first = d.chance(0.6)
+        attrs["data_format"] = ("NCDHW" if deep else "NCHW") if first else "NDHWC" if deep else "NHWC"
+        shape = shape[:1] + shape[-1:] + shape[1:-1] if first else shape
+    if training and d.chance(0.3):
         attrs["exponential_avg_factor"] = d.one(1.0, 0.5)
     side = lambda low, high: d.put(d.values("float32", [channels if d.chance(0.99) else channels + 1], low, high, False))
     mean, variance = side(-1, 1), side(0.3, 2)

@@ -129,7 +129,9 @@ def same(d):
     dtype, shape = d.one("quint8", "qint32") if d.op != "QuantizedReshape" else d.one("quint8", "qint32"), d.shape(most_rank=3)
     x = quantized(d, dtype, shape)
     if d.op == "QuantizedReshape":
-        d.node(d.op, [x[0], d.put(np.array([int(np.prod(shape))], np.int32))] + x[1:])
+        total = int(np.prod(shape))
+        to = d.one([total], [-1] if total else [0], shape[::-1], [1] + shape, [total, 1, -1] if total else [0, 3], [total + 1] if d.chance(0.1) else [1, total])
+        d.node(d.op, [x[0], d.put(np.array(to, d.one("int32", "int64")))] + x[1:])
     else:
         d.node(d.op, x, out_type=dtype)
 
@@ -166,7 +168,7 @@ def batch_norm(d):
     # A variance below zero is not to be had.
     parts[2][1] = d.put(np.array(0.1, np.float32))
     parts[2][2] = d.put(np.array(3, np.float32))
-    d.node(d.op, [n for p in parts for n in p], out_type="qint32", variance_epsilon=1e-3, scale_after_normalization=d.chance(0.5))
+    d.node(d.op, [n for p in parts for n in p], out_type="qint32", variance_epsilon=d.one(1e-3, 1e-5, 0.1), scale_after_normalization=d.chance(0.5))
 
 
 @draws("QuantizedConcat")
@@ -226,6 +228,14 @@ def resize(d):
 # ---- Uniform quantisation
 
 
+def limits(d, dtype, prefix=""):
+    """The attributes of how small and large its numbers may be, now and then less than all of the dtype."""
+    low, high = LIMITS[dtype]
+    if d.chance(0.3):
+        low, high = (low + d.int(0, 40), high - d.int(0, 40)) if dtype == "qint8" else (-d.int(1, 200), d.int(1, 200))
+    return {prefix + "quantization_min_val": low, prefix + "quantization_max_val": high}
+
+
 def scales(d, n):
     return d.rng.uniform(0.02, 0.5, [] if n is None else [n]).astype(np.float32), d.values("int32", [] if n is None else [n], -20, 20, False)
 
@@ -241,14 +251,11 @@ def uniform(d):
     side = lambda: [d.put(v) for v in scales(d, n)]
     if d.op == "UniformQuantize":
         dtype = d.type("Tout")
-        low, high = LIMITS[dtype]
-        d.node(d.op, [d.put(d.values("float32", shape, wild=False), ranked=True)] + side(), Tout=dtype, quantization_axis=axis,
-               quantization_min_val=low + (d.one(0, 1) if dtype == "qint8" else 0), quantization_max_val=high)
+        d.node(d.op, [d.put(d.values("float32", shape, wild=False), ranked=True)] + side(), Tout=dtype, quantization_axis=axis, **limits(d, dtype))
     elif d.op == "UniformDequantize":
         dtype = d.type("Tin")
-        low, high = LIMITS[dtype]
         array = numbers(d, dtype, shape) if dtype != "qint32" else d.values("int32", shape, -999, 999, False)
-        d.node(d.op, [d.put(array, dtype)] + side(), Tout="float32", quantization_axis=axis, quantization_min_val=low, quantization_max_val=high)
+        d.node(d.op, [d.put(array, dtype)] + side(), Tout="float32", quantization_axis=axis, **limits(d, dtype))
     elif d.op == "UniformRequantize":
         source, target = d.one(("qint8", "qint8"), ("qint32", "qint8"), ("qint32", "qint32"), ("qint8", "qint32"))
         array = numbers(d, source, shape) if source == "qint8" else d.values("int32", shape, -999, 999, False)
@@ -256,13 +263,11 @@ def uniform(d):
         m = None if other < 0 else n
         names = [d.put(array, source)] + side() + [d.put(v) for v in scales(d, m)]
         d.node(d.op, names, Tout=target, input_quantization_axis=axis, output_quantization_axis=other,
-               input_quantization_min_val=LIMITS[source][0], input_quantization_max_val=LIMITS[source][1],
-               output_quantization_min_val=LIMITS[target][0], output_quantization_max_val=LIMITS[target][1])
+               **limits(d, source, "input_"), **limits(d, target, "output_"))
     else:
         size = [] if n is None else [n]
         d.node(d.op, [d.put(d.values("int32", shape, -99, 99, False), "qint32"), d.put(d.values("int32", size, -60, -1, False), "qint32"),
-                      d.put(d.values("int32", size, 1, 60, False), "qint32")] + side(), quantization_axis=axis, quantization_min_val=LIMITS["qint32"][0],
-               quantization_max_val=LIMITS["qint32"][1])
+                      d.put(d.values("int32", size, 1, 60, False), "qint32")] + side(), quantization_axis=axis, **limits(d, "qint32"))
 
 
 @draws("UniformQuantizedAdd")
@@ -271,13 +276,12 @@ def uniform_add(d):
     axis = len(shape) - 1 if d.chance(0.4) else -1
     n = None if axis < 0 else shape[axis]
     other = shape[-1:] if axis >= 0 or d.chance(0.3) else d.one(shape, d.like(shape))
-    low, high = LIMITS["qint32"]
     b_axis = -1 if axis < 0 else len(other) - 1
     names = [d.put(d.values("int32", shape, -99, 99, False), "qint32"), d.put(d.values("int32", other, -99, 99, False), "qint32")]
     for _ in range(3):
         names += [d.put(v) for v in scales(d, n)]
     d.node(d.op, names, lhs_quantization_axis=axis, rhs_quantization_axis=b_axis, output_quantization_axis=axis,
-           **{f"{s}_quantization_{m}_val": v for s in ("lhs", "rhs", "output") for m, v in (("min", low), ("max", high))})
+           **limits(d, "qint32", "lhs_"), **limits(d, "qint32", "rhs_"), **limits(d, "qint32", "output_"))
 
 
 @draws("UniformQuantizedDot")
@@ -287,5 +291,4 @@ def uniform_dot(d):
     names = [d.put(numbers(d, "qint8", [m, k]), "qint8"), d.put(numbers(d, "qint8", [k, n]), "qint8")]
     names += [d.put(v) for v in scales(d, None)] + [d.put(v) for v in scales(d, None if axis < 0 else n)] + [d.put(v) for v in scales(d, None if axis < 0 else n)]
     d.node(d.op, names, Tout="qint32", rhs_quantization_axis=axis, output_quantization_axis=axis,
-           lhs_quantization_min_val=-128, lhs_quantization_max_val=127, rhs_quantization_min_val=-128, rhs_quantization_max_val=127,
-           output_quantization_min_val=LIMITS["qint32"][0], output_quantization_max_val=LIMITS["qint32"][1])
+           **limits(d, "qint8", "lhs_"), **limits(d, "qint8", "rhs_"), **limits(d, "qint32", "output_"))

@@ -16,7 +16,7 @@ def cell(d, dtype, inputs, cells, batch, gates):
 
 @draws("LSTMBlockCell", "BlockLSTM", "BlockLSTMV2", weight=2)
 def lstm(d):
-    dtype, batch, inputs, cells = d.type("T"), d.int(1, 3), d.int(1, 5), d.int(1, 5)
+    dtype, batch, inputs, cells = d.type("T"), d.some_size(3, 9), d.some_size(5, 40), d.some_size(5, 40)
     attrs = {"cell_clip": d.one(0.0, 0.5, 3.0, -1.0)} if d.chance(0.6) else {}
     if d.op != "BlockLSTMV2" and d.chance(0.6):
         attrs["forget_bias"] = d.one(0.0, 1.0, 0.3)

@@ -157,6 +157,8 @@ def depth_space(d):
         shape[d.int(1, 3)] += 1
     attrs = {"data_format": "NHWC"} if d.chance(0.4) else {}
     d.node(d.op, [d.put(d.values(dtype, shape), dtype)], block_size=block, **attrs)
+    if dtype != "string" and d.chance(0.25):
+        d.channels_first()
 
 
 @draws("SpaceToBatch", "BatchToSpace")
@@ -263,7 +265,7 @@ def gather(d):
     at = d.values(index, lead + (d.shape(most_rank=2, most=3) if size else [0]), low, max(size - (1 if d.chance(0.97) else 0), 0), False)
     names = [d.put(d.values(dtype, shape), dtype), d.put(at)]
     if d.op == "Gather":
-        d.node(d.op, names, **({"validate_indices": True} if d.chance(0.3) else {}))
+        d.node(d.op, names, **({"validate_indices": d.chance(0.5)} if d.chance(0.3) else {}))
         return
     if index == "int16":
         d.kernel = None

@@ -177,9 +177,11 @@ def matrix_matmul(d):
     lead = [d.int(1, 2)] if d.chance(0.3) else []
     at, values, size = a_sparse(d, dtype, lead + [m, k], 8)
     matrix = d.node("SparseTensorToCSRSparseMatrix", [d.put(at, exact=1), d.put(values, dtype, exact=1), d.const(size)], fetch=False)[0]  # shapes known in part are refused
-    flips = {key: True for key in d.some(["transpose_a", "transpose_b", "transpose_output"]) if d.chance(0.5)}
-    if "transpose_a" in flips:
-        k = m
+    flips = {key: True for key in d.some(["transpose_output", "conjugate_output"]) if d.chance(0.5)}
+    flips.update({d.one("transpose_", "adjoint_") + side: True for side in "ab" if d.chance(0.3)})
+    if d.chance(0.02):
+        flips.update(transpose_a=True, adjoint_a=True)
     d.scaled = True
-    inner = k if "transpose_a" not in flips else m
-    d.node(d.op, [matrix, d.put(d.values(dtype, lead + ([n, inner] if "transpose_b" in flips else [inner, n]), wild=False), dtype)], **flips)
+    inner = m if {"transpose_a", "adjoint_a"} & set(flips) else k
+    other = [n, inner] if {"transpose_b", "adjoint_b"} & set(flips) else [inner, n]
+    d.node(d.op, [matrix, d.put(d.values(dtype, lead + other, wild=False), dtype)], **flips)

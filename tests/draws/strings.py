@@ -307,7 +307,7 @@ def substr(d):
 
 
 UNICODE = (b"", b"abc", b"\xc3\xa9", b"\xe6\x97\xa5\xe6\x9c\xac", b"\xf0\x9f\x98\x80", b"a\tb\x01", b"\xff", b"\xe6\x97", b"\xed\xa0\x80", b"\xc0\x80",
-           b"\xf4\x90\x80\x80", b"\xef\xbb\xbfx", b"\x00a", b"\xd8\x3d\xde\x00", b"\x00\x00\x00a", b"\xfe\xff\x00b", b"\x1b\x7f\xc2\x85")
+           b"\xf4\x90\x80\x80", b"\xef\xbb\xbfx", b"\x00a", b"\xd8\x3d\xde\x00", b"\x00\x00\x00a", b"\xfe\xff\x00b", b"\xff\xfea\x00", b"\xff\xfe", b"\xfe\xff", b"\xd8\x3d\xde", b"\xff\xfe\x00\x00a\x00\x00\x00", b"\x1b\x7f\xc2\x85")
 
 
 def unicode_attrs(d):
@@ -326,17 +326,15 @@ def unicode_decode(d):
     attrs = unicode_attrs(d)
     if d.chance(0.6):
         attrs["Tsplits"] = "int64" if d.op.endswith("Offsets") else d.one("int32", "int64")  # TensorFlow aborts on the other
-    code = d.one("UTF-8", "UTF-8", "UTF-8", "UTF-16-BE", "UTF-32-BE", "utf8", "UTF-16", "ISO-8859-1", "windows-1252", "US-ASCII" if d.chance(0.3) else "UTF-8",
+    code = d.one("UTF-8", "UTF-8", "UTF-8", "UTF-16-BE", "UTF-32-BE", "utf8", "UTF-16", "UTF-16", "UTF-32", "UTF-16LE", "UTF-32-LE", "ISO-8859-1", "windows-1252", "US-ASCII" if d.chance(0.3) else "UTF-8",
                  "nonsense" if d.chance(0.1) else "UTF-8")
-    lead = 0 if code == "UTF-16" else 2  # marks of order are kept in mind from one string to the next
-    d.node(d.op, [d.put(texts(d, lead, UNICODE), fed=0)], input_encoding=code, **attrs)
+    d.node(d.op, [d.put(texts(d, 2, UNICODE), fed=0)], input_encoding=code, **attrs)
 
 
 @draws("UnicodeTranscode")
 def unicode_transcode(d):
     code = d.one("UTF-8", "UTF-8", "UTF-8", "UTF-16-BE", "UTF-32-BE", "UTF-16", "ISO-8859-1", "UTF-16-LE", "UTF-32", "windows-1252", "cp1252")
-    lead = 0 if code in ("UTF-16", "UTF-32") else 2  # marks of order are kept in mind from one string to the next
-    d.node(d.op, [d.put(texts(d, lead, UNICODE), fed=0)], input_encoding=code, output_encoding=d.one("UTF-8", "UTF-16-BE", "UTF-32-BE"), **unicode_attrs(d))
+    d.node(d.op, [d.put(texts(d, 2, UNICODE), fed=0)], input_encoding=code, output_encoding=d.one("UTF-8", "UTF-16-BE", "UTF-32-BE"), **unicode_attrs(d))
 
 
 @draws("UnicodeEncode")

@@ -15,7 +15,8 @@ def by_handle(d, dtype, shape, value=None):
     attrs = {"shared_name": "v"} if d.chance(0.5) else {}
     handle = d.node("VarHandleOp", fetch=False, dtype=dtype, shape=shape if d.chance(0.7) else None, **attrs)[0]
     value = d.values(dtype, shape, wild=False) if value is None else value
-    d.node("AssignVariableOp", [handle, d.put(value, dtype)], fetch=False)
+    attrs = {"validate_shape": d.chance(0.5)} if d.chance(0.2) else {}
+    d.node("AssignVariableOp", [handle, d.put(value, dtype)], fetch=False, **attrs)
     return handle, [d.graph.node[-1].name]
 
 
@@ -46,8 +47,11 @@ def handles(d):
     if d.op == "VariableShape" or d.chance(0.2):
         out += d.node("VariableShape", [handle], controls=last, fetch=False, **({"out_type": d.one("int32", "int64")} if d.chance(0.6) else {}))
     if d.op == "DestroyResourceOp":
-        d.node(d.op, [handle], controls=out, fetch=False, **({"ignore_lookup_error": True} if d.chance(0.5) else {}))
+        d.node(d.op, [handle], controls=out, fetch=False, **({"ignore_lookup_error": d.chance(0.5)} if d.chance(0.5) else {}))
         last = [d.graph.node[-1].name]
+        if d.chance(0.1):
+            d.node(d.op, [handle], controls=last, fetch=False, ignore_lookup_error=d.chance(0.5))
+            last = [d.graph.node[-1].name]
         if d.chance(0.2):
             out += read(d, handle, dtype, last)
     if d.op in ("VarIsInitializedOp", "DestroyResourceOp") or d.chance(0.2):
