@@ -26,9 +26,9 @@ static berth_status read_checkpoint(bt_file *meta, const char *prefix, bt_source
     const char *slash = strrchr(prefix, '/');
     bt_str message = {(const char *)meta->data, meta->size};
     if (!bt_source_add_file(source, bt_file_ref(meta))) return bt_fail_memory(error);
-    if (bt_metagraph_read(message, ".", source, error)) return error->status;
+    if (bt_metagraph_read(message, ".", NULL, 0, source, error)) return error->status;
     if (bt_graphdef_find_init(source, error)) return error->status;
-    return bt_metagraph_restore(message, prefix, slash ? slash + 1 : prefix, source, error);
+    return bt_metagraph_restore(message, prefix, slash ? slash + 1 : prefix, source, NULL, error);
 }
 
 static berth_status load(const char *path, bt_file *file, const bt_format_options *options, bt_source *source,

@@ -409,7 +409,7 @@ static int read_producer(bt_str message)
     return producer;
 }
 
-static berth_status read_graph(bt_loader *l, bt_str message)
+static berth_status read_graph(bt_loader *l, bt_str message, const bt_str *functions, size_t n)
 {
     bt_wire w = bt_wire_of(message);
     while (bt_wire_next(&w)) {
@@ -423,6 +423,8 @@ static berth_status read_graph(bt_loader *l, bt_str message)
     if (read_nodes(l, graph, message, GRAPH_NODE)) return l->error->status;
     if (graph->n_nodes == 0) return DAMAGED(l->error, "the graph has no nodes");
     if (read_edges(l, graph, message, GRAPH_NODE, 0, find_in_graph)) return l->error->status;
+    for (size_t i = 0; i < n; i++)
+        if (want_function(l, functions[i])) return l->error->status;
     for (size_t i = 0; i < l->n_wanted; i++) { /* grows on the way */
         bt_function *f = l->wanted[i].function;
         if (read_body(l, f, l->wanted[i].message)) {
@@ -435,8 +437,13 @@ static berth_status read_graph(bt_loader *l, bt_str message)
 
 berth_status bt_graphdef_read(bt_str message, bt_source *source, berth_error *error)
 {
+    return bt_graphdef_read_with(message, NULL, 0, source, error);
+}
+
+berth_status bt_graphdef_read_with(bt_str message, const bt_str *functions, size_t n, bt_source *source, berth_error *error)
+{
     bt_loader l = {.source = source, .error = error};
-    berth_status status = bt_attr_kinds(&l.kinds) ? read_graph(&l, message) : bt_fail_memory(error);
+    berth_status status = bt_attr_kinds(&l.kinds) ? read_graph(&l, message, functions, n) : bt_fail_memory(error);
     bt_map_free(&l.kinds);
     bt_map_free(&l.library);
     bt_free(l.messages);

@@ -29,6 +29,8 @@ typedef struct bt_loader {
 /* These need a non-NULL error. Reads a GraphDef into source->graph, ->functions and ->producer. Large tensors stay views of the message, which
  * must live as long as the source. */
 berth_status bt_graphdef_read(bt_str message, bt_source *source, berth_error *error);
+/* And those functions of its library, whether the graph reaches them or not; names that it lacks are passed over. */
+berth_status bt_graphdef_read_with(bt_str message, const bt_str *functions, size_t n, bt_source *source, berth_error *error);
 /* Adds the nodes that fill tables to source->init_targets: for graphs that name no initialiser themselves. */
 berth_status bt_graphdef_find_init(bt_source *source, berth_error *error);
 

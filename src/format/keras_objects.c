@@ -4,14 +4,13 @@
 #include "format/archive.h"
 #include "format/bundle.h"
 #include "format/keras.h"
-#include "base/wire.h"
+#include "format/object_graph.h"
 
 typedef struct objects {
     bt_source *source;
     bt_bundle *bundle;
+    bt_objects graph;
     bt_str *keys, *names; /* of each object: of the variable that it is, and its full name; else empty */
-    size_t n;
-    bt_map children; /* number of the parent (4 bytes), then the child's name -> the child */
     size_t model;
 } objects;
 
@@ -19,93 +18,28 @@ static bt_str graph_key(void) { return bt_str_of("_CHECKPOINTABLE_OBJECT_GRAPH")
 
 /* ---- The graph of objects ----------------------------------------------------------------------------- */
 
-/* In the arena. p NULL: out of memory. */
-static bt_str child_key(objects *o, size_t parent, bt_str name)
-{
-    uint32_t number = (uint32_t)parent;
-    char *p = bt_arena_alloc(&o->source->arena, sizeof number + name.n);
-    if (!p) return (bt_str){0};
-    memcpy(p, &number, sizeof number);
-    if (name.n) memcpy(p + sizeof number, name.p, name.n);
-    return (bt_str){p, sizeof number + name.n};
-}
-
-static bool add_child(objects *o, size_t parent, bt_str name, size_t child)
-{
-    bt_str key = child_key(o, parent, name);
-    return key.p && bt_map_put_index(&o->children, key, child);
-}
-
-/* False when there is none such. */
-static bool find_child(objects *o, size_t parent, bt_str name, size_t *child)
-{
-    bt_str key = child_key(o, parent, name);
-    ptrdiff_t i = key.p ? bt_map_get_index(&o->children, key) : -1;
-    *child = i < 0 ? 0 : (size_t)i;
-    return i >= 0;
-}
-
-/* SerializedTensor: name = 1, full_name = 2, checkpoint_key = 3. */
-static void read_attribute(objects *o, size_t i, bt_str message)
-{
-    bt_wire w = bt_wire_of(message);
-    bt_str kind = {0}, name = {0}, key = {0};
-    while (bt_wire_next(&w)) {
-        if (w.field == 1) kind = bt_wire_bytes(&w);
-        if (w.field == 2) name = bt_wire_bytes(&w);
-        if (w.field == 3) key = bt_wire_bytes(&w);
-    }
-    if (bt_str_is(kind, "VARIABLE_VALUE")) o->keys[i] = key, o->names[i] = name;
-}
-
-/* ObjectReference: node_id = 1, local_name = 2. */
-static bool read_child(objects *o, size_t i, bt_str message)
-{
-    bt_wire w = bt_wire_of(message);
-    bt_str name = {0};
-    int64_t child = 0;
-    while (bt_wire_next(&w)) {
-        if (w.field == 1) child = bt_wire_int(&w);
-        if (w.field == 2) name = bt_wire_bytes(&w);
-    }
-    return child < 0 || (uint64_t)child >= o->n || add_child(o, i, name, (size_t)child);
-}
-
-/* TrackableObjectGraph: nodes = 1 { children = 1, attributes = 2 }. */
 static berth_status read_nodes(objects *o, bt_str message, berth_error *error)
 {
-    size_t i = 0;
-    bt_wire w = bt_wire_of(message);
-    o->n = bt_wire_count(message, 1);
-    o->keys = bt_arena_array(&o->source->arena, bt_str, o->n + 1);
-    o->names = bt_arena_array(&o->source->arena, bt_str, o->n + 1);
+    if (bt_objects_read(&o->graph, message, &o->source->arena, error)) return error->status;
+    o->keys = bt_arena_array(&o->source->arena, bt_str, o->graph.n + 1);
+    o->names = bt_arena_array(&o->source->arena, bt_str, o->graph.n + 1);
     if (!o->keys || !o->names) return bt_fail_memory(error);
-    if (o->n > INT32_MAX) return bt_fail(error, BERTH_BAD_MODEL, "too many objects");
-    while (bt_wire_next(&w)) {
-        if (w.field != 1) continue;
-        bt_wire node = bt_wire_of(bt_wire_bytes(&w));
-        while (bt_wire_next(&node)) {
-            if (node.field == 1 && !read_child(o, i, bt_wire_bytes(&node))) return bt_fail_memory(error);
-            if (node.field == 2) read_attribute(o, i, bt_wire_bytes(&node));
-        }
-        if (node.failed) w.failed = true;
-        i++;
-    }
-    return w.failed ? bt_fail(error, BERTH_BAD_MODEL, "a damaged graph of objects") : BERTH_OK;
+    for (size_t i = 0; i < o->graph.n; i++) o->keys[i] = bt_objects_variable(&o->graph, i, &o->names[i]);
+    return BERTH_OK;
 }
 
 /* Members are also found by the last word of their variable's full name, where Keras calls the member otherwise
  * ("adapt_mean", whose variable is "normalization/mean"). */
 static berth_status add_names(objects *o, berth_error *error)
 {
-    size_t n = o->children.count, other;
+    size_t n = o->graph.children.count, other;
     for (size_t i = 0; i < n; i++) {
         uint32_t parent;
-        memcpy(&parent, o->children.entries[i].key.p, sizeof parent);
-        size_t child = (size_t)(uintptr_t)o->children.entries[i].value - 1;
+        memcpy(&parent, o->graph.children.entries[i].key.p, sizeof parent);
+        size_t child = (size_t)(uintptr_t)o->graph.children.entries[i].value - 1;
         bt_str name = o->names[child];
         while (name.n && memchr(name.p, '/', name.n)) name.p++, name.n--;
-        if (name.n && !find_child(o, parent, name, &other) && !add_child(o, parent, name, child))
+        if (name.n && !bt_objects_find(&o->graph, parent, name, &other) && !bt_objects_add(&o->graph, parent, name, child))
             return bt_fail_memory(error);
     }
     return BERTH_OK;
@@ -116,11 +50,11 @@ static void find_model(objects *o)
 {
     size_t ignored;
     bt_str layer = bt_str_of("layer-0");
-    for (size_t i = 0; !find_child(o, 0, layer, &ignored) && i < o->children.count; i++) {
+    for (size_t i = 0; !bt_objects_find(&o->graph, 0, layer, &ignored) && i < o->graph.children.count; i++) {
         uint32_t parent;
-        memcpy(&parent, o->children.entries[i].key.p, sizeof parent);
-        o->model = (size_t)(uintptr_t)o->children.entries[i].value - 1;
-        if (parent == 0 && find_child(o, o->model, layer, &ignored)) return;
+        memcpy(&parent, o->graph.children.entries[i].key.p, sizeof parent);
+        o->model = (size_t)(uintptr_t)o->graph.children.entries[i].value - 1;
+        if (parent == 0 && bt_objects_find(&o->graph, o->model, layer, &ignored)) return;
         o->model = 0;
     }
 }
@@ -148,10 +82,10 @@ static berth_status weight(void *user, const char *path, int i, const char *name
     (void)i;
     for (const char *p = path; *p;) {
         size_t n = strcspn(p, "/");
-        if (!find_child(o, at, (bt_str){p, n}, &at)) return BERTH_OK;
+        if (!bt_objects_find(&o->graph, at, (bt_str){p, n}, &at)) return BERTH_OK;
         p += n + (p[n] == '/');
     }
-    if (!name || !find_child(o, at, bt_str_of(name), &at) || !o->keys[at].n) return BERTH_OK;
+    if (!name || !bt_objects_find(&o->graph, at, bt_str_of(name), &at) || !o->keys[at].n) return BERTH_OK;
     return bt_bundle_read(o->bundle, o->keys[at], (bt_str){"", 0}, value, error);
 }
 
@@ -183,7 +117,7 @@ static berth_status load(const char *path, bt_file *file, const bt_format_option
     if (!o.bundle) return error->status;
     if (!read_graph(&o, error) && !btk_structure(options->structure, source, &text, error))
         btk_load(source, &weights, text, options->structure, (bt_str){0}, error);
-    bt_map_free(&o.children);
+    bt_objects_free(&o.graph);
     bt_bundle_free(o.bundle);
     return error->status;
 }

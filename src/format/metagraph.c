@@ -6,10 +6,6 @@
 
 #include "format/archive.h"
 #include "format/graphdef.h"
-#include "format/restore.h"
-
-/* Fields of MetaGraphDef; META_INFO is in the header. */
-enum { META_GRAPH = 2, META_SAVER = 3, META_COLLECTION = 4, META_SIGNATURE = 5, META_ASSET = 6 };
 
 static const char init_key[] = "__saved_model_init_op", train_key[] = "__saved_model_train_op";
 
@@ -17,6 +13,8 @@ typedef struct reading {
     bt_source *source;
     const char *folder; /* that the assets are in */
     bt_str meta;        /* the MetaGraphDef */
+    const bt_str *functions;
+    size_t n_functions;
     bt_str init_op;     /* a node's or tensor's name; empty: none */
     int init_rank;      /* which of the three ways to name it this came from */
     bt_port *ports;     /* of the signature being read */
@@ -227,7 +225,7 @@ static berth_status read_all(reading *r)
         bool failed = false;
         bt_str bytes = w.type == BT_WIRE_BYTES ? w.bytes : (bt_str){"", 0};
         if (w.field == META_GRAPH) {
-            bt_graphdef_read(bytes, source, r->error);
+            bt_graphdef_read_with(bytes, r->functions, r->n_functions, source, r->error);
         } else if (w.field == META_ASSET) {
             read_asset(r, bytes);
         } else if (w.field == META_COLLECTION || w.field == META_SIGNATURE) {
@@ -243,17 +241,34 @@ static berth_status read_all(reading *r)
     return r->error->status ? r->error->status : set_init_target(r);
 }
 
-berth_status bt_metagraph_read(bt_str message, const char *folder, bt_source *source, berth_error *error)
+berth_status bt_metagraph_read(bt_str message, const char *folder, const bt_str *functions, size_t n_functions,
+                               bt_source *source, berth_error *error)
 {
-    reading r = {.source = source, .folder = folder, .meta = message, .error = error};
+    reading r = {.source = source,
+                 .folder = folder,
+                 .meta = message,
+                 .functions = functions,
+                 .n_functions = n_functions,
+                 .error = error};
     read_all(&r);
     bt_free(r.ports);
     return error->status;
 }
 
+bool bt_metagraph_has_signatures(bt_str message)
+{
+    bool failed = false, found = false;
+    bt_wire w = bt_wire_of(message);
+    while (!found && bt_wire_next(&w)) {
+        bt_str key = w.field == META_SIGNATURE ? bt_wire_field(bt_wire_bytes(&w), 1, &failed) : (bt_str){0};
+        found = w.field == META_SIGNATURE && !bt_str_is(key, init_key) && !bt_str_is(key, train_key);
+    }
+    return found || failed || w.failed;
+}
+
 /* SaverDef: restore_op_name = 3 */
 berth_status bt_metagraph_restore(bt_str message, const char *prefix, const char *name, bt_source *source,
-                                  berth_error *error)
+                                  bt_restored *restored, berth_error *error)
 {
     bool failed = false;
     bt_str restore_op = bt_wire_field(bt_wire_field(message, META_SAVER, &failed), 3, &failed);
@@ -262,7 +277,7 @@ berth_status bt_metagraph_restore(bt_str message, const char *prefix, const char
     if (!text) return bt_fail_memory(error);
     bt_bundle *bundle = bt_bundle_open(prefix, name, source, error);
     if (!bundle) return error->status;
-    bt_restore_variables(source, *text ? text : NULL, bundle, error);
+    bt_restore_variables(source, *text ? text : NULL, bundle, restored, error);
     bt_bundle_free(bundle);
     return error->status;
 }

@@ -20,6 +20,7 @@ typedef struct frame {
 typedef struct restore {
     bt_source *source;
     bt_bundle *bundle;
+    bt_restored *restored; /* may be NULL */
     int n_calls;
     berth_error *error;
 } restore;
@@ -68,8 +69,12 @@ static const char *variable_name(const bt_node *node)
     return *shared ? shared : node->name;
 }
 
-static berth_status read_variable(restore *r, const char *name, bt_str key, bt_str slice)
+/* node: of the graph, or NULL when it stands in a function. */
+static berth_status read_variable(restore *r, const bt_node *node, const char *name, bt_str key, bt_str slice)
 {
+    if (node && r->restored && !bt_map_get(&r->restored->handles, key) &&
+        !bt_map_put_index(&r->restored->handles, key, (size_t)(node - r->source->graph.nodes)))
+        return bt_fail_memory(r->error);
     bt_variable *variable = bt_arena_new(&r->source->arena, bt_variable);
     if (!variable) return bt_fail_memory(r->error);
     variable->name = name;
@@ -84,14 +89,15 @@ static berth_status assign(restore *r, const frame *f, const bt_node *node)
     int slot, ignored;
     bt_str key, slice;
     const frame *to = f, *from = f;
-    const char *name = variable_name(trace(&to, node, 0, &ignored));
+    const bt_node *variable = trace(&to, node, 0, &ignored);
+    const char *name = variable_name(variable);
     const bt_node *value = trace(&from, node, 1, &slot);
     bool whole = op_is(value, "Restore");
     if (!name || !(whole || op_is(value, "RestoreV2") || op_is(value, "RestoreSlice"))) return BERTH_OK;
     if (!constant_string(from, value, 1, slot, &key)) return BERTH_OK;
     if (whole) slice = (bt_str){"", 0};
     else if (!constant_string(from, value, 2, slot, &slice)) return BERTH_OK;
-    return read_variable(r, name, key, slice);
+    return read_variable(r, to->caller ? NULL : variable, name, key, slice);
 }
 
 static berth_status visit(restore *r, const frame *f, const bt_node *node);
@@ -164,24 +170,32 @@ static berth_status read_object_graph(restore *r, bt_str message, bt_map *keys)
     return BERTH_OK;
 }
 
+/* The checkpoint's graph of objects; empty when it has none. */
+static berth_status find_objects(restore *r, bt_str *objects)
+{
+    bt_str key = bt_str_of("_CHECKPOINTABLE_OBJECT_GRAPH"), all = {"", 0};
+    bt_tensor t;
+    *objects = all;
+    if (!bt_bundle_has(r->bundle, key)) return BERTH_OK;
+    if (bt_bundle_read(r->bundle, key, all, &t, r->error)) return r->error->status;
+    const bt_string *s = t.dtype == BERTH_STRING && bt_tensor_count(&t) == 1 ? t.data : NULL;
+    if (s && s->n) *objects = (bt_str){s->p, s->n};
+    return BERTH_OK;
+}
+
 /* A checkpoint of objects says under which key each variable's full name stands; any other uses the names. */
 static berth_status match_names(restore *r, bt_map *keys)
 {
-    static const char object_graph[] = "_CHECKPOINTABLE_OBJECT_GRAPH";
     const bt_graph *graph = &r->source->graph;
-    bt_str all = {"", 0};
-    if (bt_bundle_has(r->bundle, bt_str_of(object_graph))) {
-        bt_tensor t;
-        if (bt_bundle_read(r->bundle, bt_str_of(object_graph), all, &t, r->error)) return r->error->status;
-        const bt_string *s = t.dtype == BERTH_STRING && bt_tensor_count(&t) == 1 ? t.data : NULL;
-        if (s && read_object_graph(r, (bt_str){s->p, s->n}, keys)) return r->error->status;
-    }
+    bt_str all = {"", 0}, objects;
+    if (find_objects(r, &objects) || read_object_graph(r, objects, keys)) return r->error->status;
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const char *name = variable_name(&graph->nodes[i]);
         if (!name || bt_map_get(&r->source->variables, bt_str_of(name))) continue;
         const bt_str *key = bt_map_get(keys, bt_str_of(name));
         bt_str found = key ? *key : bt_str_of(name);
-        if (bt_bundle_has(r->bundle, found) && read_variable(r, name, found, all)) return r->error->status;
+        if (bt_bundle_has(r->bundle, found) && read_variable(r, &graph->nodes[i], name, found, all))
+            return r->error->status;
     }
     return BERTH_OK;
 }
@@ -196,10 +210,11 @@ static bool lacks_values(const bt_source *source)
     return false;
 }
 
-berth_status bt_restore_variables(bt_source *source, const char *restore_op, bt_bundle *bundle,
+berth_status bt_restore_variables(bt_source *source, const char *restore_op, bt_bundle *bundle, bt_restored *restored,
                                   berth_error *error)
 {
-    restore r = {.source = source, .bundle = bundle, .error = error};
+    restore r = {.source = source, .bundle = bundle, .restored = restored, .error = error};
+    if (restored && find_objects(&r, &restored->objects)) return error->status;
     int32_t first = restore_op ? bt_graph_find(&source->graph, bt_str_of(restore_op)) : -1;
     if (first >= 0 && (follow(&r, first) || !lacks_values(source))) return error->status;
     bt_map keys = {0};

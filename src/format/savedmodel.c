@@ -1,11 +1,12 @@
 /* SavedModel, of TensorFlow 1 and 2: a folder with saved_model.pb (or .pbtxt), variables/ and assets/. One of its
- * MetaGraphs is taken, by its tags, and read by metagraph.c. The object graph of TensorFlow 2 is not looked at: all that
- * runs stands in graph and signatures. */
+ * MetaGraphs is taken, by its tags, and read by metagraph.c. All that runs stands in graph and signatures; where there are
+ * none of these, in the functions of the object graph of TensorFlow 2 (saved_functions.c). */
 #include "format/archive.h"
 #include "format/bundle.h"
 #include "format/format.h"
 #include "format/metagraph.h"
 #include "format/pbtxt.h"
+#include "format/saved_functions.h"
 
 /* ---- MetaGraphs --------------------------------------------------------------------------------------- */
 
@@ -80,18 +81,34 @@ static berth_status choose(bt_str model, const char *tags, bt_source *source, bt
 /* ---- Files -------------------------------------------------------------------------------------------- */
 
 /* Values of variables, when the folder has some. */
-static berth_status read_variables(bt_str meta, const char *folder, bt_source *source, berth_error *error)
+static berth_status read_variables(bt_str meta, const char *folder, bt_source *source, bt_restored *restored,
+                                   berth_error *error)
 {
     static const char name[] = "variables/variables";
     const char *prefix = bt_arena_print(&source->arena, "%s/%s", folder, name);
     if (!prefix) return bt_fail_memory(error);
-    return bt_bundle_is_there(source, prefix) ? bt_metagraph_restore(meta, prefix, name, source, error)
+    return bt_bundle_is_there(source, prefix) ? bt_metagraph_restore(meta, prefix, name, source, restored, error)
                                               : BERTH_OK;
 }
 
 static bool is_text(bt_str model) { return bt_pbtxt_sniff(model, BT_PBTXT_SAVED_MODEL); }
 
 /* name: of the file in its folder, for messages. */
+static berth_status read_meta(bt_str meta, const char *folder, const char *name, bt_source *source, berth_error *error)
+{
+    bt_saved_functions functions;
+    bt_restored restored = {0};
+    if (bt_saved_functions_find(&functions, meta, source, error) ||
+        bt_metagraph_read(meta, folder, functions.needed, functions.n_needed, source, error))
+        bt_error_prefix(error, "%s", name);
+    else if (!read_variables(meta, folder, source, functions.n_offered ? &restored : NULL, error) &&
+             bt_saved_functions_offer(&functions, &restored))
+        bt_error_prefix(error, "%s", name);
+    bt_saved_functions_free(&functions);
+    bt_map_free(&restored.handles);
+    return error->status;
+}
+
 static berth_status read_model(bt_file *file, const char *folder, const char *name,
                                const bt_format_options *options, bt_source *source, berth_error *error)
 {
@@ -100,12 +117,11 @@ static berth_status read_model(bt_file *file, const char *folder, const char *na
     bool text = bt_ends(name, ".pbtxt") || is_text(model);
     if (!bt_source_add_file(source, bt_file_ref(file))) return bt_fail_memory(error);
     if ((text && bt_pbtxt_keep(model, BT_PBTXT_SAVED_MODEL, arena, &model, error)) ||
-        choose(model, options->tags, source, &meta, error) ||
-        bt_metagraph_read(meta, folder, source, error)) {
+        choose(model, options->tags, source, &meta, error)) {
         bt_error_prefix(error, "%s", name);
         return error->status;
     }
-    return read_variables(meta, folder, source, error);
+    return read_meta(meta, folder, name, source, error);
 }
 
 static const char *const names[] = {"saved_model.pb", "saved_model.pbtxt"};

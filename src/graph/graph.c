@@ -48,6 +48,17 @@ const char *bt_graph_unique_name(bt_graph *graph, const char *base)
     return name;
 }
 
+const char *bt_graph_clean_name(bt_arena *arena, bt_str text)
+{
+    char *name = bt_arena_copy(arena, text.p, text.n);
+    for (char *p = name; p && *p; p++) {
+        bool letter =
+            (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '.';
+        if (!letter && (p == name || !strchr("_/-\\>", *p))) *p = p == name ? '.' : '_';
+    }
+    return name;
+}
+
 bool bt_node_set_inputs(bt_graph *graph, int32_t node, const bt_edge *inputs, int n)
 {
     bt_edge *copy = bt_arena_array(graph->arena, bt_edge, (size_t)n);

@@ -102,6 +102,11 @@ typedef struct bt_signature {
     int n_inputs, n_outputs;
 } bt_signature;
 
+/* A function of an object graph that cannot be offered as a signature. */
+typedef struct bt_refusal {
+    const char *name, *reason;
+} bt_refusal;
+
 /* A variable's value in the file: of a VarHandleOp (its shared_name, or node name) or VariableV2 (its node name). */
 typedef struct bt_variable {
     const char *name;
@@ -127,6 +132,8 @@ typedef struct bt_source {
     bt_map functions;          /* name -> bt_function * */
     bt_signature *signatures;  /* in the order of the file, hidden ones ("__saved_model_init_op") left out */
     int n_signatures;
+    bt_refusal *refused;       /* what is asked for by these names fails, and the reason is said then */
+    int n_refused;
     bt_map variables;          /* name -> bt_variable * */
     const char **init_targets; /* nodes to run once when a session starts (table initialisers) */
     int n_init_targets;
@@ -165,6 +172,8 @@ int32_t bt_graph_add(bt_graph *graph, const char *name, const char *op);
 int32_t bt_graph_find(const bt_graph *graph, bt_str name); /* -1: none */
 /* base, base_1, base_2 ... one that is free, in the arena; NULL when out of memory. */
 const char *bt_graph_unique_name(bt_graph *graph, const char *base);
+/* The text as a name that TensorFlow takes for a node, in the arena; NULL when out of memory. */
+const char *bt_graph_clean_name(bt_arena *arena, bt_str text);
 bool bt_node_set_inputs(bt_graph *graph, int32_t node, const bt_edge *inputs, int n); /* copies; false: out of memory */
 bool bt_node_set_controls(bt_graph *graph, int32_t node, const int32_t *controls, int n);
 

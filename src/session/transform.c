@@ -247,18 +247,6 @@ typedef struct naming {
     bt_map taken; /* the wanted names */
 } naming;
 
-/* A key as the name of a node. */
-static const char *clean_name(bt_arena *arena, bt_str key)
-{
-    char *name = bt_arena_copy(arena, key.p, key.n);
-    for (char *p = name; p && *p; p++) {
-        bool letter =
-            (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '.';
-        if (!letter && (p == name || !strchr("_/-\\>", *p))) *p = p == name ? '.' : '_';
-    }
-    return name;
-}
-
 /* False where another has the name already. */
 static bool want(naming *n, int32_t node, const char *name)
 {
@@ -320,7 +308,7 @@ static berth_status name_output(naming *n, const bt_signature *s, int first, boo
     bt_edge *fetches = t->p.units[0]->x.fetches;
     int slot;
     bt_str text = key_node(s->outputs[first].key, &slot);
-    const char *name = clean_name(g->arena, text);
+    const char *name = bt_graph_clean_name(g->arena, text);
     size_t room = (size_t)(s->n_outputs - first);
     bt_port *ports = bt_arena_array(g->arena, bt_port, room);
     output_group group = {ports, bt_arena_array(g->arena, bt_edge *, room),
@@ -381,7 +369,7 @@ static berth_status name_ports(naming *n)
         int slot;
         if (!signature) bt_tensor_name(bt_str_of(s->inputs[i].key), &name, &slot);
         int32_t node = x->feeds[t->feed_of[i]].node;
-        const char *clean = clean_name(n->g->arena, name);
+        const char *clean = bt_graph_clean_name(n->g->arena, name);
         if (!clean) return bt_fail_memory(t->error);
         if (node >= 0) want(n, node, clean);
     }
