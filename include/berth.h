@@ -229,7 +229,8 @@ BERTH_API void berth_model_free(berth_model *model);
 BERTH_API const char *berth_model_format(const berth_model *model);
 /* The tag sets of all MetaGraphs in the file: "'serve', 'serve,gpu'"; "" where the format has none. */
 BERTH_API const char *berth_model_tags(const berth_model *model);
-/* Signatures of the MetaGraph that was chosen; a graph without signatures has none. */
+/* Signatures of the MetaGraph that was chosen; a graph without signatures has none. In a SavedModel that has functions but no
+ * signatures each function is one ("inner.apply"). */
 BERTH_API size_t berth_model_signature_count(const berth_model *model);
 BERTH_API const char *berth_model_signature_name(const berth_model *model, size_t index);
 /* Inputs and outputs of a signature. NULL stands for `serving_default`, or the only one, or, in a graph

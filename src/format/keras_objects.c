@@ -39,7 +39,8 @@ static berth_status add_names(objects *o, berth_error *error)
         size_t child = (size_t)(uintptr_t)o->graph.children.entries[i].value - 1;
         bt_str name = o->names[child];
         while (name.n && memchr(name.p, '/', name.n)) name.p++, name.n--;
-        if (name.n && !bt_objects_find(&o->graph, parent, name, &other) && !bt_objects_add(&o->graph, parent, name, child))
+        if (name.n && !bt_objects_find(&o->graph, parent, name, &other) &&
+            !bt_objects_add(&o->graph, parent, name, child))
             return bt_fail_memory(error);
     }
     return BERTH_OK;

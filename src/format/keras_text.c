@@ -59,12 +59,8 @@ static btk_tensor tokens_const(btk *k, const bt_json *list, int64_t from, berth_
 
 static void add_init_target(btk *k, int32_t node)
 {
-    bt_source *s = k->source;
-    const char **list = bt_arena_array(k->arena, const char *, (size_t)s->n_init_targets + 1);
-    if (k->failed || !list) return btk_fail(k, BERTH_NO_MEMORY, "out of memory");
-    if (s->n_init_targets) memcpy(list, s->init_targets, (size_t)s->n_init_targets * sizeof *list);
-    list[s->n_init_targets++] = k->graph->nodes[node].name;
-    s->init_targets = list;
+    if (k->failed || !bt_source_add_init(k->source, k->graph->nodes[node].name))
+        btk_fail(k, BERTH_NO_MEMORY, "out of memory");
 }
 
 /* A table from keys to values; *x looked up in it. */

@@ -15,9 +15,9 @@ typedef struct reading {
     bt_str meta;        /* the MetaGraphDef */
     const bt_str *functions;
     size_t n_functions;
-    bt_str init_op;     /* a node's or tensor's name; empty: none */
-    int init_rank;      /* which of the three ways to name it this came from */
-    bt_port *ports;     /* of the signature being read */
+    bt_str init_op; /* a node's or tensor's name; empty: none */
+    int init_rank;  /* which of the three ways to name it this came from */
+    bt_port *ports; /* of the signature being read */
     size_t n_ports, ports_capacity;
     berth_error *error;
 } reading;
@@ -241,8 +241,8 @@ static berth_status read_all(reading *r)
     return r->error->status ? r->error->status : set_init_target(r);
 }
 
-berth_status bt_metagraph_read(bt_str message, const char *folder, const bt_str *functions, size_t n_functions,
-                               bt_source *source, berth_error *error)
+berth_status bt_metagraph_read(bt_str message, const char *folder, const bt_str *functions,
+                               size_t n_functions, bt_source *source, berth_error *error)
 {
     reading r = {.source = source,
                  .folder = folder,

@@ -43,6 +43,23 @@ typedef enum bt_txt_kind {
     TXT_INFO_ENTRY,
     TXT_INFO,
     TXT_ASSET,
+    TXT_OBJECTS, /* SavedObjectGraph */
+    TXT_OBJECT,
+    TXT_REFERENCE,
+    TXT_NAMES, /* a text and nothing else */
+    TXT_ASSET_INDEX,
+    TXT_SAVED_VARIABLE,
+    TXT_RESOURCE,
+    TXT_CAPTURED,
+    TXT_CONCRETE_ENTRY,
+    TXT_CONCRETE,
+    TXT_VALUE, /* StructuredValue */
+    TXT_VALUE_LIST,
+    TXT_DICTIONARY,
+    TXT_NAMED_TUPLE,
+    TXT_VALUE_ENTRY,
+    TXT_TENSOR_SPEC,
+    TXT_TYPE_SPEC,
     TXT_CONFIG,
     TXT_COUNT_ENTRY,
     TXT_GPU_OPTIONS,

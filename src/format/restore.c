@@ -1,6 +1,7 @@
 /* Nothing is run here: from the restore op, edges are followed to every assignment whose value comes out of a
  * RestoreV2, through functions in TensorFlow 2's files. Its constants name the tensor and the slice; the other end
- * of the assignment is the variable. Reading tensors: bundle.c. */
+ * of the assignment is the variable. Tables that are filled likewise are filled from constants when a session starts.
+ * Reading tensors: bundle.c. */
 #include "format/restore.h"
 
 #include "base/wire.h"
@@ -17,10 +18,19 @@ typedef struct frame {
     int depth;
 } frame;
 
+/* A table's node, and what is to fill it. */
+typedef struct filling {
+    int32_t table;
+    bt_tensor sides[2]; /* keys, values */
+    bool is_dense;
+} filling;
+
 typedef struct restore {
     bt_source *source;
     bt_bundle *bundle;
     bt_restored *restored; /* may be NULL */
+    filling *fillings;
+    size_t n_fillings, room;
     int n_calls;
     berth_error *error;
 } restore;
@@ -69,35 +79,184 @@ static const char *variable_name(const bt_node *node)
     return *shared ? shared : node->name;
 }
 
-/* node: of the graph, or NULL when it stands in a function. */
-static berth_status read_variable(restore *r, const bt_node *node, const char *name, bt_str key, bt_str slice)
+/* Whether the node of a variable holds such a tensor: by a name alone, it may be another one's. */
+static bool can_hold(const bt_node *node, const bt_tensor *value)
 {
-    if (node && r->restored && !bt_map_get(&r->restored->handles, key) &&
-        !bt_map_put_index(&r->restored->handles, key, (size_t)(node - r->source->graph.nodes)))
-        return bt_fail_memory(r->error);
+    bt_shape shape;
+    return bt_attr_type(node, "dtype", value->dtype) == value->dtype &&
+           (!op_is(node, "VarHandleOp") || !bt_attr_shape(node, "shape", &shape) ||
+            bt_shape_compatible(&shape, &value->shape));
+}
+
+/* node: of the graph, or NULL when it stands in a function. by_name: it is no more than likely. */
+static berth_status read_variable(restore *r, const bt_node *node, const char *name, bt_str key, bt_str slice,
+                                  bool by_name)
+{
     bt_variable *variable = bt_arena_new(&r->source->arena, bt_variable);
     if (!variable) return bt_fail_memory(r->error);
     variable->name = name;
     if (bt_bundle_read(r->bundle, key, slice, &variable->value, r->error)) return r->error->status;
+    if (by_name && !can_hold(node, &variable->value)) return BERTH_OK;
+    if (node && r->restored && !bt_map_get(&r->restored->handles, key) &&
+        !bt_map_put_index(&r->restored->handles, key, (size_t)(node - r->source->graph.nodes)))
+        return bt_fail_memory(r->error);
     return bt_map_put(&r->source->variables, bt_str_of(name), variable) ? BERTH_OK : bt_fail_memory(r->error);
 }
 
-/* Assign(ref, value), AssignVariableOp(handle, value): value out of RestoreV2(prefix, names, slices), or of its elders,
- * RestoreSlice(pattern, name, slice) and Restore(pattern, name). */
+/* Whether input i comes out of RestoreV2(prefix, names, slices), or of its elders, RestoreSlice(pattern, name, slice) and
+ * Restore(pattern, name): which tensor of the checkpoint it is, and which slice of it. */
+static bool is_restored(const frame *f, const bt_node *node, int i, bt_str *key, bt_str *slice)
+{
+    int slot;
+    const bt_node *value = trace(&f, node, i, &slot);
+    bool whole = op_is(value, "Restore");
+    if (!(whole || op_is(value, "RestoreV2") || op_is(value, "RestoreSlice"))) return false;
+    if (whole) *slice = (bt_str){"", 0};
+    return constant_string(f, value, 1, slot, key) && (whole || constant_string(f, value, 2, slot, slice));
+}
+
+static const bt_function *callee(const restore *r, const bt_node *call)
+{
+    const char *name = bt_attr_func(call, "f");
+    return bt_map_get(&r->source->functions, bt_str_of(name ? name : call->op));
+}
+
+/* The node that makes a table, which may be what functions give; *f becomes the frame that it stands in. */
+static const bt_node *maker_of(const restore *r, const bt_node *table, frame *f)
+{
+    int slot;
+    const bt_function *made;
+    for (int depth = 0; table && depth < DEPTH_LIMIT && (made = callee(r, table)) && made->n_results;
+         depth++) {
+        *f = (frame){&made->graph, NULL, NULL, 0};
+        const frame *inner = f;
+        table = &made->graph.nodes[made->results[0].node];
+        if (op_is(table, "Identity")) table = trace(&inner, table, 0, &slot);
+    }
+    return table;
+}
+
+static bool same_element(berth_dtype dtype, const void *a, const void *b)
+{
+    if (dtype != BERTH_STRING) return !memcmp(a, b, bt_dtype_size(dtype));
+    const bt_string *x = a, *y = b;
+    return bt_str_equal((bt_str){x->p, x->n}, (bt_str){y->p, y->n});
+}
+
+/* Whether row i, of as many elements as `key` has, is that key. */
+static bool is_key(const bt_tensor *rows, int64_t i, const bt_tensor *key)
+{
+    size_t bytes = bt_dtype_size(key->dtype), n = (size_t)bt_tensor_count(key);
+    const char *row = (const char *)rows->data + (size_t)i * n * bytes;
+    for (size_t k = 0; k < n; k++)
+        if (!same_element(key->dtype, row + k * bytes, (const char *)key->data + k * bytes)) return false;
+    return true;
+}
+
+/* The rows of one side that are kept, each of the shape `row`. False when they are none such, or without memory. */
+static bool keep_rows(restore *r, bt_tensor *side, const bool *kept, int64_t n, const bt_shape *row)
+{
+    size_t bytes = (size_t)bt_shape_count(row) * bt_dtype_size(side->dtype);
+    char *data = bt_arena_alloc(&r->source->arena, bt_tensor_bytes(side));
+    bt_shape shape = BT_SHAPE(0);
+    if (!data || row->rank == BT_MAX_RANK) return false;
+    for (int64_t i = 0; i < n; i++)
+        if (kept[i])
+            memcpy(data + (size_t)shape.dim[0]++ * bytes, (const char *)side->data + (size_t)i * bytes,
+                   bytes);
+    for (int i = 0; i < row->rank; i++) shape.dim[shape.rank++] = row->dim[i];
+    side->data = data, side->shape = shape;
+    return true;
+}
+
+/* A checkpoint has all buckets of a dense table, rows of keys and of values, empty and deleted ones among them: those that are
+ * in use are left. */
+static berth_status take_entries(restore *r, filling *filled)
+{
+    int slot;
+    bt_shape value = BT_SCALAR;
+    frame f = {&r->source->graph, NULL, NULL, 0};
+    const frame *at = &f;
+    const bt_node *table = maker_of(r, &r->source->graph.nodes[filled->table], &f);
+    if (!table || !bt_starts(table->op, "MutableDenseHashTable")) return BERTH_OK;
+    bt_tensor *keys = &filled->sides[0], *values = &filled->sides[1];
+    const bt_tensor *unused[2];
+    int64_t n = keys->shape.rank > 0 ? keys->shape.dim[0] : 0;
+    bt_attr_shape(table, "value_shape", &value);
+    for (int i = 0; i < 2; i++) {
+        at = &f;
+        const bt_node *node = trace(&at, table, i, &slot);
+        unused[i] = op_is(node, "Const") ? bt_attr_tensor(node, "value") : NULL;
+        if (!unused[i] || unused[i]->dtype != keys->dtype || bt_tensor_count(unused[i]) < 1 ||
+            bt_tensor_count(unused[i]) != bt_tensor_count(unused[0]))
+            return BERTH_OK;
+    }
+    int64_t key_width = bt_tensor_count(unused[0]),
+            value_width = bt_shape_known(&value) ? bt_shape_count(&value) : 0;
+    if (n < 1 || value_width < 1 || values->shape.rank < 1 || values->shape.dim[0] != n ||
+        bt_tensor_count(keys) / n != key_width || bt_tensor_count(values) / n != value_width)
+        return BERTH_OK;
+    bool *kept = bt_calloc((size_t)n, sizeof *kept);
+    for (int64_t i = 0; kept && i < n; i++)
+        kept[i] = !is_key(keys, i, unused[0]) && !is_key(keys, i, unused[1]);
+    filled->is_dense =
+        kept && keep_rows(r, keys, kept, n, &unused[0]->shape) && keep_rows(r, values, kept, n, &value);
+    bt_free(kept);
+    return filled->is_dense ? BERTH_OK : bt_fail_memory(r->error);
+}
+
+/* LookupTableImport(table, keys, values), both restored. The graph does not change before it is gone through. */
+static berth_status fill(restore *r, const frame *f, const bt_node *node)
+{
+    int ignored;
+    bt_str key, slice;
+    const frame *to = f;
+    const bt_node *table = trace(&to, node, 0, &ignored);
+    if (!table || to->caller) return BERTH_OK;
+    if (!bt_grow(&r->fillings, &r->room, r->n_fillings + 1, sizeof *r->fillings))
+        return bt_fail_memory(r->error);
+    filling *filled = &r->fillings[r->n_fillings];
+    *filled = (filling){.table = (int32_t)(table - r->source->graph.nodes)};
+    for (int i = 0; i < 2; i++) {
+        if (!is_restored(f, node, i + 1, &key, &slice)) return BERTH_OK;
+        if (bt_bundle_read(r->bundle, key, slice, &filled->sides[i], r->error)) return r->error->status;
+    }
+    r->n_fillings++;
+    return take_entries(r, filled);
+}
+
+/* A table is filled from constants when a session starts. */
+static bool add_filling(restore *r, const filling *filled)
+{
+    static const char *const names[] = {"restored_keys", "restored_values"};
+    bt_graph *g = &r->source->graph;
+    bt_edge inputs[3] = {{filled->table, 0}};
+    for (int i = 0; i < 2; i++) {
+        const bt_tensor *side = &filled->sides[i];
+        const char *name = bt_graph_unique_name(g, names[i]);
+        int32_t node = name ? bt_graph_add(g, name, "Const") : -1;
+        if (node < 0 || !bt_set_tensor(g, node, "value", side) || !bt_set_type(g, node, "dtype", side->dtype))
+            return false;
+        inputs[i + 1] = (bt_edge){node, 0};
+    }
+    const char *name = bt_graph_unique_name(g, "restored_table");
+    int32_t node =
+        name ? bt_graph_add(g, name, filled->is_dense ? "LookupTableInsertV2" : "LookupTableImportV2") : -1;
+    return node >= 0 && bt_node_set_inputs(g, node, inputs, 3) &&
+           bt_set_type(g, node, "Tin", filled->sides[0].dtype) &&
+           bt_set_type(g, node, "Tout", filled->sides[1].dtype) && bt_source_add_init(r->source, name);
+}
+
+/* Assign(ref, value), AssignVariableOp(handle, value): value restored. */
 static berth_status assign(restore *r, const frame *f, const bt_node *node)
 {
-    int slot, ignored;
+    int ignored;
     bt_str key, slice;
-    const frame *to = f, *from = f;
+    const frame *to = f;
     const bt_node *variable = trace(&to, node, 0, &ignored);
     const char *name = variable_name(variable);
-    const bt_node *value = trace(&from, node, 1, &slot);
-    bool whole = op_is(value, "Restore");
-    if (!name || !(whole || op_is(value, "RestoreV2") || op_is(value, "RestoreSlice"))) return BERTH_OK;
-    if (!constant_string(from, value, 1, slot, &key)) return BERTH_OK;
-    if (whole) slice = (bt_str){"", 0};
-    else if (!constant_string(from, value, 2, slot, &slice)) return BERTH_OK;
-    return read_variable(r, to->caller ? NULL : variable, name, key, slice);
+    if (!name || !is_restored(f, node, 1, &key, &slice)) return BERTH_OK;
+    return read_variable(r, to->caller ? NULL : variable, name, key, slice, false);
 }
 
 static berth_status visit(restore *r, const frame *f, const bt_node *node);
@@ -105,8 +264,7 @@ static berth_status visit(restore *r, const frame *f, const bt_node *node);
 /* All nodes of the function that a call enters. */
 static berth_status enter(restore *r, const frame *caller, const bt_node *call)
 {
-    const char *name = bt_attr_func(call, "f");
-    const bt_function *function = bt_map_get(&r->source->functions, bt_str_of(name ? name : call->op));
+    const bt_function *function = callee(r, call);
     if (!function || caller->depth == DEPTH_LIMIT || ++r->n_calls > CALL_LIMIT) return BERTH_OK;
     frame f = {&function->graph, caller, call, caller->depth + 1};
     for (size_t i = 0; i < f.graph->n_nodes; i++)
@@ -117,6 +275,7 @@ static berth_status enter(restore *r, const frame *caller, const bt_node *call)
 static berth_status visit(restore *r, const frame *f, const bt_node *node)
 {
     if (op_is(node, "AssignVariableOp") || op_is(node, "Assign")) return assign(r, f, node);
+    if (op_is(node, "LookupTableImportV2") || op_is(node, "LookupTableImport")) return fill(r, f, node);
     if (op_is(node, "PartitionedCall") || op_is(node, "StatefulPartitionedCall") || !node->def)
         return enter(r, f, node);
     return BERTH_OK;
@@ -148,7 +307,7 @@ static berth_status follow(restore *r, int32_t first)
 /* ---- By name ------------------------------------------------------------------------------------------ */
 
 /* TrackableObjectGraph: nodes = 1 { attributes = 2 { full_name = 2, checkpoint_key = 3 } }. Adds to `keys`:
- * full name -> its key, a bt_str in the arena. */
+ * full name -> its key, a bt_str in the arena; an empty one where several have the name. */
 static berth_status read_object_graph(restore *r, bt_str message, bt_map *keys)
 {
     bt_wire graph = bt_wire_of(message);
@@ -164,7 +323,9 @@ static berth_status read_object_graph(restore *r, bt_str message, bt_map *keys)
                 if (attribute.field == 2) name = bt_wire_bytes(&attribute);
                 if (attribute.field == 3) *key = bt_wire_bytes(&attribute);
             }
-            if (name.n && key->n && !bt_map_put(keys, name, key)) return bt_fail_memory(r->error);
+            bt_str *known = name.n && key->n ? bt_map_get(keys, name) : NULL;
+            if (known && !bt_str_equal(*known, *key)) *known = (bt_str){"", 0};
+            else if (name.n && key->n && !bt_map_put(keys, name, key)) return bt_fail_memory(r->error);
         }
     }
     return BERTH_OK;
@@ -193,8 +354,8 @@ static berth_status match_names(restore *r, bt_map *keys)
         const char *name = variable_name(&graph->nodes[i]);
         if (!name || bt_map_get(&r->source->variables, bt_str_of(name))) continue;
         const bt_str *key = bt_map_get(keys, bt_str_of(name));
-        bt_str found = key ? *key : bt_str_of(name);
-        if (bt_bundle_has(r->bundle, found) && read_variable(r, &graph->nodes[i], name, found, all))
+        bt_str found = key && key->n ? *key : bt_str_of(name);
+        if (bt_bundle_has(r->bundle, found) && read_variable(r, &graph->nodes[i], name, found, all, true))
             return r->error->status;
     }
     return BERTH_OK;
@@ -210,15 +371,17 @@ static bool lacks_values(const bt_source *source)
     return false;
 }
 
-berth_status bt_restore_variables(bt_source *source, const char *restore_op, bt_bundle *bundle, bt_restored *restored,
-                                  berth_error *error)
+berth_status bt_restore_variables(bt_source *source, const char *restore_op, bt_bundle *bundle,
+                                  bt_restored *restored, berth_error *error)
 {
     restore r = {.source = source, .bundle = bundle, .restored = restored, .error = error};
     if (restored && find_objects(&r, &restored->objects)) return error->status;
     int32_t first = restore_op ? bt_graph_find(&source->graph, bt_str_of(restore_op)) : -1;
-    if (first >= 0 && (follow(&r, first) || !lacks_values(source))) return error->status;
     bt_map keys = {0};
-    match_names(&r, &keys);
+    if (first < 0 || (!follow(&r, first) && lacks_values(source))) match_names(&r, &keys);
+    for (size_t i = 0; i < r.n_fillings && !error->status; i++)
+        if (!add_filling(&r, &r.fillings[i])) bt_fail_memory(error);
     bt_map_free(&keys);
+    bt_free(r.fillings);
     return error->status;
 }

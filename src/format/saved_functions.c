@@ -26,7 +26,8 @@ static uint32_t kind_of(bt_str object, bt_str *message)
     uint32_t kind = 0;
     bt_wire w = bt_wire_of(object);
     while (bt_wire_next(&w))
-        if (w.field >= 4 && w.field <= CAPTURED && w.field != 11) kind = w.field, *message = bt_wire_bytes(&w);
+        if (w.field >= 4 && w.field <= CAPTURED && w.field != 11)
+            kind = w.field, *message = bt_wire_bytes(&w);
     return kind;
 }
 
@@ -66,7 +67,8 @@ static const char *path_of(walk *w, size_t parent, bt_str name)
 static berth_status need(walk *w, bt_str function)
 {
     bt_saved_functions *f = w->f;
-    if (!bt_grow(&f->needed, &w->needed_room, f->n_needed + 1, sizeof *f->needed)) return bt_fail_memory(f->error);
+    if (!bt_grow(&f->needed, &w->needed_room, f->n_needed + 1, sizeof *f->needed))
+        return bt_fail_memory(f->error);
     f->needed[f->n_needed++] = function;
     return BERTH_OK;
 }
@@ -140,7 +142,8 @@ static berth_status walk_objects(walk *w)
     for (size_t i = 0; i < n; i++)
         if (visit(w, queue[i], queue, &n)) return f->error->status;
     for (size_t i = 0; i < f->objects.n; i++)
-        if (kind_of(f->objects.nodes[i], &message) == RESOURCE && need(w, creator_of(f, i))) return f->error->status;
+        if (kind_of(f->objects.nodes[i], &message) == RESOURCE && need(w, creator_of(f, i)))
+            return f->error->status;
     return BERTH_OK;
 }
 
@@ -167,19 +170,22 @@ static berth_status read_concrete(bt_saved_functions *f, bt_str graph)
         bt_str entry = bt_wire_bytes(&w), *message = bt_arena_new(&f->source->arena, bt_str);
         if (!message) return bt_fail_memory(f->error);
         *message = bt_wire_field(entry, 2, &failed);
-        if (!bt_map_put(&f->concrete, bt_wire_field(entry, 1, &failed), message)) return bt_fail_memory(f->error);
+        if (!bt_map_put(&f->concrete, bt_wire_field(entry, 1, &failed), message))
+            return bt_fail_memory(f->error);
     }
     return failed || w.failed ? bt_fail(f->error, BERTH_BAD_MODEL, "a damaged graph of objects") : BERTH_OK;
 }
 
-berth_status bt_saved_functions_find(bt_saved_functions *f, bt_str meta, bt_source *source, berth_error *error)
+berth_status bt_saved_functions_find(bt_saved_functions *f, bt_str meta, bt_source *source,
+                                     berth_error *error)
 {
     bool failed = false;
     *f = (bt_saved_functions){.source = source, .meta = meta, .error = error};
     if (bt_metagraph_has_signatures(meta)) return BERTH_OK;
     bt_str graph = bt_wire_field(meta, META_OBJECTS, &failed);
     walk w = {.f = f};
-    if (!bt_objects_read(&f->objects, graph, &source->arena, error) && !read_concrete(f, graph) && !walk_objects(&w))
+    if (!bt_objects_read(&f->objects, graph, &source->arena, error) && !read_concrete(f, graph) &&
+        !walk_objects(&w))
         name_functions(f);
     bt_map_free(&w.taken);
     return error->status;
@@ -207,12 +213,14 @@ static berth_status find_twins(offering *o)
     size_t *queue = bt_arena_array(&f->source->arena, size_t, f->objects.n + 1);
     o->twins = bt_arena_array(&f->source->arena, size_t, f->objects.n + 1);
     if (!queue || !o->twins) return bt_fail_memory(f->error);
-    if (bt_objects_read(&o->stored, o->restored->objects, &f->source->arena, f->error)) return f->error->status;
+    if (bt_objects_read(&o->stored, o->restored->objects, &f->source->arena, f->error))
+        return f->error->status;
     if (f->objects.n && o->stored.n) o->twins[0] = 1, queue[n++] = 0;
     for (size_t i = 0; i < n; i++) {
         bt_wire members = bt_wire_of(f->objects.nodes[queue[i]]);
         while (bt_objects_next(&f->objects, &members, &name, &child)) {
-            if (o->twins[child] || !bt_objects_find(&o->stored, o->twins[queue[i]] - 1, name, &twin)) continue;
+            if (o->twins[child] || !bt_objects_find(&o->stored, o->twins[queue[i]] - 1, name, &twin))
+                continue;
             o->twins[child] = twin + 1;
             queue[n++] = child;
         }
@@ -273,7 +281,8 @@ static berth_status bound_asset(offering *o, bt_str message, bt_edge *edge)
             tensor = bt_wire_field(bt_wire_field(bt_wire_bytes(&assets), 1, &failed), 1, &failed);
     int i = 0;
     while (i < s->n_asset_feeds && !bt_str_is(tensor, s->asset_feeds[i].tensor)) i++;
-    if (i == s->n_asset_feeds) return bt_fail(&o->why, BERTH_BAD_MODEL, "an asset that it reads is not among the model's");
+    if (i == s->n_asset_feeds)
+        return bt_fail(&o->why, BERTH_BAD_MODEL, "an asset that it reads is not among the model's");
     const char *path = s->asset_feeds[i].key, *name = bt_graph_unique_name(&s->graph, "asset_path");
     bt_string *text = bt_arena_new(&s->arena, bt_string);
     int32_t node = name && text ? bt_graph_add(&s->graph, name, "Const") : -1;
@@ -281,7 +290,8 @@ static berth_status bound_asset(offering *o, bt_str message, bt_edge *edge)
     *text = (bt_string){(char *)path, strlen(path)};
     bt_tensor value = {.dtype = BERTH_STRING, .shape = BT_SCALAR, .data = text};
     *edge = (bt_edge){node, 0};
-    return bt_set_tensor(&s->graph, node, "value", &value) && bt_set_type(&s->graph, node, "dtype", BERTH_STRING)
+    return bt_set_tensor(&s->graph, node, "value", &value) &&
+                   bt_set_type(&s->graph, node, "dtype", BERTH_STRING)
                ? BERTH_OK
                : bt_fail_memory(&o->why);
 }
@@ -293,10 +303,13 @@ static int32_t add_call(offering *o, const char *base, const bt_function *callee
     int n = callee->n_args;
     const char *name = bt_graph_unique_name(g, base);
     berth_dtype *types = bt_arena_array(g->arena, berth_dtype, (size_t)n + 1);
-    int32_t node = name && types ? bt_graph_add(g, name, callee->is_stateful ? "StatefulPartitionedCall" : "PartitionedCall")
-                                 : -1;
+    int32_t node =
+        name && types
+            ? bt_graph_add(g, name, callee->is_stateful ? "StatefulPartitionedCall" : "PartitionedCall")
+            : -1;
     if (node < 0) return -1;
-    for (int i = 0; i < n; i++) types[i] = bt_attr_type(&callee->graph.nodes[callee->args[i]], "T", BERTH_NO_DTYPE);
+    for (int i = 0; i < n; i++)
+        types[i] = bt_attr_type(&callee->graph.nodes[callee->args[i]], "T", BERTH_NO_DTYPE);
     bool set = bt_node_set_inputs(g, node, inputs, n) && bt_set_types(g, node, "Tin", types, n) &&
                bt_set_types(g, node, "Tout", callee->result_types, callee->n_results) &&
                bt_set_func(g, node, "f", callee->name);
@@ -309,7 +322,8 @@ static berth_status bound_resource(offering *o, size_t id, bt_edge *edge)
     bt_graph *g = graph_of(o);
     const bt_function *f = bt_map_get(&o->f->source->functions, creator_of(o->f, id));
     if (!f || f->n_args || f->n_results != 1)
-        return bt_fail(&o->why, BERTH_UNSUPPORTED, "nothing says how the table or other resource that it reads is made");
+        return bt_fail(&o->why, BERTH_UNSUPPORTED,
+                       "nothing says how the table or other resource that it reads is made");
     const bt_node *made = &f->graph.nodes[f->results[0].node];
     if (!strcmp(made->op, "Identity") && made->n_inputs) made = &f->graph.nodes[made->inputs[0].node];
     ptrdiff_t shared = bt_map_get_index(&o->shared, bt_str_of(bt_attr_string(made, "shared_name", "")));
@@ -321,7 +335,8 @@ static berth_status bound_resource(offering *o, size_t id, bt_edge *edge)
 static berth_status bound_value(offering *o, uint64_t id, bt_edge *edge)
 {
     bt_str message = {"", 0};
-    if (id >= o->f->objects.n) return bt_fail(&o->why, BERTH_BAD_MODEL, "it needs object %" PRIu64 ", which is not there", id);
+    if (id >= o->f->objects.n)
+        return bt_fail(&o->why, BERTH_BAD_MODEL, "it needs object %" PRIu64 ", which is not there", id);
     bt_edge *known = &o->f->values[id];
     if (known->slot == 0) return *edge = *known, BERTH_OK;
     switch (kind_of(o->f->objects.nodes[id], &message)) {
@@ -329,7 +344,9 @@ static berth_status bound_value(offering *o, uint64_t id, bt_edge *edge)
     case CONSTANT: bound_constant(o, message, edge); break;
     case ASSET: bound_asset(o, message, edge); break;
     case RESOURCE: bound_resource(o, id, edge); break;
-    case CAPTURED: return bt_fail(&o->why, BERTH_UNSUPPORTED, "it reads a tensor of another function, and runs only within that");
+    case CAPTURED:
+        return bt_fail(&o->why, BERTH_UNSUPPORTED,
+                       "it reads a tensor of another function, and runs only within that");
     default: return bt_fail(&o->why, BERTH_UNSUPPORTED, "it needs an object of the program that wrote it");
     }
     if (!o->why.status) *known = *edge;
@@ -339,17 +356,19 @@ static berth_status bound_value(offering *o, uint64_t id, bt_edge *edge)
 /* ---- Offering ------------------------------------------------------------------------------------------ */
 
 /* Placeholder i of a call, for an argument of its name. */
-static berth_status add_input(offering *o, const bt_function *callee, int i, const char *base, bt_map *taken, bt_port *port,
-                              bt_edge *edge)
+static berth_status add_input(offering *o, const bt_function *callee, int i, const char *base, bt_map *taken,
+                              bt_port *port, bt_edge *edge)
 {
     bt_graph *g = graph_of(o);
     const bt_node *arg = &callee->graph.nodes[callee->args[i]];
     const bt_attr_value *shapes;
     berth_dtype dtype = bt_attr_type(arg, "T", BERTH_NO_DTYPE);
     const char *key = bt_attr_string(arg, "_user_specified_name", callee->arg_names[i]);
-    bool is_shaped = bt_attr_list(arg, "_output_shapes", &shapes) == 1 && bt_attr_find(arg, "_output_shapes")->kind == BT_ATTR_SHAPE;
+    bool is_shaped = bt_attr_list(arg, "_output_shapes", &shapes) == 1 &&
+                     bt_attr_find(arg, "_output_shapes")->kind == BT_ATTR_SHAPE;
     if (dtype == BERTH_RESOURCE || dtype == BERTH_VARIANT)
-        return bt_fail(&o->why, BERTH_UNSUPPORTED, "its argument '%s' is no tensor, but a %s", key, bt_dtype_name(dtype));
+        return bt_fail(&o->why, BERTH_UNSUPPORTED, "its argument '%s' is no tensor, but a %s", key,
+                       bt_dtype_name(dtype));
     key = bt_saved_name(taken, g->arena, *key ? key : "input");
     const char *text = key ? bt_arena_print(g->arena, "%s_%s", base, key) : NULL;
     const char *clean = text ? bt_graph_clean_name(g->arena, bt_str_of(text)) : NULL;
@@ -363,8 +382,8 @@ static berth_status add_input(offering *o, const bt_function *callee, int i, con
     return BERTH_OK;
 }
 
-static berth_status add_outputs(offering *o, const bt_saved_function *offer, const bt_function *callee, int32_t call,
-                                bt_signature *s)
+static berth_status add_outputs(offering *o, const bt_saved_function *offer, const bt_function *callee,
+                                int32_t call, bt_signature *s)
 {
     bool failed = false;
     bt_graph *g = graph_of(o);
@@ -375,10 +394,12 @@ static berth_status add_outputs(offering *o, const bt_saved_function *offer, con
     if (!s->outputs) return bt_fail_memory(&o->why);
     for (int i = 0; i < s->n_outputs; i++) {
         const char *tensor = bt_arena_print(g->arena, "%s:%d", g->nodes[call].name, i);
-        s->outputs[i] = (bt_port){.tensor = tensor, .dtype = callee->result_types[i], .shape = BT_SHAPE_UNKNOWN};
+        s->outputs[i] =
+            (bt_port){.tensor = tensor, .dtype = callee->result_types[i], .shape = BT_SHAPE_UNKNOWN};
         if (!tensor) return bt_fail_memory(&o->why);
         if (s->outputs[i].dtype == BERTH_RESOURCE || s->outputs[i].dtype == BERTH_VARIANT)
-            return bt_fail(&o->why, BERTH_UNSUPPORTED, "it gives what is no tensor, but a %s", bt_dtype_name(s->outputs[i].dtype));
+            return bt_fail(&o->why, BERTH_UNSUPPORTED, "it gives what is no tensor, but a %s",
+                           bt_dtype_name(s->outputs[i].dtype));
     }
     return bt_saved_structure_name(structure, g->arena, s->outputs, s->n_outputs, &o->why);
 }
@@ -422,7 +443,8 @@ static berth_status offer(offering *o, const bt_saved_function *offered, bt_sign
     *s = (bt_signature){.name = offered->name, .method = "tensorflow/serving/predict"};
     if (!callee) return bt_fail(&o->why, BERTH_BAD_MODEL, "the file does not have it");
     if (n_bound > (size_t)callee->n_args)
-        return bt_fail(&o->why, BERTH_BAD_MODEL, "it is bound to %zu objects and has %d arguments", n_bound, callee->n_args);
+        return bt_fail(&o->why, BERTH_BAD_MODEL, "it is bound to %zu objects and has %d arguments", n_bound,
+                       callee->n_args);
     if (!callee->n_results) return bt_fail(&o->why, BERTH_UNSUPPORTED, "it gives no output");
     s->n_inputs = callee->n_args - (int)n_bound;
     s->inputs = bt_arena_array(arena, bt_port, (size_t)s->n_inputs);

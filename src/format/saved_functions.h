@@ -18,25 +18,27 @@ typedef struct bt_saved_functions {
     bt_source *source;
     bt_str meta;
     bt_objects objects;
-    bt_map concrete;             /* name -> its message, a bt_str */
+    bt_map concrete; /* name -> its message, a bt_str */
     bt_saved_function *offered;
     size_t n_offered;
-    bt_str *needed;              /* of the library: those offered, and what makes tables for them */
+    bt_str *needed; /* of the library: those offered, and what makes tables for them */
     size_t n_needed;
-    bt_edge *values;             /* of each object, once it is asked for: where the graph has it */
-    bt_map names;                /* of signatures -> the number of the next one of that name */
+    bt_edge *values; /* of each object, once it is asked for: where the graph has it */
+    bt_map names;    /* of signatures -> the number of the next one of that name */
     berth_error *error;
 } bt_saved_functions;
 
 /* Finds them; none in a MetaGraph that has signatures. Before its graph is read. Needs an error. */
-berth_status bt_saved_functions_find(bt_saved_functions *f, bt_str meta, bt_source *source, berth_error *error);
+berth_status bt_saved_functions_find(bt_saved_functions *f, bt_str meta, bt_source *source,
+                                     berth_error *error);
 /* Adds a call and a signature for each, or says why not (source->refused). Once graph and variables are read. */
 berth_status bt_saved_functions_offer(bt_saved_functions *f, const bt_restored *restored);
 void bt_saved_functions_free(bt_saved_functions *f);
 
 /* saved_structure.c: the names of a function's outputs, which are as many as `ports`, of its output_signature (StructuredValue):
  * those of TensorFlow's signatures ("output_0", keys of a dictionary), and further down "key_0". Shapes where they are said. */
-berth_status bt_saved_structure_name(bt_str structure, bt_arena *arena, bt_port *ports, int n, berth_error *error);
+berth_status bt_saved_structure_name(bt_str structure, bt_arena *arena, bt_port *ports, int n,
+                                     berth_error *error);
 /* base, base_1 ... the first that is not taken yet, and then is; NULL when out of memory. */
 const char *bt_saved_name(bt_map *taken, bt_arena *arena, const char *base);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 enum { TENSOR = 33, COMPOSITE = 34, BOUNDED = 35, LIST = 51, TUPLE = 52, DICTIONARY = 53, NAMED_TUPLE = 54 };
-enum { SPARSE = 1, RAGGED = 3 }; /* classes of composites */
+enum { SPARSE = 1 }; /* of the classes of composites */
 enum { MOST_DEPTH = 50, LONGEST_NAME = 1000 };
 
 typedef struct leaves {
@@ -50,7 +50,7 @@ static void add_tensor(leaves *l, bt_str message, const char *name)
     add_leaf(l, name, shape);
 }
 
-/* TypeSpecProto: type_spec_class = 1, num_flat_components = 4. Parts are called as in signatures (metagraph.c). */
+/* TypeSpecProto: type_spec_class = 1, type_spec_class_name = 3, num_flat_components = 4. Parts are called as in signatures (metagraph.c). */
 static void add_composite(leaves *l, bt_str message, const char *name)
 {
     static const char *const of_sparse[] = {"indices", "values", "dense_shape"};
@@ -58,6 +58,7 @@ static void add_composite(leaves *l, bt_str message, const char *name)
     bt_wire w = bt_wire_of(message);
     while (bt_wire_next(&w)) {
         if (w.field == 1) kind = bt_wire_uint(&w);
+        if (w.field == 3 && bt_str_is(bt_wire_bytes(&w), "SparseTensorSpec")) kind = SPARSE;
         if (w.field == 4) n = bt_wire_uint(&w);
     }
     l->damaged |= w.failed;
@@ -88,7 +89,9 @@ static void add_member(leaves *l, bt_str message, const char *of, bt_str key, in
 {
     bool top = depth == 0;
     if (strlen(of) + key.n > LONGEST_NAME) l->damaged = true;
-    const char *name = l->damaged ? NULL : bt_arena_print(l->arena, "%s%s%.*s", top ? "" : of, top ? "" : "_", (int)key.n, key.p);
+    const char *name =
+        l->damaged ? NULL
+                   : bt_arena_print(l->arena, "%s%s%.*s", top ? "" : of, top ? "" : "_", (int)key.n, key.p);
     if (name) add(l, message, name, depth + 1);
     else l->no_memory |= !l->damaged;
 }
@@ -149,7 +152,8 @@ static void add(leaves *l, bt_str message, const char *name, int depth)
     }
 }
 
-berth_status bt_saved_structure_name(bt_str structure, bt_arena *arena, bt_port *ports, int n, berth_error *error)
+berth_status bt_saved_structure_name(bt_str structure, bt_arena *arena, bt_port *ports, int n,
+                                     berth_error *error)
 {
     leaves l = {.arena = arena, .ports = ports, .room = n};
     add(&l, structure, "output_0", 0);
@@ -161,5 +165,6 @@ berth_status bt_saved_structure_name(bt_str structure, bt_arena *arena, bt_port 
         l.no_memory = !ports[i].key;
     }
     if (l.no_memory) return bt_fail_memory(error);
-    return l.damaged ? bt_fail(error, BERTH_BAD_MODEL, "damaged, long or deep names of its outputs") : BERTH_OK;
+    return l.damaged ? bt_fail(error, BERTH_BAD_MODEL, "damaged, long or deep names of its outputs")
+                     : BERTH_OK;
 }

@@ -87,14 +87,16 @@ static berth_status read_variables(bt_str meta, const char *folder, bt_source *s
     static const char name[] = "variables/variables";
     const char *prefix = bt_arena_print(&source->arena, "%s/%s", folder, name);
     if (!prefix) return bt_fail_memory(error);
-    return bt_bundle_is_there(source, prefix) ? bt_metagraph_restore(meta, prefix, name, source, restored, error)
-                                              : BERTH_OK;
+    return bt_bundle_is_there(source, prefix)
+               ? bt_metagraph_restore(meta, prefix, name, source, restored, error)
+               : BERTH_OK;
 }
 
 static bool is_text(bt_str model) { return bt_pbtxt_sniff(model, BT_PBTXT_SAVED_MODEL); }
 
 /* name: of the file in its folder, for messages. */
-static berth_status read_meta(bt_str meta, const char *folder, const char *name, bt_source *source, berth_error *error)
+static berth_status read_meta(bt_str meta, const char *folder, const char *name, bt_source *source,
+                              berth_error *error)
 {
     bt_saved_functions functions;
     bt_restored restored = {0};

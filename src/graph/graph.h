@@ -149,6 +149,8 @@ void bt_source_init(bt_source *source);
 void bt_source_free(bt_source *source);
 /* Takes over a reference to a mapped file; false when out of memory (the reference is then dropped). */
 bool bt_source_add_file(bt_source *source, bt_file *file);
+/* Another of init_targets, a borrowed name; false when out of memory. */
+bool bt_source_add_init(bt_source *source, const char *node);
 /* Notes the checksum of bytes that are a view of a file; false when out of memory. The name is borrowed. */
 bool bt_source_add_check(bt_source *source, const void *data, size_t bytes, uint32_t crc, const char *name);
 /* Fails when the file has a checksum for what begins at this view's bytes, and it is wrong. Reads all of them

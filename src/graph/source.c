@@ -37,6 +37,16 @@ bool bt_source_add_file(bt_source *source, bt_file *file)
     return true;
 }
 
+bool bt_source_add_init(bt_source *source, const char *node)
+{
+    const char **list = bt_arena_array(&source->arena, const char *, (size_t)source->n_init_targets + 1);
+    if (!list) return false;
+    if (source->n_init_targets) memcpy(list, source->init_targets, (size_t)source->n_init_targets * sizeof *list);
+    list[source->n_init_targets++] = node;
+    source->init_targets = list;
+    return true;
+}
+
 bool bt_source_add_check(bt_source *source, const void *data, size_t bytes, uint32_t crc, const char *name)
 {
     bt_check *check = bt_arena_new(&source->arena, bt_check);

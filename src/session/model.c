@@ -119,7 +119,9 @@ const bt_signature *bt_model_signature(const berth_model *model, const char *nam
     if (!name && s->n_signatures == 1) return &s->signatures[0];
     for (int i = 0; name && i < s->n_refused; i++)
         if (!strcmp(s->refused[i].name, name))
-            return bt_fail(error, BERTH_UNSUPPORTED, "function '%s' cannot be called: %s", name, s->refused[i].reason), NULL;
+            return bt_fail(error, BERTH_UNSUPPORTED, "function '%s' cannot be called: %s", name,
+                           s->refused[i].reason),
+                   NULL;
     bt_text list = {0};
     for (int i = 0; i < s->n_signatures && list.n < 300; i++)
         bt_text_print(&list, "%s'%s'", i ? ", " : "", s->signatures[i].name);
