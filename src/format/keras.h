@@ -227,6 +227,8 @@ btk_tensor btk_scaled(btk *k, btk_tensor x, double factor);                 /* x
 btk_tensor btk_shifted(btk *k, btk_tensor x, double offset);                /* x + offset */
 btk_tensor btk_clip(btk *k, btk_tensor x, double low, double high);         /* an infinite bound is none */
 btk_tensor btk_cast(btk *k, btk_tensor x, berth_dtype dtype);
+btk_tensor btk_as_float(btk *k, btk_tensor x); /* what is no float becomes float32 */
+btk_tensor btk_test(btk *k, const char *op, btk_tensor x); /* IsNan, IsInf, IsFinite: to bool */
 btk_tensor btk_select(btk *k, btk_tensor condition, btk_tensor a, btk_tensor b);
 btk_tensor btk_activate(btk *k, const bt_json *activation,
                         btk_tensor x); /* by name, or a serialised object */
@@ -235,6 +237,7 @@ btk_tensor btk_softmax(btk *k, btk_tensor x, int axis);
 
 /* dims[i] -1: the size of axis axes[i] of x (at most one such may have axes[i] -1: what is left). */
 btk_tensor btk_reshape(btk *k, btk_tensor x, int rank, const int64_t *dims, const int *axes);
+btk_tensor btk_flat(btk *k, btk_tensor x); /* all elements in one row */
 /* [a, b, rest] as [a b, rest] (n leading axes), and back, the sizes of the leading axes being those of
  * `like`. */
 btk_tensor btk_fold_leading(btk *k, btk_tensor x, int n);

@@ -86,6 +86,8 @@ btk_tensor btk_reshape(btk *k, btk_tensor x, int rank, const int64_t *dims, cons
     return out;
 }
 
+btk_tensor btk_flat(btk *k, btk_tensor x) { return btk_reshape(k, x, 1, (int64_t[]){-1}, (int[]){-1}); }
+
 btk_tensor btk_fold_leading(btk *k, btk_tensor x, int n)
 {
     int64_t dims[BT_MAX_RANK];

@@ -72,52 +72,52 @@ void btk_stft_spectrogram(btk_call *c)
 
 /* ---- Short-time Fourier transform --------------------------------------------------------------------- */
 
-/* Windows of a signal x[..., time], `length` long and every `step`: [..., windows, length]. */
-static btk_tensor framed(btk *k, btk_tensor x, int64_t length, int64_t step)
+btk_tensor btk_frames(btk *k, btk_tensor x, int64_t length, int64_t step)
 {
     btk_window w = {2, {1, length, 1}, {1, step, 1}, {1, 1, 1}, "valid", false};
+    btk_tensor like = x;
     int rank = x.shape.rank;
-    if (!btk_rank(k, x, 1, 2)) return x;
-    if (rank == 1) x = btk_expand(k, x, 0);
+    if (!btk_rank(k, x, 1, BT_MAX_RANK - 1)) return x;
+    if (rank != 2) x = rank == 1 ? btk_expand(k, x, 0) : btk_fold_leading(k, x, rank - 1);
     btk_tensor y = btk_squeeze(k, btk_patches(k, btk_expand(k, btk_expand(k, x, 1), -1), &w), 1);
-    return rank == 1 ? btk_squeeze(k, y, 0) : y;
+    return rank == 1 ? btk_squeeze(k, y, 0) : rank == 2 ? y : btk_unfold_leading(k, y, like, rank - 1);
 }
 
-/* "hann" or "hamming", periodic, in the middle of `size` numbers; any other: ones. */
-static btk_tensor tapered(btk *k, const char *name, int64_t length, int64_t size, berth_dtype dtype)
+void btk_taper(const char *name, int64_t length, int64_t size, double *out)
 {
     bool hann = !strcmp(name, "hann"), hamming = !strcmp(name, "hamming");
-    double *values = bt_arena_array(k->arena, double, (size_t)size);
-    if (!values) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), btk_number(k, dtype, 1);
+    memset(out, 0, (size_t)size * sizeof *out);
     for (int64_t i = 0, at = (size - length) / 2; i < length; i++) {
         double wave = cos(2 * M_PI * (double)i / (double)length);
-        values[at + i] = hann ? 0.5 - 0.5 * wave : hamming ? 0.54 - 0.46 * wave : 1;
+        out[at + i] = hann ? 0.5 - 0.5 * wave : hamming ? 0.54 - 0.46 * wave : 1;
     }
-    return btk_numbers(k, dtype, BT_SHAPE(size), values);
+}
+
+btk_tensor btk_mirrored(btk *k, btk_tensor x, int64_t n)
+{
+    int32_t pads[2 * BT_MAX_RANK] = {0};
+    int rank = x.shape.rank;
+    pads[2 * rank - 2] = pads[2 * rank - 1] = (int32_t)n;
+    btk_tensor amounts = btk_const(k, BERTH_INT32, BT_SHAPE(rank, 2), pads);
+    bt_shape shape = btk_with_dim(x.shape, -1, btk_dim(x, -1) < 0 ? -1 : btk_dim(x, -1) + 2 * n);
+    btk_tensor y = btk_node(k, "MirrorPad", 2, (btk_tensor[]){x, amounts}, x.dtype, shape);
+    btk_attr_type(k, y, "Tpaddings", BERTH_INT32);
+    btk_attr_text(k, y, "mode", "REFLECT");
+    return y;
 }
 
 /* The magnitudes of the Fourier transform of windows of x, which is mirrored at its ends: [..., windows, size / 2 + 1]. */
 static btk_tensor magnitudes(btk_call *c, btk_tensor x, int64_t length, int64_t step, int64_t size)
 {
     btk *k = c->k;
-    int32_t pads[4] = {0, 0, 0, 0};
-    int rank = x.shape.rank;
-    pads[2 * rank - 2] = pads[2 * rank - 1] = (int32_t)(size / 2);
-    btk_tensor amounts = btk_const(k, BERTH_INT32, BT_SHAPE(rank, 2), pads);
-    bt_shape shape = btk_with_dim(x.shape, -1, btk_dim(x, -1) < 0 ? -1 : btk_dim(x, -1) + size / 2 * 2);
-    x = btk_node(k, "MirrorPad", 2, (btk_tensor[]){x, amounts}, x.dtype, shape);
-    btk_attr_type(k, x, "Tpaddings", BERTH_INT32);
-    btk_attr_text(k, x, "mode", "REFLECT");
-    x = framed(k, x, size, step);
-    x = btk_binary(k, "Mul", x, tapered(k, btk_text_of(c, "window", ""), length, size, x.dtype));
-    bool wide = x.dtype == BERTH_DOUBLE;
-    berth_dtype complex = wide ? BERTH_COMPLEX128 : BERTH_COMPLEX64;
-    btk_tensor in[2] = {x, btk_ints(k, 1, &size)};
-    btk_tensor y = btk_bare(k, "RFFT", 2, in, complex, btk_with_dim(x.shape, -1, size / 2 + 1));
-    btk_attr_type(k, y, "Treal", x.dtype);
-    btk_attr_type(k, y, "Tcomplex", complex);
+    double *weights = bt_arena_array(k->arena, double, (size_t)size);
+    if (!weights) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), x;
+    btk_taper(btk_text_of(c, "window", ""), length, size, weights);
+    x = btk_frames(k, btk_mirrored(k, x, size / 2), size, step);
+    x = btk_binary(k, "Mul", x, btk_numbers(k, x.dtype, BT_SHAPE(size), weights));
+    btk_tensor y = btk_real_fourier(k, x, size);
     btk_tensor out = btk_bare(k, "ComplexAbs", 1, &y, x.dtype, y.shape);
-    btk_attr_type(k, out, "T", complex);
+    btk_attr_type(k, out, "T", y.dtype);
     btk_attr_type(k, out, "Tout", x.dtype);
     return out;
 }

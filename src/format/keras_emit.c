@@ -302,6 +302,18 @@ btk_tensor btk_cast(btk *k, btk_tensor x, berth_dtype dtype)
     return out;
 }
 
+btk_tensor btk_as_float(btk *k, btk_tensor x)
+{
+    return bt_dtype_is_float(x.dtype) ? x : btk_cast(k, x, BERTH_FLOAT);
+}
+
+btk_tensor btk_test(btk *k, const char *op, btk_tensor x)
+{
+    btk_tensor y = btk_unary(k, op, x);
+    y.dtype = BERTH_BOOL;
+    return y;
+}
+
 btk_tensor btk_select(btk *k, btk_tensor condition, btk_tensor a, btk_tensor b)
 {
     btk_tensor both = a;

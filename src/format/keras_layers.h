@@ -87,6 +87,13 @@ btk_tensor btk_encoded(btk_call *c, btk_tensor x, int64_t depth, const char *mod
 
 /* keras_audio.c */
 void btk_stft_spectrogram(btk_call *c), btk_mel_spectrogram(btk_call *c);
+/* Windows of a signal x[..., time], `length` long and every `step`: [..., windows, length]. */
+btk_tensor btk_frames(btk *k, btk_tensor x, int64_t length, int64_t step);
+btk_tensor btk_mirrored(btk *k, btk_tensor x, int64_t n); /* n more at both ends of the last axis */
+/* "hann" or "hamming", periodic, in the middle of `size` numbers, the others 0; any other: ones. */
+void btk_taper(const char *name, int64_t length, int64_t size, double *out);
+/* keras_operation_signal.c: of n numbers of the last axis, cut or with zeros behind: [..., n / 2 + 1], complex. */
+btk_tensor btk_real_fourier(btk *k, btk_tensor x, int64_t n);
 
 /* keras_text.c */
 void btk_lookup(btk_call *c), btk_hashing(btk_call *c), btk_text_vectorization(btk_call *c);

@@ -134,5 +134,5 @@ btk_tensor btk_first_or_flat(btk_call *c, int i)
 {
     btk_tensor x = btk_first_operand(c);
     bool flat = c->k->version >= 3 && !btk_operand_json(c, i, "axis");
-    return flat ? btk_reshape(c->k, x, 1, (int64_t[]){-1}, (int[]){-1}) : x;
+    return flat ? btk_flat(c->k, x) : x;
 }

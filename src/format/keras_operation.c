@@ -78,8 +78,7 @@ static btk_tensor first(btk_call *c)
 
 static btk_tensor first_float(btk_call *c)
 {
-    btk_tensor x = first(c);
-    return bt_dtype_is_float(x.dtype) ? x : btk_cast(c->k, x, BERTH_FLOAT);
+    return btk_as_float(c->k, first(c));
 }
 
 static void unary(btk_call *c, const char *op) { btk_return(c, btk_unary(c->k, op, first(c))); }
@@ -94,9 +93,7 @@ static void round_(btk_call *c, const char *op)
 
 static void test(btk_call *c, const char *op)
 {
-    btk_tensor y = btk_unary(c->k, op, first_float(c));
-    y.dtype = BERTH_BOOL;
-    btk_return(c, y);
+    btk_return(c, btk_test(c->k, op, first_float(c)));
 }
 
 static void logical_not(btk_call *c, const char *op)
@@ -238,7 +235,7 @@ static void arg_best(btk_call *c, const char *op)
     btk *k = c->k;
     btk_tensor x = first(c);
     int64_t axis = btk_operand_int(c, 1, "axis", k->version >= 3 ? INT64_MAX : 0);
-    if (axis == INT64_MAX) x = btk_reshape(k, x, 1, (int64_t[]){-1}, (int[]){-1}), axis = 0;
+    if (axis == INT64_MAX) x = btk_flat(k, x), axis = 0;
     if (axis < 0) axis += x.shape.rank;
     if (axis < 0 || axis >= x.shape.rank) return btk_damaged(k, "an axis beyond the rank of the input");
     berth_dtype dtype = k->version >= 3
@@ -408,7 +405,8 @@ static const btk_operation *find(const char *name)
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
         if (!strcmp(operations[i].name, name)) return &operations[i];
     const btk_operation *const more[] = {btk_array_operations, btk_number_operations, btk_matrix_operations,
-                                         btk_join_operations,  btk_window_operations, btk_part_operations};
+                                         btk_join_operations,  btk_window_operations, btk_part_operations,
+                                         btk_linalg_operations, btk_signal_operations};
     for (size_t i = 0; i < sizeof more / sizeof *more; i++)
         for (const btk_operation *o = more[i]; o->name; o++)
             if (!strcmp(o->name, name)) return o;

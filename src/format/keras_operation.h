@@ -16,7 +16,8 @@ typedef struct btk_operation {
 /* Those that move elements about (keras_operation_array.c, keras_operation_join.c), of numbers (keras_operation_number.c), of matrices and windows
  * (keras_operation_matrix.c); ended by a NULL name. */
 extern const btk_operation btk_array_operations[], btk_number_operations[], btk_matrix_operations[],
-    btk_join_operations[], btk_window_operations[], btk_part_operations[];
+    btk_join_operations[], btk_window_operations[], btk_part_operations[], btk_linalg_operations[],
+    btk_signal_operations[];
 
 bool btk_is_none(const btk_value *v);
 /* Argument i, or the first that has one of the names, "axis|dim"; kind JSON with NULL when there is none. */
@@ -31,6 +32,7 @@ void btk_matmul_operation(btk_call *c, const char *detail);
 btk_tensor btk_first_operand(btk_call *c); /* of those that move elements about */
 /* The same, in one row where numpy takes it so: no axis is given at i. */
 btk_tensor btk_first_or_flat(btk_call *c, int i);
+btk_tensor btk_singular_values(btk *k, btk_tensor x); /* keras_operation_linalg.c: [..., least of both sides] */
 /* An axis argument within the rank. */
 int btk_operand_axis(btk_call *c, int i, const char *names, int64_t otherwise, int rank);
 /* An axis argument as bits; none: all axes. */

@@ -281,7 +281,7 @@ static void reshape(btk_call *c, const char *detail)
 static void ravel(btk_call *c, const char *detail)
 {
     (void)detail;
-    btk_return(c, btk_reshape(c->k, btk_first_operand(c), 1, (int64_t[]){-1}, (int[]){-1}));
+    btk_return(c, btk_flat(c->k, btk_first_operand(c)));
 }
 
 static void expand_dims(btk_call *c, const char *detail)

@@ -36,7 +36,7 @@ static void append(btk_call *c, const char *detail)
     btk_tensor x[2];
     btk_operands(c, &x[0], &x[1]);
     bool flat = !btk_operand_json(c, 2, "axis");
-    for (int i = 0; i < 2 && flat; i++) x[i] = btk_reshape(k, x[i], 1, (int64_t[]){-1}, (int[]){-1});
+    for (int i = 0; i < 2 && flat; i++) x[i] = btk_flat(k, x[i]);
     btk_return(c, btk_concat(k, 2, x, btk_operand_axis(c, 2, "axis", 0, x[0].shape.rank)));
 }
 

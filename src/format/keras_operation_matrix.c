@@ -1,4 +1,5 @@
-/* Keras: operations on matrices: products of any axes, norms, diagonals, linear algebra. To read next: keras_operation.c. */
+/* Keras: operations on matrices: products of any axes, norms, diagonals. To read next:
+ * keras_operation_linalg.c. */
 #include "format/keras_operation.h"
 
 #include <ctype.h>
@@ -7,11 +8,7 @@
 
 static btk_tensor first(btk_call *c) { return btk_operand(c, 0, "x|x1|a|input|tensor", BERTH_NO_DTYPE); }
 
-static btk_tensor first_float(btk_call *c)
-{
-    btk_tensor x = first(c);
-    return bt_dtype_is_float(x.dtype) ? x : btk_cast(c->k, x, BERTH_FLOAT);
-}
+static btk_tensor first_float(btk_call *c) { return btk_as_float(c->k, first(c)); }
 
 /* ---- Products ----------------------------------------------------------------------------------------- */
 
@@ -198,15 +195,13 @@ static void dot(btk_call *c, const char *inner)
     btk_return(c, tensordot(c->k, a, b, 1, (int[]){ra - 1}, (int[]){inner || rb == 1 ? rb - 1 : rb - 2}));
 }
 
-static btk_tensor row(btk *k, btk_tensor x) { return btk_reshape(k, x, 1, (int64_t[]){-1}, (int[]){-1}); }
-
 /* detail: "outer", or the sum of all products. */
 static void flat_product(btk_call *c, const char *outer)
 {
     btk *k = c->k;
     btk_tensor a, b;
     btk_operands(c, &a, &b);
-    a = row(k, a), b = row(k, b);
+    a = btk_flat(k, a), b = btk_flat(k, b);
     if (outer) return btk_return(c, btk_binary(k, "Mul", btk_expand(k, a, 1), btk_expand(k, b, 0)));
     btk_return(c, btk_reduce(k, "Sum", btk_binary(k, "Mul", a, b), 1, false));
 }
@@ -249,27 +244,58 @@ static double order_of(const bt_json *j)
     return bt_json_is_number(j) ? bt_json_double(j, NAN) : NAN;
 }
 
+/* The two axes of matrices in the order in which they are named: rows, columns. */
+static bool matrix_axes(btk_call *c, btk_tensor x, int *rows, int *columns)
+{
+    const bt_json *j = btk_operand_json(c, 2, "axis");
+    int64_t axis[2] = {0, 1};
+    for (int i = 0; i < 2 && j; i++) axis[i] = bt_json_int(bt_json_at(j, i), 0);
+    *rows = (int)(axis[0] < 0 ? axis[0] + x.shape.rank : axis[0]);
+    *columns = (int)(axis[1] < 0 ? axis[1] + x.shape.rank : axis[1]);
+    return *rows != *columns;
+}
+
+/* Of order 1 the largest sum of a column, of an infinite one that of a row; of 2 the largest singular value, "nuc": their sum. */
+static void matrix_norm(btk_call *c, btk_tensor x, double order, bool nuclear, bool keep)
+{
+    btk *k = c->k;
+    int rows, columns;
+    btk_tensor y;
+    if (k->failed || !matrix_axes(c, x, &rows, &columns)) return btk_damaged(k, "axes that are one");
+    if (!nuclear && (isinf(order) || fabs(order) == 1)) {
+        y = btk_reduce(k, "Sum", btk_unary(k, "Abs", x), 1u << (isinf(order) ? columns : rows), true);
+        y = btk_reduce(k, order < 0 ? "Min" : "Max", y, 1u << (isinf(order) ? rows : columns), true);
+    } else if (nuclear || fabs(order) == 2) {
+        int perm[BT_MAX_RANK], n = 0;
+        for (int i = 0; i < x.shape.rank; i++)
+            if (i != rows && i != columns) perm[n++] = i;
+        perm[n] = rows, perm[n + 1] = columns;
+        y = btk_singular_values(k, btk_transpose(k, x, perm));
+        y = btk_reduce(k, nuclear ? "Sum" : order < 0 ? "Min" : "Max", y, btk_last_axis(y), false);
+        y = btk_expand(k, y, rows < columns ? rows : columns);
+        y = btk_expand(k, y, rows < columns ? columns : rows);
+    } else {
+        return btk_unsupported(k, "such a norm of matrices");
+    }
+    for (int i = x.shape.rank - 1; i >= 0 && !keep && !k->failed; i--)
+        if (i == rows || i == columns) y = btk_squeeze(k, y, i);
+    btk_return(c, y);
+}
+
 static void norm(btk_call *c, const char *detail)
 {
     (void)detail;
     btk *k = c->k;
     btk_tensor x = first_float(c);
     const bt_json *ord = btk_operand_json(c, 1, "ord");
+    bool nuclear = bt_json_is_text(ord, "nuc"),
+         keep = bt_json_bool(btk_operand_json(c, -1, "keepdims|keep_dims"), false);
     double order = order_of(ord);
     uint32_t axes = btk_operand_axes(c, x, 2);
-    bool matrix = __builtin_popcount(axes) > 1 && bt_json_is_number(ord);
-    if (isnan(order) || (matrix && !(isinf(order) || order == 1)))
-        return btk_unsupported(k, "such a norm of matrices");
-    bool keep = bt_json_bool(btk_operand_json(c, -1, "keepdims|keep_dims"), false);
-    if (!matrix) return btk_return(c, norm_of(k, x, order, axes, keep));
-    int rows = __builtin_ctz(axes),
-        columns = 31 - __builtin_clz(axes); /* the largest sum of a column, or of a row */
-    int along = isinf(order) ? columns : rows, across = isinf(order) ? rows : columns;
-    btk_tensor sums = btk_reduce(k, "Sum", btk_unary(k, "Abs", x), 1u << along, true);
-    sums = btk_reduce(k, order < 0 ? "Min" : "Max", sums, 1u << across, true);
-    for (int i = x.shape.rank - 1; i >= 0 && !keep && !k->failed; i--)
-        if (axes >> i & 1) sums = btk_squeeze(k, sums, i);
-    btk_return(c, sums);
+    if (__builtin_popcount(axes) == 2 && ord && !bt_json_is_text(ord, "fro"))
+        return matrix_norm(c, x, order, nuclear, keep);
+    if (isnan(order)) return btk_unsupported(k, "such a norm");
+    btk_return(c, norm_of(k, x, order, axes, keep));
 }
 
 /* x / max(norm, epsilon); of the second order by a reciprocal root. */
@@ -429,47 +455,6 @@ static void diagonal(btk_call *c, const char *sum)
     btk_return(c, sum ? btk_reduce(k, "Sum", y, btk_last_axis(y), false) : y);
 }
 
-/* ---- Linear algebra ----------------------------------------------------------------------------------- */
-
-static void cholesky(btk_call *c, const char *op)
-{
-    btk_tensor x = first_float(c);
-    if (bt_json_bool(btk_operand_json(c, -1, "upper"), false))
-        return btk_unsupported(c->k, "an upper factor");
-    btk_return(c, btk_node(c->k, op, 1, &x, x.dtype, x.shape));
-}
-
-static void inverse(btk_call *c, const char *op)
-{
-    btk_tensor x = first_float(c), y = btk_node(c->k, op, 1, &x, x.dtype, x.shape);
-    btk_attr_bool(c->k, y, "adjoint", false);
-    btk_return(c, y);
-}
-
-static void determinant(btk_call *c, const char *op)
-{
-    btk_tensor x = first_float(c);
-    bt_shape shape = x.shape;
-    if (!btk_rank(c->k, x, 2, BT_MAX_RANK)) return;
-    shape.rank -= 2;
-    btk_return(c, btk_node(c->k, op, 1, &x, x.dtype, shape));
-}
-
-static void solve(btk_call *c, const char *op)
-{
-    btk *k = c->k;
-    btk_tensor a, b;
-    btk_operands(c, &a, &b);
-    if (!bt_dtype_is_float(a.dtype)) a = btk_cast(k, a, BERTH_FLOAT), b = btk_cast(k, b, BERTH_FLOAT);
-    bool column = b.shape.rank == a.shape.rank - 1;
-    if (column) b = btk_expand(k, b, -1);
-    btk_tensor y = btk_node(k, op, 2, (btk_tensor[]){a, b}, b.dtype, b.shape);
-    btk_attr_bool(k, y, "adjoint", false);
-    if (strcmp(op, "MatrixSolve"))
-        btk_attr_bool(k, y, "lower", bt_json_bool(btk_operand_json(c, 2, "lower"), false));
-    btk_return(c, column ? btk_squeeze(k, y, -1) : y);
-}
-
 const btk_operation btk_matrix_operations[] = {
     {"dot", dot, NULL},
     {"inner", dot, "inner"},
@@ -491,10 +476,5 @@ const btk_operation btk_matrix_operations[] = {
     {"triu", triangle, "upper"},
     {"diagonal", diagonal, NULL},
     {"trace", diagonal, "sum"},
-    {"cholesky", cholesky, "Cholesky"},
-    {"inv", inverse, "MatrixInverse"},
-    {"det", determinant, "MatrixDeterminant"},
-    {"solve", solve, "MatrixSolve"},
-    {"solve_triangular", solve, "MatrixTriangularSolve"},
     {NULL, NULL, NULL},
 };

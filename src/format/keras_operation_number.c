@@ -7,33 +7,18 @@
 
 static btk_tensor first(btk_call *c) { return btk_operand(c, 0, "x|x1|a|y|array|inputs", BERTH_NO_DTYPE); }
 
-static btk_tensor as_float(btk *k, btk_tensor x)
-{
-    return bt_dtype_is_float(x.dtype) ? x : btk_cast(k, x, BERTH_FLOAT);
-}
-
-static btk_tensor first_float(btk_call *c) { return as_float(c->k, first(c)); }
+static btk_tensor first_float(btk_call *c) { return btk_as_float(c->k, first(c)); }
 
 static btk_tensor number(btk *k, btk_tensor like, double value) { return btk_number(k, like.dtype, value); }
 
-static btk_tensor test(btk *k, const char *op, btk_tensor x)
-{
-    btk_tensor y = btk_unary(k, op, x);
-    y.dtype = BERTH_BOOL;
-    return y;
-}
-
 static btk_tensor zeros(btk *k, btk_tensor x) { return btk_unary(k, "ZerosLike", x); }
-
-/* All elements in one row. */
-static btk_tensor flat(btk *k, btk_tensor x) { return btk_reshape(k, x, 1, (int64_t[]){-1}, (int[]){-1}); }
 
 /* "axis", one number; none: x is flattened and the axis is 0. */
 static int one_axis(btk_call *c, btk_tensor *x, int i)
 {
     const bt_json *j = btk_operand_json(c, i, "axis");
     int64_t axis = bt_json_int(j, 0);
-    if (!j) *x = flat(c->k, *x);
+    if (!j) *x = btk_flat(c->k, *x);
     if (axis < 0) axis += x->shape.rank;
     if (axis < 0 || axis >= x->shape.rank)
         return btk_damaged(c->k, "an axis beyond the rank of the input"), 0;
@@ -105,7 +90,7 @@ static void nan_to_num(btk_call *c, const char *detail)
     double nan = bt_json_double(btk_operand_json(c, 1, "nan"), 0),
            high = bt_json_double(btk_operand_json(c, 2, "posinf"), most),
            low = bt_json_double(btk_operand_json(c, 3, "neginf"), -most);
-    btk_tensor y = btk_select(k, test(k, "IsNan", x), number(k, x, nan), x);
+    btk_tensor y = btk_select(k, btk_test(k, "IsNan", x), number(k, x, nan), x);
     y = btk_select(k, btk_compare(k, "Equal", x, number(k, x, INFINITY)), number(k, x, high), y);
     btk_return(c, btk_select(k, btk_compare(k, "Equal", x, number(k, x, -INFINITY)), number(k, x, low), y));
 }
@@ -134,10 +119,10 @@ static void part(btk_call *c, const char *op)
     if (bt_dtype_is_complex(x.dtype)) return btk_unsupported(k, "complex numbers");
     if (imag) return btk_return(c, zeros(k, x));
     if (!angle) return btk_return(c, x);
-    x = as_float(k, x);
+    x = btk_as_float(k, x);
     btk_tensor y =
         btk_select(k, btk_compare(k, "Less", x, number(k, x, 0)), number(k, x, M_PI), number(k, x, 0));
-    btk_return(c, btk_select(k, test(k, "IsNan", x), x, y));
+    btk_return(c, btk_select(k, btk_test(k, "IsNan", x), x, y));
 }
 
 /* Also of -0. */
@@ -202,7 +187,7 @@ static void bitwise(btk_call *c, const char *op)
 static void pair_float(btk_call *c, btk_tensor *a, btk_tensor *b)
 {
     btk_operands(c, a, b);
-    *a = as_float(c->k, *a), *b = as_float(c->k, *b);
+    *a = btk_as_float(c->k, *a), *b = btk_as_float(c->k, *b);
 }
 
 static void remainder_(btk_call *c, const char *op)
@@ -230,7 +215,7 @@ static void log_add_exp(btk_call *c, const char *base)
     btk_tensor rest =
         btk_unary(k, "Log1p", btk_unary(k, "Exp", btk_scaled(k, btk_unary(k, "Abs", apart), -unit)));
     btk_tensor y = btk_binary(k, "AddV2", btk_binary(k, "Maximum", a, b), btk_scaled(k, rest, 1 / unit));
-    btk_return(c, btk_select(k, test(k, "IsNan", apart), btk_binary(k, "AddV2", a, b), y));
+    btk_return(c, btk_select(k, btk_test(k, "IsNan", apart), btk_binary(k, "AddV2", a, b), y));
 }
 
 static void logical_xor(btk_call *c, const char *detail)
@@ -282,12 +267,12 @@ static void is_close(btk_call *c, const char *detail)
            absolute = bt_json_double(btk_operand_json(c, 3, "atol"), 1e-8);
     btk_tensor apart = btk_unary(k, "Abs", btk_binary(k, "Sub", a, b));
     btk_tensor room = btk_shifted(k, btk_scaled(k, btk_unary(k, "Abs", b), relative), absolute);
-    btk_tensor finite = btk_logical(k, "LogicalAnd", test(k, "IsFinite", a), test(k, "IsFinite", b));
+    btk_tensor finite = btk_logical(k, "LogicalAnd", btk_test(k, "IsFinite", a), btk_test(k, "IsFinite", b));
     btk_tensor near = btk_logical(k, "LogicalAnd", finite, btk_compare(k, "LessEqual", apart, room));
     btk_tensor same = btk_logical(k, "LogicalOr", near, btk_compare(k, "Equal", a, b));
     if (bt_json_bool(btk_operand_json(c, 4, "equal_nan"), false))
         same = btk_logical(k, "LogicalOr", same,
-                           btk_logical(k, "LogicalAnd", test(k, "IsNan", a), test(k, "IsNan", b)));
+                           btk_logical(k, "LogicalAnd", btk_test(k, "IsNan", a), btk_test(k, "IsNan", b)));
     btk_return(c, same);
 }
 
@@ -299,8 +284,8 @@ static void nan_best(btk_call *c, const char *op)
     btk_operands(c, &a, &b);
     btk_tensor best = btk_binary(k, op, a, b);
     if (!bt_dtype_is_float(a.dtype)) return btk_return(c, best);
-    btk_tensor at_b = btk_select(k, test(k, "IsNan", b), a, best);
-    btk_return(c, btk_select(k, test(k, "IsNan", a), b, at_b));
+    btk_tensor at_b = btk_select(k, btk_test(k, "IsNan", b), a, best);
+    btk_return(c, btk_select(k, btk_test(k, "IsNan", a), b, at_b));
 }
 
 /* ---- Folds -------------------------------------------------------------------------------------------- */
@@ -315,7 +300,7 @@ static btk_tensor counted(btk *k, btk_tensor is, berth_dtype dtype, uint32_t axe
 /* The mean of what is no NaN. */
 static btk_tensor nan_mean(btk *k, btk_tensor x, uint32_t axes, bool keep)
 {
-    btk_tensor bad = test(k, "IsNan", x), is = btk_compare(k, "Equal", bad, btk_number(k, BERTH_BOOL, 0));
+    btk_tensor bad = btk_test(k, "IsNan", x), is = btk_compare(k, "Equal", bad, btk_number(k, BERTH_BOOL, 0));
     btk_tensor sum = btk_reduce(k, "Sum", btk_select(k, bad, number(k, x, 0), x), axes, keep);
     return btk_binary(k, "RealDiv", sum, counted(k, is, x.dtype, axes, keep));
 }
@@ -333,7 +318,7 @@ static void nan_fold(btk_call *c, const char *what)
         y = nan_mean(k, btk_unary(k, "Square", apart), axes, keeps(c));
         return btk_return(c, strcmp(what, "Std") ? y : btk_unary(k, "Sqrt", y));
     }
-    btk_tensor bad = test(k, "IsNan", x);
+    btk_tensor bad = btk_test(k, "IsNan", x);
     double neutral = !strcmp(what, "Max") ? -INFINITY : !strcmp(what, "Min") ? INFINITY : *what == 'P';
     y = btk_reduce(k, what, btk_select(k, bad, number(k, x, neutral), x), axes, keeps(c));
     if (best) y = btk_select(k, btk_reduce(k, "All", bad, axes, keeps(c)), number(k, x, NAN), y);

@@ -128,27 +128,6 @@ static void colours(btk_call *c, const char *op)
     btk_return(c, btk_unary(c->k, op, x));
 }
 
-/* Real and imaginary part of the transform of a real signal. */
-static void real_fourier(btk_call *c, const char *detail)
-{
-    (void)detail;
-    btk *k = c->k;
-    btk_tensor x = btk_first_operand(c), parts[2];
-    int64_t n = btk_operand_int(c, 1, "fft_length", btk_dim(x, -1));
-    if (n < 1 || n > INT32_MAX || n > btk_dim(x, -1)) return btk_unsupported(k, "a transform of that length");
-    berth_dtype complex = x.dtype == BERTH_DOUBLE ? BERTH_COMPLEX128 : BERTH_COMPLEX64;
-    btk_tensor in[2] = {x, btk_ints(k, 1, &n)};
-    btk_tensor y = btk_bare(k, "RFFT", 2, in, complex, btk_with_dim(x.shape, -1, n / 2 + 1));
-    btk_attr_type(k, y, "Treal", x.dtype);
-    btk_attr_type(k, y, "Tcomplex", complex);
-    for (int i = 0; i < 2; i++) {
-        parts[i] = btk_bare(k, i ? "Imag" : "Real", 1, &y, x.dtype, y.shape);
-        btk_attr_type(k, parts[i], "T", complex);
-        btk_attr_type(k, parts[i], "Tout", x.dtype);
-    }
-    btk_returns(c, parts, 2);
-}
-
 const btk_operation btk_part_operations[] = {
     {"slice", slice, NULL},
     {"size", size, NULL},
@@ -162,6 +141,5 @@ const btk_operation btk_part_operations[] = {
     {"h_s_v_to_r_g_b", colours, "HSVToRGB"},
     {"rgb_to_hsv", colours, "RGBToHSV"},
     {"hsv_to_rgb", colours, "HSVToRGB"},
-    {"r_f_f_t", real_fourier, NULL},
     {NULL, NULL, NULL},
 };

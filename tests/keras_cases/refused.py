@@ -1,0 +1,2 @@
+"""What berth refuses of Keras, class by class, with the reason."""
+OPERATIONS = {}

@@ -1,0 +1,288 @@
+#!/usr/bin/env python3
+"""keras_layers.py --berth PROGRAM [--only REGEX] [--draws N] [--seed N] [--both] [--keep FOLDER]
+
+Every built-in layer of Keras 3 and every operation of keras.ops, each in a small functional model with random legal options: saved
+as .keras or .h5 (--both: as both) and run by berth, the answers held against Keras's own. Classes of the installed Keras that are
+neither drawn nor refused in keras_cases/refused.py are failures, and so are those that stand there and load: the list of what is
+refused can't grow or shrink unseen. Needs tensorflow, keras and numpy. Ends with `N passed, N failed`."""
+import argparse
+import importlib
+import inspect
+import logging
+import os
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+warnings.filterwarnings("ignore")
+
+import keras  # noqa: E402  (the environment first)
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+tf.get_logger().setLevel(logging.ERROR)
+logging.getLogger("absl").setLevel(logging.ERROR)
+
+
+class Draw:
+    """Inputs of a model with their values, and choices."""
+
+    def __init__(self, seed):
+        self.rng = np.random.default_rng(seed)
+        self.inputs, self.values, self.loose = [], [], False
+
+    def pick(self, *choices):
+        return choices[self.rng.integers(len(choices))]
+
+    def flag(self):
+        return bool(self.rng.integers(2))
+
+    def given(self, value, is_fixed=False):
+        """An input of this value; its first dimension is open unless is_fixed."""
+        value = np.asarray(value)
+        dtype = "string" if value.dtype.kind in "SU" else value.dtype.name
+        shape = value.shape if is_fixed or not value.shape else (None, *value.shape[1:])
+        x = keras.Input(batch_shape=shape, dtype=dtype, name=f"in{len(self.inputs)}")
+        self.inputs.append(x)
+        self.values.append(value)
+        return x
+
+    def numbers(self, shape, like):
+        x = self.rng.standard_normal(shape)
+        if like == "positive":
+            x = np.abs(x) + 0.1
+        elif like == "unit":
+            x = np.clip(x, -0.9, 0.9)
+        elif like == "large":
+            x = np.abs(x) + 1.1
+        elif like == "whole":
+            x = np.round(x)
+        elif like == "share":
+            x = self.rng.uniform(0.05, 0.95, shape)
+        elif like == "spread":
+            x = self.rng.uniform(-1.5, 7.5, shape)
+        elif like == "odd":
+            x.ravel()[:3] = np.nan, np.inf, -np.inf
+        elif like == "holes":
+            x.ravel()[::5] = np.nan
+        return x.astype(np.float32)
+
+    def x(self, *shape, like="normal"):
+        return self.given(self.numbers(shape, like))
+
+    def fixed(self, *shape, like="normal"):
+        return self.given(self.numbers(shape, like), True)
+
+    def i(self, *shape, low=0, high=6, dtype=np.int32):
+        return self.given(self.rng.integers(low, high, shape).astype(dtype))
+
+    def b(self, *shape):
+        return self.given(self.rng.integers(0, 2, shape).astype(bool))
+
+    def pair(self):
+        """Two operands: tensors of one shape, broadcast, or a tensor and a number."""
+        one = self.x(2, 3, 4)
+        return one, self.pick(lambda: self.x(2, 3, 4), lambda: self.fixed(3, 1), lambda: 1.5)()
+
+    def definite(self, n, size):
+        x = self.numbers((n, size, size), "normal")
+        return self.given(x @ x.transpose(0, 2, 1) + 4 * np.eye(size, dtype=np.float32))
+
+    def triangle(self, n, size):
+        x = self.numbers((n, size, size), "normal")
+        return self.given(np.tril(x) + 3 * np.eye(size, dtype=np.float32))
+
+    @staticmethod
+    def signless(outputs, i):
+        """Eigenvectors but for their sign."""
+        outputs = list(outputs)
+        outputs[i] = keras.ops.abs(outputs[i])
+        return outputs
+
+    @staticmethod
+    def product(outputs):
+        """u s v of a decomposition, whose factors are free in sign, and s."""
+        u, s, v = outputs
+        return [keras.ops.matmul(u * keras.ops.expand_dims(s, -2), v), s]
+
+
+def bytes_of(value):
+    """As an array that numpy can save and berth gives."""
+    value = np.asarray(value)
+    if value.dtype.kind in "OU":
+        value = np.array([v if isinstance(v, bytes) else str(v).encode() for v in value.ravel()]).reshape(value.shape)
+    return value.view(np.uint16) if value.dtype.name == "bfloat16" else value
+
+
+def difference(want, got, close):
+    want = bytes_of(want)
+    if want.shape != got.shape:
+        return f"shape {got.shape}, not {want.shape}"
+    if want.dtype != got.dtype and not want.dtype.kind == got.dtype.kind == "S":
+        return f"dtype {got.dtype}, not {want.dtype}"
+    if want.dtype.kind not in "fc":
+        return None if (want == got).all() else f"{got.ravel()[:6]}, not {want.ravel()[:6]}"
+    if np.allclose(want, got, rtol=close, atol=close, equal_nan=True):
+        return None
+    with np.errstate(all="ignore"):
+        wide = np.complex128 if want.dtype.kind == "c" else np.float64
+        return f"values differ by {np.nanmax(np.abs(want.astype(wide) - got.astype(wide))):.3g} of {np.nanmax(np.abs(want)):.3g}"
+
+
+def output_names(model):
+    """Names of a signature's outputs: the layer's, a further one as NAME_1."""
+    seen, names = {}, []
+    for output in model.outputs:
+        name = output._keras_history[0].name
+        names.append(f"{name}_{seen[name]}" if name in seen else name)
+        seen[name] = seen.get(name, 0) + 1
+    return names
+
+
+def run(berth, path, inputs, outputs, folder):
+    command = [berth, "run", path]
+    for i, (name, value) in enumerate(inputs.items()):
+        np.save(f"{folder}/in{i}.npy", bytes_of(value))
+        command += ["--input", f"{name}={folder}/in{i}.npy"]
+    for i, name in enumerate(outputs):
+        command += ["--output", f"{name}={folder}/out{i}.npy"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        return None, done.stderr.strip().replace(f"{folder}/", "") or f"exit status {done.returncode}"
+    return [np.load(f"{folder}/out{i}.npy") for i in range(len(outputs))], None
+
+
+def randomise(model, rng):
+    """Weights that show where they are used; counts, seeds and vocabularies stay."""
+    for weight in model.weights:
+        value = np.asarray(weight)
+        if value.dtype.name not in ("float16", "float32", "float64", "bfloat16") or getattr(weight, "keeps", False):
+            continue
+        if weight.name in ("mean", "variance", "idf_weights") or "seed" in weight.path:
+            continue
+        drawn = rng.standard_normal(value.shape) * 0.3
+        weight.assign((np.abs(drawn) + 0.5 if "variance" in weight.path else drawn).astype(np.float32).astype(value.dtype))
+
+
+class Trial:
+    """One model, drawn, saved and compared."""
+
+    def __init__(self, options):
+        self.options = options
+        self.folder = tempfile.mkdtemp()
+        self.classes = set()
+
+    def compare(self, model, inputs, form, close):
+        path = f"{self.folder}/m.{form}"
+        try:
+            model.save(path)
+        except Exception as e:  # what Keras itself can't write in this form
+            return f"cannot save: {e}"
+        try:
+            want = model([tf.constant(bytes_of(v)) for v in inputs.values()], training=False)
+        except Exception as e:
+            return f"Keras itself fails: {type(e).__name__}: {str(e)[:300]}"
+        got, error = run(self.options.berth, path, inputs, output_names(model), self.folder)
+        if error:
+            return error
+        for w, g in zip(tf.nest.flatten(want), got):
+            found = difference(w, g, close)
+            if found:
+                return found
+        return None
+
+    def draw(self, case, seed):
+        """None, or what is wrong; classes that were met are added."""
+        keras.backend.clear_session()
+        d = Draw(seed)
+        close = 1e-4
+        try:
+            outputs = case(d)
+            if isinstance(outputs, tuple) and isinstance(outputs[-1], dict):
+                outputs, extra = outputs[0], outputs[-1]
+                close = extra.get("close", close)
+            flat = [t for t in tf.nest.flatten(outputs) if isinstance(t, keras.KerasTensor)]
+            model = keras.Model(d.inputs, flat)
+            randomise(model, d.rng)
+        except Exception as e:
+            return f"cannot be drawn: {type(e).__name__}: {str(e)[:300]}"
+        self.note(model)
+        inputs = {x.name: v for x, v in zip(d.inputs, d.values)}
+        forms = ("keras", "h5") if self.options.both else (("keras", "h5")[seed % 2],)
+        for form in forms:
+            wrong = self.compare(model, inputs, form, close)
+            if wrong:
+                if self.options.keep:
+                    os.makedirs(self.options.keep, exist_ok=True)
+                    shutil.copy(f"{self.folder}/m.{form}", f"{self.options.keep}/{len(os.listdir(self.options.keep))}.{form}")
+                return f".{form}: {wrong}"
+        return None
+
+    def note(self, model):
+        for operation in getattr(model, "operations", model.layers):
+            self.classes.add(type(operation).__name__)
+
+
+def all_operations():
+    """Classes of keras.src.ops that a symbolic call makes."""
+    import keras.src.ops as package
+    from keras.src.ops.operation import Operation
+    names = set()
+    for module in pkgutil.iter_modules(package.__path__):
+        if not module.name.endswith("_test"):
+            module = importlib.import_module(f"{package.__name__}.{module.name}")
+            names |= {n for n, v in vars(module).items()
+                      if isinstance(v, type) and issubclass(v, Operation) and v.__module__ == module.__name__}
+    return names
+
+
+def all_layers():
+    return {v.__name__ for v in vars(keras.layers).values() if inspect.isclass(v) and issubclass(v, keras.layers.Layer)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--berth", required=True)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--draws", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--both", action="store_true")
+    parser.add_argument("--keep")
+    options = parser.parse_args()
+    from keras_cases import operations, refused
+    tables = [("", operations.OPERATIONS, refused.OPERATIONS, all_operations() | {"Mish", "ReLU"})]
+    trial, passed, failed = Trial(options), 0, 0
+    for kind, cases, known, classes in tables:
+        for name, draws in cases.items():
+            if not re.search(options.only, name):
+                continue
+            trial.classes.clear()
+            wrong = []
+            for i, case in enumerate(draws):
+                for n in range(options.draws):
+                    said = trial.draw(case, options.seed * 1000 + n * 7 + i + len(name))
+                    if said and said not in wrong:
+                        wrong.append(said)
+            if name not in trial.classes and not wrong:
+                wrong.append("its draws make no such thing")
+            for said in wrong:
+                print(f"FAIL {kind}{name}: {said}", flush=True)
+            passed, failed = passed + (not wrong), failed + bool(wrong)
+        if not options.only:
+            for name in sorted(classes - set(cases) - set(known)):
+                print(f"FAIL {kind}{name}: neither drawn nor refused", flush=True)
+                failed += 1
+    shutil.rmtree(trial.folder)
+    print(f"{passed} passed, {failed} failed")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
