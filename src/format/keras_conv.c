@@ -262,25 +262,27 @@ static btk_tensor transposed(btk *k, btk_tensor x, btk_tensor kernel, const btk_
     return y;
 }
 
+btk_tensor btk_convolve_transposed(btk *k, btk_tensor x, btk_tensor kernel, const btk_window *w,
+                                   const int64_t *padding)
+{
+    if (w->n != 1) return transposed(k, x, kernel, w, padding);
+    btk_window image = as_image(w);
+    btk_tensor y =
+        transposed(k, btk_expand(k, x, 1), btk_expand(k, kernel, 0), &image, (int64_t[]){-1, padding[0]});
+    return btk_squeeze(k, y, 1);
+}
+
 void btk_conv_transpose(btk_call *c)
 {
     btk *k = c->k;
-    btk_window w = btk_window_of(c, axes_of(c)), image = as_image(&w);
+    btk_window w = btk_window_of(c, axes_of(c));
     int64_t padding[3] = {-1, -1, -1}, filters = filters_of(c);
     btk_tensor x = input_of(c, &w);
     if (btk_of(c, "output_padding")) btk_ints_of(c, "output_padding", w.n, padding, 0);
     if (btk_int_of(c, "groups", 1) != 1) btk_unsupported(k, "a transposed convolution in groups");
     bt_shape shape = kernel_shape(&w, filters, btk_known(k, x, -1, "the number of channels"));
-    btk_tensor kernel = btk_kernel_of(c, &w, "kernel", shape), y;
-    if (k->failed) return;
-    if (w.n == 1) {
-        padding[1] = padding[0];
-        padding[0] = -1;
-        y = btk_squeeze(k, transposed(k, btk_expand(k, x, 1), btk_expand(k, kernel, 0), &image, padding), 1);
-    } else {
-        y = transposed(k, x, kernel, &w, padding);
-    }
-    give(c, &w, biased(c, y, filters));
+    btk_tensor kernel = btk_kernel_of(c, &w, "kernel", shape);
+    if (!k->failed) give(c, &w, biased(c, btk_convolve_transposed(k, x, kernel, &w, padding), filters));
 }
 
 /* ---- Unshared ----------------------------------------------------------------------------------------- */

@@ -46,10 +46,14 @@ btk_tensor btk_patches(btk *k, btk_tensor x, const btk_window *w);
 btk_tensor btk_convolve_by_channel(btk *k, btk_tensor x, btk_tensor kernel, const btk_window *w);
 /* One convolution of x (channels last, n spatial axes) by a kernel [size..., channels / groups, filters]. */
 btk_tensor btk_convolve(btk *k, btk_tensor x, btk_tensor kernel, const btk_window *w);
+/* Back from it, by a kernel [size..., filters, channels]; padding: Keras's output_padding on each axis, -1: none. */
+btk_tensor btk_convolve_transposed(btk *k, btk_tensor x, btk_tensor kernel, const btk_window *w,
+                                   const int64_t *padding);
 
 /* keras_pool.c */
 void btk_pool(btk_call *c), btk_global_pool(btk_call *c), btk_adaptive_pool(btk_call *c);
-void btk_pool_window(btk_call *c, int n, bool max); /* over n spatial axes */
+void btk_pool_window(btk_call *c, int n, bool max);        /* over n spatial axes */
+void btk_adaptive_pool_over(btk_call *c, int n, bool max); /* the same into a number of bins */
 
 /* keras_shape.c */
 void btk_flatten(btk_call *c), btk_reshape_layer(btk_call *c), btk_permute(btk_call *c),

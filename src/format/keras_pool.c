@@ -72,10 +72,12 @@ void btk_global_pool(btk_call *c)
 
 /* Bin i of n over an axis of a size: from floor(i size / n) to ceil((i + 1) size / n). The axes fold one
  * after another, which is the same for means and maxima of boxes. */
-void btk_adaptive_pool(btk_call *c)
+void btk_adaptive_pool(btk_call *c) { btk_adaptive_pool_over(c, axes_of(c), is_max(c)); }
+
+void btk_adaptive_pool_over(btk_call *c, int n, bool max)
 {
     btk *k = c->k;
-    int n = axes_of(c), first = btk_channels_first(c) ? 2 : 1;
+    int first = btk_channels_first(c) ? 2 : 1;
     int64_t bins[3];
     btk_tensor x = c->x, part[255];
     btk_ints_of(c, "output_size", n, bins, 1);
@@ -85,7 +87,7 @@ void btk_adaptive_pool(btk_call *c)
         if (count < 1 || count > 255) return btk_unsupported(k, "%lld bins", (long long)count);
         for (int64_t i = 0; i < count && !k->failed; i++) {
             btk_tensor bin = btk_slice(k, x, axis, i * size / count, ((i + 1) * size + count - 1) / count);
-            part[i] = btk_reduce(k, is_max(c) ? "Max" : "Mean", bin, 1u << axis, true);
+            part[i] = btk_reduce(k, max ? "Max" : "Mean", bin, 1u << axis, true);
         }
         x = btk_concat(k, (int)count, part, axis);
     }

@@ -229,14 +229,14 @@ add("Conv", lambda _: lambda d: K.conv(d.x(2, 7, 3), d.fixed(3, 3, 4), padding="
 add("DepthwiseConv", lambda _: lambda d: K.depthwise_conv(d.x(*IMAGE), d.fixed(3, 3, 3, 2), padding=d.pick("same", "valid")))
 add("SeparableConv", lambda _: lambda d: K.separable_conv(d.x(*IMAGE), d.fixed(3, 3, 3, 2), d.fixed(1, 1, 6, 4), padding="same"))
 add("ConvTranspose", lambda _: lambda d: K.conv_transpose(d.x(*IMAGE), d.fixed(3, 3, 4, 3), strides=d.pick(1, 2),
-                                                         padding=d.pick("same", "valid")))
+                                                         padding=d.pick("same", "valid"), data_format="channels_last"))
 add("ConvTranspose", lambda _: lambda d: K.conv_transpose(d.x(2, 7, 3), d.fixed(3, 4, 3), strides=2, padding=d.pick("same", "valid"),
-                                                         output_padding=d.pick(None, 1)))
+                                                         output_padding=d.pick(None, 1), data_format="channels_last"))
 add("MaxPool AveragePool", lambda name: lambda d: function(name)(d.x(*IMAGE), d.pick(2, (3, 2)), strides=d.pick(None, 1),
                                                                  padding=d.pick("same", "valid")))
 add("MaxPool AveragePool", lambda name: lambda d: function(name)(d.x(2, 7, 3), 2))
-add("AdaptiveMaxPool AdaptiveAveragePool", lambda name: lambda d: function(name)(d.x(*IMAGE), d.pick(2, 3, (2, 4))))
-add("AdaptiveMaxPool AdaptiveAveragePool", lambda name: lambda d: function(name)(d.x(2, 7, 3), 3))
+add("AdaptiveMaxPool AdaptiveAveragePool", lambda name: lambda d: function(name)(d.x(*IMAGE), d.pick((2, 2), (2, 4))))
+add("AdaptiveMaxPool AdaptiveAveragePool", lambda name: lambda d: function(name)(d.x(2, 7, 3), (3,)))
 add("BinaryCrossentropy", lambda _: lambda d: K.binary_crossentropy(d.x(2, 3, like="share"), d.x(2, 3, like="share"), from_logits=d.flag()))
 add("CategoricalCrossentropy", lambda _: lambda d: K.categorical_crossentropy(d.x(2, 3, 4, like="share"), d.x(2, 3, 4, like="share"),
                                                                              from_logits=d.flag(), axis=d.pick(-1, 1)))
