@@ -85,6 +85,9 @@ btk_tensor btk_resize(btk *k, btk_tensor x, int64_t height, int64_t width, const
 /* The same with antialias, and by Lanczos's and other kernels. */
 btk_tensor btk_resize_smooth(btk *k, btk_tensor x, int64_t height, int64_t width, const char *interpolation,
                              bool antialias);
+/* The middle part whose sides are as height to width, and as much around all that they are. */
+btk_tensor btk_cropped_to_ratio(btk *k, btk_tensor x, int64_t height, int64_t width);
+btk_tensor btk_padded_to_ratio(btk *k, btk_tensor x, int64_t height, int64_t width, double value);
 btk_tensor btk_bucketize(btk_call *c, btk_tensor x, const bt_json *boundaries);
 btk_tensor btk_encoded(btk_call *c, btk_tensor x, int64_t depth, const char *mode, berth_dtype dtype,
                        btk_tensor weights);

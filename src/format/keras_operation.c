@@ -407,7 +407,7 @@ static const btk_operation *find(const char *name)
     const btk_operation *const more[] = {btk_array_operations, btk_number_operations, btk_matrix_operations,
                                          btk_join_operations,  btk_window_operations, btk_part_operations,
                                          btk_linalg_operations, btk_signal_operations,
-                                         btk_loss_operations};
+                                         btk_loss_operations,   btk_image_operations};
     for (size_t i = 0; i < sizeof more / sizeof *more; i++)
         for (const btk_operation *o = more[i]; o->name; o++)
             if (!strcmp(o->name, name)) return o;

@@ -17,7 +17,8 @@ typedef struct btk_operation {
  * (keras_operation_matrix.c); ended by a NULL name. */
 extern const btk_operation btk_array_operations[], btk_number_operations[], btk_matrix_operations[],
     btk_join_operations[], btk_window_operations[], btk_part_operations[], btk_linalg_operations[],
-    btk_signal_operations[], btk_loss_operations[];
+    btk_signal_operations[], btk_loss_operations[],
+    btk_image_operations[];
 
 bool btk_is_none(const btk_value *v);
 /* Argument i, or the first that has one of the names, "axis|dim"; kind JSON with NULL when there is none. */

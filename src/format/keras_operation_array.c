@@ -375,26 +375,6 @@ static void like(btk_call *c, const char *op)
     btk_return(c, btk_unary(c->k, op, x));
 }
 
-static void resize(btk_call *c, const char *detail)
-{
-    (void)detail;
-    const bt_json *size = btk_operand_json(c, 1, "size");
-    int64_t height = bt_json_int(bt_json_at(size, 0), 0), width = bt_json_int(bt_json_at(size, 1), 0);
-    const char *way = bt_json_text(btk_operand_json(c, 2, "interpolation|method"), "bilinear");
-    btk_tensor x = btk_first_operand(c);
-    bool single = x.shape.rank == 3;
-    if (height < 1 || width < 1 || bt_json_bool(btk_operand_json(c, -1, "crop_to_aspect_ratio"), false) ||
-        bt_json_bool(btk_operand_json(c, -1, "pad_to_aspect_ratio"), false) ||
-        bt_json_bool(btk_operand_json(c, -1, "preserve_aspect_ratio"), false))
-        return btk_unsupported(c->k, "a resize of a kept ratio");
-    if (!bt_dtype_is_float(x.dtype) && strcmp(way, "nearest")) x = btk_cast(c->k, x, BERTH_FLOAT);
-    if (single) x = btk_expand(c->k, x, 0);
-    if (!btk_rank(c->k, x, 4, 4)) return;
-    x = btk_resize_smooth(c->k, x, height, width, way,
-                          bt_json_bool(btk_operand_json(c, -1, "antialias"), false));
-    btk_return(c, single ? btk_squeeze(c->k, x, 0) : x);
-}
-
 static void depth_space(btk_call *c, const char *op)
 {
     btk *k = c->k;
@@ -493,7 +473,6 @@ const btk_operation btk_array_operations[] = {
     {"cumprod", cumulate, "Cumprod"},
     {"zeros_like", like, "ZerosLike"},
     {"ones_like", like, "OnesLike"},
-    {"resize", resize, NULL},
     {"depth_to_space", depth_space, "DepthToSpace"},
     {"space_to_depth", depth_space, "SpaceToDepth"},
     {"shape", shape_of, NULL},

@@ -388,18 +388,6 @@ static void dot_product_attention(btk_call *c, const char *detail)
     btk_return(c, btk_einsum(k, "bnts,bsnh->btnh", btk_softmax(k, scores, -1), v));
 }
 
-static void grayscale(btk_call *c, const char *detail)
-{
-    (void)detail;
-    btk *k = c->k;
-    btk_tensor x = btk_operand(c, 0, "images|image", BERTH_FLOAT);
-    bool first_axis = bt_json_is_text(btk_operand_json(c, 1, "data_format"), "channels_first");
-    if (first_axis || btk_dim(x, -1) != 3 || !bt_dtype_is_float(x.dtype))
-        return btk_unsupported(k, "such pictures");
-    btk_tensor weights = btk_numbers(k, x.dtype, BT_SHAPE(3), (const double[]){0.2989, 0.5870, 0.1140});
-    btk_return(c, btk_reduce(k, "Sum", btk_binary(k, "Mul", x, weights), btk_last_axis(x), true));
-}
-
 /* ---- Parts of matrices -------------------------------------------------------------------------------- */
 
 static btk_tensor band(btk *k, btk_tensor x, int64_t below, int64_t above)
@@ -470,8 +458,6 @@ const btk_operation btk_matrix_operations[] = {
     {"batch_norm", batch_normalization, NULL},
     {"batch_normalization", batch_normalization, NULL},
     {"dot_product_attention", dot_product_attention, NULL},
-    {"r_g_b_to_grayscale", grayscale, NULL},
-    {"rgb_to_grayscale", grayscale, NULL},
     {"tril", triangle, NULL},
     {"triu", triangle, "upper"},
     {"diagonal", diagonal, NULL},

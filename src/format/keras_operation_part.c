@@ -1,5 +1,4 @@
-/* Keras 3: operations that take parts and put together: slices, turned and stacked arrays, segments, images cut and
- * padded, rows of numbers between two. To read next: keras_operation_array.c. */
+/* Keras 3: operations that take parts and put together: slices, turned and stacked arrays, segments, rows of numbers between two. To read next: keras_operation_array.c. */
 #include "format/keras_operation.h"
 
 /* shape, a list, from start_indices, a list of numbers. */
@@ -87,47 +86,6 @@ static void segments(btk_call *c, const char *op)
     btk_return(c, y);
 }
 
-/* What is before and behind along one axis of images, two of the three being said: sizes are of what `whole` says. */
-static bool margins(btk_call *c, const char *before, const char *behind, const char *target, int64_t size,
-                    bool pads, int64_t *out)
-{
-    int64_t first = btk_operand_int(c, -1, before, -1), last = btk_operand_int(c, -1, behind, -1),
-            want = btk_operand_int(c, -1, target, -1), spare = pads ? want - size : size - want;
-    out[0] = first >= 0 ? first : spare - last;
-    out[1] = last >= 0 ? last : spare - out[0];
-    bool fits = out[0] >= 0 && out[1] >= 0 && out[0] <= INT32_MAX && out[1] <= INT32_MAX;
-    if ((want < 0 && (first < 0 || last < 0)) || !fits) btk_damaged(c->k, "margins that cannot be");
-    return !c->k->failed;
-}
-
-/* detail: "pad" or "crop". */
-static void frame(btk_call *c, const char *detail)
-{
-    btk *k = c->k;
-    bool pads = *detail == 'p';
-    btk_tensor x = btk_first_operand(c);
-    int64_t all[BT_MAX_RANK][2] = {{0}};
-    int first = x.shape.rank - (btk_channels_first(c) ? 2 : 3);
-    if (!btk_rank(k, x, 3, 4)) return;
-    int64_t height = btk_known(k, x, first, "the height"), width = btk_known(k, x, first + 1, "the width");
-    if (!margins(c, pads ? "top_padding" : "top_cropping", pads ? "bottom_padding" : "bottom_cropping",
-                 "target_height", height, pads, all[first]) ||
-        !margins(c, pads ? "left_padding" : "left_cropping", pads ? "right_padding" : "right_cropping",
-                 "target_width", width, pads, all[first + 1]))
-        return;
-    if (pads) return btk_return(c, btk_pad(k, x, (const int64_t(*)[2])all));
-    x = btk_slice(k, x, first, all[first][0], height - all[first][1]);
-    btk_return(c, btk_slice(k, x, first + 1, all[first + 1][0], width - all[first + 1][1]));
-}
-
-/* detail: the op. */
-static void colours(btk_call *c, const char *op)
-{
-    btk_tensor x = btk_first_operand(c);
-    if (btk_channels_first(c)) return btk_unsupported(c->k, "colours with channels first");
-    btk_return(c, btk_unary(c->k, op, x));
-}
-
 const btk_operation btk_part_operations[] = {
     {"slice", slice, NULL},
     {"size", size, NULL},
@@ -135,11 +93,5 @@ const btk_operation btk_part_operations[] = {
     {"linspace", between, NULL},
     {"segment_sum", segments, "UnsortedSegmentSum"},
     {"segment_max", segments, "UnsortedSegmentMax"},
-    {"crop_images", frame, "crop"},
-    {"pad_images", frame, "pad"},
-    {"r_g_b_to_h_s_v", colours, "RGBToHSV"},
-    {"h_s_v_to_r_g_b", colours, "HSVToRGB"},
-    {"rgb_to_hsv", colours, "RGBToHSV"},
-    {"hsv_to_rgb", colours, "HSVToRGB"},
     {NULL, NULL, NULL},
 };

@@ -205,7 +205,7 @@ btk_tensor btk_resize(btk *k, btk_tensor x, int64_t height, int64_t width, const
 }
 
 /* The middle part whose sides are as height to width; Keras rounds down. */
-static btk_tensor cropped_to_ratio(btk *k, btk_tensor x, int64_t height, int64_t width)
+btk_tensor btk_cropped_to_ratio(btk *k, btk_tensor x, int64_t height, int64_t width)
 {
     int64_t h = btk_known(k, x, 1, "the height"), w = btk_known(k, x, 2, "the width");
     if (k->failed || height < 1 || width < 1) return x;
@@ -234,7 +234,7 @@ static void give_image(btk_call *c, btk_tensor y, bool single)
 }
 
 /* As much on both sides as makes it of the ratio, half a pixel cut off. */
-static btk_tensor padded_to_ratio(btk *k, btk_tensor x, int64_t height, int64_t width, double value)
+btk_tensor btk_padded_to_ratio(btk *k, btk_tensor x, int64_t height, int64_t width, double value)
 {
     int64_t h = btk_known(k, x, 1, "the height"), w = btk_known(k, x, 2, "the width");
     if (k->failed || height < 1 || width < 1) return x;
@@ -270,9 +270,9 @@ void btk_resizing(btk_call *c)
     btk_tensor x = image_of(c, &single);
     int64_t height = btk_int_of(c, "height", 0), width = btk_int_of(c, "width", 0);
     if (height < 1 || width < 1) btk_damaged(k, "a size that cannot be");
-    if (btk_bool_of(c, "crop_to_aspect_ratio", false)) x = cropped_to_ratio(k, x, height, width);
+    if (btk_bool_of(c, "crop_to_aspect_ratio", false)) x = btk_cropped_to_ratio(k, x, height, width);
     else if (btk_bool_of(c, "pad_to_aspect_ratio", false))
-        x = padded_to_ratio(k, x, height, width, btk_double_of(c, "fill_value", 0));
+        x = btk_padded_to_ratio(k, x, height, width, btk_double_of(c, "fill_value", 0));
     if (k->failed) return;
     x = btk_resize_smooth(k, x, height, width, btk_text_of(c, "interpolation", "bilinear"),
                           btk_bool_of(c, "antialias", false));
@@ -294,6 +294,6 @@ void btk_center_crop(btk_call *c)
     if (k->failed) return;
     if (down >= 0 && right >= 0 && (!random || (!down && !right)))
         x = btk_slice(k, btk_slice(k, x, 1, down / 2, down / 2 + height), 2, right / 2, right / 2 + width);
-    else x = btk_resize(k, cropped_to_ratio(k, x, height, width), height, width, "bilinear");
+    else x = btk_resize(k, btk_cropped_to_ratio(k, x, height, width), height, width, "bilinear");
     give_image(c, x, single);
 }
