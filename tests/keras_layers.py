@@ -68,6 +68,8 @@ class Draw:
             x = self.rng.uniform(0.05, 0.95, shape)
         elif like == "spread":
             x = self.rng.uniform(-1.5, 7.5, shape)
+        elif like == "within":
+            x = self.rng.uniform(-4.9, 4.9, shape)
         elif like == "odd":
             x.ravel()[:3] = np.nan, np.inf, -np.inf
         elif like == "holes":
@@ -153,7 +155,7 @@ def run(berth, path, inputs, outputs, folder):
         command += ["--input", f"{name}={folder}/in{i}.npy"]
     for i, name in enumerate(outputs):
         command += ["--output", f"{name}={folder}/out{i}.npy"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=120, check=False)
     if done.returncode:
         return None, done.stderr.strip().replace(f"{folder}/", "") or f"exit status {done.returncode}"
     return [np.load(f"{folder}/out{i}.npy") for i in range(len(outputs))], None

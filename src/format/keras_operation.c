@@ -163,7 +163,8 @@ static void where(btk_call *c, const char *detail)
     (void)detail;
     btk *k = c->k;
     btk_tensor condition = as_bool(k, btk_operand(c, 0, "condition", BERTH_BOOL));
-    btk_value v = btk_operand_value(c, 1, "x|x1");
+    btk_value v = btk_operand_value(c, 1, "x|x1"), w = btk_operand_value(c, 2, "y|x2");
+    if (btk_is_none(&v) && btk_is_none(&w)) return btk_nonzero(c, NULL);
     btk_tensor b = btk_operand(c, 2, "y|x2", v.kind == BTK_TENSOR ? v.tensor.dtype : BERTH_NO_DTYPE);
     btk_tensor a = btk_operand(c, 1, "x|x1", b.dtype);
     berth_dtype dtype = common(a.dtype, b.dtype);
@@ -407,7 +408,8 @@ static const btk_operation *find(const char *name)
     const btk_operation *const more[] = {btk_array_operations, btk_number_operations, btk_matrix_operations,
                                          btk_join_operations,  btk_window_operations, btk_part_operations,
                                          btk_linalg_operations, btk_signal_operations,
-                                         btk_loss_operations,   btk_image_operations};
+                                         btk_loss_operations,   btk_image_operations,
+                                         btk_place_operations};
     for (size_t i = 0; i < sizeof more / sizeof *more; i++)
         for (const btk_operation *o = more[i]; o->name; o++)
             if (!strcmp(o->name, name)) return o;

@@ -361,8 +361,7 @@ static void average(btk_call *c, const char *detail)
 
 /* ---- What is sorted ----------------------------------------------------------------------------------- */
 
-/* The k largest along the last axis, falling, and where they were. */
-static btk_tensor top(btk *k, btk_tensor x, btk_tensor count, int64_t n, bool sorted)
+btk_tensor btk_top(btk *k, btk_tensor x, btk_tensor count, int64_t n, bool sorted)
 {
     bt_shape shape = btk_with_dim(x.shape, x.shape.rank - 1, n);
     btk_tensor y = btk_node(k, "TopKV2", 2, (btk_tensor[]){x, count}, x.dtype, shape);
@@ -377,7 +376,7 @@ static void top_k(btk_call *c, const char *detail)
     btk_tensor x = first(c);
     int64_t n = btk_operand_int(c, 1, "k", 1);
     if (!btk_rank(k, x, 1, BT_MAX_RANK) || n < 0 || n > INT32_MAX) return btk_damaged(k, "a k out of range");
-    btk_tensor y = top(k, x, btk_int(k, n), n, bt_json_bool(btk_operand_json(c, 2, "sorted"), true));
+    btk_tensor y = btk_top(k, x, btk_int(k, n), n, bt_json_bool(btk_operand_json(c, 2, "sorted"), true));
     btk_returns(c, (btk_tensor[]){y, btk_output(y, 1, BERTH_INT32, y.shape)}, 2);
 }
 
@@ -385,9 +384,11 @@ static void top_k(btk_call *c, const char *detail)
 static btk_tensor sorted(btk *k, btk_tensor x, bool places)
 {
     btk_tensor turned = btk_unary(k, "Neg", x);
-    btk_tensor y = top(k, turned, btk_size(k, x, -1), btk_dim(x, -1), true);
+    btk_tensor y = btk_top(k, turned, btk_size(k, x, -1), btk_dim(x, -1), true);
     return places ? btk_output(y, 1, BERTH_INT32, y.shape) : btk_unary(k, "Neg", y);
 }
+
+btk_tensor btk_places_sorted(btk *k, btk_tensor x) { return sorted(k, x, true); }
 
 /* detail: "places" for argsort. */
 static void sort(btk_call *c, const char *places)

@@ -1,22 +1,24 @@
 /* Keras 3: operations that take parts and put together: slices, turned and stacked arrays, segments, rows of numbers between two. To read next: keras_operation_array.c. */
 #include "format/keras_operation.h"
 
-/* shape, a list, from start_indices, a list of numbers. */
+/* A block of a shape from start_indices; -1: all that is left. */
 static void slice(btk_call *c, const char *detail)
 {
     (void)detail;
     btk *k = c->k;
-    btk_tensor x = btk_operand(c, 0, "inputs", BERTH_NO_DTYPE);
-    const bt_json *start = btk_operand_json(c, 1, "start_indices"), *shape = btk_operand_json(c, 2, "shape");
-    if (!bt_json_is(start, BT_JSON_ARRAY) || !bt_json_is(shape, BT_JSON_ARRAY) || start->n != x.shape.rank ||
-        shape->n != x.shape.rank)
-        return btk_unsupported(k, "a slice that is computed");
-    for (int i = 0; i < x.shape.rank && !k->failed; i++) {
-        int64_t from = bt_json_int(bt_json_at(start, i), -1), n = bt_json_int(bt_json_at(shape, i), -1);
-        if (from < 0 || n < 0 || from > INT32_MAX || n > INT32_MAX) return btk_unsupported(k, "such a slice");
-        x = btk_slice(k, x, i, from, from + n);
+    btk_tensor x = btk_operand(c, 0, "inputs", BERTH_NO_DTYPE),
+               from = btk_cast(k, btk_operand(c, 1, "start_indices", BERTH_INT32), BERTH_INT32);
+    const bt_json *shape = btk_operand_json(c, 2, "shape");
+    bt_shape out = {.rank = x.shape.rank};
+    int64_t sizes[BT_MAX_RANK];
+    if (!bt_json_is(shape, BT_JSON_ARRAY) || shape->n != x.shape.rank) return btk_unsupported(k, "a shape that is computed");
+    for (int i = 0; i < out.rank; i++) {
+        out.dim[i] = sizes[i] = bt_json_int(bt_json_at(shape, i), -2);
+        if (sizes[i] < -1 || sizes[i] > INT32_MAX) return btk_unsupported(k, "such a slice");
     }
-    btk_return(c, x);
+    btk_tensor y = btk_node(k, "Slice", 3, (btk_tensor[]){x, from, btk_ints(k, out.rank, sizes)}, x.dtype, out);
+    btk_attr_type(k, y, "Index", BERTH_INT32);
+    btk_return(c, y);
 }
 
 static void size(btk_call *c, const char *detail)
@@ -70,19 +72,31 @@ static void between(btk_call *c, const char *detail)
     btk_return(c, btk_concat(k, (int)n, row, (int)axis));
 }
 
-/* detail: the op; rows of one number together, of numbers below num_segments. */
+/* detail: the op; rows of one number together. Numbers that rise are counted by the op itself. */
 static void segments(btk_call *c, const char *op)
 {
     btk *k = c->k;
     btk_tensor x = btk_operand(c, 0, "data", BERTH_NO_DTYPE),
-               ids = btk_operand(c, 1, "segment_ids", BERTH_INT32);
-    int64_t n = btk_operand_int(c, 2, "num_segments", -1);
-    if (n < 0 || n > INT32_MAX || ids.shape.rank != 1)
-        return btk_unsupported(k, "segments without their number");
-    btk_tensor in[3] = {x, ids, btk_int(k, n)};
-    btk_tensor y = btk_node(k, op, 3, in, x.dtype, btk_with_dim(x.shape, 0, n));
+               ids = btk_operand(c, 1, "segment_ids", BERTH_INT32), n;
+    const bt_json *number = btk_operand_json(c, 2, "num_segments");
+    bool rising = bt_json_bool(btk_operand_json(c, 3, "sorted"), false);
+    int64_t known = bt_json_int(number, -1);
+    if (ids.shape.rank != 1 || (number && (known < 0 || known > INT32_MAX)))
+        return btk_unsupported(k, "such segments");
+    if (number) {
+        n = btk_int(k, known);
+    } else if (!strcmp(op, "UnsortedSegmentSum")) { /* Keras counts those that there are */
+        btk_tensor y = btk_node(k, "Unique", 1, &ids, ids.dtype, BT_SHAPE(-1));
+        btk_attr_type(k, y, "out_idx", BERTH_INT32);
+        n = btk_size(k, y, 0);
+    } else {
+        n = btk_shifted(k, btk_cast(k, btk_reduce(k, "Max", ids, 1, false), BERTH_INT32), 1);
+    }
+    if (rising) op += strlen("Unsorted");
+    btk_tensor in[3] = {x, ids, n};
+    btk_tensor y = btk_node(k, op, rising ? 2 : 3, in, x.dtype, btk_with_dim(x.shape, 0, known));
     btk_attr_type(k, y, "Tindices", ids.dtype);
-    btk_attr_type(k, y, "Tnumsegments", BERTH_INT32);
+    if (!rising) btk_attr_type(k, y, "Tnumsegments", BERTH_INT32);
     btk_return(c, y);
 }
 
@@ -93,5 +107,7 @@ const btk_operation btk_part_operations[] = {
     {"linspace", between, NULL},
     {"segment_sum", segments, "UnsortedSegmentSum"},
     {"segment_max", segments, "UnsortedSegmentMax"},
+    {"segment_min", segments, "UnsortedSegmentMin"},
+    {"segment_prod", segments, "UnsortedSegmentProd"},
     {NULL, NULL, NULL},
 };

@@ -283,7 +283,8 @@ add("PerspectiveTransform", lambda _: lambda d: K.image.perspective_transform(
     interpolation=d.pick("bilinear", "nearest"), fill_value=d.pick(0, 1.5)))
 add("MapCoordinates", lambda _: lambda d: K.image.map_coordinates(
     d.fixed(6, 7), d.fixed(2, 3, 4, like="spread"), order=d.pick(0, 1), fill_value=d.pick(0, 2.0),
-    fill_mode=d.pick("constant", "nearest", "wrap", "mirror", "reflect")))
+    fill_mode=d.pick("constant", "nearest", "wrap", "reflect")))
+add("MapCoordinates", lambda _: lambda d: K.image.map_coordinates(d.fixed(6, 7), d.fixed(2, 5, like="within"), order=1, fill_mode="mirror"))
 add("GaussianBlur", lambda _: lambda d: K.image.gaussian_blur(d.x(*PICTURE), kernel_size=d.pick((3, 3), (5, 3)), sigma=d.pick((1.0, 1.0), (0.5, 2.0))))
 add("ScaleAndTranslate", lambda _: lambda d: K.image.scale_and_translate(
     d.fixed(6, 7, 3), (d.pick(8, 4), 10, 3), np.array([1.5, 1.2], np.float32), np.array([0.5, -1.0], np.float32), (0, 1),
