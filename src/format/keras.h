@@ -287,5 +287,7 @@ typedef struct btk_function {
 void btk_function_begin(btk *k, const char *name, int n, btk_tensor *args, btk_function *f);
 /* Ends it; its name, or NULL. */
 const char *btk_function_end(btk *k, btk_function *f, int n, const btk_tensor *results);
+/* A loop of n variables by two such functions; its outputs are what they are at the end. */
+btk_tensor btk_while(btk *k, int n, const btk_tensor *vars, const char *condition, const char *body);
 
 #endif

@@ -389,3 +389,20 @@ const char *btk_function_end(btk *k, btk_function *out, int n, const btk_tensor 
     if (!f->results || !f->result_names) return no_memory(k), NULL;
     return f->name;
 }
+
+btk_tensor btk_while(btk *k, int n, const btk_tensor *vars, const char *condition, const char *body)
+{
+    berth_dtype *types = bt_arena_array(k->arena, berth_dtype, (size_t)n + 1);
+    bt_shape *shapes = bt_arena_array(k->arena, bt_shape, (size_t)n + 1);
+    if (!types || !shapes) return no_memory(k);
+    for (int i = 0; i < n; i++) types[i] = vars[i].dtype, shapes[i] = vars[i].shape;
+    btk_tensor loop = btk_bare(k, "StatelessWhile", n, vars, BERTH_INT32, BT_SCALAR);
+    btk_attr_types(k, loop, "T", n, types);
+    if (condition && body) {
+        btk_attr_func(k, loop, "cond", condition);
+        btk_attr_func(k, loop, "body", body);
+    }
+    SET(bt_set_shapes(k->graph, loop.edge.node, "output_shapes", shapes, n));
+    btk_attr_int(k, loop, "parallel_iterations", 32);
+    return loop;
+}

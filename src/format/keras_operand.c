@@ -136,3 +136,14 @@ btk_tensor btk_first_or_flat(btk_call *c, int i)
     bool flat = c->k->version >= 3 && !btk_operand_json(c, i, "axis");
     return flat ? btk_flat(c->k, x) : x;
 }
+
+int btk_one_axis(btk_call *c, btk_tensor *x, int i)
+{
+    const bt_json *j = btk_operand_json(c, i, "axis");
+    int64_t axis = bt_json_int(j, 0);
+    if (!j) *x = btk_flat(c->k, *x);
+    if (axis < 0) axis += x->shape.rank;
+    if (axis < 0 || axis >= x->shape.rank)
+        return btk_damaged(c->k, "an axis beyond the rank of the input"), 0;
+    return (int)axis;
+}

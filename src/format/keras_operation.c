@@ -373,6 +373,7 @@ static const btk_operation operations[] = {
     {"stop_gradient", identity, NULL},
     {"convert_to_tensor", identity, NULL},
     {"copy", identity, NULL},
+    {"array", cast, NULL},
 
     {"mean", reduce, "Mean"},
     {"reduce_mean", reduce, "Mean"},
@@ -409,7 +410,7 @@ static const btk_operation *find(const char *name)
                                          btk_join_operations,  btk_window_operations, btk_part_operations,
                                          btk_linalg_operations, btk_signal_operations,
                                          btk_loss_operations,   btk_image_operations,
-                                         btk_place_operations};
+                                         btk_place_operations,  btk_order_operations,  btk_grid_operations};
     for (size_t i = 0; i < sizeof more / sizeof *more; i++)
         for (const btk_operation *o = more[i]; o->name; o++)
             if (!strcmp(o->name, name)) return o;

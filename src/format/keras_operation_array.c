@@ -472,6 +472,7 @@ const btk_operation btk_array_operations[] = {
     {"cumsum", cumulate, "Cumsum"},
     {"cumprod", cumulate, "Cumprod"},
     {"zeros_like", like, "ZerosLike"},
+    {"empty_like", like, "ZerosLike"},
     {"ones_like", like, "OnesLike"},
     {"depth_to_space", depth_space, "DepthToSpace"},
     {"space_to_depth", depth_space, "SpaceToDepth"},

@@ -412,14 +412,10 @@ static void triangle(btk_call *c, const char *upper)
     btk_return(c, y);
 }
 
-/* detail: "sum" for the trace. */
-static void diagonal(btk_call *c, const char *sum)
+void btk_diagonal_of(btk_call *c, btk_tensor x, int64_t offset, int64_t a, int64_t b, bool sum)
 {
     btk *k = c->k;
-    btk_tensor x = first(c);
     int rank = x.shape.rank, perm[BT_MAX_RANK], n = 0;
-    int64_t offset = btk_operand_int(c, 1, "offset", 0), a = btk_operand_int(c, 2, "axis1", 0),
-            b = btk_operand_int(c, 3, "axis2", 1);
     if (a < 0) a += rank;
     if (b < 0) b += rank;
     if (a < 0 || b < 0 || a >= rank || b >= rank || a == b)
@@ -441,6 +437,13 @@ static void diagonal(btk_call *c, const char *sum)
     btk_tensor y = btk_node(k, "MatrixDiagPartV3", 3, in, x.dtype, shape);
     btk_attr_text(k, y, "align", "RIGHT_LEFT");
     btk_return(c, sum ? btk_reduce(k, "Sum", y, btk_last_axis(y), false) : y);
+}
+
+/* detail: "sum" for the trace. */
+static void diagonal(btk_call *c, const char *sum)
+{
+    btk_diagonal_of(c, first(c), btk_operand_int(c, 1, "offset", 0), btk_operand_int(c, 2, "axis1", 0),
+                    btk_operand_int(c, 3, "axis2", 1), sum != NULL);
 }
 
 const btk_operation btk_matrix_operations[] = {

@@ -1,5 +1,5 @@
-/* Keras: operations on numbers that are more than one node: numpy's functions of Keras 3, folds that pass over NaN, what is
- * sorted. To read next: keras_operation.c, which has the table's first part. */
+/* Keras: operations on numbers that are more than one node: numpy's functions of Keras 3, folds that pass over NaN.
+ * To read next: keras_operation.c, which has the table's first part; keras_operation_order.c. */
 #include "format/keras_operation.h"
 
 #include <math.h>
@@ -12,18 +12,6 @@ static btk_tensor first_float(btk_call *c) { return btk_as_float(c->k, first(c))
 static btk_tensor number(btk *k, btk_tensor like, double value) { return btk_number(k, like.dtype, value); }
 
 static btk_tensor zeros(btk *k, btk_tensor x) { return btk_unary(k, "ZerosLike", x); }
-
-/* "axis", one number; none: x is flattened and the axis is 0. */
-static int one_axis(btk_call *c, btk_tensor *x, int i)
-{
-    const bt_json *j = btk_operand_json(c, i, "axis");
-    int64_t axis = bt_json_int(j, 0);
-    if (!j) *x = btk_flat(c->k, *x);
-    if (axis < 0) axis += x->shape.rank;
-    if (axis < 0 || axis >= x->shape.rank)
-        return btk_damaged(c->k, "an axis beyond the rank of the input"), 0;
-    return (int)axis;
-}
 
 /* ---- One tensor --------------------------------------------------------------------------------------- */
 
@@ -77,22 +65,34 @@ static void sinc(btk_call *c, const char *detail)
     btk_return(c, btk_select(k, zero, one, btk_binary(k, "RealDiv", btk_unary(k, "Sin", safe), safe)));
 }
 
+static double largest_of(berth_dtype dtype)
+{
+    return dtype == BERTH_HALF       ? 65504
+           : dtype == BERTH_DOUBLE   ? 1.7976931348623157e308
+           : dtype == BERTH_BFLOAT16 ? 3.3895313892515355e38
+                                     : 3.4028234663852886e38;
+}
+
+static btk_tensor bounded(btk *k, btk_tensor x, double nan, double high, double low)
+{
+    if (!bt_dtype_is_float(x.dtype)) return x;
+    btk_tensor y = btk_select(k, btk_test(k, "IsNan", x), number(k, x, nan), x);
+    y = btk_select(k, btk_compare(k, "Equal", x, number(k, x, INFINITY)), number(k, x, high), y);
+    return btk_select(k, btk_compare(k, "Equal", x, number(k, x, -INFINITY)), number(k, x, low), y);
+}
+
+btk_tensor btk_without_nan(btk *k, btk_tensor x, double nan)
+{
+    return bounded(k, x, nan, largest_of(x.dtype), -largest_of(x.dtype));
+}
+
 static void nan_to_num(btk_call *c, const char *detail)
 {
     (void)detail;
-    btk *k = c->k;
     btk_tensor x = first(c);
-    if (!bt_dtype_is_float(x.dtype)) return btk_return(c, x);
-    double most = x.dtype == BERTH_HALF       ? 65504
-                  : x.dtype == BERTH_DOUBLE   ? 1.7976931348623157e308
-                  : x.dtype == BERTH_BFLOAT16 ? 3.3895313892515355e38
-                                              : 3.4028234663852886e38;
-    double nan = bt_json_double(btk_operand_json(c, 1, "nan"), 0),
-           high = bt_json_double(btk_operand_json(c, 2, "posinf"), most),
-           low = bt_json_double(btk_operand_json(c, 3, "neginf"), -most);
-    btk_tensor y = btk_select(k, btk_test(k, "IsNan", x), number(k, x, nan), x);
-    y = btk_select(k, btk_compare(k, "Equal", x, number(k, x, INFINITY)), number(k, x, high), y);
-    btk_return(c, btk_select(k, btk_compare(k, "Equal", x, number(k, x, -INFINITY)), number(k, x, low), y));
+    double most = largest_of(x.dtype), nan = bt_json_double(btk_operand_json(c, 1, "nan"), 0);
+    btk_return(c, bounded(c->k, x, nan, bt_json_double(btk_operand_json(c, 2, "posinf"), most),
+                         bt_json_double(btk_operand_json(c, 3, "neginf"), -most)));
 }
 
 /* detail: the factor's quotient, "180" degrees or "pi". */
@@ -155,7 +155,7 @@ static void diff(btk_call *c, const char *detail)
 {
     (void)detail;
     btk_tensor x = first(c);
-    int axis = one_axis(c, &x, 2);
+    int axis = btk_one_axis(c, &x, 2);
     int64_t n = btk_operand_int(c, 1, "n", 1);
     if (n < 0 || n > 64 || x.dtype == BERTH_BOOL) return btk_unsupported(c->k, "such differences");
     for (int64_t i = 0; i < n && !c->k->failed; i++) x = difference(c->k, x, axis, "Sub");
@@ -167,7 +167,7 @@ static void trapezoid(btk_call *c, const char *detail)
     (void)detail;
     btk *k = c->k;
     btk_tensor y = first_float(c);
-    int axis = one_axis(c, &y, 3);
+    int axis = btk_one_axis(c, &y, 3);
     if (btk_operand_json(c, 1, "x") || c->n_args > 1)
         return btk_unsupported(k, "a trapezoid of given places");
     btk_tensor sum = btk_reduce(k, "Sum", difference(k, y, axis, "AddV2"), 1u << axis, false);
@@ -257,9 +257,9 @@ static void ldexp_(btk_call *c, const char *detail)
     btk_return(c, btk_binary(k, "Mul", x, btk_binary(k, "Pow", number(k, x, 2), power)));
 }
 
-static void is_close(btk_call *c, const char *detail)
+/* detail: "all" for whether all are. */
+static void is_close(btk_call *c, const char *all)
 {
-    (void)detail;
     btk *k = c->k;
     btk_tensor a, b;
     pair_float(c, &a, &b);
@@ -273,7 +273,7 @@ static void is_close(btk_call *c, const char *detail)
     if (bt_json_bool(btk_operand_json(c, 4, "equal_nan"), false))
         same = btk_logical(k, "LogicalOr", same,
                            btk_logical(k, "LogicalAnd", btk_test(k, "IsNan", a), btk_test(k, "IsNan", b)));
-    btk_return(c, same);
+    btk_return(c, all ? btk_reduce(k, "All", same, (1u << same.shape.rank) - 1, false) : same);
 }
 
 /* The other where one is NaN. */
@@ -286,6 +286,122 @@ static void nan_best(btk_call *c, const char *op)
     if (!bt_dtype_is_float(a.dtype)) return btk_return(c, best);
     btk_tensor at_b = btk_select(k, btk_test(k, "IsNan", b), a, best);
     btk_return(c, btk_select(k, btk_test(k, "IsNan", a), b, at_b));
+}
+
+/* Euclid's way, of all numbers at once: (a, b) become (b, a mod b) until no b is left. */
+static btk_tensor divisor(btk *k, btk_tensor a, btk_tensor b)
+{
+    btk_tensor vars[2] = {a, b}, in[2] = {a, b}, out[2];
+    btk_function f;
+    btk_function_begin(k, "gcd_cond", 2, in, &f);
+    btk_tensor left = btk_compare(k, "NotEqual", in[1], number(k, in[1], 0));
+    left = btk_reduce(k, "Any", left, (1u << left.shape.rank) - 1, false);
+    const char *condition = btk_function_end(k, &f, 1, &left);
+    memcpy(in, vars, sizeof in);
+    btk_function_begin(k, "gcd_body", 2, in, &f);
+    btk_tensor is = btk_compare(k, "NotEqual", in[1], number(k, in[1], 0));
+    btk_tensor safe = btk_select(k, is, in[1], number(k, in[1], 1));
+    out[0] = btk_select(k, is, in[1], in[0]);
+    out[1] = btk_select(k, is, btk_binary(k, "FloorMod", in[0], safe), number(k, in[1], 0));
+    const char *body = btk_function_end(k, &f, 2, out);
+    return btk_output(btk_while(k, 2, vars, condition, body), 0, a.dtype, a.shape);
+}
+
+/* The greatest common divisor; detail: "multiple" for the least common one. */
+static void common_divisor(btk_call *c, const char *multiple)
+{
+    btk *k = c->k;
+    btk_tensor a, b;
+    btk_operands(c, &a, &b);
+    if (bt_dtype_is_float(a.dtype)) return btk_damaged(k, "divisors of what is no integer");
+    a = btk_unary(k, "Abs", a), b = btk_unary(k, "Abs", b);
+    btk_tensor wide_a = btk_binary(k, "AddV2", a, zeros(k, b)), wide_b = btk_binary(k, "AddV2", b, zeros(k, a));
+    btk_tensor y = divisor(k, wide_a, wide_b);
+    if (multiple) {
+        btk_tensor none = btk_compare(k, "Equal", y, number(k, y, 0)), safe = btk_select(k, none, number(k, y, 1), y);
+        btk_tensor product = btk_binary(k, "Mul", wide_a, btk_binary(k, "FloorDiv", wide_b, safe));
+        y = btk_select(k, none, number(k, y, 0), product);
+    }
+    btk_return(c, y);
+}
+
+static void bessel(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk_tensor x = first_float(c), y = btk_unary(c->k, "BesselI0", x.dtype == BERTH_DOUBLE ? x : btk_cast(c->k, x, BERTH_FLOAT));
+    btk_return(c, btk_cast(c->k, y, x.dtype));
+}
+
+static void is_real(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x = first(c);
+    bool complex = x.dtype == BERTH_COMPLEX64 || x.dtype == BERTH_COMPLEX128;
+    if (complex) return btk_unsupported(k, "complex numbers");
+    btk_return(c, btk_unary(k, "OnesLike", btk_cast(k, x, BERTH_BOOL)));
+}
+
+/* The bounds of an integer type, or of what a float holds. */
+static void bounds_of(berth_dtype dtype, double *low, double *high)
+{
+    int bits = 8 * (int)bt_dtype_size(dtype);
+    bool is_signed = dtype == BERTH_INT8 || dtype == BERTH_INT16 || dtype == BERTH_INT32 || dtype == BERTH_INT64;
+    bool is_float = bt_dtype_is_float(dtype);
+    *high = is_float ? largest_of(dtype) : dtype == BERTH_BOOL ? 1 : ldexp(1, bits - is_signed) - 1;
+    *low = is_float ? -*high : is_signed ? -ldexp(1, bits - 1) : 0;
+}
+
+/* Into the bounds that both types have, and, of what is not exact in x's type, toward 0. */
+static void saturating(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x = first(c);
+    double low, high, own_low, own_high;
+    berth_dtype to = btk_dtype_of(k, btk_operand_json(c, 1, "dtype"), x.dtype, false);
+    if (k->failed) return;
+    bounds_of(to, &low, &high), bounds_of(x.dtype, &own_low, &own_high);
+    if (own_low > low) low = own_low;
+    if (own_high < high) high = own_high;
+    if (x.dtype == BERTH_FLOAT && (double)(float)high > high) high = (double)nextafterf((float)high, 0);
+    if (x.dtype == BERTH_HALF || x.dtype == BERTH_BFLOAT16 || x.dtype == BERTH_DOUBLE)
+        if (!bt_dtype_is_float(to) && bt_dtype_size(to) > 2) return btk_unsupported(k, "such a saturating cast");
+    bool inner = x.dtype == BERTH_BOOL || x.dtype == to;
+    if (!inner && !(low == own_low && high == own_high && !bt_dtype_is_float(x.dtype))) x = btk_clip(k, x, low, high);
+    btk_return(c, btk_cast(k, x, to));
+}
+
+/* The same bytes as numbers of another type. */
+static void view(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk *k = c->k;
+    btk_tensor x = first(c);
+    berth_dtype to = btk_dtype_of(k, btk_operand_json(c, 1, "dtype"), x.dtype, false);
+    int64_t from = (int64_t)bt_dtype_size(x.dtype), size = (int64_t)bt_dtype_size(to), n = btk_dim(x, -1);
+    bt_shape shape = x.shape;
+    if (k->failed || !from || !size || !btk_rank(k, x, from != size, BT_MAX_RANK - 1)) return;
+    if (from != size && (n < 0 || n * from % size)) return btk_unsupported(k, "a view of a last axis that does not divide");
+    int64_t dims[BT_MAX_RANK];
+    int axes[BT_MAX_RANK], rank = x.shape.rank;
+    for (int i = 0; i < rank; i++) dims[i] = -1, axes[i] = i;
+    if (size > from) {
+        dims[rank - 1] = n * from / size, axes[rank - 1] = -1, dims[rank] = size / from, axes[rank] = -1;
+        x = btk_reshape(k, x, rank + 1, dims, axes);
+        shape = btk_with_dim(shape, -1, dims[rank - 1]);
+    } else if (size < from) {
+        shape.dim[shape.rank++] = from / size;
+    }
+    btk_tensor y = btk_bare(k, "Bitcast", 1, &x, to, shape);
+    btk_attr_type(k, y, "T", x.dtype);
+    btk_attr_type(k, y, "type", to);
+    if (size < from) {
+        for (int i = 0; i < rank; i++) dims[i] = -1, axes[i] = i;
+        dims[rank - 1] = n * from / size, axes[rank - 1] = -1;
+        y = btk_reshape(k, y, rank, dims, axes);
+    }
+    btk_return(c, y);
 }
 
 /* ---- Folds -------------------------------------------------------------------------------------------- */
@@ -359,104 +475,6 @@ static void average(btk_call *c, const char *detail)
     btk_return(c, btk_binary(k, "RealDiv", sum, btk_reduce(k, "Sum", w, axes, false)));
 }
 
-/* ---- What is sorted ----------------------------------------------------------------------------------- */
-
-btk_tensor btk_top(btk *k, btk_tensor x, btk_tensor count, int64_t n, bool sorted)
-{
-    bt_shape shape = btk_with_dim(x.shape, x.shape.rank - 1, n);
-    btk_tensor y = btk_node(k, "TopKV2", 2, (btk_tensor[]){x, count}, x.dtype, shape);
-    btk_attr_bool(k, y, "sorted", sorted);
-    return y;
-}
-
-static void top_k(btk_call *c, const char *detail)
-{
-    (void)detail;
-    btk *k = c->k;
-    btk_tensor x = first(c);
-    int64_t n = btk_operand_int(c, 1, "k", 1);
-    if (!btk_rank(k, x, 1, BT_MAX_RANK) || n < 0 || n > INT32_MAX) return btk_damaged(k, "a k out of range");
-    btk_tensor y = btk_top(k, x, btk_int(k, n), n, bt_json_bool(btk_operand_json(c, 2, "sorted"), true));
-    btk_returns(c, (btk_tensor[]){y, btk_output(y, 1, BERTH_INT32, y.shape)}, 2);
-}
-
-/* Along the last axis, rising: the largest of what was turned about. */
-static btk_tensor sorted(btk *k, btk_tensor x, bool places)
-{
-    btk_tensor turned = btk_unary(k, "Neg", x);
-    btk_tensor y = btk_top(k, turned, btk_size(k, x, -1), btk_dim(x, -1), true);
-    return places ? btk_output(y, 1, BERTH_INT32, y.shape) : btk_unary(k, "Neg", y);
-}
-
-btk_tensor btk_places_sorted(btk *k, btk_tensor x) { return sorted(k, x, true); }
-
-/* detail: "places" for argsort. */
-static void sort(btk_call *c, const char *places)
-{
-    btk *k = c->k;
-    btk_tensor x = first(c);
-    int axis = one_axis(c, &x, 1), last = x.shape.rank - 1;
-    if (k->failed) return;
-    btk_tensor y = sorted(k, axis == last ? x : btk_swap(k, x, axis, last), places != NULL);
-    btk_return(c, axis == last ? y : btk_swap(k, y, axis, last));
-}
-
-/* The axes moved behind the others and made one: [others, n]. */
-static btk_tensor gathered_axes(btk *k, btk_tensor x, uint32_t axes, int64_t *n)
-{
-    int perm[BT_MAX_RANK], others = 0, rank = x.shape.rank, from[BT_MAX_RANK];
-    int64_t dims[BT_MAX_RANK];
-    *n = 1;
-    for (int i = 0; i < rank; i++)
-        if (!(axes >> i & 1)) perm[others++] = i;
-    for (int i = 0, to = others; i < rank; i++)
-        if (axes >> i & 1) perm[to++] = i, *n *= btk_known(k, x, i, "the size of an axis");
-    if (k->failed) return x;
-    x = btk_transpose(k, x, perm);
-    for (int i = 0; i < others; i++) dims[i] = -1, from[i] = i;
-    dims[others] = *n, from[others] = -1;
-    return btk_reshape(k, x, others + 1, dims, from);
-}
-
-/* The value at q (n - 1) in the sorted row, between two if need be. */
-static void quantile_at(btk_call *c, btk_tensor x, uint32_t axes, double q)
-{
-    btk *k = c->k;
-    int64_t n;
-    if (!bt_dtype_is_float(x.dtype)) x = btk_cast(k, x, BERTH_FLOAT);
-    btk_tensor row = sorted(k, gathered_axes(k, x, axes, &n), false);
-    if (k->failed) return;
-    if (n < 1 || !(q >= 0 && q <= 1)) return btk_damaged(k, "a quantile out of range");
-    double place = q * (double)(n - 1), part = place - floor(place);
-    int64_t at = (int64_t)floor(place);
-    btk_tensor y = btk_pick(k, row, row.shape.rank - 1, at);
-    if (part > 0) {
-        btk_tensor next = btk_pick(k, row, row.shape.rank - 1, at + 1);
-        y = btk_binary(k, "AddV2", btk_scaled(k, y, 1 - part), btk_scaled(k, next, part));
-    }
-    for (int i = 0; i < x.shape.rank && bt_json_bool(btk_operand_json(c, -1, "keepdims"), false); i++)
-        if (axes >> i & 1) y = btk_expand(k, y, i);
-    btk_return(c, y);
-}
-
-static void median(btk_call *c, const char *detail)
-{
-    (void)detail;
-    btk_tensor x = first(c);
-    quantile_at(c, x, btk_operand_axes(c, x, 1), 0.5);
-}
-
-static void quantile(btk_call *c, const char *detail)
-{
-    (void)detail;
-    btk_tensor x = first(c);
-    const bt_json *q = btk_operand_json(c, 1, "q"), *method = btk_operand_json(c, -1, "method");
-    if (bt_json_get(bt_json_get(q, "config"), "value")) q = bt_json_get(bt_json_get(q, "config"), "value");
-    if (!bt_json_is_number(q) || (method && !bt_json_is_text(method, "linear")))
-        return btk_unsupported(c->k, "quantiles but a single linear one");
-    quantile_at(c, x, btk_operand_axes(c, x, -1), bt_json_double(q, 0));
-}
-
 static void digitize(btk_call *c, const char *detail)
 {
     (void)detail;
@@ -516,6 +534,13 @@ const btk_operation btk_number_operations[] = {
     {"heaviside", heaviside, NULL},
     {"ldexp", ldexp_, NULL},
     {"isclose", is_close, NULL},
+    {"all_close", is_close, "all"},
+    {"gcd", common_divisor, NULL},
+    {"lcm", common_divisor, "multiple"},
+    {"i0", bessel, NULL},
+    {"isreal", is_real, NULL},
+    {"saturate_cast", saturating, NULL},
+    {"view", view, NULL},
     {"fmax", nan_best, "Maximum"},
     {"fmin", nan_best, "Minimum"},
 
@@ -529,11 +554,6 @@ const btk_operation btk_number_operations[] = {
     {"ptp", spread, NULL},
     {"count_nonzero", count_nonzero, NULL},
     {"average", average, NULL},
-    {"top_k", top_k, NULL},
-    {"sort", sort, NULL},
-    {"argsort", sort, "places"},
-    {"median", median, NULL},
-    {"quantile", quantile, NULL},
     {"digitize", digitize, NULL},
     {NULL, NULL, NULL},
 };

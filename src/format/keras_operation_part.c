@@ -1,4 +1,4 @@
-/* Keras 3: operations that take parts and put together: slices, turned and stacked arrays, segments, rows of numbers between two. To read next: keras_operation_array.c. */
+/* Keras 3: operations that take parts and put together: slices, turned and stacked arrays, segments. To read next: keras_operation_array.c. */
 #include "format/keras_operation.h"
 
 /* A block of a shape from start_indices; -1: all that is left. */
@@ -43,33 +43,13 @@ static void rotate(btk_call *c, const char *detail)
     if (b < 0) b += x.shape.rank;
     if (a < 0 || b < 0 || a >= x.shape.rank || b >= x.shape.rank || a == b)
         return btk_damaged(k, "axes that cannot be turned");
-    if (turns == 2) x = btk_reverse(k, x, (int)a);
-    if (turns == 1 || turns == 2) x = btk_reverse(k, x, (int)b);
-    if (turns & 1) x = btk_swap(k, x, (int)a, (int)b);
-    btk_return(c, turns == 3 ? btk_reverse(k, x, (int)b) : x);
-}
-
-/* num rows from one to the other: start + i step, along a new axis. */
-static void between(btk_call *c, const char *detail)
-{
-    (void)detail;
-    btk *k = c->k;
-    btk_tensor a, b, row[256];
-    btk_operands(c, &a, &b);
-    int64_t n = btk_operand_int(c, 2, "num", 50), axis = btk_operand_int(c, -1, "axis", 0);
-    bool closed = bt_json_bool(btk_operand_json(c, -1, "endpoint"), true);
-    if (n < 1 || n > 256 || bt_json_bool(btk_operand_json(c, -1, "retstep"), false))
-        return btk_unsupported(k, "%lld numbers between two", (long long)n);
-    if (!bt_dtype_is_float(a.dtype)) a = btk_cast(k, a, BERTH_FLOAT), b = btk_cast(k, b, BERTH_FLOAT);
-    btk_tensor span = btk_binary(k, "Sub", b, a);
-    if (axis < 0) axis += span.shape.rank + 1;
-    if (axis < 0 || axis > span.shape.rank) return btk_damaged(k, "an axis beyond the rank of the input");
-    for (int i = 0; i < n; i++) {
-        double part = n > 1 ? (double)i / (double)(n - closed) : 0;
-        btk_tensor at = btk_binary(k, "AddV2", a, btk_scaled(k, span, part));
-        row[i] = btk_expand(k, at, (int)axis);
-    }
-    btk_return(c, btk_concat(k, (int)n, row, (int)axis));
+    int low = (int)(a < b ? a : b), high = (int)(a < b ? b : a); /* from a to b, when both are last in that order */
+    bool turned = a > b;
+    if (turned) turns = 4 - turns & 3;
+    if (turns == 2) x = btk_reverse(k, x, low);
+    if (turns == 1 || turns == 2) x = btk_reverse(k, x, high);
+    if (turns & 1) x = btk_swap(k, x, low, high);
+    btk_return(c, turns == 3 ? btk_reverse(k, x, high) : x);
 }
 
 /* detail: the op; rows of one number together. Numbers that rise are counted by the op itself. */
@@ -104,7 +84,6 @@ const btk_operation btk_part_operations[] = {
     {"slice", slice, NULL},
     {"size", size, NULL},
     {"rot90", rotate, NULL},
-    {"linspace", between, NULL},
     {"segment_sum", segments, "UnsortedSegmentSum"},
     {"segment_max", segments, "UnsortedSegmentMax"},
     {"segment_min", segments, "UnsortedSegmentMin"},

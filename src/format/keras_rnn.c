@@ -144,20 +144,8 @@ static const char *make_body(loop *l)
 static btk_tensor run_loop(loop *l)
 {
     btk *k = l->c->k;
-    berth_dtype types[MAX_VARIABLES];
-    bt_shape shapes[MAX_VARIABLES];
     const char *condition = make_condition(l), *body = make_body(l);
-    for (int i = 0; i < l->n; i++) types[i] = l->vars[i].dtype, shapes[i] = l->vars[i].shape;
-    btk_tensor loop_node = btk_bare(k, "StatelessWhile", l->n, l->vars, BERTH_INT32, BT_SCALAR);
-    btk_attr_types(k, loop_node, "T", l->n, types);
-    if (condition && body) {
-        btk_attr_func(k, loop_node, "cond", condition);
-        btk_attr_func(k, loop_node, "body", body);
-    }
-    if (!k->failed && !bt_set_shapes(k->graph, loop_node.edge.node, "output_shapes", shapes, l->n))
-        btk_fail(k, BERTH_NO_MEMORY, "out of memory");
-    btk_attr_int(k, loop_node, "parallel_iterations", 32);
-    return loop_node;
+    return btk_while(k, l->n, l->vars, condition, body);
 }
 
 /* ---- Recurrent layers --------------------------------------------------------------------------------- */
