@@ -92,10 +92,10 @@ typedef struct btk {
     bt_arena *arena;
     bt_graph *graph; /* that nodes are added to: the source's, or a function's */
     const btk_weights *weights;
-    int version;       /* of Keras: 1, 2, 3 */
+    int version;         /* of Keras: 1, 2, 3 */
     bool channels_first; /* Keras 1: so do layers that could say it; others do not write it down */
-    const char *scope; /* put in front of names: "" or "model/layer/" */
-    btk_layer *layer;  /* being called */
+    const char *scope;   /* put in front of names: "" or "model/layer/" */
+    btk_layer *layer;    /* being called */
     int depth, n_functions, n_nodes;
     bool failed;
     berth_error *error;
@@ -227,12 +227,14 @@ btk_tensor btk_scaled(btk *k, btk_tensor x, double factor);                 /* x
 btk_tensor btk_shifted(btk *k, btk_tensor x, double offset);                /* x + offset */
 btk_tensor btk_clip(btk *k, btk_tensor x, double low, double high);         /* an infinite bound is none */
 btk_tensor btk_cast(btk *k, btk_tensor x, berth_dtype dtype);
-btk_tensor btk_as_float(btk *k, btk_tensor x); /* what is no float becomes float32 */
+btk_tensor btk_as_float(btk *k, btk_tensor x);             /* what is no float becomes float32 */
 btk_tensor btk_test(btk *k, const char *op, btk_tensor x); /* IsNan, IsInf, IsFinite: to bool */
 btk_tensor btk_select(btk *k, btk_tensor condition, btk_tensor a, btk_tensor b);
 btk_tensor btk_activate(btk *k, const bt_json *activation,
                         btk_tensor x); /* by name, or a serialised object */
 btk_tensor btk_activate_named(btk *k, const char *name, btk_tensor x);
+/* elu, celu, soft_shrink, hard_shrink and squareplus by the number that they take. */
+btk_tensor btk_activate_with(btk *k, const char *name, btk_tensor x, double number);
 btk_tensor btk_softmax(btk *k, btk_tensor x, int axis);
 
 /* dims[i] -1: the size of axis axes[i] of x (at most one such may have axes[i] -1: what is left). */

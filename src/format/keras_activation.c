@@ -67,27 +67,42 @@ static btk_tensor log_sigmoid(btk *k, btk_tensor x)
     return btk_unary(k, "Neg", softplus(k, btk_unary(k, "Neg", x)));
 }
 
-/* max(x, 0) + expm1(min(x, 0)) */
-static btk_tensor celu(btk *k, btk_tensor x)
+/* max(x, 0) + alpha expm1(min(x, 0) / alpha) */
+static btk_tensor celu_of(btk *k, btk_tensor x, double alpha)
 {
-    btk_tensor zero = zero_like(k, x), below = btk_unary(k, "Expm1", btk_binary(k, "Minimum", x, zero));
+    btk_tensor zero = zero_like(k, x), below = btk_scaled(k, btk_binary(k, "Minimum", x, zero), 1 / alpha);
+    below = btk_scaled(k, btk_unary(k, "Expm1", below), alpha);
     return btk_binary(k, "AddV2", btk_binary(k, "Maximum", x, zero), below);
 }
 
-/* x - 1/2 above 1/2, x + 1/2 below -1/2, else 0 */
-static btk_tensor soft_shrink(btk *k, btk_tensor x)
+static btk_tensor celu(btk *k, btk_tensor x) { return celu_of(k, x, 1); }
+
+/* alpha (exp(x) - 1) below 0, else x */
+static btk_tensor elu_of(btk *k, btk_tensor x, double alpha)
 {
-    btk_tensor half = btk_number(k, x.dtype, 0.5), minus = btk_number(k, x.dtype, -0.5),
-               zero = zero_like(k, x);
-    btk_tensor below = btk_select(k, btk_compare(k, "Less", x, minus), btk_binary(k, "AddV2", x, half), zero);
-    return btk_select(k, btk_compare(k, "Greater", x, half), btk_binary(k, "Sub", x, half), below);
+    btk_tensor out = btk_unary(k, "Elu", x);
+    if (alpha == 1) return out;
+    return btk_select(k, btk_compare(k, "Greater", x, zero_like(k, x)), out, btk_scaled(k, out, alpha));
 }
 
-static btk_tensor hard_shrink(btk *k, btk_tensor x)
+/* x - bound above it, x + bound below its negative, else 0 */
+static btk_tensor soft_shrink_of(btk *k, btk_tensor x, double bound)
 {
-    btk_tensor large = btk_compare(k, "Greater", btk_unary(k, "Abs", x), btk_number(k, x.dtype, 0.5));
+    btk_tensor plus = btk_number(k, x.dtype, bound), minus = btk_number(k, x.dtype, -bound),
+               zero = zero_like(k, x);
+    btk_tensor below = btk_select(k, btk_compare(k, "Less", x, minus), btk_binary(k, "AddV2", x, plus), zero);
+    return btk_select(k, btk_compare(k, "Greater", x, plus), btk_binary(k, "Sub", x, plus), below);
+}
+
+static btk_tensor soft_shrink(btk *k, btk_tensor x) { return soft_shrink_of(k, x, 0.5); }
+
+static btk_tensor hard_shrink_of(btk *k, btk_tensor x, double bound)
+{
+    btk_tensor large = btk_compare(k, "Greater", btk_unary(k, "Abs", x), btk_number(k, x.dtype, bound));
     return btk_select(k, large, x, zero_like(k, x));
 }
+
+static btk_tensor hard_shrink(btk *k, btk_tensor x) { return hard_shrink_of(k, x, 0.5); }
 
 /* 0 up to -1, (x + 1)^2 / 4 up to 1, then x */
 static btk_tensor sparse_plus(btk *k, btk_tensor x)
@@ -103,12 +118,14 @@ static btk_tensor sparse_sigmoid(btk *k, btk_tensor x)
     return btk_clip(k, btk_scaled(k, btk_shifted(k, x, 1), 0.5), 0, 1);
 }
 
-/* (x + sqrt(x^2 + 4)) / 2 */
-static btk_tensor squareplus(btk *k, btk_tensor x)
+/* (x + sqrt(x^2 + b)) / 2 */
+static btk_tensor squareplus_of(btk *k, btk_tensor x, double b)
 {
-    btk_tensor root = btk_unary(k, "Sqrt", btk_shifted(k, btk_unary(k, "Square", x), 4));
+    btk_tensor root = btk_unary(k, "Sqrt", btk_shifted(k, btk_unary(k, "Square", x), b));
     return btk_scaled(k, btk_binary(k, "AddV2", x, root), 0.5);
 }
+
+static btk_tensor squareplus(btk *k, btk_tensor x) { return squareplus_of(k, x, 4); }
 
 /* The first half of the last axis times the sigmoid of the second. */
 static btk_tensor glu(btk *k, btk_tensor x)
@@ -182,6 +199,21 @@ static const struct activation {
     {"glu", glu},
     {"sparsemax", sparsemax},
 };
+
+btk_tensor btk_activate_with(btk *k, const char *name, btk_tensor x, double number)
+{
+    static const struct {
+        const char *name;
+        btk_tensor (*make)(btk *k, btk_tensor x, double number);
+    } ways[] = {{"elu", elu_of},
+                {"celu", celu_of},
+                {"soft_shrink", soft_shrink_of},
+                {"hard_shrink", hard_shrink_of},
+                {"squareplus", squareplus_of}};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        if (!strcmp(ways[i].name, name)) return ways[i].make(k, x, number);
+    return btk_activate_named(k, name, x);
+}
 
 btk_tensor btk_activate_named(btk *k, const char *name, btk_tensor x)
 {
@@ -273,15 +305,7 @@ void btk_parametric_softplus(btk_call *c)
     btk_return(c, btk_binary(c->k, "Mul", alpha, y));
 }
 
-void btk_elu(btk_call *c)
-{
-    btk *k = c->k;
-    btk_tensor x = c->x, out = btk_unary(k, "Elu", x);
-    double alpha = btk_double_of(c, "alpha", 1);
-    if (alpha != 1)
-        out = btk_select(k, btk_compare(k, "Greater", x, zero_like(k, x)), out, btk_scaled(k, out, alpha));
-    btk_return(c, out);
-}
+void btk_elu(btk_call *c) { btk_return(c, elu_of(c->k, c->x, btk_double_of(c, "alpha", 1))); }
 
 void btk_thresholded_relu(btk_call *c)
 {

@@ -76,25 +76,26 @@ static btk_tensor first(btk_call *c)
     return btk_operand(c, 0, "x|a|input|features|tensor|images|image|logits|inputs", BERTH_NO_DTYPE);
 }
 
-static btk_tensor first_float(btk_call *c)
-{
-    return btk_as_float(c->k, first(c));
-}
+static btk_tensor first_float(btk_call *c) { return btk_as_float(c->k, first(c)); }
 
 static void unary(btk_call *c, const char *op) { btk_return(c, btk_unary(c->k, op, first(c))); }
 static void unary_float(btk_call *c, const char *op) { btk_return(c, btk_unary(c->k, op, first_float(c))); }
 
+/* To decimals: of x 10^decimals. */
 static void round_(btk_call *c, const char *op)
 {
-    btk_tensor x = first(c);
-    if (btk_operand_int(c, 1, "decimals", 0)) return btk_unsupported(c->k, "rounding to decimals");
-    btk_return(c, bt_dtype_is_float(x.dtype) ? btk_unary(c->k, op, x) : x);
+    btk *k = c->k;
+    btk_tensor x = first(c), y = x;
+    int64_t decimals = btk_operand_int(c, 1, "decimals", 0);
+    if (!bt_dtype_is_float(x.dtype) && decimals >= 0) return btk_return(c, x);
+    btk_tensor factor = btk_number(k, btk_as_float(k, x).dtype, pow(10, (double)decimals));
+    y = btk_as_float(k, x);
+    if (decimals) y = btk_binary(k, "Mul", y, factor);
+    y = btk_unary(k, op, y);
+    btk_return(c, btk_cast(k, decimals ? btk_binary(k, "RealDiv", y, factor) : y, x.dtype));
 }
 
-static void test(btk_call *c, const char *op)
-{
-    btk_return(c, btk_test(c->k, op, first_float(c)));
-}
+static void test(btk_call *c, const char *op) { btk_return(c, btk_test(c->k, op, first_float(c))); }
 
 static void logical_not(btk_call *c, const char *op)
 {
@@ -105,6 +106,25 @@ static void logical_not(btk_call *c, const char *op)
 static void activation(btk_call *c, const char *name)
 {
     btk_return(c, btk_activate_named(c->k, name, first_float(c)));
+}
+
+/* By their one number, where it is said. */
+static void activation_with(btk_call *c, const char *name)
+{
+    const bt_json *number = btk_operand_json(c, 1, "alpha|threshold|b");
+    btk_tensor x = first_float(c);
+    double value = bt_json_double(number, NAN);
+    btk_return(c, number ? btk_activate_with(c->k, name, x, value) : btk_activate_named(c->k, name, x));
+}
+
+/* Along an axis, which is the last of these activations. */
+static void activation_along(btk_call *c, const char *name)
+{
+    btk_tensor x = first_float(c);
+    int axis = btk_operand_axis(c, 1, "axis", -1, x.shape.rank), last = x.shape.rank - 1;
+    if (c->k->failed) return;
+    x = btk_activate_named(c->k, name, axis == last ? x : btk_swap(c->k, x, axis, last));
+    btk_return(c, axis == last ? x : btk_swap(c->k, x, axis, last));
 }
 
 static void gelu(btk_call *c, const char *detail)
@@ -198,7 +218,13 @@ static void reduce(btk_call *c, const char *op)
                        ? first_float(c)
                        : btk_operand(c, 0, "x|input_tensor|input|a", BERTH_NO_DTYPE);
     if (!strcmp(op, "All") || !strcmp(op, "Any")) x = as_bool(c->k, x);
-    btk_return(c, btk_reduce(c->k, op, x, btk_operand_axes(c, x, 1), keeps(c)));
+    btk_tensor y = btk_reduce(c->k, op, x, btk_operand_axes(c, x, 1), keeps(c));
+    const bt_json *initial =
+        *op == 'M' ? btk_operand_json(c, 3, "initial") : NULL; /* at least, or at most, this */
+    if (initial)
+        y = btk_binary(c->k, op[1] == 'a' ? "Maximum" : "Minimum", y,
+                       btk_number(c->k, y.dtype, bt_json_double(initial, 0)));
+    btk_return(c, y);
 }
 
 static btk_tensor variance(btk_call *c)
@@ -236,6 +262,7 @@ static void arg_best(btk_call *c, const char *op)
     btk *k = c->k;
     btk_tensor x = first(c);
     int64_t axis = btk_operand_int(c, 1, "axis", k->version >= 3 ? INT64_MAX : 0);
+    int more = axis == INT64_MAX ? x.shape.rank - 1 : 0; /* axes that are kept beside the one row */
     if (axis == INT64_MAX) x = btk_flat(k, x), axis = 0;
     if (axis < 0) axis += x.shape.rank;
     if (axis < 0 || axis >= x.shape.rank) return btk_damaged(k, "an axis beyond the rank of the input");
@@ -248,7 +275,8 @@ static void arg_best(btk_call *c, const char *op)
     btk_tensor y = btk_node(k, op, 2, (btk_tensor[]){x, btk_int(k, axis)}, dtype, shape);
     btk_attr_type(k, y, "Tidx", BERTH_INT32);
     btk_attr_type(k, y, "output_type", dtype);
-    btk_return(c, keeps(c) ? btk_expand(k, y, (int)axis) : y);
+    for (int i = -1; i < more && keeps(c) && !k->failed; i++) y = btk_expand(k, y, (int)axis);
+    btk_return(c, y);
 }
 
 void btk_matmul_operation(btk_call *c, const char *detail)
@@ -344,7 +372,7 @@ static const btk_operation operations[] = {
     {"softsign", activation, "softsign"},
     {"silu", activation, "silu"},
     {"swish", activation, "silu"},
-    {"elu", activation, "elu"},
+    {"elu", activation_with, "elu"},
     {"selu", activation, "selu"},
     {"gelu", gelu, NULL},
     {"hard_sigmoid", activation, "hard_sigmoid"},
@@ -352,16 +380,16 @@ static const btk_operation operations[] = {
     {"hard_tanh", activation, "hard_tanh"},
     {"leaky_relu", leaky_relu, NULL},
     {"log_sigmoid", activation, "log_sigmoid"},
-    {"celu", activation, "celu"},
-    {"glu", activation, "glu"},
+    {"celu", activation_with, "celu"},
+    {"glu", activation_along, "glu"},
     {"mish", activation, "mish"},
-    {"soft_shrink", activation, "soft_shrink"},
-    {"hard_shrink", activation, "hard_shrink"},
+    {"soft_shrink", activation_with, "soft_shrink"},
+    {"hard_shrink", activation_with, "hard_shrink"},
     {"tanh_shrink", activation, "tanh_shrink"},
     {"sparse_plus", activation, "sparse_plus"},
     {"sparse_sigmoid", activation, "sparse_sigmoid"},
-    {"squareplus", activation, "squareplus"},
-    {"sparsemax", activation, "sparsemax"},
+    {"squareplus", activation_with, "squareplus"},
+    {"sparsemax", activation_along, "sparsemax"},
     {"softmax", softmax, NULL},
     {"log_softmax", softmax, "LogSoftmax"},
 
@@ -406,11 +434,11 @@ static const btk_operation *find(const char *name)
 {
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
         if (!strcmp(operations[i].name, name)) return &operations[i];
-    const btk_operation *const more[] = {btk_array_operations, btk_number_operations, btk_matrix_operations,
-                                         btk_join_operations,  btk_window_operations, btk_part_operations,
-                                         btk_linalg_operations, btk_signal_operations,
-                                         btk_loss_operations,   btk_image_operations,
-                                         btk_place_operations,  btk_order_operations,  btk_grid_operations};
+    const btk_operation *const more[] = {btk_array_operations,  btk_number_operations, btk_matrix_operations,
+                                         btk_join_operations,   btk_window_operations, btk_part_operations,
+                                         btk_linalg_operations, btk_signal_operations, btk_loss_operations,
+                                         btk_image_operations,  btk_place_operations,  btk_order_operations,
+                                         btk_grid_operations};
     for (size_t i = 0; i < sizeof more / sizeof *more; i++)
         for (const btk_operation *o = more[i]; o->name; o++)
             if (!strcmp(o->name, name)) return o;

@@ -17,8 +17,7 @@ typedef struct btk_operation {
  * (keras_operation_matrix.c); ended by a NULL name. */
 extern const btk_operation btk_array_operations[], btk_number_operations[], btk_matrix_operations[],
     btk_join_operations[], btk_window_operations[], btk_part_operations[], btk_linalg_operations[],
-    btk_signal_operations[], btk_loss_operations[],
-    btk_image_operations[], btk_place_operations[],
+    btk_signal_operations[], btk_loss_operations[], btk_image_operations[], btk_place_operations[],
     btk_order_operations[], btk_grid_operations[];
 
 bool btk_is_none(const btk_value *v);
@@ -38,11 +37,14 @@ btk_tensor btk_first_or_flat(btk_call *c, int i);
 btk_tensor btk_top(btk *k, btk_tensor x, btk_tensor count, int64_t n, bool sorted);
 btk_tensor btk_places_sorted(btk *k, btk_tensor x); /* along the last axis, rising */
 void btk_nonzero(btk_call *c, const char *detail);  /* keras_operation_place.c */
-btk_tensor btk_singular_values(btk *k, btk_tensor x); /* keras_operation_linalg.c: [..., least of both sides] */
+btk_tensor btk_singular_values(btk *k,
+                               btk_tensor x); /* keras_operation_linalg.c: [..., least of both sides] */
 /* keras_operation_matrix.c: of the matrices in axes a and b; or its sum. */
 void btk_diagonal_of(btk_call *c, btk_tensor x, int64_t offset, int64_t a, int64_t b, bool sum);
-btk_tensor btk_without_nan(btk *k, btk_tensor x, double nan); /* a number in its place; infinite ones become finite */
-int btk_one_axis(btk_call *c, btk_tensor *x, int i);          /* "axis", one number; none: x is flattened and the axis is 0 */
+btk_tensor btk_without_nan(btk *k, btk_tensor x,
+                           double nan); /* a number in its place; infinite ones become finite */
+int btk_one_axis(btk_call *c, btk_tensor *x,
+                 int i); /* "axis", one number; none: x is flattened and the axis is 0 */
 /* An axis argument within the rank. */
 int btk_operand_axis(btk_call *c, int i, const char *names, int64_t otherwise, int rank);
 /* An axis argument as bits; none: all axes. */

@@ -73,7 +73,8 @@ static void grid(btk_call *c, const char *detail)
     for (int i = 0; i < c->n_args; i++) {
         const btk_value *v = &c->args[i], *items = v->kind == BTK_LIST ? v->items : v;
         for (int j = 0; j < (v->kind == BTK_LIST ? v->n : 1) && !v->key.n; j++) {
-            if (items[j].kind != BTK_TENSOR || shape.rank == BT_MAX_RANK) return btk_unsupported(k, "such a grid");
+            if (items[j].kind != BTK_TENSOR || shape.rank == BT_MAX_RANK)
+                return btk_unsupported(k, "such a grid");
             x[shape.rank++] = items[j].tensor;
         }
     }
@@ -101,7 +102,8 @@ static void powers(btk_call *c, const char *detail)
     if (!btk_rank(k, x, 1, 1) || known > INT32_MAX) return;
     if (known >= 0) n = btk_int(k, known);
     else known = btk_dim(x, 0);
-    btk_tensor range = btk_bare(k, "Range", 3, (btk_tensor[]){btk_int(k, 0), n, btk_int(k, 1)}, BERTH_INT32, BT_SHAPE(known));
+    btk_tensor range = btk_bare(k, "Range", 3, (btk_tensor[]){btk_int(k, 0), n, btk_int(k, 1)}, BERTH_INT32,
+                                BT_SHAPE(known));
     btk_attr_type(k, range, "Tidx", BERTH_INT32);
     if (!bt_json_bool(btk_operand_json(c, 2, "increasing"), false)) range = btk_reverse(k, range, 0);
     btk_tensor y = btk_binary(k, "Pow", btk_expand(k, wide, -1), btk_cast(k, range, wide.dtype));
@@ -142,7 +144,8 @@ static void kronecker(btk_call *c, const char *detail)
         shape.dim[shape.rank++] = m < 0 || n < 0 ? -1 : m * n;
         sizes[i] = product(k, btk_size(k, a, i), btk_size(k, b, i));
     }
-    for (int i = 0; i < shape.rank && !k->failed; i++) a = btk_expand(k, a, 2 * i + 1), b = btk_expand(k, b, 2 * i);
+    for (int i = 0; i < shape.rank && !k->failed; i++)
+        a = btk_expand(k, a, 2 * i + 1), b = btk_expand(k, b, 2 * i);
     btk_return(c, shaped(k, product(k, a, b), shape.rank, sizes, shape));
 }
 
@@ -156,7 +159,9 @@ static void distances(btk_call *c, const char *detail)
     if (!btk_rank(k, a, 2, BT_MAX_RANK - 1) || !btk_rank(k, b, 2, BT_MAX_RANK - 1)) return;
     btk_tensor apart = btk_binary(k, "Sub", btk_expand(k, btk_as_float(k, a), a.shape.rank - 1),
                                   btk_expand(k, btk_as_float(k, b), b.shape.rank - 2));
-    btk_return(c, btk_unary(k, "Sqrt", btk_reduce(k, "Sum", btk_unary(k, "Square", apart), btk_last_axis(apart), false)));
+    btk_return(c,
+               btk_unary(k, "Sqrt",
+                         btk_reduce(k, "Sum", btk_unary(k, "Square", apart), btk_last_axis(apart), false)));
 }
 
 /* Sums of products of one row with another that slides along it. */
@@ -190,11 +195,12 @@ static void full(btk_call *c, const char *detail)
 {
     (void)detail;
     btk *k = c->k;
-    const bt_json *j = btk_operand_json(c, 0, "shape");
-    btk_tensor value = btk_operand(c, j == btk_operand_json(c, -1, "shape") ? 0 : 1, "fill_value", BERTH_FLOAT), sizes[BT_MAX_RANK];
+    const bt_json *j = btk_operand_json(c, -1, "shape");
+    btk_tensor value = btk_operand(c, 0, "fill_value", BERTH_FLOAT), sizes[BT_MAX_RANK];
     berth_dtype to = btk_dtype_of(k, btk_operand_json(c, 2, "dtype"), BERTH_FLOAT, false);
     bt_shape shape = {.rank = bt_json_is(j, BT_JSON_ARRAY) ? j->n : -1};
-    if (k->failed || shape.rank < 1 || shape.rank > BT_MAX_RANK) return btk_unsupported(k, "a shape that is computed");
+    if (k->failed || shape.rank < 1 || shape.rank > BT_MAX_RANK)
+        return btk_unsupported(k, "a shape that is computed");
     for (int i = 0; i < shape.rank; i++) {
         shape.dim[i] = bt_json_int(bt_json_at(j, i), -1);
         if (shape.dim[i] < 0 || shape.dim[i] > INT32_MAX) return btk_damaged(k, "a size that cannot be");
@@ -257,7 +263,8 @@ static bool sizes_of_axes(btk_call *c, btk_tensor x, const axes_pattern *in, btk
             if (in->group[i] != g) continue;
             known[i] = -1;
             for (int j = 0; j < c->n_args; j++)
-                if (c->args[j].key.n == in->name[i].n && !memcmp(c->args[j].key.p, in->name[i].p, in->name[i].n))
+                if (c->args[j].key.n == in->name[i].n &&
+                    !memcmp(c->args[j].key.p, in->name[i].p, in->name[i].n))
                     known[i] = c->args[j].kind == BTK_JSON ? bt_json_int(c->args[j].json, -1) : -1;
             if (known[i] < 1) {
                 if (open >= 0) return false;
@@ -286,7 +293,8 @@ static void rearrange(btk_call *c, const char *detail)
     int64_t known[BT_MAX_RANK];
     int perm[BT_MAX_RANK];
     bool legal = arrow && parse_axes(text, arrow, &in) && parse_axes(arrow + 2, text + strlen(text), &out);
-    if (!legal || in.n != out.n || in.groups != x.shape.rank || !out.n || !sizes_of_axes(c, x, &in, size, known))
+    if (!legal || in.n != out.n || in.groups != x.shape.rank || !out.n ||
+        !sizes_of_axes(c, x, &in, size, known))
         return btk_unsupported(k, "the pattern '%.60s'", text);
     bt_shape shape = {.rank = in.n};
     memcpy(shape.dim, known, sizeof shape.dim);
@@ -295,7 +303,8 @@ static void rearrange(btk_call *c, const char *detail)
     for (int g = 0; g < out.groups; g++) shape.dim[g] = 1, sizes[g] = btk_int(k, 1);
     for (int i = 0; i < out.n; i++) {
         int from = find_axis(&in, out.name[i]), g = out.group[i];
-        if (from < 0 || find_axis(&out, in.name[i]) < 0) return btk_unsupported(k, "the pattern '%.60s'", text);
+        if (from < 0 || find_axis(&out, in.name[i]) < 0)
+            return btk_unsupported(k, "the pattern '%.60s'", text);
         perm[i] = from;
         shape.dim[g] = shape.dim[g] < 0 || known[from] < 0 ? -1 : shape.dim[g] * known[from];
         sizes[g] = product(k, sizes[g], size[from]);
@@ -304,18 +313,11 @@ static void rearrange(btk_call *c, const char *detail)
 }
 
 const btk_operation btk_grid_operations[] = {
-    {"linspace", spaced, "linear"},
-    {"logspace", spaced, "power"},
-    {"geomspace", spaced, "ratio"},
-    {"meshgrid", grid, NULL},
-    {"vander", powers, NULL},
-    {"diag", diagonal, NULL},
-    {"diagflat", diagonal, "flat"},
-    {"kron", kronecker, NULL},
-    {"c_dist", distances, NULL},
-    {"correlate", correlate, NULL},
-    {"full", full, NULL},
-    {"ndim", number_of_axes, NULL},
-    {"rearrange", rearrange, NULL},
-    {NULL, NULL, NULL},
+    {"linspace", spaced, "linear"}, {"logspace", spaced, "power"},
+    {"geomspace", spaced, "ratio"}, {"meshgrid", grid, NULL},
+    {"vander", powers, NULL},       {"diag", diagonal, NULL},
+    {"diagflat", diagonal, "flat"}, {"kron", kronecker, NULL},
+    {"c_dist", distances, NULL},    {"correlate", correlate, NULL},
+    {"full", full, NULL},           {"ndim", number_of_axes, NULL},
+    {"rearrange", rearrange, NULL}, {NULL, NULL, NULL},
 };

@@ -101,10 +101,12 @@ static void resize(btk_call *c, const char *detail)
     if (bt_json_bool(btk_operand_json(c, -1, "crop_to_aspect_ratio"), false))
         x = btk_cropped_to_ratio(k, x, height, width);
     else if (bt_json_bool(btk_operand_json(c, -1, "pad_to_aspect_ratio"), false))
-        x = btk_padded_to_ratio(k, x, height, width, bt_json_double(btk_operand_json(c, -1, "fill_value"), 0));
+        x = btk_padded_to_ratio(k, x, height, width,
+                                bt_json_double(btk_operand_json(c, -1, "fill_value"), 0));
     if (strcmp(way, "nearest")) x = btk_as_float(k, x);
-    give_back(c, &p, btk_resize_smooth(k, x, height, width, way,
-                                       bt_json_bool(btk_operand_json(c, -1, "antialias"), false)));
+    give_back(c, &p,
+              btk_resize_smooth(k, x, height, width, way,
+                                bt_json_bool(btk_operand_json(c, -1, "antialias"), false)));
 }
 
 /* ---- Transformations ---------------------------------------------------------------------------------- */
@@ -189,10 +191,12 @@ static btk_tensor folded_index(btk *k, btk_tensor i, int64_t size, const char *m
     btk_tensor n = btk_int(k, size), zero = btk_int(k, 0);
     *is = (btk_tensor){0};
     if (!strcmp(mode, "constant"))
-        *is = btk_logical(k, "LogicalAnd", btk_compare(k, "GreaterEqual", i, zero), btk_compare(k, "Less", i, n));
+        *is = btk_logical(k, "LogicalAnd", btk_compare(k, "GreaterEqual", i, zero),
+                          btk_compare(k, "Less", i, n));
     if (!strcmp(mode, "constant") || !strcmp(mode, "nearest")) return btk_clip(k, i, 0, (double)size - 1);
     if (!strcmp(mode, "wrap")) return btk_binary(k, "FloorMod", i, n);
-    if (strcmp(mode, "mirror") && strcmp(mode, "reflect")) return btk_unsupported(k, "fill mode '%s'", mode), i;
+    if (strcmp(mode, "mirror") && strcmp(mode, "reflect"))
+        return btk_unsupported(k, "fill mode '%s'", mode), i;
     btk_tensor twice = btk_int(k, 2 * size), at = btk_binary(k, "FloorMod", btk_unary(k, "Abs", i), twice);
     btk_tensor back = btk_binary(k, "Sub", twice, at);
     if (!strcmp(mode, "reflect")) back = btk_shifted(k, back, -1);
@@ -206,7 +210,8 @@ static btk_tensor corner_of(btk_call *c, btk_tensor x, const btk_tensor *places,
     const char *mode = bt_json_text(btk_operand_json(c, -1, "fill_mode"), "constant");
     btk_tensor index[BT_MAX_RANK], weight = {0}, within = {0}, is;
     for (int j = 0; j < x.shape.rank && !k->failed; j++) {
-        btk_tensor low = btk_unary(k, order ? "Floor" : "Round", places[j]), at = btk_cast(k, low, BERTH_INT32);
+        btk_tensor low = btk_unary(k, order ? "Floor" : "Round", places[j]),
+                   at = btk_cast(k, low, BERTH_INT32);
         bool upper = corner >> j & 1;
         index[j] = folded_index(k, upper ? btk_shifted(k, at, 1) : at, btk_dim(x, j), mode, &is);
         index[j] = btk_expand(k, index[j], -1);
@@ -232,8 +237,8 @@ static void at_coordinates(btk_call *c, const char *detail)
 {
     (void)detail;
     btk *k = c->k;
-    btk_tensor x = btk_operand(c, 0, "inputs", BERTH_NO_DTYPE), at = btk_operand(c, 1, "coordinates", BERTH_FLOAT),
-               places[BT_MAX_RANK], sum = {0};
+    btk_tensor x = btk_operand(c, 0, "inputs", BERTH_NO_DTYPE),
+               at = btk_operand(c, 1, "coordinates", BERTH_FLOAT), places[BT_MAX_RANK], sum = {0};
     int64_t order = btk_operand_int(c, 2, "order", 1);
     int rank = x.shape.rank;
     if (rank < 1 || rank > 6 || order < 0 || order > 1 || !bt_dtype_is_float(at.dtype))
@@ -268,7 +273,8 @@ static btk_tensor bells(btk *k, berth_dtype dtype, const int64_t *size, const do
 {
     enum { LARGEST = 255 };
     double x[LARGEST], y[LARGEST];
-    if (k->failed || size[0] < 1 || size[1] < 1 || size[0] > LARGEST || size[1] > LARGEST || channels > INT16_MAX)
+    if (k->failed || size[0] < 1 || size[1] < 1 || size[0] > LARGEST || size[1] > LARGEST ||
+        channels > INT16_MAX)
         return btk_unsupported(k, "so large a filter"), btk_number(k, dtype, 0);
     bell(size[0], sigma[0], x), bell(size[1], sigma[1], y);
     double *values = bt_arena_array(k->arena, double, (size_t)(size[0] * size[1] * channels));
@@ -316,7 +322,8 @@ static void sobel(btk_call *c, const char *detail)
     picture p;
     if (!picture_of(c, &p)) return;
     int64_t channels = btk_known(k, p.x, -1, "the number of channels");
-    double *values = channels > INT16_MAX ? NULL : bt_arena_array(k->arena, double, (size_t)(18 * channels + 1));
+    double *values =
+        channels > INT16_MAX ? NULL : bt_arena_array(k->arena, double, (size_t)(18 * channels + 1));
     if (!values || k->failed) return btk_unsupported(k, "so many channels");
     for (int64_t i = 0; i < 18 * channels; i++) {
         int64_t row = i / (6 * channels), column = i / (2 * channels) % 3;
@@ -357,13 +364,16 @@ static void likeness(btk_call *c, const char *detail)
     b = btk_cast(k, b, a.dtype);
     btk_tensor kernel = bells(k, a.dtype, (int64_t[]){size, size}, (double[]){sigma, sigma},
                               btk_known(k, a, -1, "the number of channels"));
-    btk_tensor in[5] = {a, b, btk_unary(k, "Square", a), btk_unary(k, "Square", b), btk_binary(k, "Mul", a, b)}, m[5];
+    btk_tensor in[5] = {a, b, btk_unary(k, "Square", a), btk_unary(k, "Square", b),
+                        btk_binary(k, "Mul", a, b)},
+               m[5];
     for (int i = 0; i < 5; i++) m[i] = filtered(k, in[i], kernel, "valid");
     btk_tensor product = btk_binary(k, "Mul", m[0], m[1]),
                squares = btk_binary(k, "AddV2", btk_unary(k, "Square", m[0]), btk_unary(k, "Square", m[1]));
     btk_tensor over = btk_scaled(k, btk_binary(k, "Sub", m[4], product), 2),
                under = btk_binary(k, "Sub", btk_binary(k, "AddV2", m[2], m[3]), squares);
-    over = btk_binary(k, "Mul", btk_shifted(k, btk_scaled(k, product, 2), c1 * c1), btk_shifted(k, over, c2 * c2));
+    over = btk_binary(k, "Mul", btk_shifted(k, btk_scaled(k, product, 2), c1 * c1),
+                      btk_shifted(k, over, c2 * c2));
     under = btk_binary(k, "Mul", btk_shifted(k, squares, c1 * c1), btk_shifted(k, under, c2 * c2));
     btk_tensor y = btk_reduce(k, "Mean", btk_binary(k, "RealDiv", over, under), 7u << 1, false);
     btk_return(c, btk_cast(k, p.single ? btk_squeeze(k, y, 0) : y, p.x.dtype));
@@ -403,22 +413,25 @@ static btk_tensor counted(btk *k, berth_dtype dtype, int64_t n)
 }
 
 /* [from, to]: what each place of an axis gives to each of the result's. */
-static btk_tensor shares(btk *k, int64_t from, int64_t to, btk_tensor scale, btk_tensor shift, const char *method, bool smooth)
+static btk_tensor shares(btk *k, int64_t from, int64_t to, btk_tensor scale, btk_tensor shift,
+                         const char *method, bool smooth)
 {
     btk_tensor one = btk_number(k, scale.dtype, 1), zero = btk_number(k, scale.dtype, 0),
                inverse = btk_binary(k, "RealDiv", one, scale);
     btk_tensor at = btk_binary(k, "Mul", btk_shifted(k, counted(k, scale.dtype, to), 0.5), inverse);
     at = btk_shifted(k, btk_binary(k, "Sub", at, btk_binary(k, "Mul", shift, inverse)), -0.5);
-    btk_tensor x = btk_binary(k, "Sub", btk_expand(k, at, 0), btk_expand(k, counted(k, scale.dtype, from), 1));
+    btk_tensor x =
+        btk_binary(k, "Sub", btk_expand(k, at, 0), btk_expand(k, counted(k, scale.dtype, from), 1));
     x = btk_unary(k, "Abs", x);
     if (smooth) x = btk_binary(k, "RealDiv", x, btk_binary(k, "Maximum", inverse, one));
     btk_tensor weight = weight_at(k, x, method), sum = btk_reduce(k, "Sum", weight, 1, true);
-    btk_tensor is = btk_compare(k, "Greater", btk_unary(k, "Abs", sum), btk_number(k, sum.dtype, 1.1920929e-4));
+    btk_tensor is =
+        btk_compare(k, "Greater", btk_unary(k, "Abs", sum), btk_number(k, sum.dtype, 1.1920929e-4));
     sum = btk_select(k, btk_compare(k, "NotEqual", sum, zero), sum, one);
     weight = btk_select(k, is, btk_binary(k, "RealDiv", weight, sum), zero);
-    btk_tensor within = btk_logical(
-        k, "LogicalAnd", btk_compare(k, "GreaterEqual", at, btk_number(k, at.dtype, -0.5)),
-        btk_compare(k, "LessEqual", at, btk_number(k, at.dtype, (double)from - 0.5)));
+    btk_tensor within =
+        btk_logical(k, "LogicalAnd", btk_compare(k, "GreaterEqual", at, btk_number(k, at.dtype, -0.5)),
+                    btk_compare(k, "LessEqual", at, btk_number(k, at.dtype, (double)from - 0.5)));
     return btk_select(k, btk_expand(k, within, 0), weight, zero);
 }
 
@@ -426,11 +439,14 @@ static void scale_and_translate(btk_call *c, const char *detail)
 {
     (void)detail;
     btk *k = c->k;
-    btk_tensor images = btk_operand(c, 0, "images", BERTH_FLOAT), scale = btk_as_float(k, btk_operand(c, 2, "scale", BERTH_FLOAT)),
+    btk_tensor images = btk_operand(c, 0, "images", BERTH_FLOAT),
+               scale = btk_as_float(k, btk_operand(c, 2, "scale", BERTH_FLOAT)),
                shift = btk_as_float(k, btk_operand(c, 3, "translation", BERTH_FLOAT));
-    const bt_json *axes = btk_operand_json(c, -1, "spatial_dims"), *shape = btk_operand_json(c, 1, "output_shape");
+    const bt_json *axes = btk_operand_json(c, -1, "spatial_dims"),
+                  *shape = btk_operand_json(c, 1, "output_shape");
     const char *method = bt_json_text(btk_operand_json(c, -1, "method"), "linear");
-    bool smooth = bt_json_bool(btk_operand_json(c, -1, "antialias"), true), whole = !bt_dtype_is_float(images.dtype);
+    bool smooth = bt_json_bool(btk_operand_json(c, -1, "antialias"), true),
+         whole = !bt_dtype_is_float(images.dtype);
     btk_tensor y = btk_as_float(k, images);
     if (!bt_json_is(shape, BT_JSON_ARRAY) || shape->n != y.shape.rank || !bt_json_is(axes, BT_JSON_ARRAY))
         return btk_unsupported(k, "a shape that is computed");
@@ -439,9 +455,11 @@ static void scale_and_translate(btk_call *c, const char *detail)
         int64_t axis = bt_json_int(bt_json_at(axes, i), -1), last = y.shape.rank - 1;
         if (axis < 0) axis += y.shape.rank;
         if (axis < 0 || axis > last) return btk_damaged(k, "an axis beyond the rank of the input");
-        int64_t from = btk_known(k, y, (int)axis, "the size of an axis"), to = bt_json_int(bt_json_at(shape, (int)axis), -1);
+        int64_t from = btk_known(k, y, (int)axis, "the size of an axis"),
+                to = bt_json_int(bt_json_at(shape, (int)axis), -1);
         if (k->failed || to < 0 || to > INT32_MAX) return btk_damaged(k, "a size that cannot be");
-        btk_tensor share = shares(k, from, to, btk_pick(k, scale, 0, i), btk_pick(k, shift, 0, i), method, smooth);
+        btk_tensor share =
+            shares(k, from, to, btk_pick(k, scale, 0, i), btk_pick(k, shift, 0, i), method, smooth);
         y = btk_swap(k, y, (int)axis, (int)last);
         share = btk_cast(k, share, y.dtype);
         y = last > 1 ? btk_dense_product(k, y, share) : btk_matmul(k, y, share, false, false);
@@ -449,7 +467,8 @@ static void scale_and_translate(btk_call *c, const char *detail)
     }
     if (whole) {
         uint32_t all = (1u << images.shape.rank) - 1;
-        y = btk_binary(k, "Maximum", btk_unary(k, "Round", y), btk_cast(k, btk_reduce(k, "Min", images, all, false), y.dtype));
+        y = btk_binary(k, "Maximum", btk_unary(k, "Round", y),
+                       btk_cast(k, btk_reduce(k, "Min", images, all, false), y.dtype));
         y = btk_binary(k, "Minimum", y, btk_cast(k, btk_reduce(k, "Max", images, all, false), y.dtype));
     }
     btk_return(c, btk_cast(k, y, images.dtype));

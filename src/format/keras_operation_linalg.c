@@ -245,7 +245,8 @@ static void least_squares(btk_call *c, const char *detail)
     btk_tensor is = btk_compare(k, "GreaterEqual", s, bound), one = btk_number(k, s.dtype, 1);
     btk_tensor weight = btk_binary(k, "RealDiv", one, btk_select(k, is, s, one));
     weight = btk_expand(k, btk_select(k, is, weight, btk_number(k, s.dtype, 0)), 1);
-    btk_tensor y = btk_matmul(k, v, btk_binary(k, "Mul", weight, btk_matmul(k, u, b, true, false)), false, false);
+    btk_tensor y =
+        btk_matmul(k, v, btk_binary(k, "Mul", weight, btk_matmul(k, u, b, true, false)), false, false);
     btk_return(c, column ? btk_flat(k, y) : y);
 }
 

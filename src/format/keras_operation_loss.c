@@ -70,7 +70,8 @@ static void sparse_loss(btk_call *c, const char *detail)
 {
     (void)detail;
     btk *k = c->k;
-    btk_tensor x = btk_operand(c, 1, "output", BERTH_FLOAT), target = btk_operand(c, 0, "target", BERTH_INT64);
+    btk_tensor x = btk_operand(c, 1, "output", BERTH_FLOAT),
+               target = btk_operand(c, 0, "target", BERTH_INT64);
     if (!btk_rank(k, x, 1, BT_MAX_RANK)) return;
     if (target.shape.rank == x.shape.rank && btk_dim(target, -1) == 1) target = btk_squeeze(k, target, -1);
     target = btk_cast(k, target, BERTH_INT64);
@@ -138,7 +139,8 @@ static void ctc_loss(btk_call *c, const char *detail)
     (void)detail;
     btk *k = c->k;
     btk_tensor labels = btk_cast(k, btk_operand(c, 0, "target", BERTH_INT32), BERTH_INT32),
-               x = btk_operand(c, 1, "output", BERTH_FLOAT), length = btk_operand(c, 2, "target_length", BERTH_INT32),
+               x = btk_operand(c, 1, "output", BERTH_FLOAT),
+               length = btk_operand(c, 2, "target_length", BERTH_INT32),
                steps = btk_cast(k, btk_operand(c, 3, "output_length", BERTH_INT32), BERTH_INT32);
     berth_dtype dtype = x.dtype == BERTH_DOUBLE ? BERTH_DOUBLE : BERTH_FLOAT;
     if (!btk_rank(k, x, 3, 3) || !btk_rank(k, labels, 2, 2)) return;
@@ -162,7 +164,8 @@ static void ctc_loss(btk_call *c, const char *detail)
 }
 
 /* Sparse labels as [batch, steps], -1 where there are none. */
-static btk_tensor dense_labels(btk *k, btk_tensor places, btk_tensor values, btk_tensor batch, btk_tensor steps)
+static btk_tensor dense_labels(btk *k, btk_tensor places, btk_tensor values, btk_tensor batch,
+                               btk_tensor steps)
 {
     btk_tensor shape = btk_cast(k, btk_pack(k, 2, (btk_tensor[]){batch, steps}), BERTH_INT64);
     btk_tensor in[4] = {places, shape, values, btk_number(k, BERTH_INT64, -1)};
@@ -180,7 +183,8 @@ static void ctc_decode(btk_call *c, const char *detail)
     enum { MAX_PATHS = 64 };
     btk *k = c->k;
     btk_tensor x = btk_operand(c, 0, "inputs", BERTH_FLOAT),
-               steps = btk_cast(k, btk_operand(c, 1, "sequence_lengths", BERTH_INT32), BERTH_INT32), out[MAX_PATHS];
+               steps = btk_cast(k, btk_operand(c, 1, "sequence_lengths", BERTH_INT32), BERTH_INT32),
+               out[MAX_PATHS];
     bool beam = bt_json_is_text(btk_operand_json(c, 2, "strategy"), "beam_search");
     int64_t paths = beam ? btk_operand_int(c, -1, "top_paths", 1) : 1;
     if (!btk_rank(k, x, 3, 3)) return;
@@ -190,7 +194,8 @@ static void ctc_decode(btk_call *c, const char *detail)
     if (k->failed) return;
     btk_tensor time_major = btk_transpose(k, beam ? blank_last(k, x, blank) : x, (int[]){1, 0, 2});
     btk_tensor in[2] = {time_major, steps};
-    btk_tensor y = btk_node(k, beam ? "CTCBeamSearchDecoder" : "CTCGreedyDecoder", 2, in, BERTH_INT64, BT_SHAPE(-1, 2));
+    btk_tensor y =
+        btk_node(k, beam ? "CTCBeamSearchDecoder" : "CTCGreedyDecoder", 2, in, BERTH_INT64, BT_SHAPE(-1, 2));
     btk_attr_bool(k, y, "merge_repeated",
                   !beam && bt_json_bool(btk_operand_json(c, -1, "merge_repeated"), true));
     if (beam) {

@@ -14,6 +14,23 @@ static btk_tensor first_float(btk_call *c) { return btk_as_float(c->k, first(c))
 
 enum { MAX_TERM = 24 };
 
+/* The same where a letter stands twice: the diagonal of its two axes. */
+static btk_tensor on_diagonals(btk *k, const char *in, const char *out, btk_tensor x)
+{
+    bt_shape shape = {.rank = 0};
+    char *equation = bt_arena_print(k->arena, "%s->%s", in, out);
+    for (const char *p = out; *p && shape.rank < BT_MAX_RANK; p++) {
+        const char *at = strchr(in, *p);
+        if (!at) return btk_damaged(k, "an equation that does not fit its operands"), x;
+        shape.dim[shape.rank++] = btk_dim(x, (int)(at - in));
+    }
+    if (!equation) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), x;
+    btk_tensor y = btk_node(k, "Einsum", 1, &x, x.dtype, shape);
+    btk_attr_int(k, y, "N", 1);
+    btk_attr_text(k, y, "equation", equation);
+    return y;
+}
+
 /* The letters of a term in another order or number: sums over those that are not in `out`. One tensor. */
 static btk_tensor rearranged(btk *k, const char *in, const char *out, btk_tensor x)
 {
@@ -23,7 +40,7 @@ static btk_tensor rearranged(btk *k, const char *in, const char *out, btk_tensor
     if (x.shape.rank != (int)strlen(in))
         return btk_damaged(k, "an equation that does not fit its operands"), x;
     for (int i = 0; in[i]; i++) {
-        if (strchr(in + i + 1, in[i])) return btk_unsupported(k, "an einsum with a diagonal"), x;
+        if (strchr(in + i + 1, in[i])) return on_diagonals(k, in, out, x);
         if (!strchr(out, in[i])) gone |= 1u << i;
         else kept[n++] = in[i];
     }
@@ -368,7 +385,10 @@ static void dot_product_attention(btk_call *c, const char *detail)
     if (!btk_rank(k, q, 4, 4) || !btk_rank(k, key, 4, 4) || !btk_rank(k, v, 4, 4)) return;
     int64_t n = btk_known(k, q, -1, "the last dimension");
     if (k->failed || n < 1) return;
-    if (btk_dim(q, 2) != btk_dim(key, 2)) return btk_unsupported(k, "heads that share keys");
+    int64_t heads = btk_known(k, q, 2, "the number of heads"),
+            shared = btk_known(k, key, 2, "the number of heads");
+    if (shared < 1 || heads % shared) return btk_damaged(k, "heads that cannot share their keys");
+    key = btk_repeat(k, key, 2, heads / shared), v = btk_repeat(k, v, 2, heads / shared);
     double scale = bt_json_double(btk_operand_json(c, 5, "scale"), 1 / sqrt((double)n));
     btk_tensor scores = btk_scaled(k, btk_einsum(k, "btnh,bsnh->bnts", q, key), scale);
     btk_tensor low = btk_number(k, scores.dtype, scores.dtype == BERTH_HALF ? -3e4 : -1e30);

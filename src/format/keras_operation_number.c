@@ -92,7 +92,7 @@ static void nan_to_num(btk_call *c, const char *detail)
     btk_tensor x = first(c);
     double most = largest_of(x.dtype), nan = bt_json_double(btk_operand_json(c, 1, "nan"), 0);
     btk_return(c, bounded(c->k, x, nan, bt_json_double(btk_operand_json(c, 2, "posinf"), most),
-                         bt_json_double(btk_operand_json(c, 3, "neginf"), -most)));
+                          bt_json_double(btk_operand_json(c, 3, "neginf"), -most)));
 }
 
 /* detail: the factor's quotient, "180" degrees or "pi". */
@@ -315,10 +315,12 @@ static void common_divisor(btk_call *c, const char *multiple)
     btk_operands(c, &a, &b);
     if (bt_dtype_is_float(a.dtype)) return btk_damaged(k, "divisors of what is no integer");
     a = btk_unary(k, "Abs", a), b = btk_unary(k, "Abs", b);
-    btk_tensor wide_a = btk_binary(k, "AddV2", a, zeros(k, b)), wide_b = btk_binary(k, "AddV2", b, zeros(k, a));
+    btk_tensor wide_a = btk_binary(k, "AddV2", a, zeros(k, b)),
+               wide_b = btk_binary(k, "AddV2", b, zeros(k, a));
     btk_tensor y = divisor(k, wide_a, wide_b);
     if (multiple) {
-        btk_tensor none = btk_compare(k, "Equal", y, number(k, y, 0)), safe = btk_select(k, none, number(k, y, 1), y);
+        btk_tensor none = btk_compare(k, "Equal", y, number(k, y, 0)),
+                   safe = btk_select(k, none, number(k, y, 1), y);
         btk_tensor product = btk_binary(k, "Mul", wide_a, btk_binary(k, "FloorDiv", wide_b, safe));
         y = btk_select(k, none, number(k, y, 0), product);
     }
@@ -328,7 +330,8 @@ static void common_divisor(btk_call *c, const char *multiple)
 static void bessel(btk_call *c, const char *detail)
 {
     (void)detail;
-    btk_tensor x = first_float(c), y = btk_unary(c->k, "BesselI0", x.dtype == BERTH_DOUBLE ? x : btk_cast(c->k, x, BERTH_FLOAT));
+    btk_tensor x = first_float(c),
+               y = btk_unary(c->k, "BesselI0", x.dtype == BERTH_DOUBLE ? x : btk_cast(c->k, x, BERTH_FLOAT));
     btk_return(c, btk_cast(c->k, y, x.dtype));
 }
 
@@ -346,7 +349,8 @@ static void is_real(btk_call *c, const char *detail)
 static void bounds_of(berth_dtype dtype, double *low, double *high)
 {
     int bits = 8 * (int)bt_dtype_size(dtype);
-    bool is_signed = dtype == BERTH_INT8 || dtype == BERTH_INT16 || dtype == BERTH_INT32 || dtype == BERTH_INT64;
+    bool is_signed =
+        dtype == BERTH_INT8 || dtype == BERTH_INT16 || dtype == BERTH_INT32 || dtype == BERTH_INT64;
     bool is_float = bt_dtype_is_float(dtype);
     *high = is_float ? largest_of(dtype) : dtype == BERTH_BOOL ? 1 : ldexp(1, bits - is_signed) - 1;
     *low = is_float ? -*high : is_signed ? -ldexp(1, bits - 1) : 0;
@@ -366,9 +370,11 @@ static void saturating(btk_call *c, const char *detail)
     if (own_high < high) high = own_high;
     if (x.dtype == BERTH_FLOAT && (double)(float)high > high) high = (double)nextafterf((float)high, 0);
     if (x.dtype == BERTH_HALF || x.dtype == BERTH_BFLOAT16 || x.dtype == BERTH_DOUBLE)
-        if (!bt_dtype_is_float(to) && bt_dtype_size(to) > 2) return btk_unsupported(k, "such a saturating cast");
+        if (!bt_dtype_is_float(to) && bt_dtype_size(to) > 2)
+            return btk_unsupported(k, "such a saturating cast");
     bool inner = x.dtype == BERTH_BOOL || x.dtype == to;
-    if (!inner && !(low == own_low && high == own_high && !bt_dtype_is_float(x.dtype))) x = btk_clip(k, x, low, high);
+    if (!inner && !(low == own_low && high == own_high && !bt_dtype_is_float(x.dtype)))
+        x = btk_clip(k, x, low, high);
     btk_return(c, btk_cast(k, x, to));
 }
 
@@ -382,7 +388,8 @@ static void view(btk_call *c, const char *detail)
     int64_t from = (int64_t)bt_dtype_size(x.dtype), size = (int64_t)bt_dtype_size(to), n = btk_dim(x, -1);
     bt_shape shape = x.shape;
     if (k->failed || !from || !size || !btk_rank(k, x, from != size, BT_MAX_RANK - 1)) return;
-    if (from != size && (n < 0 || n * from % size)) return btk_unsupported(k, "a view of a last axis that does not divide");
+    if (from != size && (n < 0 || n * from % size))
+        return btk_unsupported(k, "a view of a last axis that does not divide");
     int64_t dims[BT_MAX_RANK];
     int axes[BT_MAX_RANK], rank = x.shape.rank;
     for (int i = 0; i < rank; i++) dims[i] = -1, axes[i] = i;

@@ -96,7 +96,8 @@ static btk_tensor places(btk *k, btk_tensor at, btk_tensor last, const char *op)
 
 static btk_tensor values_at(btk *k, btk_tensor rows, btk_tensor at)
 {
-    at = btk_binary(k, "AddV2", at, btk_unary(k, "ZerosLike", btk_cast(k, btk_reduce(k, "Max", rows, 2, true), BERTH_INT32)));
+    at = btk_binary(k, "AddV2", at,
+                    btk_unary(k, "ZerosLike", btk_cast(k, btk_reduce(k, "Max", rows, 2, true), BERTH_INT32)));
     btk_tensor y = btk_bare(k, "GatherV2", 3, (btk_tensor[]){rows, at, btk_int(k, 1)}, rows.dtype, at.shape);
     btk_attr_type(k, y, "Tparams", rows.dtype);
     btk_attr_type(k, y, "Tindices", BERTH_INT32);
@@ -109,7 +110,8 @@ static btk_tensor values_at(btk *k, btk_tensor rows, btk_tensor at)
 static btk_tensor picked(btk *k, btk_tensor rows, btk_tensor count, const quantiles *o)
 {
     btk_tensor last = btk_shifted(k, btk_cast(k, count, BERTH_INT32), -1);
-    btk_tensor at = btk_binary(k, "Mul", btk_shifted(k, count, -1), btk_numbers(k, BERTH_DOUBLE, BT_SHAPE(1, o->n), o->q));
+    btk_tensor at = btk_binary(k, "Mul", btk_shifted(k, count, -1),
+                               btk_numbers(k, BERTH_DOUBLE, BT_SHAPE(1, o->n), o->q));
     btk_tensor low = places(k, at, last, "Floor"), high = places(k, at, last, "Ceil");
     if (!strcmp(o->method, "lower")) return values_at(k, rows, low);
     if (!strcmp(o->method, "higher")) return values_at(k, rows, high);
@@ -118,8 +120,9 @@ static btk_tensor picked(btk *k, btk_tensor rows, btk_tensor count, const quanti
         return btk_scaled(k, btk_binary(k, "AddV2", values_at(k, rows, low), values_at(k, rows, high)), 0.5);
     if (strcmp(o->method, "linear")) return btk_unsupported(k, "quantiles by '%s'", o->method), rows;
     low = btk_binary(k, "Maximum", btk_shifted(k, high, -1), btk_int(k, 0));
-    high = btk_binary(k, "Minimum", btk_shifted(k, low, 1), last);
-    btk_tensor part = btk_binary(k, "Sub", btk_cast(k, high, BERTH_DOUBLE), at), one = btk_number(k, rows.dtype, 1);
+    high = btk_binary(k, "Maximum", btk_binary(k, "Minimum", btk_shifted(k, low, 1), last), btk_int(k, 0));
+    btk_tensor part = btk_binary(k, "Sub", btk_cast(k, high, BERTH_DOUBLE), at),
+               one = btk_number(k, rows.dtype, 1);
     part = btk_cast(k, part, rows.dtype);
     btk_tensor above = btk_binary(k, "Mul", values_at(k, rows, high), btk_binary(k, "Sub", one, part));
     return btk_binary(k, "AddV2", above, btk_binary(k, "Mul", values_at(k, rows, low), part));
@@ -166,7 +169,12 @@ static void median(btk_call *c, const char *nan)
 {
     double half = 0.5;
     btk_tensor x = first(c);
-    quantiles o = {&half, 1, true, bt_json_bool(btk_operand_json(c, 2, "keepdims"), false), nan != NULL, "linear",
+    quantiles o = {&half,
+                   1,
+                   true,
+                   bt_json_bool(btk_operand_json(c, 2, "keepdims"), false),
+                   nan != NULL,
+                   "linear",
                    btk_operand_axes(c, x, 1)};
     give_quantiles(c, x, &o);
 }
@@ -202,7 +210,8 @@ static void nan_place(btk_call *c, const char *op)
     btk *k = c->k;
     btk_tensor x = btk_first_or_flat(c, 1);
     int axis = btk_operand_axis(c, 1, "axis", 0, x.shape.rank);
-    bool least = !strcmp(op, "ArgMin"), whole = !bt_dtype_is_float(x.dtype), keep = bt_json_bool(btk_operand_json(c, 2, "keepdims"), false);
+    bool least = !strcmp(op, "ArgMin"), whole = !bt_dtype_is_float(x.dtype),
+         keep = bt_json_bool(btk_operand_json(c, 2, "keepdims"), false);
     if (k->failed) return;
     btk_tensor bad = whole ? x : btk_test(k, "IsNan", x), y;
     y = whole ? x : btk_select(k, bad, btk_number(k, x.dtype, least ? INFINITY : -INFINITY), x);

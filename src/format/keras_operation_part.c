@@ -11,12 +11,14 @@ static void slice(btk_call *c, const char *detail)
     const bt_json *shape = btk_operand_json(c, 2, "shape");
     bt_shape out = {.rank = x.shape.rank};
     int64_t sizes[BT_MAX_RANK];
-    if (!bt_json_is(shape, BT_JSON_ARRAY) || shape->n != x.shape.rank) return btk_unsupported(k, "a shape that is computed");
+    if (!bt_json_is(shape, BT_JSON_ARRAY) || shape->n != x.shape.rank)
+        return btk_unsupported(k, "a shape that is computed");
     for (int i = 0; i < out.rank; i++) {
         out.dim[i] = sizes[i] = bt_json_int(bt_json_at(shape, i), -2);
         if (sizes[i] < -1 || sizes[i] > INT32_MAX) return btk_unsupported(k, "such a slice");
     }
-    btk_tensor y = btk_node(k, "Slice", 3, (btk_tensor[]){x, from, btk_ints(k, out.rank, sizes)}, x.dtype, out);
+    btk_tensor y =
+        btk_node(k, "Slice", 3, (btk_tensor[]){x, from, btk_ints(k, out.rank, sizes)}, x.dtype, out);
     btk_attr_type(k, y, "Index", BERTH_INT32);
     btk_return(c, y);
 }
@@ -43,9 +45,10 @@ static void rotate(btk_call *c, const char *detail)
     if (b < 0) b += x.shape.rank;
     if (a < 0 || b < 0 || a >= x.shape.rank || b >= x.shape.rank || a == b)
         return btk_damaged(k, "axes that cannot be turned");
-    int low = (int)(a < b ? a : b), high = (int)(a < b ? b : a); /* from a to b, when both are last in that order */
+    int low = (int)(a < b ? a : b),
+        high = (int)(a < b ? b : a); /* from a to b, when both are last in that order */
     bool turned = a > b;
-    if (turned) turns = 4 - turns & 3;
+    if (turned) turns = (4 - turns) & 3;
     if (turns == 2) x = btk_reverse(k, x, low);
     if (turns == 1 || turns == 2) x = btk_reverse(k, x, high);
     if (turns & 1) x = btk_swap(k, x, low, high);

@@ -29,7 +29,8 @@ static void scatter(btk_call *c, const char *detail)
                values = btk_operand(c, 1, "values", BERTH_NO_DTYPE), sizes;
     bt_shape shape;
     int64_t dims[BT_MAX_RANK];
-    if (!shape_of(btk_operand_json(c, 2, "shape"), &shape, dims)) return btk_unsupported(k, "a shape that is computed");
+    if (!shape_of(btk_operand_json(c, 2, "shape"), &shape, dims))
+        return btk_unsupported(k, "a shape that is computed");
     sizes = btk_cast(k, btk_ints(k, shape.rank, dims), at.dtype);
     btk_tensor y = btk_node(k, "ScatterNd", 3, (btk_tensor[]){at, values, sizes}, values.dtype, shape);
     btk_attr_type(k, y, "T", values.dtype);
@@ -68,7 +69,8 @@ static void scatter_update(btk_call *c, const char *detail)
     btk_tensor x = btk_operand(c, 0, "inputs", BERTH_NO_DTYPE),
                at = whole_numbers(k, btk_operand(c, 1, "indices", BERTH_INT32)),
                updates = btk_operand(c, 2, "updates", x.dtype);
-    const char *way = bt_json_text(btk_operand_json(c, 3, "reduction"), NULL), *op = way ? NULL : "TensorScatterUpdate";
+    const char *way = bt_json_text(btk_operand_json(c, 3, "reduction"), NULL),
+               *op = way ? NULL : "TensorScatterUpdate";
     updates = btk_cast(k, updates, x.dtype);
     if (way && !strcmp(way, "mul")) return btk_return(c, scattered_product(k, x, at, updates));
     for (size_t i = 0; way && i < sizeof ops / sizeof *ops; i++)
@@ -86,7 +88,8 @@ static void slice_update(btk_call *c, const char *detail)
     btk *k = c->k;
     btk_tensor x = btk_operand(c, 0, "inputs", BERTH_NO_DTYPE),
                from = btk_cast(k, btk_operand(c, 1, "start_indices", BERTH_INT32), BERTH_INT32),
-               block = btk_cast(k, btk_operand(c, 2, "updates", x.dtype), x.dtype), have[BT_MAX_RANK], want[BT_MAX_RANK];
+               block = btk_cast(k, btk_operand(c, 2, "updates", x.dtype), x.dtype), have[BT_MAX_RANK],
+               want[BT_MAX_RANK];
     int rank = x.shape.rank;
     if (k->failed || rank < 1 || block.shape.rank != rank || from.shape.rank != 1)
         return btk_damaged(k, "a block of another rank");
@@ -97,7 +100,8 @@ static void slice_update(btk_call *c, const char *detail)
     btk_tensor in[5] = {x, from, btk_binary(k, "AddV2", from, size), btk_ints(k, rank, ones), block};
     btk_tensor y = btk_node(k, "TensorStridedSliceUpdate", 5, in, x.dtype, x.shape);
     btk_attr_type(k, y, "Index", BERTH_INT32);
-    static const char *const masks[] = {"begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask"};
+    static const char *const masks[] = {"begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask",
+                                        "shrink_axis_mask"};
     for (int i = 0; i < 5; i++) btk_attr_int(k, y, masks[i], 0);
     btk_return(c, y);
 }
@@ -105,7 +109,10 @@ static void slice_update(btk_call *c, const char *detail)
 /* ---- Places of values --------------------------------------------------------------------------------- */
 
 /* Of what is not zero: [all, axes]. */
-static btk_tensor places_of(btk *k, btk_tensor x) { return btk_node(k, "Where", 1, &x, BERTH_INT64, BT_SHAPE(-1, x.shape.rank)); }
+static btk_tensor places_of(btk *k, btk_tensor x)
+{
+    return btk_node(k, "Where", 1, &x, BERTH_INT64, BT_SHAPE(-1, x.shape.rank));
+}
 
 void btk_nonzero(btk_call *c, const char *detail)
 {
@@ -130,7 +137,8 @@ static void search_sorted(btk_call *c, const char *detail)
     const char *side = bt_json_text(btk_operand_json(c, 2, "side"), "left");
     if (!btk_rank(k, row, 1, 1) || !btk_rank(k, values, 0, BT_MAX_RANK)) return;
     btk_tensor flat = btk_expand(k, btk_flat(k, values), 0), in[2] = {btk_expand(k, row, 0), flat};
-    btk_tensor y = btk_node(k, strcmp(side, "right") ? "LowerBound" : "UpperBound", 2, in, BERTH_INT32, flat.shape);
+    btk_tensor y =
+        btk_node(k, strcmp(side, "right") ? "LowerBound" : "UpperBound", 2, in, BERTH_INT32, flat.shape);
     btk_attr_type(k, y, "out_type", BERTH_INT32);
     y = btk_squeeze(k, y, 0);
     if (!values.shape.rank) return btk_return(c, btk_squeeze(k, y, 0));
@@ -213,10 +221,12 @@ static void bincount(btk_call *c, const char *detail)
     if (bt_json_bool(btk_operand_json(c, -1, "sparse"), false)) return btk_unsupported(k, "a sparse result");
     if (!btk_rank(k, x, 1, 2) || fewest < 0 || fewest > INT32_MAX) return btk_damaged(k, "such a count");
     btk_tensor most = btk_reduce(k, "Max", x, (1u << x.shape.rank) - 1, false);
-    btk_tensor size = btk_binary(k, "Maximum", btk_shifted(k, most, 1), btk_number(k, x.dtype, (double)fewest));
+    btk_tensor size =
+        btk_binary(k, "Maximum", btk_shifted(k, most, 1), btk_number(k, x.dtype, (double)fewest));
     bool counts = btk_is_none(&w);
     weights = counts ? btk_const(k, BERTH_INT32, BT_SHAPE(0), "") : btk_operand(c, 1, "weights", BERTH_FLOAT);
-    btk_tensor y = btk_bare(k, "DenseBincount", 3, (btk_tensor[]){x, size, weights}, weights.dtype, btk_with_dim(x.shape, -1, -1));
+    btk_tensor y = btk_bare(k, "DenseBincount", 3, (btk_tensor[]){x, size, weights}, weights.dtype,
+                            btk_with_dim(x.shape, -1, -1));
     btk_attr_type(k, y, "Tidx", x.dtype);
     btk_attr_type(k, y, "T", weights.dtype);
     btk_attr_bool(k, y, "binary_output", false);
@@ -225,7 +235,8 @@ static void bincount(btk_call *c, const char *detail)
 
 static btk_tensor range(btk *k, btk_tensor n)
 {
-    btk_tensor y = btk_bare(k, "Range", 3, (btk_tensor[]){btk_int(k, 0), n, btk_int(k, 1)}, BERTH_INT32, BT_SHAPE(-1));
+    btk_tensor y =
+        btk_bare(k, "Range", 3, (btk_tensor[]){btk_int(k, 0), n, btk_int(k, 1)}, BERTH_INT32, BT_SHAPE(-1));
     btk_attr_type(k, y, "Tidx", BERTH_INT32);
     return y;
 }
@@ -237,7 +248,8 @@ static btk_tensor of_size(btk *k, btk_tensor x, int axis, int64_t n, double valu
     x = btk_gather(k, x, range(k, btk_binary(k, "Minimum", have, btk_int(k, n))), axis);
     for (int i = 0; i < 2 * x.shape.rank; i++) pairs[i] = zero;
     pairs[2 * axis + 1] = btk_binary(k, "Maximum", btk_binary(k, "Sub", btk_int(k, n), have), zero);
-    btk_tensor pads = btk_reshape(k, btk_pack(k, 2 * x.shape.rank, pairs), 2, (int64_t[]){x.shape.rank, 2}, NULL);
+    btk_tensor pads =
+        btk_reshape(k, btk_pack(k, 2 * x.shape.rank, pairs), 2, (int64_t[]){x.shape.rank, 2}, NULL);
     btk_tensor y = btk_node(k, "PadV2", 3, (btk_tensor[]){x, pads, btk_number(k, x.dtype, value)}, x.dtype,
                             btk_with_dim(x.shape, axis, n));
     btk_attr_type(k, y, "Tpaddings", BERTH_INT32);
@@ -309,7 +321,8 @@ static void unique(btk_call *c, const char *detail)
         if (wants[0]) d.first = of_size(k, d.first, 0, size, 1);
         if (wants[2]) d.counts = of_size(k, d.counts, 0, size, 0);
     }
-    if (wants[1] && !at && like.shape.rank > 1) d.inverse = btk_unfold_leading(k, d.inverse, like, like.shape.rank);
+    if (wants[1] && !at && like.shape.rank > 1)
+        d.inverse = btk_unfold_leading(k, d.inverse, like, like.shape.rank);
     out[n++] = d.values;
     if (wants[0]) out[n++] = d.first;
     if (wants[1]) out[n++] = d.inverse;

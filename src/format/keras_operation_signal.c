@@ -31,7 +31,8 @@ static btk_tensor complex_from(btk *k, btk_tensor real, btk_tensor imaginary)
 static btk_tensor complex_input(btk_call *c)
 {
     btk_value v = btk_operand_value(c, 0, "x");
-    bool pair = v.kind == BTK_LIST && v.n == 2 && v.items[0].kind == BTK_TENSOR && v.items[1].kind == BTK_TENSOR;
+    bool pair =
+        v.kind == BTK_LIST && v.n == 2 && v.items[0].kind == BTK_TENSOR && v.items[1].kind == BTK_TENSOR;
     if (!pair) return btk_unsupported(c->k, "complex numbers that are no pair of tensors"), c->x;
     berth_dtype dtype = v.items[0].tensor.dtype;
     if (dtype != v.items[1].tensor.dtype || (dtype != BERTH_FLOAT && dtype != BERTH_DOUBLE))
@@ -111,14 +112,16 @@ static void inverse_real_fourier(btk_call *c, const char *detail)
     (void)detail;
     btk_tensor x = complex_input(c);
     int64_t waves = btk_dim(x, -1), n = btk_operand_int(c, 1, "fft_length", waves < 2 ? 1 : 2 * (waves - 1));
-    if (btk_rank(c->k, x, 1, BT_MAX_RANK) && legal_length(c->k, n)) btk_return(c, inverse_of_real(c->k, x, n));
+    if (btk_rank(c->k, x, 1, BT_MAX_RANK) && legal_length(c->k, n))
+        btk_return(c, inverse_of_real(c->k, x, n));
 }
 
 /* ---- Of windows --------------------------------------------------------------------------------------- */
 
 typedef struct windows {
-    int64_t length, step, size; /* of a window, to the next, of the transform, in whose middle a window lies */
-    double *weights;            /* size; NULL: all 1 */
+    int64_t length, step,
+        size;        /* of a window, to the next, of the transform, in whose middle a window lies */
+    double *weights; /* size; NULL: all 1 */
     bool is_centred;
 } windows;
 
@@ -131,7 +134,8 @@ static bool windows_of(btk_call *c, windows *w)
                    .step = btk_operand_int(c, 2, "sequence_stride", 0),
                    .size = btk_operand_int(c, 3, "fft_length", 0),
                    .is_centred = bt_json_bool(btk_operand_json(c, -1, "center"), true)};
-    if (w->length < 1 || w->step < 1 || w->size < w->length || w->step > INT32_MAX || !legal_length(k, w->size))
+    if (w->length < 1 || w->step < 1 || w->size < w->length || w->step > INT32_MAX ||
+        !legal_length(k, w->size))
         return btk_damaged(k, "windows that cannot be"), false;
     if (!window) return true;
     if (array) window = array;
@@ -213,7 +217,8 @@ static void sequences(btk_call *c, const char *detail)
 {
     (void)detail;
     btk_tensor x = btk_first_operand(c);
-    int64_t length = btk_operand_int(c, 1, "sequence_length", 0), step = btk_operand_int(c, 2, "sequence_stride", 0);
+    int64_t length = btk_operand_int(c, 1, "sequence_length", 0),
+            step = btk_operand_int(c, 2, "sequence_stride", 0);
     if (length < 1 || step < 1 || length > INT32_MAX || step > INT32_MAX)
         return btk_damaged(c->k, "windows that cannot be");
     if (btk_rank(c->k, x, 1, BT_MAX_RANK - 1)) btk_return(c, btk_frames(c->k, x, length, step));

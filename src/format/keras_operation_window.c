@@ -119,7 +119,8 @@ static bool blocks_of(btk_call *c, blocks *b)
     btk_ints_of(c, "kernel_size", 2, b->size, 1), btk_ints_of(c, "stride", 2, b->step, 1);
     btk_ints_of(c, "dilation", 2, b->rate, 1), btk_ints_of(c, "padding", 2, b->margin, 0);
     for (int i = 0; i < 2; i++)
-        if (b->size[i] < 1 || b->step[i] < 1 || b->rate[i] < 1) btk_damaged(c->k, "a window of no size or stride");
+        if (b->size[i] < 1 || b->step[i] < 1 || b->rate[i] < 1)
+            btk_damaged(c->k, "a window of no size or stride");
     return !c->k->failed;
 }
 
@@ -137,7 +138,8 @@ static void unfold(btk_call *c, const char *detail)
     btk_tensor x = input(c);
     blocks b;
     if (!btk_rank(k, x, 4, 4) || !blocks_of(c, &b)) return;
-    btk_window w = {2, {b.size[0], b.size[1], 1}, {b.step[0], b.step[1], 1}, {b.rate[0], b.rate[1], 1}, "valid", false};
+    btk_window w = {
+        2, {b.size[0], b.size[1], 1}, {b.step[0], b.step[1], 1}, {b.rate[0], b.rate[1], 1}, "valid", false};
     int64_t channels = btk_known(k, x, 1, "the number of channels"), n = b.size[0] * b.size[1];
     btk_known(k, x, 2, "the height"), btk_known(k, x, 3, "the width");
     x = btk_patches(k, btk_channels_last(k, with_margin(k, x, &b)), &w);
@@ -156,7 +158,8 @@ static btk_tensor spaced(btk *k, btk_tensor x, int axis, int64_t step, int64_t b
         pads[axis + 1][1] = step - 1;
         x = btk_pad(k, btk_expand(k, x, axis + 1), (const int64_t(*)[2])pads);
         pads[axis + 1][1] = 0;
-        for (int i = 0; i < x.shape.rank - 1; i++) dims[i] = i == axis ? n * step : btk_dim(x, i + (i > axis));
+        for (int i = 0; i < x.shape.rank - 1; i++)
+            dims[i] = i == axis ? n * step : btk_dim(x, i + (i > axis));
         x = btk_slice(k, btk_reshape(k, x, x.shape.rank - 1, dims, NULL), axis, 0, (n - 1) * step + 1);
     }
     pads[axis][0] = before, pads[axis][1] = size - before - (n - 1) * step - 1;
@@ -178,7 +181,8 @@ static void fold(btk_call *c, const char *detail)
     for (int i = 0; i < 2; i++) {
         size[i] += 2 * b.margin[i];
         n[i] = (size[i] - b.rate[i] * (b.size[i] - 1) - 1) / b.step[i] + 1;
-        if (n[i] < 1 || size[i] < b.rate[i] * (b.size[i] - 1) + 1) return btk_damaged(k, "a window larger than the image");
+        if (n[i] < 1 || size[i] < b.rate[i] * (b.size[i] - 1) + 1)
+            return btk_damaged(k, "a window larger than the image");
     }
     if (taps > MAX_PARTS || channels < 1) return btk_unsupported(k, "so large a window");
     int64_t dims[5] = {-1, channels, taps, n[0], n[1]};

@@ -29,7 +29,7 @@ add("Absolute Fabs Angle Arccos Arccosh Arcsin Arcsinh Arctan Arctanh Cbrt Ceil 
     "Rad2deg Exp Exp2 Expm1 Floor I0 Imag Isfinite Isinf Isnan Isneginf Isposinf Isreal Log Log10 Log1p Log2 LogicalNot "
     "Negative Real Reciprocal Sign Signbit Sin Sinc Sinh Sqrt Square Tan Tanh Trunc Rsqrt Erf Erfc Erfinv Relu Relu6 Sigmoid "
     "SparseSigmoid Softplus Softsign SparsePlus Silu LogSigmoid HardSigmoid HardSilu Selu TanhShrink HardTanh StopGradient "
-    "ZerosLike OnesLike EmptyLike Ndim Size Ravel Fliplr Flipud",
+    "ZerosLike OnesLike EmptyLike Size Ravel Fliplr Flipud",
     lambda name: lambda d: function(name)(d.x(2, 3, 4, like=DOMAIN.get(name, "normal"))))
 add("Absolute Negative Sign Square LogicalNot Isfinite Isreal ZerosLike OnesLike Sin Sqrt Exp Ceil Size Copy Tanh",
     lambda name: lambda d: function(name)(d.i(2, 5, low=1)))
@@ -88,10 +88,13 @@ add("Nancumsum Nancumprod", lambda name: lambda d: function(name)(d.x(2, 3, 4, l
 add("Cumsum Cumprod", lambda name: lambda d: function(name)(d.x(2, 3, 4), axis=d.pick(None, 1, -1)))
 add("CountNonzero", lambda _: lambda d: K.count_nonzero(d.i(2, 3, 4, high=3), axis=d.pick(None, 1, (1, 2))))
 add("Median", lambda _: lambda d: K.median(d.x(2, 3, 4), axis=d.pick(None, 1, -1), keepdims=d.flag()))
-add("Quantile Percentile Nanquantile Nanpercentile",
-    lambda name: lambda d: function(name)(d.x(2, 3, 5, like="holes" if "Nan" in name else "normal"),
-                                          d.pick(0.5, 0.25, [0.25, 0.9]) if "uantile" in name else d.pick(50.0, [10.0, 75.0]),
-                                          axis=d.pick(1, -1), method=d.pick("linear", "lower", "higher", "nearest", "midpoint")))
+METHODS = ("linear", "lower", "higher", "nearest", "midpoint")
+add("Nanquantile Nanpercentile", lambda name: lambda d: function(name)(
+    d.x(2, 3, 5, like="holes"), d.pick(0.5, 0.25) if "q" in name else 30.0, axis=d.pick(1, -1, (1, 2)), method=d.pick(*METHODS)))
+add("Quantile Percentile",
+    lambda name: lambda d: function(name)(d.x(2, 3, 5),
+                                          d.pick(0.5, 0.25, [0.25, 0.9]) if "Q" in name else d.pick(50.0, [10.0, 75.0]),
+                                          axis=d.pick(1, -1, (1, 2)), method=d.pick(*METHODS), keepdims=d.flag()))
 add("Average", lambda _: lambda d: d.pick(lambda: K.average(d.x(2, 3, 4), axis=d.pick(None, 1)),
                                           lambda: K.average(d.x(2, 3, 4), axis=1, weights=d.x(2, 3, 4, like="positive")))())
 add("Diff", lambda _: lambda d: K.diff(d.x(2, 5, 4), n=d.pick(1, 2), axis=d.pick(-1, 1)))
@@ -114,7 +117,7 @@ add("Dstack", lambda _: lambda d: K.dstack(d.pick(lambda: [d.x(2, 3), d.x(2, 3)]
 add("Hsplit", lambda _: lambda d: K.hsplit(d.x(2, 6, 4), d.pick(2, [1, 4])))
 add("Dsplit", lambda _: lambda d: K.dsplit(d.x(2, 3, 6), d.pick(3, [2, 3])))
 add("Vsplit", lambda _: lambda d: K.vsplit(d.fixed(4, 3), d.pick(2, [1, 3])))
-add("Split ArraySplit", lambda name: lambda d: function(name)(d.x(2, 6, 4), d.pick(2, [1, 3]), axis=d.pick(1, -2)))
+add("Split ArraySplit", lambda name: lambda d: function(name)(d.x(2, 6, 4), 2 if name == "ArraySplit" else d.pick(2, [1, 3]), axis=d.pick(1, -2)))
 add("ArraySplit", lambda _: lambda d: K.array_split(d.x(2, 7), 3, axis=1))
 add("Unstack", lambda _: lambda d: K.unstack(d.x(2, 3, 4), axis=d.pick(1, -1)))
 add("Tile", lambda _: lambda d: K.tile(d.x(2, 3), d.pick((1, 2), (2, 1, 3), (2,), 2)))
@@ -123,10 +126,10 @@ add("Repeat", lambda _: lambda d: K.repeat(d.x(2, 3, 4), [1, 0, 3], axis=1))
 add("Roll", lambda _: lambda d: K.roll(d.x(2, 3, 4), d.pick(1, -2), axis=d.pick(None, 1)))
 add("Roll", lambda _: lambda d: K.roll(d.x(2, 3, 4), (1, 2), axis=(1, 2)))
 add("Flip", lambda _: lambda d: K.flip(d.x(2, 3, 4), axis=d.pick(None, 1, (1, 2))))
-add("Rot90", lambda _: lambda d: K.rot90(d.x(2, 3, 4), k=d.pick(1, 2, 3, -1), axes=d.pick((1, 2), (2, 1))))
+add("Rot90", lambda _: lambda d: K.rot90(d.x(2, 3, 3), k=d.pick(1, 2, 3, -1), axes=d.pick((1, 2), (2, 1))))
 add("Transpose", lambda _: lambda d: K.transpose(d.x(2, 3, 4), d.pick(None, (0, 2, 1))))
 add("Swapaxes", lambda _: lambda d: K.swapaxes(d.x(2, 3, 4), 1, -1))
-add("Moveaxis", lambda _: lambda d: K.moveaxis(d.x(2, 3, 4, 5), d.pick(1, (1, 2)), d.pick(2, 3)) if d.flag() else
+add("Moveaxis", lambda _: lambda d: K.moveaxis(d.x(2, 3, 4, 5), 1, d.pick(2, 3)) if d.flag() else
     K.moveaxis(d.x(2, 3, 4, 5), (1, 2), (3, 1)))
 add("Reshape", lambda _: lambda d: K.reshape(d.x(2, 3, 4), d.pick((-1, 12), (-1, 4, 3), (-1, 2, 6))))
 add("ExpandDims", lambda _: lambda d: K.expand_dims(d.x(2, 3), d.pick(0, 1, -1, (1, 3))))
@@ -158,7 +161,7 @@ add("UnravelIndex", lambda _: lambda d: K.unravel_index(d.i(5, high=24), (2, 3, 
 add("OneHot", lambda _: lambda d: K.one_hot(d.i(2, 3), 6, axis=d.pick(-1, 1), dtype=d.pick(None, "int32")))
 add("MultiHot", lambda _: lambda d: K.multi_hot(d.i(2, 3), 6))
 add("Pad", lambda _: lambda d: K.pad(d.x(2, 3, 4), ((0, 0), (1, 2), (0, 1)), mode=d.pick("constant", "reflect", "symmetric")))
-add("Pad", lambda _: lambda d: K.pad(d.x(2, 3), d.pick(1, ((0, 0), (2, 1))), constant_values=d.pick(None, 3)))
+add("Pad", lambda _: lambda d: K.pad(d.x(2, 3), d.pick(((1, 1), (0, 2)), ((0, 0), (2, 1))), constant_values=d.pick(None, 3)))
 add("Linspace", lambda _: lambda d: K.linspace(d.x(2, 3), d.x(2, 3), num=d.pick(5, 2), endpoint=d.flag(), axis=d.pick(0, -1)))
 add("Logspace", lambda _: lambda d: K.logspace(d.x(2, 3, like="unit"), d.x(2, 3, like="unit"), num=4, base=d.pick(10, 2)))
 add("Geomspace", lambda _: lambda d: K.geomspace(d.x(2, 3, like="positive"), d.x(2, 3, like="positive"), num=4, endpoint=d.flag()))

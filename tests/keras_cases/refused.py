@@ -1,2 +1,30 @@
-"""What berth refuses of Keras, class by class, with the reason."""
-OPERATIONS = {}
+"""What berth refuses of Keras, class by class, with the reason; and what no draw can show."""
+
+import keras
+from keras import ops as K
+
+CODE = "holds a Python function"
+
+# Refused by name: the message says to export a SavedModel.
+OPERATIONS = {
+    "AssociativeScan": CODE, "Cond": CODE, "ForiLoop": CODE, "JVP": CODE, "Map": CODE, "Scan": CODE, "Switch": CODE,
+    "VectorizedMap": CODE, "WhileLoop": CODE,
+    "Eig": "berth has no op for eigenvalues of matrices that are not symmetric",
+    "ElasticTransform": "draws at random",
+    "Histogram": "Keras itself can't run it with TensorFlow",
+}
+
+# Nothing to compare with.
+UNDRAWN = {
+    "Operation": "a base class", "Function": "a base class", "SegmentReduction": "a base class", "Abs": "made as Absolute",
+    "Conj": "made as Conjugate", "Arange": "takes numbers, not tensors", "Ndim": "Keras gives a Python number",
+    "ConvTranspose": "Keras mistakes its own arguments", "ViewAsComplex": "Keras itself can't run it with TensorFlow",
+    "Mish": "made as a layer",
+}
+
+# Some of them drawn, to see that they are refused by name.
+DRAWS = {
+    "Eig": lambda d: K.eig(d.definite(2, 4)),
+    "ElasticTransform": lambda d: K.image.elastic_transform(d.x(2, 6, 7, 3)),
+    "Lambda": lambda d: keras.layers.Lambda(lambda x: x * 2)(d.x(2, 3)),
+}
