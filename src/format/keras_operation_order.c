@@ -189,6 +189,7 @@ static void quantile(btk_call *c, const char *detail)
     quantiles o = {.n = list ? q->n : 1, .is_scalar = !list, .over_nan = *detail == 'n'};
     o.keeps = bt_json_bool(btk_operand_json(c, 4, "keepdims"), false);
     o.method = bt_json_text(btk_operand_json(c, 3, "method"), "linear");
+    if (*detail == 'q') o.method = "linear"; /* Keras 3.15 lets the method of this one lie */
     o.axes = btk_operand_axes(c, x, 2);
     if (o.n < 1 || o.n > INT16_MAX || !q) return btk_unsupported(c->k, "quantiles that are computed");
     o.q = bt_arena_array(c->k->arena, double, (size_t)o.n);
