@@ -490,8 +490,11 @@ static bool find_fed(const bt_graph *graph, bool *fed)
     int32_t *queue = bt_alloc((graph->n_nodes + 1) * sizeof *queue);
     bool done = queue && find_readers(graph, &r);
     size_t n = 0;
-    for (size_t i = 0; done && i < graph->n_nodes; i++)
-        if (!strcmp(graph->nodes[i].op, "Placeholder")) fed[i] = true, queue[n++] = (int32_t)i;
+    for (size_t i = 0; done && i < graph->n_nodes; i++) {
+        const char *op = graph->nodes[i].op;
+        bool uses_table = bt_starts(op, "LookupTable") && !bt_starts(op, "LookupTableImport");
+        if (uses_table || !strcmp(op, "Placeholder")) fed[i] = true, queue[n++] = (int32_t)i;
+    }
     for (size_t i = 0; done && i < n; i++)
         for (int32_t k = r.first[queue[i]]; k < r.first[queue[i] + 1]; k++)
             if (!fed[r.list[k]]) fed[r.list[k]] = true, queue[n++] = r.list[k];
@@ -501,7 +504,7 @@ static bool find_fed(const bt_graph *graph, bool *fed)
     return done;
 }
 
-/* Table initialisers: but for those that take what a run feeds, and so belong to that run. */
+/* Table initialisers: but for those that take what a run feeds or gets of a table, and so belong to that run. */
 berth_status bt_graphdef_find_init(bt_source *source, berth_error *error)
 {
     const bt_graph *graph = &source->graph;

@@ -142,7 +142,7 @@ static uint64_t siphash(const uint64_t key[2], const void *bytes, size_t n)
 
 /* ---- MurmurHash64A (Austin Appleby) ------------------------------------------------------------------- */
 
-static uint64_t murmur64(const void *bytes, size_t n)
+uint64_t bt_murmur64(const void *bytes, size_t n)
 {
     const uint64_t mul = 0xc6a4a7935bd1e995u;
     const uint8_t *s = bytes;
@@ -171,7 +171,7 @@ static uint64_t hash_fast(const void *key, const bt_string *s)
 {
     return (void)key, bt_fingerprint64(s->p, s->n);
 }
-static uint64_t hash_old(const void *key, const bt_string *s) { return (void)key, murmur64(s->p, s->n); }
+static uint64_t hash_old(const void *key, const bt_string *s) { return (void)key, bt_murmur64(s->p, s->n); }
 static uint64_t hash_strong(const void *key, const bt_string *s) { return siphash(key, s->p, s->n); }
 
 static berth_status buckets(bt_call *c, hash_fn *hash, const void *key)

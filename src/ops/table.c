@@ -1,6 +1,6 @@
 /* Lookup tables: from keys (integers, strings) to values of one shape. Two kinds: HashTable is filled once, by an
  * initialiser, and then only read; the Mutable ones change. Rows lie in the order in which they came; a removed
- * row's place is taken by the last. Tables filled from a vocabulary file: table_file.c. */
+ * row's place is taken by the last. Tables filled from a vocabulary file: table_file.c. Dense tables: table_dense.c. */
 #include "ops/table.h"
 
 /* ---- The object --------------------------------------------------------------------------------------- */
@@ -18,6 +18,7 @@ static void destroy_table(void *object)
     rows_free(&t->keys, t->n);
     rows_free(&t->values, t->n);
     bt_free(t->slots);
+    bt_free(t->state);
     for (int i = 0; i < 2; i++) bt_tensor_clear(&t->refused[i]);
     pthread_mutex_destroy(&t->lock);
     bt_free(t);
@@ -37,7 +38,7 @@ static berth_status rows_init(bt_rows *rows, berth_dtype dtype, const bt_shape *
     return BERTH_OK;
 }
 
-static bt_rows row_of(const bt_rows *rows, int64_t i)
+bt_rows bt_row_of(const bt_rows *rows, int64_t i)
 {
     bt_rows row = *rows;
     row.data += (size_t)i * rows->bytes;
@@ -57,7 +58,7 @@ static uint64_t key_hash(const bt_rows *keys, const char *key)
     return hash;
 }
 
-static bool rows_equal(const bt_rows *rows, const char *a, const char *b)
+bool bt_rows_equal(const bt_rows *rows, const char *a, const char *b)
 {
     if (rows->dtype != BERTH_STRING) return rows->bytes == 0 || memcmp(a, b, rows->bytes) == 0;
     const bt_string *x = (const bt_string *)a, *y = (const bt_string *)b;
@@ -70,7 +71,7 @@ static bool rows_equal(const bt_rows *rows, const char *a, const char *b)
 static size_t slot_of(const bt_table *t, const char *key)
 {
     size_t mask = t->n_slots - 1, i = key_hash(&t->keys, key) & mask;
-    while (t->slots[i] && !rows_equal(&t->keys, row_of(&t->keys, t->slots[i] - 1).data, key))
+    while (t->slots[i] && !bt_rows_equal(&t->keys, bt_row_of(&t->keys, t->slots[i] - 1).data, key))
         i = (i + 1) & mask;
     return i;
 }
@@ -78,6 +79,7 @@ static size_t slot_of(const bt_table *t, const char *key)
 /* The row of a key, -1: none. */
 static int64_t find_row(const bt_table *t, const char *key)
 {
+    if (t->state) return bt_dense_find(t, key);
     return t->n_slots ? t->slots[slot_of(t, key)] - 1 : -1;
 }
 
@@ -94,30 +96,31 @@ static berth_status make_room(bt_table *t, berth_error *error)
     if (!slots) return bt_fail_memory(error);
     bt_free(t->slots);
     t->slots = slots, t->n_slots = n_slots;
-    for (int64_t i = 0; i < t->n; i++) slots[slot_of(t, row_of(&t->keys, i).data)] = i + 1;
+    for (int64_t i = 0; i < t->n; i++) slots[slot_of(t, bt_row_of(&t->keys, i).data)] = i + 1;
     return BERTH_OK;
 }
 
-static berth_status row_set(const bt_rows *row, const void *from, berth_error *error)
+berth_status bt_row_set(const bt_rows *row, const void *from, berth_error *error)
 {
     return bt_elements_copy(row->dtype, row->data, from, row->width, error);
 }
 
 berth_status bt_table_put(bt_table *t, const void *key, const void *value, berth_error *error)
 {
+    if (t->state) return bt_dense_put(t, key, value, error);
     int64_t found = find_row(t, key);
     if (found >= 0) {
-        bt_rows row = row_of(&t->values, found);
-        if (!t->fixed) return row_set(&row, value, error);
-        if (rows_equal(&t->values, row.data, value)) return BERTH_OK;
+        bt_rows row = bt_row_of(&t->values, found);
+        if (!t->fixed) return bt_row_set(&row, value, error);
+        if (bt_rows_equal(&t->values, row.data, value)) return BERTH_OK;
         return bt_fail(error, BERTH_BAD_INPUT, "table '%s' has a different value for the same key", t->name);
     }
     berth_status status = make_room(t, error);
     if (status) return status;
-    bt_rows rows[2] = {row_of(&t->keys, t->n), row_of(&t->values, t->n)};
+    bt_rows rows[2] = {bt_row_of(&t->keys, t->n), bt_row_of(&t->values, t->n)};
     for (int i = 0; i < 2; i++) memset(rows[i].data, 0, rows[i].bytes);
-    status = row_set(&rows[0], key, error);
-    if (!status) status = row_set(&rows[1], value, error);
+    status = bt_row_set(&rows[0], key, error);
+    if (!status) status = bt_row_set(&rows[1], value, error);
     if (!status) return t->slots[slot_of(t, key)] = ++t->n, BERTH_OK;
     for (int i = 0; i < 2; i++)
         for (int64_t k = 0; rows[i].dtype == BERTH_STRING && k < rows[i].width; k++)
@@ -130,7 +133,7 @@ static void free_slot(bt_table *t, size_t hole)
 {
     size_t mask = t->n_slots - 1;
     for (size_t i = (hole + 1) & mask; t->slots[i]; i = (i + 1) & mask) {
-        size_t home = key_hash(&t->keys, row_of(&t->keys, t->slots[i] - 1).data) & mask;
+        size_t home = key_hash(&t->keys, bt_row_of(&t->keys, t->slots[i] - 1).data) & mask;
         if (((i - home) & mask) < ((i - hole) & mask)) continue;
         t->slots[hole] = t->slots[i];
         hole = i;
@@ -143,10 +146,10 @@ static void remove_row(bt_table *t, const char *key)
     int64_t row = find_row(t, key), last = t->n - 1;
     if (row < 0) return;
     free_slot(t, slot_of(t, key));
-    if (row != last) t->slots[slot_of(t, row_of(&t->keys, last).data)] = row + 1;
+    if (row != last) t->slots[slot_of(t, bt_row_of(&t->keys, last).data)] = row + 1;
     bt_rows *parts[2] = {&t->keys, &t->values};
     for (int i = 0; i < 2; i++) {
-        bt_rows to = row_of(parts[i], row), from = row_of(parts[i], last);
+        bt_rows to = bt_row_of(parts[i], row), from = bt_row_of(parts[i], last);
         for (int64_t k = 0; to.dtype == BERTH_STRING && k < to.width; k++)
             bt_string_set((bt_string *)to.data + k, NULL, 0);
         memmove(to.data, from.data, to.bytes);
@@ -175,8 +178,8 @@ typedef struct creation {
     bool fixed;
 } creation;
 
-/* What TensorFlow asks of a dense table. */
-static berth_status check_dense(const bt_table *t, const bt_node *node, berth_error *error)
+/* With what TensorFlow asks of a dense table. */
+static berth_status make_dense(bt_table *t, const bt_node *node, berth_error *error)
 {
     int64_t buckets = bt_attr_int(node, "initial_num_buckets", 131072);
     float load = bt_attr_float(node, "max_load_factor", 0.8f);
@@ -187,9 +190,12 @@ static berth_status check_dense(const bt_table *t, const bt_node *node, berth_er
     if (!(load > 0 && load < 1))
         return bt_fail(error, BERTH_BAD_INPUT, "max_load_factor must be between 0 and 1, not %g",
                        (double)load);
-    if (rows_equal(&t->keys, t->refused[0].data, t->refused[1].data))
+    if (bt_rows_equal(&t->keys, t->refused[0].data, t->refused[1].data))
         return bt_fail(error, BERTH_BAD_INPUT, "the empty and the deleted key are equal");
-    return BERTH_OK;
+    if (t->values.dtype == BERTH_STRING)
+        return bt_fail(error, BERTH_UNSUPPORTED, "dense tables of string values");
+    t->max_load = load;
+    return bt_dense_reset(t, buckets, error);
 }
 
 static bt_object *create_table(void *user, berth_error *error)
@@ -225,7 +231,7 @@ static bt_object *create_table(void *user, berth_error *error)
                 bt_fail(error, BERTH_BAD_INPUT, "the empty and the deleted key differ in dtype or shape");
         else status = bt_tensor_copy(&t->refused[i], refused, error);
     }
-    if (!status && make->n_refused) status = check_dense(t, make->node, error);
+    if (!status && make->n_refused) status = make_dense(t, make->node, error);
     if (!status) return &t->base;
     bt_object_free(&t->base);
     return NULL;
@@ -276,7 +282,7 @@ static int64_t check_keys(bt_call *c, const bt_table *t, bt_shape *lead)
         return -1;
     }
     /* A dense table counts its keys, and compares with the first dimension. */
-    bool one = rank == 0 && t->keys.shape.rank > 0,
+    bool one = rank == 0 && t->keys.shape.rank > 0 && t->keys.width != 1,
          odd = rank > 0 && bt_shape_span(&keys->shape, 0, rank) != keys->shape.dim[0];
     if (t->refused[0].dtype && (one || odd)) {
         bt_call_fail(c, "keys of shape %s: a dense table takes a list of keys",
@@ -287,7 +293,7 @@ static int64_t check_keys(bt_call *c, const bt_table *t, bt_shape *lead)
     int64_t n = bt_shape_count(lead);
     for (int i = 0; i < 2; i++)
         for (int64_t k = 0; t->refused[i].dtype && k < n; k++)
-            if (rows_equal(&t->keys, (char *)keys->data + (size_t)k * t->keys.bytes, t->refused[i].data)) {
+            if (bt_rows_equal(&t->keys, (char *)keys->data + (size_t)k * t->keys.bytes, t->refused[i].data)) {
                 bt_call_fail(c, "Using the %s_key as a table key is not allowed", i ? "deleted" : "empty");
                 return -1;
             }
@@ -356,7 +362,7 @@ static berth_status find(bt_call *c, bt_table *t)
     berth_status status = BERTH_OK;
     for (int64_t i = 0; i < n && !status; i++) {
         int64_t row = find_row(t, (char *)c->in[1]->data + (size_t)i * t->keys.bytes);
-        const char *from = row >= 0 ? row_of(&t->values, row).data
+        const char *from = row >= 0 ? bt_row_of(&t->values, row).data
                                     : (char *)otherwise->data + (each ? (size_t)i * t->values.bytes : 0);
         status = bt_elements_copy(t->values.dtype, out + (size_t)i * t->values.bytes, from, t->values.width,
                                   c->error);
@@ -380,6 +386,7 @@ static berth_status insert(bt_call *c, bt_table *t)
     if (t->fixed) return bt_call_fail(c, "table '%s' is filled once, by its initializer", t->name);
     int64_t n = check_keys(c, t, &lead);
     berth_status status = n < 0 ? BERTH_BAD_INPUT : check_values(c, t, &lead);
+    if (!status && t->state) status = bt_dense_reserve(t, n, c->error);
     return status ? status : put_all(c, t, n);
 }
 
@@ -389,17 +396,10 @@ berth_status bt_table_fill_again(const bt_table *t, int64_t n, berth_error *erro
     return bt_fail(error, BERTH_BAD_INPUT, "table '%s' was already initialized with different data", t->name);
 }
 
-/* TensorFlow has its buckets in these tensors, as a checkpoint keeps them, and they are not laid out like that here. */
-static berth_status refuse_buckets(bt_call *c, const bt_table *t)
-{
-    return t->refused[0].dtype ? bt_call_unsupported(c, "the buckets of dense table '%s'", t->name)
-                               : BERTH_OK;
-}
-
 static berth_status import(bt_call *c, bt_table *t)
 {
     bt_shape lead;
-    if (refuse_buckets(c, t)) return BERTH_UNSUPPORTED;
+    if (t->state) return bt_dense_import(c, t);
     int64_t n = check_keys(c, t, &lead);
     berth_status status = n < 0 ? BERTH_BAD_INPUT : check_values(c, t, &lead);
     if (status) return status;
@@ -423,16 +423,24 @@ static berth_status take_out(bt_call *c, bt_table *t)
     bt_shape lead;
     if (t->fixed) return bt_call_fail(c, "table '%s' is filled once, by its initializer", t->name);
     int64_t n = check_keys(c, t, &lead);
-    for (int64_t i = 0; i < n; i++) remove_row(t, (char *)c->in[1]->data + (size_t)i * t->keys.bytes);
+    for (int64_t i = 0; i < n; i++) {
+        const char *key = (char *)c->in[1]->data + (size_t)i * t->keys.bytes;
+        if (t->state) bt_dense_remove(t, key);
+        else remove_row(t, key);
+    }
     return n < 0 ? BERTH_BAD_INPUT : BERTH_OK;
 }
 
-static berth_status size(bt_call *c, bt_table *t) { return bt_out_scalar(c, 0, BERTH_INT64, t->n); }
+static berth_status size(bt_call *c, bt_table *t)
+{
+    return bt_out_scalar(c, 0, BERTH_INT64, t->state ? t->n_used : t->n);
+}
 
 static berth_status export(bt_call *c, bt_table *t)
 {
     const bt_rows *parts[2] = {&t->keys, &t->values};
-    berth_status status = refuse_buckets(c, t);
+    berth_status status = BERTH_OK;
+    if (t->state) return bt_dense_export(c, t);
     for (int i = 0; i < 2 && !status; i++) {
         bt_shape shape, lead = BT_SHAPE(t->n);
         if (!append(&lead, &parts[i]->shape, &shape))

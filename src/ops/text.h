@@ -21,6 +21,8 @@ char *bt_string_room(bt_string *s, size_t n);
 /* The tensor as TensorFlow prints it, with `limit` elements at either end of each dimension; -1: all of them. */
 void bt_text_tensor(bt_text *text, const bt_tensor *t, int64_t limit);
 
+/* Hashes of bytes (string_hash.c): MurmurHash64A as TensorFlow seeds it. */
+uint64_t bt_murmur64(const void *bytes, size_t n);
 /* FarmHash's Fingerprint64 (string_hash.c). */
 uint64_t bt_fingerprint64(const void *bytes, size_t n);
 

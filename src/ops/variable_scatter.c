@@ -30,6 +30,8 @@ static berth_status scatter_locked(bt_call *c, bt_var *var, bt_combine_op op)
     bt_shape expected = indices->shape;
     for (int i = 1; i < value->shape.rank && expected.rank < BT_MAX_RANK; i++)
         expected.dim[expected.rank++] = value->shape.dim[i];
+    bool is_nothing = bt_starts(c->node->op, "Resource") && bt_tensor_count(indices) == 0;
+    if (is_nothing && updates->shape.rank == expected.rank) return BERTH_OK; /* no more is looked at */
     if (!scalar && !bt_shape_equal(&expected, &updates->shape))
         return bt_call_fail(c, "updates have shape %s, not %s (the indices', then a row's)",
                             bt_shape_text(&updates->shape, got), bt_shape_text(&expected, want));

@@ -19,23 +19,22 @@ def keys_of(d, dtype, shape, low=0):
 
 
 def table(d, kind):
-    """[handle, key dtype, value dtype, shape of a value]"""
+    """[handle, key dtype, value dtype, shape of a value, of a key]"""
     key, value = types_of(d, kind)
-    shape, args, attrs = [], [], {"use_node_name_sharing": True} if d.chance(0.1) and not kind.startswith("Anonymous") else {}
+    shape, of_key, args, attrs = [], [], [], {"use_node_name_sharing": True} if d.chance(0.1) and not kind.startswith("Anonymous") else {}
     if kind in ("MutableHashTableOfTensorsV2", "MutableDenseHashTableV2"):
         shape = d.shape(rank=1 if d.chance(0.9) else d.int(0, 2), most=3, empty=0)
         attrs["value_shape"] = shape
     if kind == "MutableDenseHashTableV2":
-        empty, deleted = (b"none", b"gone") if key == "string" else (99, -7)
-        if key == "bool":
-            empty, deleted = True, False
-        args = [d.put(np.array(empty, object if key == "string" else key), key), d.put(np.array(deleted, object if key == "string" else key), key)]
-        if d.chance(0.5):
-            attrs["initial_num_buckets"] = d.one(4, 8, 16) if d.chance(0.95) else 2
+        of_key = [d.int(1, 3)] if d.chance(0.3) else []
+        for marker in (b"none", b"gone") if key == "string" else (99, -7):
+            args.append(d.put(np.full(of_key, marker, object if key == "string" else key), key))
+        if d.chance(0.85):
+            attrs["initial_num_buckets"] = d.one(4, 8, 16) if d.chance(0.97) else 2
         if d.chance(0.3):
             attrs["max_load_factor"] = d.one(0.3, 0.9)
     handle = d.node(kind, args, fetch=False, key_dtype=key, value_dtype=value, **attrs)[0]
-    return handle, key, value, shape
+    return handle, key, value, shape, of_key
 
 
 def by_key(name, got, want):
@@ -52,32 +51,45 @@ def tables(d):
         d.one(*KINDS[:3], "AnonymousHashTable") if d.op == "LookupTableExportV2" else d.one(*KINDS[:4], "AnonymousHashTable")
     by_ref = kind in ("HashTable", "MutableHashTable")
     grows = kind.startswith("Mutable")
-    handle, key, value, shape = table(d, kind)
+    handle, key, value, shape, of_key = table(d, kind)
+    dense = kind == "MutableDenseHashTableV2"
     version = "" if by_ref else "V2"
     last, n = [], d.int(0, 6)
     for _ in range(d.int(1, 2) if grows else 1):
-        keys = keys_of(d, key, [n])
-        if not grows or kind == "MutableDenseHashTableV2":
+        keys = keys_of(d, key, [n] + of_key)
+        if not grows:
             keys = np.array(sorted(set(keys.tolist())), keys.dtype) if n else keys
             if not grows and d.chance(0.05) and len(keys):
                 keys = np.append(keys, keys[:1])
-        whole = kind != "MutableDenseHashTableV2"  # a dense one is imported as buckets
-        op = ("LookupTableImport" if whole and (d.op == "LookupTableImportV2" or d.chance(0.2)) else "LookupTableInsert") if grows else "InitializeTable"
+        op = ("LookupTableImport" if not dense and (d.op == "LookupTableImportV2" or d.chance(0.2)) else "LookupTableInsert") if grows else "InitializeTable"
         wide = d.values(value, [len(keys)] + shape, wild=False)
         name = d.node(op + version, [handle, d.put(keys, key, exact=1), d.put(wide, value, exact=1)], controls=last, fetch=False)
         last = [d.graph.node[-1].name]
     if grows and not by_ref and (d.op == "LookupTableRemoveV2" or d.chance(0.2)):
-        d.node("LookupTableRemoveV2", [handle, d.put(keys_of(d, key, [d.int(0, 3)]), key)], controls=last, fetch=False)
+        d.node("LookupTableRemoveV2", [handle, d.put(keys_of(d, key, [d.int(0, 3)] + of_key), key)], controls=last, fetch=False)
         last = [d.graph.node[-1].name]
-    dense = kind == "MutableDenseHashTableV2"  # TensorFlow exports its buckets, empty ones as well
-    ops = d.some(["Find", "Size"] if dense else ["Find", "Size", "Export"], 1)
+    if dense and (d.op == "LookupTableImportV2" or d.chance(0.2)):  # buckets, as a checkpoint has them
+        first = d.holder(handle)
+        other = d.graph.node.add()
+        other.CopyFrom(first)
+        other.name += "_other"
+        bucket = d.node("LookupTableExportV2", [handle], controls=last, fetch=False, Tkeys=key, Tvalues=value)
+        handle = other.name + ":0"
+        d.node("LookupTableImportV2", [handle, *bucket], fetch=False)
+        last = [d.graph.node[-1].name]
+        if d.chance(0.5):
+            more = keys_of(d, key, [d.int(1, 5)] + of_key)
+            d.node("LookupTableInsertV2", [handle, d.put(more, key, exact=1), d.put(d.values(value, [len(more)] + shape, wild=False), value, exact=1)],
+                   controls=last, fetch=False)
+            last = [d.graph.node[-1].name]
+    ops = d.some(["Find", "Size", "Export"], 1)
     if d.op.startswith("LookupTable") and d.op[11:-2] in ("Find", "Size", "Export"):
         ops = list({*ops, d.op[11:-2]})
     fetched = []
     for op in sorted(ops):
         if op == "Find":
-            asked = keys_of(d, key, d.shape(most_rank=3), 0)
-            default = d.values(value, shape if d.chance(0.9) or kind != "MutableHashTableOfTensorsV2" else list(asked.shape) + shape, wild=False)
+            asked = keys_of(d, key, d.shape(most_rank=1 if of_key else 3) + of_key, 0)
+            default = d.values(value, shape if d.chance(0.9) or kind != "MutableHashTableOfTensorsV2" else list(asked.shape)[:asked.ndim - len(of_key)] + shape, wild=False)
             fetched += d.node("LookupTableFind" + version, [handle, d.put(asked, key), d.put(default, value)], controls=last, fetch=False)
         elif op == "Size":
             fetched += d.node("LookupTableSize" + version, [handle], controls=last, fetch=False)
@@ -86,7 +98,7 @@ def tables(d):
             fetched += out
             exported = set(out)
     d.fetch(*fetched) if fetched else d.fetch(*d.node("LookupTableSize" + version, [handle], controls=last, fetch=False))
-    if "Export" in ops and grows:
+    if "Export" in ops and grows and not dense:
         d.compare = lambda name, got, want: by_key(name, got, want) if name in exported else \
             None if (np.asarray(got) == (np.asarray(want, object).astype("S") if got.dtype.kind == "S" else np.asarray(want))).all() else \
             f"{name}: {got.tolist()} wanted {np.asarray(want).tolist()}"

@@ -144,7 +144,13 @@ def scatter(d):
     if d.op.endswith("Update"):  # which of two is last isn't defined
         indices = d.rng.permutation(shape[0])[:d.int(0, shape[0])].astype(index)
         lead = [len(indices)]
-    updates = d.values(dtype, lead + shape[1:] if d.chance(0.8) else [], 1, 4, False)
+    given = lead + shape[1:] if d.chance(0.75) else []
+    if d.chance(0.06):
+        if not d.op.startswith("Resource"):
+            given = d.one(given[1:], given + [1], [1] * len(given), shape, given[:-1] + [2])
+        elif lead:  # of rows with more or fewer elements TensorFlow reads beyond the end
+            given = [lead[0] + 1] + given[1:]
+    updates = d.values(dtype, given, 1, 4, False)
     scattered(d, dtype, shape, [d.put(indices), d.put(updates, dtype)], {})
 
 
@@ -158,7 +164,10 @@ def scatter_nd(d):
     at = np.stack(np.unravel_index(flat, shape[:depth]), -1).astype(index).reshape(len(flat), depth)
     if d.chance(0.04) and len(at):
         at[-1, 0] = d.one(-1, shape[0])
-    updates = d.values(dtype, [len(at)] + shape[depth:] if d.chance(0.96) else [len(at) + 1] + shape[depth:], 1, 4, False)
+    given = [len(at)] + shape[depth:]
+    if d.chance(0.06):
+        given = d.one([len(at) + 1] + shape[depth:], given + [1], given[1:], [1] * len(given), [], shape)
+    updates = d.values(dtype, given, 1, 4, False)
     attrs = {"use_locking": d.chance(0.5)} if d.chance(0.3) else {}
     if d.chance(0.15):
         attrs["bad_indices_policy"] = d.one("", "DEFAULT", "ERROR", "IGNORE")
