@@ -22,7 +22,9 @@ static void span_free(const bt_cu_device *d, bt_cu_span *span)
     bt_free(span);
 }
 
-/* The first time, and with the device idle: what it does then it does at once. */
+/* The first time, and with the device idle: what it does then it does at once. A host that is held up meanwhile knows only
+ * that it came after `before`: told so, times are too early if anything, which set_clock finds out at the next work, and mends
+ * forwards. Were they too late, it would be found out behind work that was told of already, and put what follows into that. */
 static void open_clock(bt_cu_device *d)
 {
     cu_event origin = NULL;
@@ -31,7 +33,7 @@ static void open_clock(bt_cu_device *d)
         int64_t before = bt_now();
         if (d->cu->cuEventRecord(origin, d->stream) || d->cu->cuEventSynchronize(origin))
             d->cu->cuEventDestroy_v2(origin);
-        else d->origin = origin, d->origin_ns = before + (bt_now() - before) / 2;
+        else d->origin = origin, d->origin_ns = before;
     }
     pthread_mutex_unlock(&d->clock);
 }
@@ -85,9 +87,9 @@ static cu_result read_span(bt_cu_device *d, bt_cu_span *span, int64_t times[BT_N
     if (!code) {
         set_clock(d, span, now, times);
         if (times[BT_TIME_STARTED] - d->origin_ns > too_long_ago) {
-            cu_event old = d->origin;
-            d->origin = span->started, d->origin_ns = times[BT_TIME_STARTED];
-            span->started = old;
+            cu_event old = d->origin; /* what follows did not start before this ended, however both are rounded */
+            d->origin = span->ended, d->origin_ns = times[BT_TIME_ENDED];
+            span->ended = old;
         }
     }
     pthread_mutex_unlock(&d->clock);
