@@ -796,6 +796,13 @@ class Models(Case):
         self.assertEqual({o["moved"] for o in found["obstacles"]}, {False})
         self.assertIn("a (Frob): this build does not have the op", check(1, ["cannot run"], broken))
         check(0, [], broken, "--output", "x_out:0")
+        odd = self.put("odd.pbtxt", identity(("x", "DT_INT32", [2])) + node % ("a", "Relu", "DT_FLOAT") +
+                       node % ("b", "AddV2", "DT_INT32") + node % ("c", "Neg", "DT_INT32"))
+        types = "input 0 was passed int32 from 'x:0', incompatible with expected float32"
+        found = json.loads(check(1, ["2 nodes are at fault"], odd, "--json"))
+        self.assertEqual([(o["node"], o["reason"]) for o in found["obstacles"]], [("a", types), ("b", "has 1 input, not 2")])
+        self.bad(1, "node 'a' (Relu): " + types, "run", odd, "--output", "a")
+        check(0, [], odd, "--output", "c")
         self.bad(1, "none", "check", broken, "--output", "none:0")
         self.bad(1, "no input 'q'", "check", digits, "--input-shape", "q=1")
         self.bad(3, "/GPU:7", "check", digits, "--device", "/GPU:7")

@@ -209,6 +209,11 @@ int bt_node_outputs(const bt_node *node);       /* node->def must be set */
 int bt_node_output_slot(const bt_node *node, bt_str arg, int64_t index);
 /* The reverse: which element of which output argument a slot is. False when there is none. */
 bool bt_node_output_arg(const bt_node *node, int slot, bt_str *arg, int *index);
+/* By TensorFlow's op definition and the node's attributes (signature.c): how many inputs it has, -1: not known; what their types
+ * and those of its outputs are, BERTH_NO_DTYPE: not known. */
+int64_t bt_node_inputs(const bt_node *node);
+berth_dtype bt_node_input_type(const bt_node *node, int i);
+berth_dtype bt_node_output_type(const bt_node *node, int slot);
 const char *bt_op_only_output(const char *op); /* the name of the output of an op that has one (output_name.c) */
 /* Sets node->def where the op is known and leaves NULL where it is not. */
 void bt_ops_resolve(bt_graph *graph);

@@ -142,6 +142,25 @@ static bt_edge moved_edge(const bt_clone *c, bt_edge e)
     return i >= 0 ? c->given_as[i] : (bt_edge){c->moved[e.node], e.slot};
 }
 
+/* What TensorFlow refuses as it reads a graph: inputs that are too many or too few, or of other types than the node says. */
+static berth_status check_inputs(bt_pass_context *x, const bt_node *node)
+{
+    int64_t n = bt_node_inputs(node);
+    berth_status status = BERTH_OK;
+    if (n >= 0 && n != node->n_inputs)
+        status = bt_fail(x->error, BERTH_BAD_MODEL, "node '%s' (%s): has %d input%s, not %lld", node->name, node->op,
+                         node->n_inputs, node->n_inputs == 1 ? "" : "s", (long long)n);
+    for (int i = 0; i < node->n_inputs && !status; i++) {
+        const bt_node *from = &x->graph.nodes[node->inputs[i].node];
+        berth_dtype wanted = bt_node_input_type(node, i), given = bt_node_output_type(from, node->inputs[i].slot);
+        if (wanted == BERTH_NO_DTYPE || given == BERTH_NO_DTYPE || wanted == given) continue;
+        status = bt_fail(x->error, BERTH_BAD_MODEL,
+                         "node '%s' (%s): input %d was passed %s from '%s:%d', incompatible with expected %s", node->name,
+                         node->op, i, bt_dtype_name(given), from->name, node->inputs[i].slot, bt_dtype_name(wanted));
+    }
+    return status && bt_obstacle_take(x, node, "", NULL) ? BERTH_OK : status;
+}
+
 static berth_status copy_edges(bt_clone *c, int32_t index)
 {
     bt_pass_context *x = c->x;
@@ -163,7 +182,7 @@ static berth_status copy_edges(bt_clone *c, int32_t index)
     bt_node *node = &x->graph.nodes[c->moved[index]];
     node->inputs = inputs, node->n_inputs = old->n_inputs;
     node->controls = controls, node->n_controls = n;
-    return BERTH_OK;
+    return check_inputs(x, node);
 }
 
 berth_status bt_clone_run(bt_clone *c, bt_edge *roots, int n_roots, int32_t *targets, int n_targets)

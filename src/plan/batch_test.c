@@ -185,7 +185,7 @@ static const row rows[] = {
     /* effects */
     {"h Shape x; r RandomUniform h {T:DT_INT32 dtype:DT_FLOAT}; y Add x r",
      "'r' (RandomUniform): it has an effect, or is random"},
-    {"a Where c; c Greater v s; y Cast a {SrcT:DT_INT64 DstT:DT_FLOAT}", "'a' (Where): nothing is known"},
+    {"a Where c {T:DT_BOOL}; c Greater v s; y Cast a {SrcT:DT_INT64 DstT:DT_FLOAT}", "'a' (Where): nothing is known"},
     /* places that follow the size of the batch */
     {SIZE_OF_X "; b Pack n0 e n0 {T:DT_INT32 N:3}; y Slice pd b z; z Const {dtype:DT_INT32 ints:-1,1,4}; pd "
                "Pad x p; p Const "
