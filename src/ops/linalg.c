@@ -323,74 +323,97 @@ static berth_status infer_solve(bt_infer *x)
 
 BT_CL_DECLARE(linalg);
 
-/* A kernel of which a group takes a matrix of the batch, or, groups false, an item a column of `count`. */
-static berth_status launch(bt_call *c, const char *kernel, bool groups, int64_t count, int64_t n, const bt_arg *args, int n_args)
+berth_status bt_linalg_launch(bt_call *c, const char *kernel, bool groups, int64_t count, int64_t n,
+                              const bt_arg *args, int n_args)
 {
     char defines[BT_DEFINES];
-    bt_grid grid = groups ? bt_grid_groups(c, count, n * n) : bt_grid_of(c, count);
-    bt_gpu_defines(defines, c->in[0]->dtype, 0, "");
+    bt_grid grid = groups ? bt_grid_groups(c, count, n) : bt_grid_of(c, count);
+    berth_dtype index = bt_attr_type(c->node, "output_idx_type", BERTH_INT32);
+    bt_gpu_defines(defines, c->in[0]->dtype, index, "");
     return bt_gpu_launch(c, BT_CL(linalg), defines, kernel, &grid, args, n_args);
 }
 
-/* The matrices of input 0, or their transposes, at `to`. */
-static berth_status copy_matrices(bt_call *c, const bt_matrices *s, void *to)
+berth_status bt_linalg_copy(bt_call *c, int64_t batch, int64_t m, int64_t n, bool adjoint, void *to)
 {
-    bt_move m = {.dtype = c->in[0]->dtype};
-    bt_move_axis(&m, s->batch, s->n * s->n, s->n * s->n);
-    bt_move_axis(&m, s->n, s->n, s->adjoint ? 1 : s->n);
-    bt_move_axis(&m, s->n, 1, s->adjoint ? s->n : 1);
-    return bt_call_move(c, &m, to, c->in[0]->data);
+    berth_dtype dtype = c->in[0]->dtype;
+    int64_t rows = adjoint ? n : m, columns = adjoint ? m : n, count = batch * m * n;
+    bt_move move = {.dtype = dtype};
+    bt_move_axis(&move, batch, m * n, m * n);
+    bt_move_axis(&move, rows, columns, adjoint ? 1 : n);
+    bt_move_axis(&move, columns, 1, adjoint ? n : 1);
+    berth_status status = bt_call_move(c, &move, to, c->in[0]->data);
+    bt_arg args[] = {bt_pointer(to), bt_long(count)};
+    if (status || !adjoint || !bt_dtype_is_complex(dtype) || !count) return status;
+    return bt_linalg_launch(c, "conjugate_all", false, count, n, args, 2);
+}
+
+berth_status bt_linalg_units(bt_call *c, int64_t batch, int64_t n, berth_dtype dtype, void *to)
+{
+    bt_z one = 0;
+    bt_put_number(dtype, &one, 1);
+    bt_move m = {.dtype = dtype};
+    bt_move_axis(&m, batch, n * n, 0);
+    bt_move_axis(&m, n, n + 1, 0);
+    berth_status status = bt_call_zero(c, dtype, to, batch * n * n);
+    return status ? status : bt_call_repeat(c, &m, to, &one);
 }
 
 /* b, in output 0: the right sides, or of an inverse the unit matrix. */
 static berth_status put_right_sides(bt_call *c, const bt_matrices *s)
 {
-    static const double one = 1;
-    static const float narrow = 1;
     berth_dtype dtype = c->in[0]->dtype;
     void *out = c->out[0]->data;
     if (s->in[1]) return bt_call_row(c, dtype, out, c->in[1]->data, s->batch * s->n * s->k);
-    berth_status status = bt_call_zero(c, dtype, out, s->batch * s->n * s->n);
-    bt_move m = {.dtype = dtype};
-    bt_move_axis(&m, s->batch, s->n * s->n, 0);
-    bt_move_axis(&m, s->n, s->n + 1, 0);
-    return status ? status : bt_call_repeat(c, &m, out, dtype == BERTH_DOUBLE ? (const void *)&one : &narrow);
+    return bt_linalg_units(c, s->batch, s->n, dtype, out);
 }
 
-static berth_status eliminate_on_gpu(bt_call *c, const bt_matrices *s, bool is_determinant)
+enum { SOLVE, DETERMINANT, FACTORS }; /* as in linalg.cl */
+
+static berth_status eliminate_on_gpu(bt_call *c, const bt_matrices *s, int what)
 {
     int64_t count = s->batch * s->n * s->n;
-    void *a = bt_scratch(c, (size_t)count * bt_dtype_size(c->in[0]->dtype) + 1);
+    bool is_determinant = what == DETERMINANT;
+    void *a =
+        what == FACTORS ? c->out[0]->data : bt_scratch(c, (size_t)count * bt_dtype_size(c->in[0]->dtype) + 1);
     if (!a) return c->error->status;
-    berth_status status = copy_matrices(c, s, a);
-    if (!status && !is_determinant) status = put_right_sides(c, s);
-    bt_arg args[11] = {bt_pointer(a),
-                       bt_pointer(is_determinant ? a : c->out[0]->data),
+    berth_status status = bt_linalg_copy(c, s->batch, s->n, s->n, what == SOLVE && s->adjoint, a);
+    if (!status && what == SOLVE) status = put_right_sides(c, s);
+    bt_arg args[13] = {bt_pointer(a),
+                       bt_pointer(what == SOLVE ? c->out[0]->data : a),
                        bt_pointer(is_determinant ? c->out[0]->data : NULL),
-                       bt_pointer(c->n_out > 1 ? c->out[1]->data : NULL),
+                       bt_pointer(is_determinant && c->n_out > 1 ? c->out[1]->data : NULL),
+                       bt_pointer(what == FACTORS ? c->out[1]->data : NULL),
                        bt_long(s->batch),
                        bt_long(s->n),
-                       bt_long(is_determinant ? 0 : s->k),
-                       bt_int(c->n_out > 1)};
-    if (!status) status = bt_gpu_fault(c, NOT_INVERTIBLE, args + 8);
-    return status || !s->batch ? status : launch(c, "eliminate", true, s->batch, s->n, args, 11);
+                       bt_long(what == SOLVE ? s->k : 0),
+                       bt_int(what),
+                       bt_int(is_determinant && c->n_out > 1)};
+    if (!status) status = bt_gpu_fault(c, NOT_INVERTIBLE, args + 10);
+    return status || !s->batch ? status
+                               : bt_linalg_launch(c, "eliminate", true, s->batch, s->n * s->n, args, 13);
 }
 
 static berth_status square_on_gpu(bt_call *c, const bt_matrices *s)
 {
-    if (strcmp(c->node->op, "Cholesky")) return eliminate_on_gpu(c, s, strcmp(c->node->op, "MatrixInverse"));
-    berth_status status = copy_matrices(c, s, c->out[0]->data);
+    const char *op = c->node->op;
+    if (strcmp(op, "Cholesky"))
+        return eliminate_on_gpu(c, s,
+                                !strcmp(op, "MatrixInverse") ? SOLVE
+                                : !strcmp(op, "Lu")          ? FACTORS
+                                                             : DETERMINANT);
+    berth_status status = bt_linalg_copy(c, s->batch, s->n, s->n, false, c->out[0]->data);
     bt_arg args[] = {bt_pointer(c->out[0]->data), bt_long(s->batch), bt_long(s->n)};
-    return status || !s->batch ? status : launch(c, "cholesky", true, s->batch, s->n, args, 3);
+    return status || !s->batch ? status
+                               : bt_linalg_launch(c, "cholesky", true, s->batch, s->n * s->n, args, 3);
 }
 
 static berth_status solve_on_gpu(bt_call *c, const bt_matrices *s, bool triangular)
 {
-    if (!triangular) return eliminate_on_gpu(c, s, false);
+    if (!triangular) return eliminate_on_gpu(c, s, SOLVE);
     berth_status status = put_right_sides(c, s);
     bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(c->out[0]->data), bt_long(s->batch * s->k), bt_long(s->n), bt_long(s->k),
                      bt_int(s->lower), bt_int(s->adjoint)};
-    return status ? status : launch(c, "triangular", false, s->batch * s->k, s->n, args, 7);
+    return status ? status : bt_linalg_launch(c, "triangular", false, s->batch * s->k, s->n, args, 7);
 }
 
 static const char *solve_refuses(const bt_node *node, const bt_fact *in, int n_in)
@@ -486,12 +509,12 @@ static berth_status run_solve(bt_call *c)
 }
 
 #define TYPES (BT_FLOATS | BT_COMPLEXES)
-#define ON_BOTH(run) .cpu = run, .types = TYPES, .gpu = run, .gpu_types = BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE)
+#define ON_BOTH(run) .cpu = run, .types = TYPES, .gpu = run, .gpu_types = BT_LINALG_TYPES
 
 const bt_op bt_ops_linalg[] = {
     {.name = "Cholesky", .infer = bt_infer_square, ON_BOTH(run_square)},
     {.name = "MatrixInverse", .infer = bt_infer_square, ON_BOTH(run_square)},
-    {.name = "Lu", .infer = infer_lu, .cpu = run_square, .types = TYPES, .outputs = "lu,p"},
+    {.name = "Lu", .infer = infer_lu, ON_BOTH(run_square), .outputs = "lu,p"},
     {.name = "MatrixDeterminant", .infer = infer_determinant, ON_BOTH(run_square)},
     {.name = "LogMatrixDeterminant",
      .infer = infer_determinant,

@@ -5,7 +5,7 @@
 
 #include <complex.h>
 
-#include "ops/op.h"
+#include "ops/gpu.h"
 
 typedef double complex bt_z;
 
@@ -42,5 +42,15 @@ bt_infer_fn bt_infer_square;
 berth_status bt_infer_matrix(bt_infer *x, int64_t *m, int64_t *n, bt_shape *batch);
 /* batch with dimensions behind it; -1 of `rank`: unknown. */
 bt_shape bt_batch_with(const bt_shape *batch, int rank, int64_t a, int64_t b);
+
+/* On a device: kernels of linalg.cl for the type of input 0, of which a group takes one of `count` matrices of n elements, or, groups
+ * false, an item one of `count` columns. */
+#define BT_LINALG_TYPES (BT_T(BERTH_FLOAT) | BT_T(BERTH_DOUBLE) | BT_COMPLEXES)
+berth_status bt_linalg_launch(bt_call *c, const char *kernel, bool groups, int64_t count, int64_t n,
+                              const bt_arg *args, int n_args);
+/* The matrices [m][n] of input 0, or their adjoints, at `to`. */
+berth_status bt_linalg_copy(bt_call *c, int64_t batch, int64_t m, int64_t n, bool adjoint, void *to);
+/* Unit matrices [n][n]. */
+berth_status bt_linalg_units(bt_call *c, int64_t batch, int64_t n, berth_dtype dtype, void *to);
 
 #endif

@@ -161,6 +161,23 @@ static berth_status infer_band(bt_infer *x)
     return BERTH_OK;
 }
 
+/* Each band is factored by an item, and each column solved by one. */
+static berth_status tridiagonal_on_gpu(bt_call *c, const bt_matrices *s)
+{
+    int64_t columns = s->batch * s->k;
+    void *out = c->out[0]->data,
+         *work = bt_scratch(c, (size_t)(s->batch * 4 * s->n) * bt_dtype_size(c->in[0]->dtype));
+    void *swaps = work ? bt_scratch(c, (size_t)(s->batch * s->n)) : NULL;
+    if (!swaps) return BERTH_NO_MEMORY;
+    bt_arg factor[] = {bt_pointer(c->in[0]->data), bt_pointer(work), bt_pointer(swaps),
+                       bt_long(s->batch),          bt_long(s->n),    bt_int(s->full)};
+    bt_arg solve[] = {bt_pointer(work), bt_pointer(swaps), bt_pointer(out),
+                      bt_long(columns), bt_long(s->n),     bt_long(s->k)};
+    berth_status status = bt_call_row(c, c->in[0]->dtype, out, c->in[1]->data, columns * s->n);
+    if (!status) status = bt_linalg_launch(c, "factor_tridiagonal", false, s->batch, 1, factor, 6);
+    return status ? status : bt_linalg_launch(c, "solve_tridiagonal", false, columns, 1, solve, 6);
+}
+
 static berth_status run_band(bt_call *c)
 {
     const bt_tensor *in = c->in[0];
@@ -185,7 +202,8 @@ static berth_status run_band(bt_call *c)
     bool empty = bt_tensor_count(in) == 0 || bt_tensor_count(c->in[1]) == 0;
     if (empty && s.run == one_banded) return bt_call_fail(c, "the bands and rhs must not be empty");
     if (!bt_out(c, 0, in->dtype, &fact.shape)) return BERTH_NO_MEMORY;
-    return bt_shape_count(&fact.shape) ? bt_matrices_run(c, &s) : BERTH_OK;
+    if (bt_shape_count(&fact.shape) == 0) return BERTH_OK;
+    return bt_on_gpu(c) ? tridiagonal_on_gpu(c, &s) : bt_matrices_run(c, &s);
 }
 
 /* ---- TridiagonalMatMul -------------------------------------------------------------------------------- */
@@ -233,6 +251,17 @@ static berth_status run_tridiagonal_product(bt_call *c)
             rows = bt_shape_span(&fact.shape, 0, rank - 1);
     void *out = bt_out(c, 0, fact.dtype, &fact.shape);
     if (!out) return BERTH_NO_MEMORY;
+    bt_arg args[] = {bt_pointer(c->in[0]->data),
+                     bt_pointer(c->in[1]->data),
+                     bt_pointer(c->in[2]->data),
+                     bt_pointer(c->in[3]->data),
+                     bt_pointer(out),
+                     bt_long(rows),
+                     bt_long(m),
+                     bt_long(n)};
+    if (bt_on_gpu(c))
+        return rows * n > 0 ? bt_linalg_launch(c, "multiply_tridiagonal", false, rows * n, 1, args, 8)
+                            : BERTH_OK;
     switch (fact.dtype) {
     case BERTH_FLOAT: PRODUCT(float)
     case BERTH_DOUBLE: PRODUCT(double)
@@ -305,12 +334,19 @@ static berth_status run_cross(bt_call *c)
 #define BAND_TYPES (BT_FLOATS | BT_COMPLEXES)
 
 const bt_op bt_ops_linalg_band[] = {
-    {.name = "TridiagonalSolve", .infer = infer_band, .cpu = run_band, .types = BAND_TYPES},
+    {.name = "TridiagonalSolve",
+     .infer = infer_band,
+     .cpu = run_band,
+     .types = BAND_TYPES,
+     .gpu = run_band,
+     .gpu_types = BT_LINALG_TYPES},
     {.name = "BandedTriangularSolve", .infer = infer_band, .cpu = run_band, .types = BAND_TYPES},
     {.name = "TridiagonalMatMul",
      .infer = infer_tridiagonal_product,
      .cpu = run_tridiagonal_product,
-     .types = BAND_TYPES},
+     .types = BAND_TYPES,
+     .gpu = run_tridiagonal_product,
+     .gpu_types = BT_LINALG_TYPES},
     {.name = "Cross",
      .infer = infer_cross,
      .cpu = run_cross,

@@ -315,6 +315,106 @@ static berth_status infer_least(bt_infer *x)
     return BERTH_OK;
 }
 
+/* ---- On a device -------------------------------------------------------------------------------------- */
+
+BT_CL_DECLARE(linalg_factor);
+
+enum { MOST_ITEMS = 256 }; /* as in linalg_factor.cl */
+
+static berth_status launch(bt_call *c, const char *kernel, const bt_matrices *s, const bt_arg *args,
+                           int n_args)
+{
+    char defines[BT_DEFINES];
+    bt_grid grid = bt_grid_groups(c, s->batch, s->m * s->n);
+    bt_gpu_defines(defines, c->in[0]->dtype, 0, "");
+    return bt_gpu_launch(c, BT_CL(linalg_factor), defines, kernel, &grid, args, n_args);
+}
+
+/* Working memory of `each` numbers a matrix; real ones have room for complex. */
+static void *numbers(bt_call *c, const bt_matrices *s, int64_t each)
+{
+    return bt_scratch(c, (size_t)(s->batch * each + 1) * bt_dtype_size(c->in[0]->dtype));
+}
+
+static berth_status qr_on_gpu(bt_call *c, const bt_matrices *s)
+{
+    int64_t p = least(s->m, s->n), k = s->full ? s->m : p;
+    void *a = numbers(c, s, s->m * s->n), *tau = a ? numbers(c, s, p) : NULL;
+    if (!tau) return BERTH_NO_MEMORY;
+    berth_status status = bt_linalg_copy(c, s->batch, s->m, s->n, false, a);
+    bt_arg args[] = {bt_pointer(a),
+                     bt_pointer(tau),
+                     bt_pointer(c->out[0]->data),
+                     bt_pointer(c->out[1]->data),
+                     bt_long(s->batch),
+                     bt_long(s->m),
+                     bt_long(s->n),
+                     bt_long(k)};
+    return status ? status : launch(c, "qr", s, args, 8);
+}
+
+static berth_status eigen_on_gpu(bt_call *c, const bt_matrices *s)
+{
+    int64_t square = s->n * s->n;
+    void *a = numbers(c, s, square), *w = a ? numbers(c, s, square) : NULL,
+         *cosines = w ? numbers(c, s, s->n) : NULL;
+    void *sizes = cosines ? numbers(c, s, s->n) : NULL, *sines = sizes ? numbers(c, s, s->n) : NULL;
+    if (!sines) return BERTH_NO_MEMORY;
+    berth_status status = bt_linalg_copy(c, s->batch, s->n, s->n, false, a);
+    bt_arg args[] = {bt_pointer(a),
+                     bt_pointer(w),
+                     bt_pointer(cosines),
+                     bt_pointer(sizes),
+                     bt_pointer(sines),
+                     bt_pointer(c->out[0]->data),
+                     bt_pointer(c->out[1]->data),
+                     bt_long(s->batch),
+                     bt_long(s->n),
+                     bt_int(s->out[1] > 0)};
+    return status ? status : launch(c, "eigen", s, args, 10);
+}
+
+/* As in linalg_factor.cl. */
+typedef struct singular {
+    int64_t batch, m, n, k, with_vectors;
+} singular;
+
+/* Of a wide matrix the adjoint, for which U and V trade places. */
+static berth_status svd_on_gpu(bt_call *c, const bt_matrices *s)
+{
+    bool wide = s->m < s->n;
+    int64_t p = least(s->m, s->n), t = s->m + s->n - p;
+    singular by = {s->batch, t, p, s->full ? t : p, s->out[1] > 0};
+    void *a = numbers(c, s, t * p), *w = a ? numbers(c, s, p * p) : NULL,
+         *work = w ? numbers(c, s, 2 * (p + MOST_ITEMS)) : NULL;
+    void *products = work ? numbers(c, s, p + MOST_ITEMS) : NULL, *sizes = products ? numbers(c, s, p) : NULL;
+    if (!sizes) return BERTH_NO_MEMORY;
+    berth_status status = bt_linalg_copy(c, s->batch, s->m, s->n, wide, a);
+    bt_arg args[] = {bt_pointer(a),
+                     bt_pointer(w),
+                     bt_pointer(work),
+                     bt_pointer(products),
+                     bt_pointer(sizes),
+                     bt_pointer(c->out[0]->data),
+                     bt_pointer(c->out[wide ? 2 : 1]->data),
+                     bt_pointer(c->out[wide ? 1 : 2]->data),
+                     bt_bytes(&by, sizeof by)};
+    return status ? status : launch(c, "svd", s, args, 9);
+}
+
+static berth_status factor_on_gpu(bt_call *c, const bt_matrices *s)
+{
+    for (int i = 0; i < c->n_out && s->in[0] == 0; i++) { /* of empty matrices what there is is square */
+        const bt_tensor *out = c->out[i];
+        berth_status status = s->out[i] ? bt_linalg_units(c, s->batch, out->shape.dim[out->shape.rank - 1],
+                                                          out->dtype, out->data)
+                                        : BERTH_OK;
+        if (status) return status;
+    }
+    if (s->in[0] == 0) return BERTH_OK;
+    return s->run == one_qr ? qr_on_gpu(c, s) : s->run == one_svd ? svd_on_gpu(c, s) : eigen_on_gpu(c, s);
+}
+
 /* ---- Running ------------------------------------------------------------------------------------------ */
 
 static berth_status run_factor(bt_call *c)
@@ -343,17 +443,18 @@ static berth_status run_factor(bt_call *c)
         void *out = bt_out(c, i, facts[i].dtype, &facts[i].shape);
         if (!out) return BERTH_NO_MEMORY;
         bool is_none = i > 0 && facts[i].shape.rank == 0; /* vectors that are not asked for are a 0 */
-        if (is_none) memset(out, 0, bt_dtype_size(facts[i].dtype));
+        if (is_none) status = bt_call_zero(c, facts[i].dtype, out, 1);
+        if (status) return status;
         s.out[i] = is_none ? 0 : bt_shape_span(&facts[i].shape, rank - 2, facts[i].shape.rank);
     }
     if (s.batch == 0) return BERTH_OK;
-    return bt_matrices_run(c, &s);
+    return bt_on_gpu(c) ? factor_on_gpu(c, &s) : bt_matrices_run(c, &s);
 }
 
 #define FACTOR(op, outs)                                                                         \
     {                                                                                            \
         .name = op, .infer = infer_factor, .cpu = run_factor, .types = BT_FLOATS | BT_COMPLEXES, \
-        .outputs = outs                                                                          \
+        .gpu = run_factor, .gpu_types = BT_LINALG_TYPES, .outputs = outs                         \
     }
 
 const bt_op bt_ops_linalg_factor[] = {
