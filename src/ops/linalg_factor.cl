@@ -293,11 +293,11 @@ KERNEL void svd(GLOBAL T *as, GLOBAL T *ws, GLOBAL R *works, GLOBAL T *products,
             for (I64 r = LID(0); r < m; r += LSZ(0)) sum += square_of(u[r * k + c]);
             SUM_UP(part, sum)
             sum = part[0];
+            const int is_taken = sum >= (R)1e-8 / (R)m;
             FENCE;
-            if (sum < (R)1e-8 / (R)m) continue;
-            for (I64 r = LID(0); r < m; r += LSZ(0)) u[r * k + c] = scaled(u[r * k + c], 1 / sqrt(sum));
+            for (I64 r = LID(0); r < m && is_taken; r += LSZ(0)) u[r * k + c] = scaled(u[r * k + c], 1 / sqrt(sum));
             FENCE;
-            c++;
+            c += is_taken;
         }
         FENCE;
     }
