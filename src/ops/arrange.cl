@@ -1,5 +1,6 @@
 /* Elements by their position: hot ones among others, bands of matrices, even steps, permutations turned round, conjugates.
- * Who calls: fill.c, matrix_diag.c, transpose.c. */
+ * Who calls: fill.c, matrix_diag.c,
+ * pad.c, transpose.c. */
 
 #ifdef DT1
 /* index [outer, inner] -> out [outer, depth, inner]; on and off are bits. T is an unsigned integer of the elements' size. */
@@ -25,7 +26,28 @@ KERNEL void invert(GLOBAL const T1 *x, GLOBAL T1 *y, GLOBAL U32 *seen, I64 n, I6
 }
 #endif
 
-#ifdef DT
+#ifdef FOLD
+/* x [outer, before + dim + after, inner] -> y [outer, dim, inner]: each border is added to what it mirrors; skip: without the
+ * outermost row itself. */
+KERNEL void fold_borders(GLOBAL const T *x, GLOBAL T *y, I64 n, I64 before, I64 dim, I64 after, I64 inner, I64 skip)
+{
+    EACH(0, i, n)
+    {
+        const I64 row = i / inner % dim, left = before - 1 - row + skip, right = before + 2 * dim - 1 - row - skip;
+        GLOBAL const T *from = x + i / inner / dim * (before + dim + after) * inner + i % inner;
+        A v = LOAD(from, (before + row) * inner);
+#if IS_COMPLEX(DT)
+        if (left >= 0 && left < before) v.re += from[left * inner].re, v.im += from[left * inner].im;
+        if (right >= before + dim && right < before + dim + after) v.re += from[right * inner].re, v.im += from[right * inner].im;
+#else
+        if (left >= 0 && left < before) v = ROUND((A)(v + LOAD(from, left * inner)));
+        if (right >= before + dim && right < before + dim + after) v = ROUND((A)(v + LOAD(from, right * inner)));
+#endif
+        STORE(y, i, v);
+    }
+}
+
+#elif defined DT
 /* The elements that are not zero, in `pieces` stretches: how many in each, and then their places, [counts.., rank]; first: how
  * many there are in the stretches before. */
 typedef struct places {

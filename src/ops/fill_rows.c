@@ -31,6 +31,16 @@ static berth_status infer_fill_ragged(bt_infer *x)
     return status ? status : infer_fill(x, rows, true);
 }
 
+/* On a device: the values, and the default behind them, to their places. */
+static berth_status bring_values(bt_call *c, const bt_sparse *s, const bt_sparse_out *out)
+{
+    bt_tensor all = {.dtype = s->values->dtype, .shape = BT_SHAPE(s->n + 1)};
+    if (!(all.data = bt_scratch(c, bt_tensor_bytes(&all)))) return BERTH_NO_MEMORY;
+    berth_status status = bt_call_row(c, all.dtype, all.data, s->values->data, s->n);
+    if (!status) status = bt_call_row(c, all.dtype, bt_at(all.dtype, all.data, s->n), c->in[3]->data, 1);
+    return status ? status : bt_sparse_done(c, out, &all);
+}
+
 /* Elements sorted by row, as they came within one; a row without any gets the default. next: [rows], where the next
  * element of a row goes. */
 static berth_status put_rows(bt_call *c, const bt_sparse *s, bool ragged, int64_t *next, bool *empty,
@@ -47,19 +57,22 @@ static berth_status put_rows(bt_call *c, const bt_sparse *s, bool ragged, int64_
     }
     /* Without rows the row numbers of a ragged tensor have a dimension more, as TensorFlow has it. */
     bt_shape index_shape = ragged && rows ? BT_SHAPE(n) : BT_SHAPE(n, rank), value_shape = BT_SHAPE(n);
-    bt_sparse_out out = {.index = bt_out(c, 0, BERTH_INT64, &index_shape)};
+    bt_sparse_out out = {.n = n, .index = bt_out(c, 0, BERTH_INT64, &index_shape)};
     if (!out.index || !(out.values = bt_out(c, 1, s->values->dtype, &value_shape))) return BERTH_NO_MEMORY;
+    if (bt_on_device(c) && !(out.from = bt_host_scratch(c, (size_t)n * sizeof *out.from + 1)))
+        return BERTH_NO_MEMORY;
     berth_status status = BERTH_OK;
     for (int64_t r = 0; !status && r < rows; r++) {
         row_index[0] = r;
-        if (empty[r]) status = bt_sparse_put(c, &out, next[r], row_index, rank, c->in[3], 0);
+        if (empty[r])
+            status = bt_sparse_put(c, &out, next[r], row_index, rank, c->in[3], out.from ? s->n : 0);
     }
     for (int64_t i = 0; !status && i < s->n; i++) {
         const int64_t *row = bt_sparse_row(s, i);
         map[i] = next[row[0]]++;
         status = bt_sparse_put(c, &out, map[i], row, rank, s->values, i);
     }
-    return status;
+    return status || !out.from ? status : bring_values(c, s, &out);
 }
 
 static berth_status fill_rows(bt_call *c, const bt_sparse *s, bool ragged)
@@ -78,7 +91,7 @@ static berth_status fill_rows(bt_call *c, const bt_sparse *s, bool ragged)
     if (!bt_shape_bytes(&row_shape, sizeof(int64_t), &bytes)) return bt_call_fail(c, "too many rows");
     bool *empty = bt_out(c, 2, BERTH_BOOL, &row_shape);
     int64_t *map = empty ? bt_out(c, 3, BERTH_INT64, &map_shape) : NULL;
-    int64_t *next = map ? bt_scratch(c, bytes + 1) : NULL;
+    int64_t *next = map ? bt_host_scratch(c, bytes + 1) : NULL;
     return next ? put_rows(c, s, ragged, next, empty, map) : BERTH_NO_MEMORY;
 }
 
@@ -104,14 +117,19 @@ static berth_status run_fill_ragged(bt_call *c)
     return fill_rows(c, &s, true);
 }
 
+/* The values and the default lie there, all else on the host. */
+#define ON_GPU(run) .gpu = run, .gpu_types = BT_GPU_MOVES, .host_inputs = 1 | 4, .host_outputs = 1 | 4 | 8
+
 const bt_op bt_ops_fill_rows[] = {
     {.name = "SparseFillEmptyRows",
      .infer = infer_fill_sparse,
      .cpu = run_fill_sparse,
-     .outputs = "output_indices,output_values,empty_row_indicator,reverse_index_map"},
+     .outputs = "output_indices,output_values,empty_row_indicator,reverse_index_map",
+     ON_GPU(run_fill_sparse)},
     {.name = "RaggedFillEmptyRows",
      .infer = infer_fill_ragged,
      .cpu = run_fill_ragged,
-     .outputs = "output_value_rowids,output_values,empty_row_indicator,reverse_index_map"},
+     .outputs = "output_value_rowids,output_values,empty_row_indicator,reverse_index_map",
+     ON_GPU(run_fill_ragged)},
     {0},
 };

@@ -117,6 +117,27 @@ static void test_pads(int round)
     end();
 }
 
+static void test_mirrors(berth_dtype of)
+{
+    int32_t pads[6];
+    bt_shape inner = {.rank = 3}, outer = {.rank = 3};
+    bool reflect = check_int(0, 1);
+    for (int i = 0; i < 3; i++) {
+        inner.dim[i] = check_int(2, 6);
+        for (int k = 0; k < 2; k++) pads[2 * i + k] = (int32_t)check_int(0, inner.dim[i] - reflect);
+        outer.dim[i] = inner.dim[i] + pads[2 * i] + pads[2 * i + 1];
+    }
+    for (int grad = 0; grad < 2; grad++) {
+        op_begin(grad ? "MirrorPadGrad" : "MirrorPad");
+        bt_set_type(&op_graph, 0, "T", of);
+        bt_set_string(&op_graph, 0, "mode", reflect ? "REFLECT" : "SYMMETRIC");
+        gpu_input(of, grad ? outer : inner, -9, 9);
+        op_input(BERTH_INT32, BT_SHAPE(3, 2), pads);
+        gpu_agrees(gpu_ulp(of)); /* an order of its own in the sums of corners */
+        op_end();
+    }
+}
+
 static void test_reshape(int round)
 {
     int64_t dims[] = {3, 10};
@@ -136,6 +157,8 @@ int main(void)
         test_pads(round);
         test_reshape(round);
     }
+    for (int d = 0; d < GPU_DTYPES; d++)
+        if (gpu_dtypes[d] != BERTH_BOOL) test_mirrors(gpu_dtypes[d]);
     gpu_close();
     return check_done();
 }

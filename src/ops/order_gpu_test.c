@@ -211,6 +211,29 @@ static void test_sparse_to_dense(berth_dtype dtype)
     bt_free(values);
 }
 
+/* The indices stay on the host, the values move. */
+static void test_sparse_moves(berth_dtype dtype)
+{
+    int64_t places[2 * 60], n = some_places(places, 6, 10);
+    const int64_t shape[] = {6, 10}, start[] = {1, 2}, size[] = {check_int(0, 4), 7};
+    for (int64_t i = 0; i + 1 < n; i += 3) { /* in no order */
+        int64_t was[2] = {places[2 * i], places[2 * i + 1]};
+        memcpy(places + 2 * i, places + 2 * (n - 1), sizeof was),
+            memcpy(places + 2 * (n - 1), was, sizeof was);
+    }
+    for (int op = 0; op < 3; op++) {
+        op_begin(op == 0 ? "SparseReorder" : op == 1 ? "SparseSlice" : "SparseFillEmptyRows");
+        bt_set_type(&op_graph, 0, "T", dtype);
+        op_input(BERTH_INT64, BT_SHAPE(n, 2), places);
+        gpu_input(dtype, BT_SHAPE(n), -9, 9);
+        op_input(BERTH_INT64, BT_SHAPE(2), shape);
+        if (op == 1) op_input(BERTH_INT64, BT_SHAPE(2), start), op_input(BERTH_INT64, BT_SHAPE(2), size);
+        if (op == 2) gpu_input(dtype, BT_SCALAR, 1, 2);
+        gpu_agrees(0);
+        op_end();
+    }
+}
+
 static void test_sparse_product(berth_dtype dtype)
 {
     int64_t places[2 * 60], n = some_places(places, 6, 10), columns = check_int(0, 40);
@@ -260,6 +283,7 @@ int main(void)
         }
     }
     test_tree(false), test_tree(true);
+    for (int d = 0; d < GPU_DTYPES; d++) test_sparse_moves(gpu_dtypes[d]);
     for (int i = 0; i < 6; i++) test_sparse_to_dense(sums[i]), test_sparse_product(sums[i]), test_sparse_product(sums[i]);
     for (int i = 0; i < 4; i++) test_in_top(i & 1, i & 2 ? BERTH_INT32 : BERTH_INT64);
     gpu_close();

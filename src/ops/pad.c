@@ -1,5 +1,6 @@
 /* Padding: with a value (Pad, PadV2), with the tensor's own mirror image (MirrorPad), and the way back
  * (MirrorPadGrad, which adds the borders up where they came from). */
+#include "ops/gpu.h"
 #include "ops/move.h"
 #include "ops/variable.h"
 
@@ -194,6 +195,42 @@ static berth_status run_mirror_pad(bt_call *c)
 
 /* ---- MirrorPadGrad ------------------------------------------------------------------------------------ */
 
+BT_CL_DECLARE(arrange);
+
+/* An axis after the other, outermost first, each into a smaller tensor. */
+static berth_status fold_on_gpu(bt_call *c, const padding *p, const bt_shape *shape)
+{
+    const bt_tensor *in = c->in[0];
+    const void *from = in->data;
+    bt_shape now = in->shape;
+    int last = -1;
+    char defines[BT_DEFINES];
+    bt_gpu_defines(defines, in->dtype, 0, "-DFOLD");
+    for (int i = 0; i < shape->rank; i++)
+        if (shape->dim[i] != now.dim[i]) last = i;
+    berth_status status =
+        last < 0 ? bt_call_row(c, in->dtype, c->out[0]->data, from, bt_shape_count(shape)) : BERTH_OK;
+    for (int i = 0; i <= last && !status; i++) {
+        if (shape->dim[i] == now.dim[i]) continue;
+        now.dim[i] = shape->dim[i];
+        int64_t n = bt_shape_count(&now);
+        void *to = i == last ? c->out[0]->data : bt_scratch(c, (size_t)n * bt_dtype_size(in->dtype));
+        if (!to) return BERTH_NO_MEMORY;
+        bt_arg args[] = {bt_pointer(from),
+                         bt_pointer(to),
+                         bt_long(n),
+                         bt_long(p->before[i]),
+                         bt_long(now.dim[i]),
+                         bt_long(p->after[i]),
+                         bt_long(bt_shape_span(&now, i + 1, now.rank)),
+                         bt_long(mirror_skip(c->node))};
+        bt_grid grid = bt_grid_of(c, n);
+        status = bt_gpu_launch(c, BT_CL(arrange), defines, "fold_borders", &grid, args, 8);
+        from = to;
+    }
+    return status;
+}
+
 /* Folds the borders inwards in a copy of the gradient, outermost axis first, then takes the inner part. */
 static berth_status run_mirror_pad_grad(bt_call *c)
 {
@@ -205,9 +242,11 @@ static berth_status run_mirror_pad_grad(bt_call *c)
     padding p = read_padding(c->in[1]);
     for (int i = 0; i < shape->rank; i++)
         if (shape->dim[i] == 0) return bt_call_fail(c, "nothing is left of dimension %d", i);
-    char *work = bt_scratch(c, bt_tensor_bytes(in) + 1);
-    void *out = work ? bt_out(c, 0, in->dtype, shape) : NULL;
+    void *out = bt_out(c, 0, in->dtype, shape);
     if (!out) return BERTH_NO_MEMORY;
+    if (bt_on_gpu(c)) return fold_on_gpu(c, &p, shape);
+    char *work = bt_scratch(c, bt_tensor_bytes(in) + 1);
+    if (!work) return BERTH_NO_MEMORY;
     memcpy(work, in->data, bt_tensor_bytes(in));
     bt_move m = {.dtype = in->dtype};
     int64_t to[BT_MAX_RANK], from[BT_MAX_RANK], offset = 0;
@@ -252,6 +291,9 @@ const bt_op bt_ops_pad[] = {
     {.name = "MirrorPadGrad",
      .infer = infer_mirror_pad_grad,
      .cpu = run_mirror_pad_grad,
-     .types = BT_NUMBERS},
+     .types = BT_NUMBERS,
+     .gpu = run_mirror_pad_grad,
+     .gpu_types = BT_NUMBERS,
+     .host_inputs = 2},
     {0},
 };

@@ -34,7 +34,7 @@ static berth_status run_reorder(bt_call *c)
     status = bt_sparse_make(c, 0, 1, -1, s.n, s.values->dtype, &s.shape, &out);
     for (int64_t i = 0; !status && i < s.n; i++)
         status = bt_sparse_put(c, &out, i, bt_sparse_row(&s, order[i]), s.shape.rank, s.values, order[i]);
-    return status;
+    return status ? status : bt_sparse_done(c, &out, s.values);
 }
 
 /* ---- SparseReshape ------------------------------------------------------------------------------------ */
@@ -295,7 +295,7 @@ static berth_status run_slice(bt_call *c)
         for (int k = 0; k < rank; k++) out.index[at * rank + k] -= start[k];
         at++;
     }
-    return status;
+    return status ? status : bt_sparse_done(c, &out, s.values);
 }
 
 /* ---- SparseAdd, SparseSparseMaximum, SparseSparseMinimum ---------------------------------------------- */
@@ -438,7 +438,11 @@ const bt_op bt_ops_sparse[] = {
     {.name = "SparseReorder",
      .infer = infer_reorder,
      .cpu = run_reorder,
-     .outputs = "output_indices,output_values"},
+     .outputs = "output_indices,output_values",
+     .gpu = run_reorder,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 1 | 4,
+     .host_outputs = 1},
     {.name = "SparseReshape",
      .infer = infer_reshape,
      .cpu = run_reshape,
@@ -448,7 +452,14 @@ const bt_op bt_ops_sparse[] = {
      .infer = infer_split,
      .cpu = run_split,
      .outputs = "output_indices*num_split,output_values*num_split,output_shape*num_split"},
-    {.name = "SparseSlice", .infer = infer_slice, .cpu = run_slice, .outputs = SPARSE_OUTPUTS},
+    {.name = "SparseSlice",
+     .infer = infer_slice,
+     .cpu = run_slice,
+     .outputs = SPARSE_OUTPUTS,
+     .gpu = run_slice,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 1 | 4 | 8 | 16,
+     .host_outputs = 1 | 4},
     {.name = "SparseAdd",
      .infer = infer_pair,
      .cpu = run_add,

@@ -47,6 +47,9 @@ static inline int64_t bt_sparse_place(const int64_t *row, const int64_t *strides
 typedef struct bt_sparse_out {
     int64_t *index;
     void *values;
+    int64_t
+        *from; /* on a device, where the indices are the host's: which value each is, until bt_sparse_done */
+    int64_t n;
 } bt_sparse_out;
 /* Outputs indices and values; the shape is a third output when `shape` >= 0, and is written. */
 berth_status bt_sparse_make(bt_call *c, int indices, int values, int shape, int64_t n, berth_dtype dtype,
@@ -54,6 +57,8 @@ berth_status bt_sparse_make(bt_call *c, int indices, int values, int shape, int6
 /* Element `at` of the outputs: a row of indices, and element i of `values`. */
 berth_status bt_sparse_put(bt_call *c, const bt_sparse_out *out, int64_t at, const int64_t *row, int rank,
                            const bt_tensor *values, int64_t i);
+/* After all elements were put: on a device brings the values, which all come from `values`. */
+berth_status bt_sparse_done(bt_call *c, const bt_sparse_out *out, const bt_tensor *values);
 /* Outputs first, first + 1, first + 2 are a sparse tensor; -1: not known. */
 void bt_infer_sparse(bt_infer *x, int first, int64_t n, int64_t rank, berth_dtype dtype);
 

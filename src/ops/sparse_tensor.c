@@ -1,6 +1,8 @@
 /* Reading, checking, ordering and handing out sparse tensors: see sparse.h. No records here. */
 #include "ops/sparse.h"
 
+#include "ops/scatter.h"
+
 berth_status bt_sparse_read(bt_call *c, int indices, int values, int shape, bt_sparse *s)
 {
     const bt_tensor *index = c->in[indices], *dims = c->in[shape];
@@ -55,7 +57,7 @@ static void merge_runs(const int64_t *from, int64_t *to, int64_t half, int64_t n
 
 int64_t *bt_sparse_order(bt_call *c, const int64_t *index, int64_t n, int rank)
 {
-    int64_t *order = bt_scratch(c, ((size_t)n + 1) * sizeof *order), *other;
+    int64_t *order = bt_host_scratch(c, ((size_t)n + 1) * sizeof *order), *other;
     if (!order) return NULL;
     bool sorted = true;
     for (int64_t i = 0; i < n; i++) {
@@ -63,7 +65,7 @@ int64_t *bt_sparse_order(bt_call *c, const int64_t *index, int64_t n, int rank)
         if (i && bt_sparse_compare(index + (i - 1) * rank, index + i * rank, rank) > 0) sorted = false;
     }
     if (sorted) return order;
-    if (!(other = bt_scratch(c, (size_t)n * sizeof *other))) return NULL;
+    if (!(other = bt_host_scratch(c, (size_t)n * sizeof *other))) return NULL;
     for (int64_t run = 1; run < n; run *= 2) {
         for (int64_t at = 0; at < n; at += 2 * run) {
             int64_t left = n - at, both = left < 2 * run ? left : 2 * run;
@@ -83,6 +85,9 @@ berth_status bt_sparse_make(bt_call *c, int indices, int values, int shape, int6
     out->index = bt_out(c, indices, BERTH_INT64, &index_shape);
     out->values = out->index ? bt_out(c, values, dtype, &value_shape) : NULL;
     if (!out->values) return BERTH_NO_MEMORY;
+    out->n = n;
+    out->from = bt_on_gpu(c) ? bt_host_scratch(c, (size_t)n * sizeof *out->from + 1) : NULL;
+    if (bt_on_gpu(c) && !out->from) return BERTH_NO_MEMORY;
     if (shape < 0) return BERTH_OK;
     int64_t *to = bt_out(c, shape, BERTH_INT64, &shape_shape);
     if (!to) return BERTH_NO_MEMORY;
@@ -95,8 +100,18 @@ berth_status bt_sparse_put(bt_call *c, const bt_sparse_out *out, int64_t at, con
 {
     berth_dtype dtype = values->dtype;
     if (rank) memcpy(out->index + at * rank, row, (size_t)rank * sizeof *row);
+    if (out->from) return out->from[at] = i, BERTH_OK;
     return bt_move_row(dtype, bt_at(dtype, out->values, at), bt_at_const(dtype, values->data, i), 1, NULL,
                        c->error);
+}
+
+berth_status bt_sparse_done(bt_call *c, const bt_sparse_out *out, const bt_tensor *values)
+{
+    if (!out->from || !out->n) return BERTH_OK;
+    int64_t *to = bt_host_scratch(c, (size_t)out->n * sizeof *to);
+    if (!to) return BERTH_NO_MEMORY;
+    for (int64_t i = 0; i < out->n; i++) to[i] = i;
+    return bt_carry_rows_gpu(c, values->dtype, out->values, values->data, to, out->from, out->n, 1);
 }
 
 void bt_infer_sparse(bt_infer *x, int first, int64_t n, int64_t rank, berth_dtype dtype)

@@ -1,6 +1,8 @@
 /* TF1's branches: Switch hands its value to one output and leaves the other dead; Merge takes the input that is alive.
  * What a dead tensor skips is the executor's matter (../plan/run.c). Loops (Enter, NextIteration, Exit) have become
- * While before anything runs (../pass/functionalise.c), so their records here only say what flows through them. */
+ * While before anything runs (../pass/functionalise.c), so their records here only say what flows through them. On a
+ * device it is only told on the host which way a tensor goes. */
+#include "ops/move.h"
 #include "ops/object.h"
 
 static berth_status check_inputs(bt_infer *x, int n)
@@ -79,11 +81,12 @@ static berth_status run_loop(bt_call *c)
     }
 
 const bt_op bt_ops_switch[] = {
-    {"Switch", infer_switch, .cpu = run_switch, .flags = BT_OP_NO_FOLD,
-     .outputs = "output_false,output_true"},
-    {"_SwitchN", infer_switch, .cpu = run_switch_n, .flags = BT_OP_NO_FOLD, .outputs = "outputs*num_outs"},
+    {"Switch", infer_switch, .cpu = run_switch, .flags = BT_OP_NO_FOLD, .outputs = "output_false,output_true",
+     .gpu = run_switch, .gpu_types = BT_GPU_MOVES, .host_inputs = 2},
+    {"_SwitchN", infer_switch, .cpu = run_switch_n, .flags = BT_OP_NO_FOLD, .outputs = "outputs*num_outs",
+     .gpu = run_switch_n, .gpu_types = BT_GPU_MOVES, .host_inputs = 2},
     {"Merge", infer_merge, .cpu = run_merge, .flags = BT_OP_DEAD | BT_OP_NO_FOLD,
-     .outputs = "output,value_index"},
+     .outputs = "output,value_index", .gpu = run_merge, .gpu_types = BT_GPU_MOVES, .host_outputs = 2},
     {"RefSwitch", infer_switch, .flags = BT_OP_NO_FOLD, .outputs = "output_false,output_true"},
     {"RefMerge", infer_merge, .flags = BT_OP_NO_FOLD, .outputs = "output,value_index"},
     LOOP("Enter"),
