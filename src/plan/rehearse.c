@@ -14,6 +14,7 @@ typedef struct rehearsal {
     size_t used, overflow; /* by the step: of the place's block of scratch, and beyond it */
     size_t blocks[BT_MAX_PLACES], most[BT_MAX_PLACES];
     bool *has_record; /* by place; of the whole run */
+    bt_arena written; /* what functions of devices write on the host, which nobody reads */
 } rehearsal;
 
 /* Where nothing lies. */
@@ -35,7 +36,11 @@ static void *count_out(bt_call *c, int i, berth_dtype dtype, const bt_shape *sha
         bt_shape_bytes(shape, bt_dtype_size(dtype), &bytes))
         r->uses[place].activations += (int64_t)bytes;
     t->dtype = dtype, t->shape = *shape;
-    return t->data = nowhere();
+    if (is_device(r, place)) return t->data = nowhere();
+    if (!bt_shape_bytes(shape, bt_dtype_size(dtype), &bytes)) return bt_fail_memory(c->error), NULL;
+    t->data = bt_arena_alloc_aligned(&r->written, bytes + 1, 64);
+    if (!t->data) bt_fail_memory(c->error);
+    return t->data;
 }
 
 static berth_status count_alias(bt_call *c, int i, int j, berth_dtype dtype, const bt_shape *shape)
@@ -183,6 +188,8 @@ static berth_status call(rehearsal *r, const bt_step *step, bt_tensor **pointers
     for (int i = 0; i < step->n_out; i++) pointers[step->n_in + i] = &r->values[step->out[i]];
     r->used = r->overflow = 0;
     berth_status status = step->run(&c);
+    for (int i = 0; i < step->n_out; i++)
+        if (!is_device(r, r->plan->slots[step->out[i]].place)) c.out[i]->data = NULL;
     if (r->overflow) r->blocks[step->place] = r->used + r->overflow;
     return status == BERTH_NO_MEMORY ? status : BERTH_OK;
 }
@@ -240,6 +247,7 @@ static berth_status measure(bt_plan *plan, bt_tensor *const *feeds, bt_use *uses
     bt_layout *layout = bt_plan_layout(plan, feeds, &error);
     if (!layout) return error.status;
     rehearsal r = {.host = counting, .plan = plan, .layout = layout, .uses = uses, .has_record = has_record};
+    bt_arena_init(&r.written);
     r.values = bt_calloc((size_t)plan->n_slots + 1, sizeof *r.values);
     berth_status status = r.values ? BERTH_OK : BERTH_NO_MEMORY;
     if (!status) set_values(&r, feeds);
@@ -249,6 +257,7 @@ static berth_status measure(bt_plan *plan, bt_tensor *const *feeds, bt_use *uses
         uses[p].workspace += (int64_t)r.most[p];
     }
     bt_free(r.values);
+    bt_arena_free(&r.written);
     bt_layout_release(plan, layout);
     return status;
 }
