@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""keras_layers.py --berth PROGRAM [--only REGEX] [--draws N] [--seed N] [--both] [--keep FOLDER]
+"""keras_layers.py --berth PROGRAM [--only REGEX] [--draws N] [--all] [--seed N] [--both] [--keep FOLDER]
 
 Every built-in layer of Keras 3 and every operation of keras.ops, each in a small functional model with random legal options: saved
 as .keras or .h5 (--both: as both) and run by berth, the answers held against Keras's own. Classes of the installed Keras that are
@@ -185,7 +185,7 @@ class Trial:
         try:
             model.save(path)
         except Exception as e:  # what Keras itself can't write in this form
-            return f"cannot save: {e}"
+            return f"cannot save: {e}" if form == "keras" else self.compare(model, inputs, "keras", close)
         try:
             want = model([tf.constant(bytes_of(v)) for v in inputs.values()], training=False)
         except Exception as e:
@@ -253,12 +253,14 @@ def main():
     parser.add_argument("--berth", required=True)
     parser.add_argument("--only", default="")
     parser.add_argument("--draws", type=int, default=1)
+    parser.add_argument("--all", action="store_true", help="every kind of draw of a class, not one")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--both", action="store_true")
     parser.add_argument("--keep")
     options = parser.parse_args()
-    from keras_cases import operations, refused
-    tables = [("", operations.OPERATIONS, refused.OPERATIONS, all_operations())]
+    from keras_cases import layers, operations, refused
+    tables = [("", operations.OPERATIONS, refused.OPERATIONS, all_operations()),
+              ("layer ", layers.LAYERS, refused.LAYERS, all_layers())]
     trial, passed, failed = Trial(options), 0, 0
     for kind, cases, known, classes in tables:
         for name, draws in cases.items():
@@ -266,9 +268,10 @@ def main():
                 continue
             trial.classes.clear()
             wrong = []
-            for i, case in enumerate(draws):
-                for n in range(options.draws):
-                    said = trial.draw(case, options.seed * 1000 + n * 7 + i + len(name))
+            for n in range(options.draws):
+                first = options.seed + n + len(name)
+                for i in range(len(draws) if options.all else 1):
+                    said = trial.draw(draws[(first + i) % len(draws)], options.seed * 1000 + n * 7 + i + len(name))
                     if said and said not in wrong:
                         wrong.append(said)
             if name not in trial.classes and not wrong:

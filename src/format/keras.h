@@ -145,6 +145,8 @@ btk_layer *btk_layer_new(btk *k, const bt_json *entry);
 /* A layer inside the one that is being called: made at the first call, found again at later ones, in the same
  * order. role: Keras's name for the member that it is ("layer", "forward_layer"). */
 btk_layer *btk_child(btk_call *c, const bt_json *entry, const char *role);
+/* The role of one of a list of layers: "cells/lstm_cell", "cells/lstm_cell_1" ..., or "cells/0" ... in stores by place. */
+const char *btk_role_in_list(btk_call *c, const char *list_name, const bt_json *list, const bt_json *item);
 /* Of all layers of a model, their paths. */
 void btk_place_layers(btk *k, btk_layer *model);
 /* "GlobalAveragePooling2D" as Keras writes it in paths: "global_average_pooling2d". NULL: out of memory. */

@@ -281,20 +281,6 @@ static btk_tensor stacked_step(btk_cell *cell, btk_tensor x, btk_tensor *states)
     return x;
 }
 
-/* "cells/lstm_cell", "cells/lstm_cell_1" ..., or "cells/0" ... in stores by place. */
-static const char *cell_role(btk_call *c, const bt_json *list, const bt_json *cell)
-{
-    int place = 0, same = 0;
-    const char *class = bt_json_text(bt_json_get(cell, "class_name"), "");
-    for (const bt_json *j = list->first; j && j != cell; j = j->next, place++)
-        same += bt_json_is_text(bt_json_get(j, "class_name"), class);
-    const char *name = btk_snake_case(c->k, class), *role = NULL;
-    if (c->k->weights->by_place) role = bt_arena_print(c->k->arena, "cells/%d", place);
-    else if (name) role = bt_arena_print(c->k->arena, same ? "cells/%s_%d" : "cells/%s", name, same);
-    if (!role) btk_fail(c->k, BERTH_NO_MEMORY, "out of memory");
-    return role;
-}
-
 static void open_stack(btk_call *c, btk_tensor x, btk_cell *cell)
 {
     btk *k = c->k;
@@ -305,7 +291,7 @@ static void open_stack(btk_call *c, btk_tensor x, btk_cell *cell)
     int i = 0;
     for (const bt_json *j = bt_json_first(list); j && !k->failed; j = j->next) {
         btk_cell *one = &cell->cells[i++];
-        btk_cell_child(c, j, cell_role(c, list, j), x, one);
+        btk_cell_child(c, j, btk_role_in_list(c, "cells", list, j), x, one);
         if (k->failed || cell->n_states + one->n_states > BTK_MAX_STATES) {
             btk_unsupported(k, "a stack of that many cells");
             return;

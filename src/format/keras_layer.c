@@ -65,6 +65,20 @@ char *btk_snake_case(btk *k, const char *name)
     return out;
 }
 
+const char *btk_role_in_list(btk_call *c, const char *list_name, const bt_json *list, const bt_json *item)
+{
+    int place = 0, same = 0;
+    btk *k = c->k;
+    const char *class = bt_json_text(bt_json_get(item, "class_name"), "");
+    for (const bt_json *j = list->first; j && j != item; j = j->next, place++)
+        same += bt_json_is_text(bt_json_get(j, "class_name"), class);
+    const char *name = btk_snake_case(k, class), *role = NULL;
+    if (k->weights->by_place) role = bt_arena_print(k->arena, "%s/%d", list_name, place);
+    else if (name) role = bt_arena_print(k->arena, same ? "%s/%s_%d" : "%s/%s", list_name, name, same);
+    if (!role) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+    return role;
+}
+
 /* "layers/dense", "layers/dense_1" ...: numbered among those of their class. */
 static char *path_by_class(btk *k, const btk_layer *model, const btk_layer *layer, bt_map *classes)
 {

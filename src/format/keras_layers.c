@@ -192,6 +192,9 @@ static const btk_class classes[] = {
     {"CutMix", btk_random, BTK_NO_CAST, NULL},
     {"AugMix", btk_random, BTK_NO_CAST, NULL},
     {"RandAugment", btk_random, BTK_NO_CAST, NULL},
+    {"Equalization", btk_random, BTK_NO_CAST, NULL},
+    {"AutoContrast", btk_auto_contrast, BTK_NO_CAST, NULL},
+    {"Pipeline", btk_pipeline, BTK_OWN_MASK | BTK_NO_CAST, NULL},
     {"Solarization", btk_random, BTK_NO_CAST, NULL},
 
     /* Merging: the op */

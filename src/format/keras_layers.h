@@ -80,6 +80,7 @@ void btk_attention(btk_call *c), btk_multi_head(btk_call *c), btk_grouped_query(
 void btk_rescaling(btk_call *c), btk_random(btk_call *c), btk_normalization(btk_call *c),
     btk_resizing(btk_call *c);
 void btk_category_encoding(btk_call *c), btk_discretization(btk_call *c), btk_center_crop(btk_call *c);
+void btk_auto_contrast(btk_call *c), btk_pipeline(btk_call *c);
 /* x[batch, height, width, channels] to a size, as TensorFlow's image.resize without antialias. */
 btk_tensor btk_resize(btk *k, btk_tensor x, int64_t height, int64_t width, const char *interpolation);
 /* The same with antialias, and by Lanczos's and other kernels. */

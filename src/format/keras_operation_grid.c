@@ -295,7 +295,7 @@ static void rearrange(btk_call *c, const char *detail)
     bool legal = arrow && parse_axes(text, arrow, &in) && parse_axes(arrow + 2, text + strlen(text), &out);
     if (!legal || in.n != out.n || in.groups != x.shape.rank || !out.n ||
         !sizes_of_axes(c, x, &in, size, known))
-        return btk_unsupported(k, "the pattern '%.60s'", text);
+        return btk_unsupported(k, "the pattern of axes '%.60s'", text);
     bt_shape shape = {.rank = in.n};
     memcpy(shape.dim, known, sizeof shape.dim);
     x = shaped(k, x, in.n, size, shape);
@@ -304,7 +304,7 @@ static void rearrange(btk_call *c, const char *detail)
     for (int i = 0; i < out.n; i++) {
         int from = find_axis(&in, out.name[i]), g = out.group[i];
         if (from < 0 || find_axis(&out, in.name[i]) < 0)
-            return btk_unsupported(k, "the pattern '%.60s'", text);
+            return btk_unsupported(k, "the pattern of axes '%.60s'", text);
         perm[i] = from;
         shape.dim[g] = shape.dim[g] < 0 || known[from] < 0 ? -1 : shape.dim[g] * known[from];
         sizes[g] = product(k, sizes[g], size[from]);

@@ -297,3 +297,38 @@ void btk_center_crop(btk_call *c)
     else x = btk_resize(k, btk_cropped_to_ratio(k, x, height, width), height, width, "bilinear");
     give_image(c, x, single);
 }
+
+/* Each channel of each image from its own least and largest number to the whole range; one that is even stays. */
+void btk_auto_contrast(btk_call *c)
+{
+    btk *k = c->k;
+    btk_tensor x = btk_cast(k, c->x, c->layer->compute), least, most;
+    const bt_json *range = btk_of(c, "value_range");
+    double low = bt_json_double(bt_json_at(range, 0), 0), high = bt_json_double(bt_json_at(range, 1), 255);
+    bool single = x.shape.rank == 3;
+    if (!btk_rank(k, x, 3, 4) || !(high > low)) return btk_damaged(k, "a range that cannot be");
+    btk_tensor y = btk_scaled(k, btk_shifted(k, x, -low), 255 / (high - low));
+    least = btk_reduce(k, "Min", y, single ? 3 : 6, true),
+    most = btk_reduce(k, "Max", y, single ? 3 : 6, true);
+    btk_tensor scale =
+        btk_binary(k, "RealDiv", btk_number(k, y.dtype, 255), btk_binary(k, "Sub", most, least));
+    btk_tensor offset = btk_binary(k, "Mul", btk_unary(k, "Neg", least), scale);
+    y = btk_clip(k, btk_binary(k, "AddV2", btk_binary(k, "Mul", y, scale), offset), 0, 255);
+    y = btk_shifted(k, btk_scaled(k, y, (high - low) / 255), low);
+    btk_return(c, btk_select(k, btk_test(k, "IsNan", y), x, y));
+}
+
+/* Layers one after another. */
+void btk_pipeline(btk_call *c)
+{
+    btk *k = c->k;
+    btk_tensor x = c->x;
+    const bt_json *list = btk_of(c, "layers");
+    if (!bt_json_is(list, BT_JSON_ARRAY) || k->depth > BTK_MAX_DEPTH)
+        return btk_damaged(k, "no list of layers");
+    for (const bt_json *j = list->first; j && !k->failed; j = j->next) {
+        btk_layer *layer = btk_child(c, j, btk_role_in_list(c, "_pipeline_layers", list, j));
+        if (layer) x = btk_layer_apply(k, layer, x);
+    }
+    btk_return(c, x);
+}

@@ -82,6 +82,91 @@ static void merged(void)
     weightless("CustomScaleLayer", "{\"scale\": 0.17}", "Mul");
 }
 
+/* An operation of Keras 3 on inputs a [open, 4, 4] and b [open]: what comes of it, and a node of which it is made. */
+static void operation(const char *class, const char *config, const char *more, berth_status expected,
+                      const char *op)
+{
+    char text[2048];
+    bt_source source;
+    berth_error error = {0};
+    const btk_weights none = {0};
+    static const char tensor[] =
+        "{\"class_name\": \"__keras_tensor__\", \"config\": {\"keras_history\": [\"a\", 0, 0]}}";
+    snprintf(text, sizeof text,
+             "{\"class_name\": \"Functional\", \"config\": {\"name\": \"m\", \"layers\": ["
+             "{\"class_name\": \"InputLayer\", \"name\": \"a\", \"config\": {\"batch_shape\": [null, 4, 4]},"
+             " \"inbound_nodes\": []},"
+             "{\"module\": \"keras.src.ops.numpy\", \"class_name\": \"%s\", \"name\": \"c\", \"config\": %s,"
+             " \"inbound_nodes\": [{\"args\": [%s%s], \"kwargs\": {}}]}],"
+             "\"input_layers\": [[\"a\", 0, 0]], \"output_layers\": [[\"c\", 0, 0]]}}",
+             class, config, tensor, more);
+    bt_source_init(&source);
+    CHECK_EQ(btk_load(&source, &none, bt_str_of(text), "text", bt_str_of("3.9.0"), &error), expected);
+    if (!expected) CHECK(count(&source.graph, op) > 0);
+    else CHECK(error.message[0]);
+    bt_source_free(&source);
+}
+
+static void operations(void)
+{
+    operation("SVD", "{\"compute_uv\": true}", "", BERTH_OK, "Svd");
+    operation("Qr", "{\"mode\": \"complete\"}", "", BERTH_OK, "Qr");
+    operation("Eigh", "{}", "", BERTH_OK, "SelfAdjointEigV2");
+    operation("Unique", "{\"return_counts\": true}", "", BERTH_OK, "UniqueWithCountsV2");
+    operation("Quantile", "{\"axis\": [1]}", ", [0.25, 0.5]", BERTH_OK, "TopKV2");
+    operation("STFT",
+              "{\"sequence_length\": 2, \"sequence_stride\": 1, \"fft_length\": 4, \"window\": \"hann\"}", "",
+              BERTH_OK, "RFFT");
+    operation("Rearrange", "{}", ", \"b h w -> b (w h)\"", BERTH_OK, "Transpose");
+    operation("Eig", "{}", "", BERTH_UNSUPPORTED, NULL);
+}
+
+/* Sizes and axes that cannot be, as a file may say them. */
+static void hostile_operations(void)
+{
+    static const char *const patterns[] = {"",
+                                           "->",
+                                           "b h w",
+                                           "b h -> b h",
+                                           "b h w -> b h",
+                                           "b (h w -> b h w",
+                                           "b h w -> b b w",
+                                           "b h) w -> b h w",
+                                           "b h w x y z p q r -> b",
+                                           "(b h) w c -> b h w c"};
+    operation("STFT", "{\"sequence_length\": 9, \"sequence_stride\": 1, \"fft_length\": 4}", "",
+              BERTH_BAD_MODEL, NULL);
+    operation("STFT", "{\"sequence_length\": 2, \"sequence_stride\": 0, \"fft_length\": 4}", "",
+              BERTH_BAD_MODEL, NULL);
+    operation("STFT", "{\"sequence_length\": 2, \"sequence_stride\": 1, \"fft_length\": 4, \"window\": [1]}",
+              "", BERTH_BAD_MODEL, NULL);
+    operation("RFFT", "{\"fft_length\": 99999999999}", "", BERTH_UNSUPPORTED, NULL);
+    operation("IRFFT", "{}", "", BERTH_UNSUPPORTED, NULL);
+    operation("ExtractSequences", "{\"sequence_length\": -1, \"sequence_stride\": 1}", "", BERTH_BAD_MODEL,
+              NULL);
+    operation("Quantile", "{\"axis\": [7]}", ", 0.5", BERTH_BAD_MODEL, NULL);
+    operation("Quantile", "{}", ", 1.5", BERTH_BAD_MODEL, NULL);
+    operation("Quantile", "{}", ", []", BERTH_UNSUPPORTED, NULL);
+    operation("Fold", "{\"output_size\": [4, 4], \"kernel_size\": 0}", "", BERTH_BAD_MODEL, NULL);
+    operation("Fold", "{\"output_size\": [4, 4], \"kernel_size\": 9}", "", BERTH_BAD_MODEL, NULL);
+    operation("Fold", "{\"output_size\": [4, 4], \"kernel_size\": [2, 2], \"stride\": 0}", "",
+              BERTH_BAD_MODEL, NULL);
+    operation("Repeat", "{\"repeats\": [1, 2], \"axis\": 1}", "", BERTH_BAD_MODEL, NULL);
+    operation("Repeat", "{\"repeats\": [1, 99999999999, 1, 1], \"axis\": 1}", "", BERTH_UNSUPPORTED, NULL);
+    operation("UnravelIndex", "{\"shape\": []}", "", BERTH_UNSUPPORTED, NULL);
+    operation("Linspace", "{\"num\": 100000}", ", 1.0", BERTH_UNSUPPORTED, NULL);
+    operation("GaussianBlur", "{\"kernel_size\": [1000000, 3]}", "", BERTH_UNSUPPORTED, NULL);
+    operation("MapCoordinates", "{\"order\": 5}", ", [[0.5]]", BERTH_UNSUPPORTED, NULL);
+    operation("Norm", "{\"ord\": 2, \"axis\": [1, 9]}", "", BERTH_BAD_MODEL, NULL);
+    operation("Diag", "{}", "", BERTH_BAD_MODEL, NULL);
+    operation("View", "{\"dtype\": \"bogus\"}", "", BERTH_UNSUPPORTED, NULL);
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        char more[64];
+        snprintf(more, sizeof more, ", \"%s\"", patterns[i]);
+        operation("Rearrange", "{}", more, BERTH_UNSUPPORTED, NULL);
+    }
+}
+
 static void starved(void)
 {
     berth_status status = BERTH_NO_MEMORY;
@@ -118,6 +203,8 @@ int main(void)
     whole();
     archive_is_no_hdf5();
     merged();
+    operations();
+    hostile_operations();
     starved();
     return check_done();
 }

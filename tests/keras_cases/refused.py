@@ -14,12 +14,21 @@ OPERATIONS = {
     "Histogram": "Keras itself can't run it with TensorFlow",
 }
 
+LAYERS = {
+    "Lambda": CODE, "JaxLayer": CODE, "FlaxLayer": CODE, "TorchModuleWrapper": CODE,
+    "TFSMLayer": "is a SavedModel elsewhere",
+    "ContrastLimitedAdaptiveHistogramEqualization": "not made yet",
+    "MaxNumBoundingBoxes": "takes a dictionary of boxes",
+}
+
 # Nothing to compare with.
 UNDRAWN = {
     "Operation": "a base class", "Function": "a base class", "SegmentReduction": "a base class", "Abs": "made as Absolute",
     "Conj": "made as Conjugate", "Arange": "takes numbers, not tensors", "Ndim": "Keras gives a Python number",
     "ConvTranspose": "Keras mistakes its own arguments", "ViewAsComplex": "Keras itself can't run it with TensorFlow",
     "Mish": "made as a layer",
+    "Layer": "a base class", "Wrapper": "a base class", "InputLayer": "in every model", "SimpleRNNCell": "in an RNN",
+    "GRUCell": "in an RNN", "LSTMCell": "in an RNN", "StackedRNNCells": "in an RNN", "Equalization": "makes no functional model",
 }
 
 # Some of them drawn, to see that they are refused by name.
