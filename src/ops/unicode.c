@@ -1,5 +1,6 @@
 /* Unicode: text to code points and back, between encodings, and the script of a letter. Encodings: UTF-8, -16, -32,
- * ASCII, Latin-1 and windows-1252; those that need larger tables are an error. Case: unicode_case.c. */
+ * ASCII, Latin-1 and those of one byte a character (unicode_charset.def); those that need larger tables are an error. Case:
+ * unicode_case.c. */
 #include "ops/unicode.h"
 
 #include "ops/move.h"
@@ -73,19 +74,27 @@ static int32_t next_32le(bt_str s, size_t *used) { return next32(s, used, true);
 static int32_t next_latin(bt_str s, size_t *used) { return *used = 1, (uint8_t)s.p[0]; }
 static int32_t next_ascii(bt_str s, size_t *used) { return *used = 1, (uint8_t)s.p[0] < 0x80 ? s.p[0] : -1; }
 
-/* 0x80 to 0x9f of windows-1252; the rest of it is Latin-1. */
-static const uint16_t windows_1252[32] = {
-    0x20ac, 0x0081, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160,
-    0x2039, 0x0152, 0x008d, 0x017d, 0x008f, 0x0090, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
-    0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0x009d, 0x017e, 0x0178,
-};
-
-static int32_t next_1252(bt_str s, size_t *used)
+/* high: of the bytes from 0x80 on; 0: none. */
+static int32_t next_charset(bt_str s, size_t *used, bool is_pc, const uint16_t *high)
 {
     uint8_t byte = (uint8_t)s.p[0];
     *used = 1;
-    return byte >= 0x80 && byte < 0xa0 ? windows_1252[byte - 0x80] : byte;
+    if (byte >= 0x80) return high[byte - 0x80] ? high[byte - 0x80] : -1;
+    if (is_pc && byte == 0x1a) return 0x1c;
+    if (is_pc && byte == 0x1c) return 0x7f;
+    return is_pc && byte == 0x7f ? 0x1a : byte;
 }
+
+#define NAME(other, name)
+#define CHARSET(name, is_pc, ...)                        \
+    static int32_t next_##name(bt_str s, size_t *used)   \
+    {                                                    \
+        static const uint16_t high[128] = {__VA_ARGS__}; \
+        return next_charset(s, used, is_pc, high);       \
+    }
+#include "ops/unicode_charset.def"
+#undef NAME
+#undef CHARSET
 
 static void add_units(bt_text *text, uint32_t value, int bytes)
 {
@@ -111,8 +120,12 @@ static const encoding encodings[] = {
     {"utf8", bt_utf8_next, bt_utf8_add}, {"utf16be", next_16be, add_16be}, {"utf16", next_16be, NULL},
     {"utf16le", next_16le, NULL},        {"utf32be", next_32be, add_32be}, {"utf32", next_32be, NULL},
     {"utf32le", next_32le, NULL},        {"usascii", next_ascii, NULL},    {"ascii", next_ascii, NULL},
-    {"latin1", next_latin, NULL},        {"iso88591", next_latin, NULL},   {"windows1252", next_1252, NULL},
-    {"cp1252", next_1252, NULL},
+    {"latin1", next_latin, NULL},        {"iso88591", next_latin, NULL},   {"l1", next_latin, NULL},
+#define NAME(other, name) {#other, next_##name, NULL},
+#define CHARSET(name, is_pc, ...) {#name, next_##name, NULL},
+#include "ops/unicode_charset.def"
+#undef NAME
+#undef CHARSET
 };
 
 /* Those whose text may begin with a mark that tells the order of bytes; without one it is big-endian. */
@@ -130,7 +143,7 @@ static const struct order {
 static const encoding *encoding_of(bt_call *c, const char *attr)
 {
     const char *given = bt_attr_string(c->node, attr, "UTF-8");
-    char name[16];
+    char name[32];
     size_t n = 0;
     for (const char *p = given; *p && n < sizeof name - 1; p++)
         if (isalnum((unsigned char)*p)) name[n++] = (char)tolower((unsigned char)*p);

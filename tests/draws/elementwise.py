@@ -177,7 +177,7 @@ def bitcast(d):
     sizes = {t: np.dtype(QUANTIZED.get(t, "u2" if t == "bfloat16" else t)).itemsize for t in
              ("bfloat16", "float16", "float32", "float64", "complex64", "complex128", *INTS, *QUANTIZED)}
     source, target = d.one(*sizes), d.one(*sizes)
-    shape = d.shape()
+    shape = d.shape(beside=1)
     ratio = sizes[target] // sizes[source]
     if ratio > 1 and d.chance(0.9):
         shape = shape + [ratio]

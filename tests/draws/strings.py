@@ -306,6 +306,9 @@ def substr(d):
     d.node(d.op, [d.put(data), d.put(pos, exact=1), d.put(n, exact=1)], **({"unit": d.one("BYTE", "UTF8_CHAR")} if d.chance(0.7) else {}))
 
 
+CHARSETS = """ISO-8859-2 latin3 ISO_8859-4 iso-8859-5 ISO-8859-6 iso-8859-7 ISO-8859-8 latin5 ISO-8859-10 ISO-8859-13 iso8859-15 windows-1250
+cp1251 windows-1253 windows-1254 windows-1255 windows-1256 windows-1257 windows-1258 windows-874 KOI8-R KOI8-U ibm-437 cp850 IBM852 ibm-864 cp866
+macintosh x-mac-cyrillic x-mac-greek x-mac-CentralEurRoman hp-roman8""".split()
 UNICODE = (b"", b"abc", b"\xc3\xa9", b"\xe6\x97\xa5\xe6\x9c\xac", b"\xf0\x9f\x98\x80", b"a\tb\x01", b"\xff", b"\xe6\x97", b"\xed\xa0\x80", b"\xc0\x80",
            b"\xf4\x90\x80\x80", b"\xef\xbb\xbfx", b"\x00a", b"\xd8\x3d\xde\x00", b"\x00\x00\x00a", b"\xfe\xff\x00b", b"\xff\xfea\x00", b"\xff\xfe", b"\xfe\xff", b"\xd8\x3d\xde", b"\xff\xfe\x00\x00a\x00\x00\x00", b"\x1b\x7f\xc2\x85")
 
@@ -326,9 +329,10 @@ def unicode_decode(d):
     attrs = unicode_attrs(d)
     if d.chance(0.6):
         attrs["Tsplits"] = "int64" if d.op.endswith("Offsets") else d.one("int32", "int64")  # TensorFlow aborts on the other
-    code = d.one("UTF-8", "UTF-8", "UTF-8", "UTF-16-BE", "UTF-32-BE", "utf8", "UTF-16", "UTF-16", "UTF-32", "UTF-16LE", "UTF-32-LE", "ISO-8859-1", "windows-1252", "US-ASCII" if d.chance(0.3) else "UTF-8",
+    code = d.one("UTF-8", "UTF-8", "UTF-8", "UTF-16-BE", "UTF-32-BE", "utf8", "UTF-16", "UTF-16", "UTF-32", "UTF-16LE", "UTF-32-LE", d.one(*CHARSETS), "ISO-8859-1", "windows-1252", "US-ASCII" if d.chance(0.3) else "UTF-8",
                  "nonsense" if d.chance(0.1) else "UTF-8")
-    d.node(d.op, [d.put(texts(d, 2, UNICODE), fed=0)], input_encoding=code, **attrs)
+    words = [bytes(d.rng.integers(0, 256, d.int(0, 9), np.uint8)) for _ in range(9)] if code in CHARSETS else UNICODE
+    d.node(d.op, [d.put(texts(d, 2, words), fed=0)], input_encoding=code, **attrs)
 
 
 @draws("UnicodeTranscode")
