@@ -202,7 +202,7 @@ KERNEL void svd(GLOBAL T *as, GLOBAL T *ws, GLOBAL R *works, GLOBAL T *products,
                 GLOBAL T *vs, singular by)
 {
     LOCAL R part[MOST_ITEMS];
-    LOCAL int again;
+    LOCAL int again, column;
     const I64 m = by.m, n = by.n, k = by.k, pairs = (n + 1) / 2, rounds = n + n % 2 - 1;
     const I64 parts = pairs < LSZ(0) ? LSZ(0) / pairs : 1, room = n + MOST_ITEMS;
     for (I64 matrix = WGID(0); matrix < by.batch; matrix += NWG(0)) {
@@ -272,17 +272,20 @@ KERNEL void svd(GLOBAL T *as, GLOBAL T *ws, GLOBAL R *works, GLOBAL T *products,
         }
         FENCE;
         /* The other columns of u: unit vectors orthogonal to all before, from those of the axes. */
-        for (I64 c = rank, axis = 0; by.with_vectors && c < k && axis < m; axis++) {
-            for (I64 r = LID(0); r < m; r += LSZ(0)) u[r * k + c] = of(r == axis, 0);
+        if (LID(0) == 0) column = (int)rank;
+        FENCE;
+        for (I64 axis = 0, end = by.with_vectors && rank < k ? m : 0; axis < end; axis++) {
+            const I64 c = column, open = c < k ? m : 0;
+            for (I64 r = LID(0); r < open; r += LSZ(0)) u[r * k + c] = of(r == axis, 0);
             FENCE;
             for (int twice = 0; twice < 2; twice++) {
-                for (I64 p = LID(0); p < c; p += LSZ(0)) {
+                for (I64 p = LID(0); p < c && open; p += LSZ(0)) {
                     A dot = of(0, 0);
                     for (I64 r = 0; r < m; r++) dot = add(dot, product_of(u[r * k + p], u[r * k + c]));
                     a[p] = dot;
                 }
                 FENCE;
-                for (I64 r = LID(0); r < m; r += LSZ(0)) {
+                for (I64 r = LID(0); r < open; r += LSZ(0)) {
                     A v = u[r * k + c];
                     for (I64 p = 0; p < c; p++) v = sub(v, mul(a[p], u[r * k + p]));
                     u[r * k + c] = v;
@@ -290,14 +293,14 @@ KERNEL void svd(GLOBAL T *as, GLOBAL T *ws, GLOBAL R *works, GLOBAL T *products,
                 FENCE;
             }
             R sum = 0;
-            for (I64 r = LID(0); r < m; r += LSZ(0)) sum += square_of(u[r * k + c]);
+            for (I64 r = LID(0); r < open; r += LSZ(0)) sum += square_of(u[r * k + c]);
             SUM_UP(part, sum)
-            sum = part[0];
-            const int is_taken = sum >= (R)1e-8 / (R)m;
+            const R square = part[0];
+            const int is_taken = square >= (R)1e-8 / (R)m;
             FENCE;
-            for (I64 r = LID(0); r < m && is_taken; r += LSZ(0)) u[r * k + c] = scaled(u[r * k + c], 1 / sqrt(sum));
+            for (I64 r = LID(0); r < open && is_taken; r += LSZ(0)) u[r * k + c] = scaled(u[r * k + c], 1 / sqrt(square));
+            if (LID(0) == 0 && is_taken && open) column = (int)c + 1;
             FENCE;
-            c += is_taken;
         }
         FENCE;
     }
