@@ -112,6 +112,9 @@ berth_status bt_batch_body(bt_walk *w, int32_t step, bool *is_one)
     *is_one = n > 0;
     if (n) return branch(w, it, bodies, n, decides);
     *is_one = bt_while_parts(it->op, it->state, &parts);
+    for (size_t i = 0; !*is_one && i < w->plan->n_bodies; i++)
+        if (w->plan->bodies[i]->caller == step)
+            return bt_batch_refuse(w, it, "nothing is known of how its function treats the rows of a batch");
     if (!*is_one) return BERTH_OK;
     bt_both *state = arguments(w, it, 0);
     if (!state) return bt_fail_memory(w->batch->error);

@@ -73,6 +73,9 @@ bool bt_batch_join(bt_batch *b, bt_both *a, const bt_both *other, bool *changed)
 static const char *add(step *s, const bt_batch_items *more, int64_t n)
 {
     bool changed = false;
+    if (!bt_shape_compatible(&s->items->stated, &more->whole) ||
+        !bt_shape_compatible(&s->items->stated_too, &more->some))
+        return "its list is for items of another shape";
     if (more->flow.kind != BT_SAME && more->flow.kind != BT_ROWS)
         return more->flow.kind == BT_SIZE ? sized : mixes;
     if (!join_items(s->items, more, &changed)) return "a list holds rows of the batch and what has none";
@@ -144,12 +147,18 @@ static bool own(step *s)
 {
     bt_batch_items *mine = bt_arena_new(s->w->batch->arena, bt_batch_items);
     if (!mine) return false;
-    *mine = s->items ? *s->items : (bt_batch_items){0};
+    *mine =
+        s->items ? *s->items : (bt_batch_items){.stated = BT_SHAPE_UNKNOWN, .stated_too = BT_SHAPE_UNKNOWN};
     s->items = mine;
     return true;
 }
 
 static const char *const moves = "which item it takes depends on the batch";
+
+static void state(const bt_tensor *shape, bt_shape *stated)
+{
+    if (!shape || !bt_element_shape(shape, stated)) *stated = BT_SHAPE_UNKNOWN;
+}
 
 /* An empty list, or one of as many items as an input says. */
 static const char *make(step *s)
@@ -157,6 +166,8 @@ static const char *make(step *s)
     if (!own(s)) return no_memory(s);
     if (flow_of(s, 0)->kind == BT_ROWS || !is_same(s, 1)) return sized;
     s->items->n = s->arg ? number(s, s->arg) : 0;
+    state(s->w->whole[s->it->in[0]].value, &s->items->stated);
+    state(s->w->some[s->it->in[0]].value, &s->items->stated_too);
     return out_list(s);
 }
 
@@ -248,6 +259,9 @@ static const char *make_array(step *s)
         if (!array) return no_memory(s);
         array->next = b->arrays, array->step = s->it;
         array->items.is_array = true, array->items.n = n;
+        if (!bt_attr_shape(s->it->node, "element_shape", &array->items.stated))
+            array->items.stated = BT_SHAPE_UNKNOWN;
+        array->items.stated_too = array->items.stated;
         b->arrays = array;
     }
     if (array->items.n != n && array->items.n >= 0) array->items.n = -1, b->again = true;

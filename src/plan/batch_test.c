@@ -185,7 +185,8 @@ static const row rows[] = {
     /* effects */
     {"h Shape x; r RandomUniform h {T:DT_INT32 dtype:DT_FLOAT}; y Add x r",
      "'r' (RandomUniform): it has an effect, or is random"},
-    {"a Where c {T:DT_BOOL}; c Greater v s; y Cast a {SrcT:DT_INT64 DstT:DT_FLOAT}", "'a' (Where): nothing is known"},
+    {"a Where c {T:DT_BOOL}; c Greater v s; y Cast a {SrcT:DT_INT64 DstT:DT_FLOAT}",
+     "'a' (Where): nothing is known"},
     /* places that follow the size of the batch */
     {SIZE_OF_X "; b Pack n0 e n0 {T:DT_INT32 N:3}; y Slice pd b z; z Const {dtype:DT_INT32 ints:-1,1,4}; pd "
                "Pad x p; p Const "
@@ -231,6 +232,10 @@ static const row rows[] = {
      "{element_dtype:DT_FLOAT}; a "
      "TensorListStack b m4 {element_dtype:DT_FLOAT}; q Sum x n1; y Sum a n0",
      NULL},
+    {"l TensorListReserve e n2 {element_dtype:DT_FLOAT}; b TensorListSetItem l n1 q "
+     "{element_dtype:DT_FLOAT}; y "
+     "TensorListGetItem b n1 m4 {element_dtype:DT_FLOAT}; q Sum x n1; e Const {dtype:DT_INT32 ints:7,4}",
+     "'b' (TensorListSetItem): its list is for items of another shape"},
     {"l EmptyTensorList m4 m1 {element_dtype:DT_FLOAT}; b TensorListPushBack l q {element_dtype:DT_FLOAT}; c "
      "TensorListPushBack b d {element_dtype:DT_FLOAT}; a TensorListStack c m4 {element_dtype:DT_FLOAT}; q "
      "Sum x n1; d Max x "
@@ -254,6 +259,10 @@ static const row rows[] = {
      "'y' (If): which branch"},
     {"y If g x {then_branch:@neg else_branch:@relu Tout:DT_FLOAT,}; a Greater v s; g All a n0",
      "'g' (All): it mixes"},
+    {"y StatelessIf g x {then_branch:@neg else_branch:@noise Tout:DT_FLOAT,}; " WHICH,
+     "(RandomUniform): it has an effect, or is random"},
+    {"m MapDefun w {f:@noise Targuments:DT_FLOAT, output_types:DT_FLOAT,}; f Sum m m4; y Mul x f",
+     "'m' (MapDefun): nothing is known"},
     {"a Switch x g; b Neg a:0; c Relu a:1; y Merge b c {N:2}; " WHICH, NULL},
     {"a Switch x g; b Transpose a:0 p102; c Relu a:1; d Merge b c {N:2}; y Neg d; " WHICH, "'d' (Merge)"},
     /* loops */
@@ -299,6 +308,8 @@ static const char *const functions[][3] = {
     {"inner", "k Shape a; q Tanh a; r Reshape q:y:0 k:output:0", "output"},
     {"mean", "z Const {dtype:DT_INT32 ints:0}; q Mean a z:output:0 {keep_dims:true}; r Sub a q:output:0",
      "z"},
+    {"noise", "z Const {dtype:DT_INT32 ints:2}; r RandomUniform z:output:0 {T:DT_INT32 dtype:DT_FLOAT}",
+     "output"},
     {"turn", "p Const {dtype:DT_INT32 ints:1,0,2}; r Transpose a p:output:0", "y"},
 };
 

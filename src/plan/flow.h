@@ -29,6 +29,7 @@ typedef struct bt_batch_items {
     bool any; /* one was put in; what is read else is zeros */
     bt_flow flow;
     bt_shape whole, some;
+    bt_shape stated, stated_too; /* what the list was made for, in the whole and in the part */
     int64_t n;              /* how many; -1: not known */
     bool is_array, is_read; /* is_read: somebody was told what they are */
 } bt_batch_items;
