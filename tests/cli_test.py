@@ -182,6 +182,12 @@ class CommandLine(Case):
         self.bad(1, "--input-shape", "convert", pb, os.path.join(folder, "x.pb"), "--input-shape", "image=3,9,8,1")
         self.assertEqual(sorted(os.listdir(folder)), ["d", "d.pb", "d.pbtxt"])
 
+    def test_locally_connected(self):
+        """Layers of Keras 2 whose weights are a masked matrix, then the connected numbers alone; answers of tf_keras."""
+        model, x = os.path.join(ROOT, "tests/data/keras_local.h5"), self.put("x.npy", floats((1, 5, 2), [i / 4 for i in range(10)]))
+        out = json.loads(self.good("run", model, "--input", "x=" + x, "--json"))
+        self.assertEqual(out["places"]["values"], [[[1.3632812], [38.898438], [167.50781]]])
+
     def test_no_outputs(self):
         path = self.put("cycle.pbtxt", """node { name: "a" op: "Neg" input: "b" attr { key: "T" value { type: DT_FLOAT } } }
             node { name: "b" op: "Neg" input: "a" attr { key: "T" value { type: DT_FLOAT } } }""")

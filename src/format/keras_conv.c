@@ -301,8 +301,31 @@ btk_tensor btk_patches(btk *k, btk_tensor x, const btk_window *w)
     return y;
 }
 
-/* Every place has a kernel of its own, [places, size... channels, filters]: patches times kernels, place by
- * place. */
+/* Patches times kernels, place by place: [places, size... channels, filters]. */
+static btk_tensor unshared(btk_call *c, btk_tensor x, const btk_window *w, const int64_t *out,
+                           int64_t filters)
+{
+    btk *k = c->k;
+    int64_t channels = btk_dim(x, -1);
+    bool first = w->channels_first; /* also in the taps of a kernel */
+    int64_t taps = w->size[0] * w->size[1] * channels, n = out[0] * out[1];
+    btk_tensor kernel = btk_weight_of(c, "kernel", true, BT_SHAPE(n, taps, filters));
+    if (first) {
+        int64_t dims[4] = {n, channels, w->size[0] * w->size[1], filters};
+        kernel = btk_reshape(k, btk_swap(k, btk_reshape(k, kernel, 4, dims, NULL), 1, 2), 3,
+                             (int64_t[]){n, taps, filters}, NULL);
+    }
+    btk_tensor y = btk_patches(k, x, w);
+    y = btk_reshape(k, y, 3, (int64_t[]){-1, n, taps}, (int[]){0, -1, -1});
+    y = btk_matmul(k, btk_transpose(k, y, (int[]){1, 0, 2}), kernel, false,
+                   false); /* [places, batch, filters] */
+    y = btk_transpose(k, y, (int[]){1, 0, 2});
+    if (axes_of(c) == 2)
+        y = btk_reshape(k, y, 4, (int64_t[]){-1, out[0], out[1], filters}, (int[]){0, -1, -1, -1});
+    return y;
+}
+
+/* Every place has a kernel of its own. */
 void btk_locally_connected(btk_call *c)
 {
     btk *k = c->k;
@@ -310,30 +333,23 @@ void btk_locally_connected(btk_call *c)
     btk_tensor x = input_of(c, &w);
     int64_t channels = btk_known(k, x, -1, "the number of channels"), filters = filters_of(c),
             out[2] = {1, 1};
-    if (btk_int_of(c, "implementation", 1) != 1)
-        btk_unsupported(k, "implementation 2 or 3 of a locally connected layer");
-    bool first = w.channels_first, old = k->version == 1; /* first: also in the taps of a kernel */
+    int64_t implementation = btk_int_of(c, "implementation", 1);
+    if (implementation < 1 || implementation > 3) btk_damaged(k, "implementation %lld", (long long)implementation);
+    bool first = w.channels_first, old = k->version == 1;
     if (w.n == 1) x = btk_expand(k, x, 1), w = as_image(&w);
     for (int i = 0; i < 2 && !k->failed; i++)
         out[i] = output_size(&w, i, btk_known(k, x, i + 1, "the size of the input"));
     if (out[0] > INT16_MAX || out[1] > INT16_MAX) btk_damaged(k, "an input too large");
     bt_shape bias = axes_of(c) == 1 ? BT_SHAPE(out[1], filters) : BT_SHAPE(out[0], out[1], filters);
     if (first && old) bias = BT_SHAPE(filters, out[0], out[1]);
-    int64_t taps = w.size[0] * w.size[1] * channels, n = out[0] * out[1];
-    btk_tensor kernel = btk_weight_of(c, "kernel", true, BT_SHAPE(n, taps, filters));
-    if (first) {
-        int64_t dims[4] = {n, channels, w.size[0] * w.size[1], filters};
-        kernel = btk_reshape(k, btk_swap(k, btk_reshape(k, kernel, 4, dims, NULL), 1, 2), 3,
-                             (int64_t[]){n, taps, filters}, NULL);
+    btk_tensor y;
+    if (implementation == 1) {
+        y = unshared(c, x, &w, out, filters);
+        if (first) y = btk_channels_back(k, y);
+    } else {
+        btk_window said = btk_window_of(c, axes_of(c));
+        y = k->failed ? x : btk_local_product(c, &said, channels, filters, (int)implementation);
     }
-    btk_tensor y = btk_patches(k, x, &w);
-    y = btk_reshape(k, y, 3, (int64_t[]){-1, n, taps}, (int[]){0, -1, -1});
-    y = btk_matmul(k, btk_transpose(k, y, (int[]){1, 0, 2}), kernel, false,
-                   false); /* [places, batch, filters] */
-    y = btk_transpose(k, y, (int[]){1, 0, 2});
-    if (axes_of(c) == 2)
-        y = btk_reshape(k, y, 4, (int64_t[]){-1, out[0], out[1], filters}, (int[]){0, -1, -1, -1});
-    if (first) y = btk_channels_back(k, y);
     if (has_bias(c)) {
         btk_tensor b = btk_weight_of(c, "bias", true, bias);
         if (first && !old) { /* Keras takes the numbers as they lie for others of another shape */

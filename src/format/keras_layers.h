@@ -50,6 +50,10 @@ btk_tensor btk_convolve(btk *k, btk_tensor x, btk_tensor kernel, const btk_windo
 btk_tensor btk_convolve_transposed(btk *k, btk_tensor x, btk_tensor kernel, const btk_window *w,
                                    const int64_t *padding);
 
+/* keras_local.c: the product of a locally connected layer of implementation 2 or 3, without its bias. */
+btk_tensor btk_local_product(btk_call *c, const btk_window *w, int64_t channels, int64_t filters,
+                             int implementation);
+
 /* keras_pool.c */
 void btk_pool(btk_call *c), btk_global_pool(btk_call *c), btk_adaptive_pool(btk_call *c);
 void btk_pool_window(btk_call *c, int n, bool max);        /* over n spatial axes */
