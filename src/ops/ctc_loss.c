@@ -104,13 +104,17 @@ static int64_t read_labels(bt_call *c, const bt_frames *f, int64_t b, bool colla
     const int32_t *values = c->in[2]->data;
     int32_t blank = (int32_t)f->classes - 1, before = -1;
     int64_t needed = 0;
+    bool is_over = false;
     *n = 0;
     label[(*n)++] = blank;
     for (int64_t i = 0, count = bt_tensor_count(c->in[2]); i < count; i++) {
         if (index[2 * i] != b) continue;
-        if (values[i] < 0 || values[i] >= blank)
-            return bt_call_fail(c, "label %d of %d classes", values[i], blank), -1;
-        if (!(collapse && values[i] == before)) {
+        if (values[i] < 0) return bt_call_fail(c, "label %d of %d classes", values[i], blank), -1;
+        bool is_end = values[i] >= blank; /* no label: nothing may follow */
+        if (!is_end && is_over)
+            return bt_call_fail(c, "label %d of %d classes follows one that is none", values[i], blank), -1;
+        is_over |= is_end;
+        if (!is_end && !(collapse && values[i] == before)) {
             needed++;
             label[(*n)++] = values[i], label[(*n)++] = blank;
         }
