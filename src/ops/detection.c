@@ -375,7 +375,8 @@ static void combine_images(void *user, int64_t first, int64_t end, int worker)
         if (n > k->length) n = k->length;
         k->valid[image] = (int32_t)n;
         for (int64_t i = 0, at = image * k->length; i < k->length; i++, at++) {
-            const candidate *a = &all[i < n ? i : 0];
+            static const candidate none;
+            const candidate *a = i < n ? &all[i] : &none;
             const float *box =
                 k->boxes + image * k->n * row + a->index * row + (k->columns > 1 ? 4 * a->seen : 0);
             k->out_scores[at] = i < n ? a->score : 0;
