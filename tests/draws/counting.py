@@ -159,7 +159,7 @@ def unique(d):
     shape = [d.size(9) if d.chance(0.9) else d.int(10, 200)] if not v2 or d.chance(0.4) else d.shape(rank=d.int(1, 3), most=3)
     values = d.values(dtype, shape, -2, 2, False) if dtype != "string" else d.texts(shape, [b"a", b"b", b"", b"xyz"])
     if dtype in FLOATS:
-        values = values.astype("float32").round().astype(values.dtype)
+        values = (values.astype("float32").round() + 0).astype(values.dtype)  # -0 is 0 to TensorFlow's comparison, not to its hash of halves
     attrs = {"out_idx": d.one("int32", "int64")} if d.chance(0.6) else {}
     names = [d.put(values, dtype)]
     if v2:
