@@ -224,4 +224,10 @@ void cli_output_write(const char *path, berth_tensor *tensor, const char *name);
 void cli_output_commit(void);  /* renames all that were written */
 void cli_output_discard(void); /* safe at any time, from a signal handler too */
 
+/* ---- interrupt.c ---- */
+
+/* A signal that ends the program takes away what was begun beside the path (berth_model_save). To be called before there are
+ * threads; the path is borrowed to the end. */
+void cli_clean_on_signal(const char *path);
+
 #endif

@@ -58,6 +58,7 @@ int cli_convert(const cli_options *options)
     berth_transform_options want;
     char **names;
     const char *format = format_of(options);
+    cli_clean_on_signal(options->out);
     cli_open(&m, options);
     cli_check_outputs(&m, options);
     berth_transform_options_init(&want);

@@ -9,10 +9,12 @@ import json
 import os
 import resource
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import zipfile
 import zlib
@@ -200,6 +202,52 @@ class CommandLine(Case):
         path = self.put("c.pbtxt", """node { name: "c" op: "Const" attr { key: "dtype" value { type: DT_FLOAT } } attr { key: "value"
             value { tensor { dtype: DT_INT32 tensor_shape { } int_val: 1 } } } }""")
         self.bad(1, "node 'c' (Const): a constant of float32 whose value is of int32", "run", path, "--output", "c:0=" + path + ".npy")
+
+    def test_convert_stopped(self):
+        """A signal leaves neither what was half written nor the thing itself, unless it came too late."""
+        def field(number, value):
+            n, size = len(value), b""
+            while n > 127:
+                size, n = size + bytes([n & 127 | 128]), n >> 7
+            return bytes([number << 3 | 2]) + size + bytes([n]) + value
+        attr = lambda key, value: field(5, field(1, key) + field(2, value))
+        count = 1 << 25
+        tensor = b"\x08\x01" + field(2, field(2, b"\x08\x80\x80\x80\x10")) + field(4, bytes(4 * count))
+        model = self.put("big.pb", field(1, field(1, b"c") + field(2, b"Const") + attr(b"dtype", b"\x30\x01") + attr(b"value", field(8, tensor))) +
+                         field(1, field(1, b"y") + field(2, b"Identity") + field(3, b"c") + attr(b"T", b"\x30\x01")))
+        stopped = 0
+        for number, out in [(signal.SIGINT, "out"), (signal.SIGTERM, "out.pb")] * 5:
+            work = subprocess.Popen([BERTH, "convert", model, self.path(out)], stdout=subprocess.DEVNULL)
+            while work.poll() is None and not any(name.endswith(".part") for name in os.listdir(self.tmp)):
+                time.sleep(0.001)
+            work.send_signal(number)
+            self.assertIn(work.wait(60), (0, -number))
+            stopped += work.returncode != 0
+            left = ["big.pb"] + ([] if work.returncode else [out])
+            self.assertEqual(sorted(os.listdir(self.tmp)), left)
+            if not work.returncode:
+                (shutil.rmtree if os.path.isdir(self.path(out)) else os.remove)(self.path(out))
+        self.assertGreater(stopped, 0)
+
+    def test_weights_of_one_tensor(self):
+        """Two variables with one value in the checkpoint are no more bytes than one."""
+        bytes_of = []
+        for second in ("Assign", "Identity"):
+            folder = self.path(second)
+            shutil.copytree(EXAMPLE + "/digits/variables", folder + "/variables")
+            strings = lambda name, value: f"""node {{ name: "{name}" op: "Const" attr {{ key: "value" value {{ tensor {{ dtype: DT_STRING
+                tensor_shape {{ dim {{ size: 2 }} }} string_val: "{value}" }} }} }} }}\n"""
+            variable = lambda name: f'node {{ name: "{name}" op: "VariableV2" attr {{ key: "dtype" value {{ type: DT_FLOAT }} }} }}\n'
+            inputs = 'input: ["w", "r:1"]' if second == "Assign" else 'input: "r:1"'
+            self.put(second + "/saved_model.pbtxt", 'saved_model_schema_version: 1 meta_graphs { meta_info_def { tags: "serve" } graph_def {' +
+                     variable("v") + variable("w") + strings("names", "weights/1/.ATTRIBUTES/VARIABLE_VALUE") + strings("slices", "") +
+                     'node { name: "p" op: "Placeholder" } node { name: "r" op: "RestoreV2" input: ["p", "names", "slices"] attr { key: "dtypes" '
+                     'value { list { type: [DT_FLOAT, DT_FLOAT] } } } } node { name: "a" op: "Assign" input: ["v", "r"] }\n'
+                     f'node {{ name: "b" op: "{second}" {inputs} }} node {{ name: "all" op: "NoOp" input: ["^a", "^b"] }} }}'
+                     'saver_def { restore_op_name: "all" } }')
+            bytes_of.append(json.loads(self.good("inspect", folder, "--json"))["weight_bytes"])
+        self.assertEqual(*bytes_of)
+        self.assertGreater(bytes_of[0], 64)
 
     def test_what_cannot_be_written(self):
         """Each fault is one line, and leaves what was there and nothing else."""

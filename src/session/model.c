@@ -217,8 +217,11 @@ static berth_status make_whole(berth_model *model, berth_error *error)
 
 /* ---- Models ------------------------------------------------------------------------------------------- */
 
+/* A tensor of the files is counted once, of however many variables it is the value (of the handles that a SavedModel has for one,
+ * say). */
 static void count_weights(berth_model *model)
 {
+    bt_map counted = {0};
     const bt_source *s = &model->source;
     for (size_t i = 0; i < s->graph.n_nodes; i++) {
         const bt_tensor *value = bt_attr_tensor(&s->graph.nodes[i], "value");
@@ -226,8 +229,13 @@ static void count_weights(berth_model *model)
     }
     for (size_t i = 0; i < s->variables.capacity; i++) {
         const bt_variable *v = s->variables.entries[i].value;
-        if (v) model->weight_bytes += (int64_t)bt_tensor_bytes(&v->value);
+        if (!v) continue;
+        bt_str key = {(const char *)&v->value.data, sizeof v->value.data};
+        if (bt_map_get(&counted, key)) continue;
+        bt_map_put(&counted, key, (void *)v); /* without memory, it may be counted again */
+        model->weight_bytes += (int64_t)bt_tensor_bytes(&v->value);
     }
+    bt_map_free(&counted);
 }
 
 berth_status bt_model_places(berth_model *model, berth_error *error)
