@@ -2,6 +2,7 @@
 import numpy as np
 
 from draws.draw import FLOATS, INTS, draws
+from draws.variables import by_handle, read
 
 
 def seeds(d):
@@ -81,6 +82,17 @@ def generator(d):
     if d.chance(0.02):
         counter = counter[:0]
     return [d.put(key), d.put(counter), d.put(np.array(alg, np.int32))]
+
+
+@draws("RngReadAndSkip", "RngSkip")
+def moved_on(d):
+    size = d.one(3, 3, 3, 2)
+    handle, last = by_handle(d, "int64", [size], d.rng.integers(-1 << 63, (1 << 63) - 1, [size], np.int64))
+    whole = np.int64 if d.op == "RngSkip" else np.int32
+    delta = d.rng.integers(0, 1 << d.one(4, 20, 62), [], np.int64)
+    out = d.node(d.op, [handle, d.put(np.array(d.one(1, 1, 3), whole)), d.put(delta if d.op == "RngSkip" else delta.astype(np.uint64))],
+                 controls=last, fetch=False)
+    d.fetch(*out, *read(d, handle, "int64", [d.graph.node[-1].name]))
 
 
 @draws("StatelessRandomNormalV2", "StatelessRandomUniformV2", "StatelessTruncatedNormalV2", "StatelessRandomUniformFullIntV2")
