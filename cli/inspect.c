@@ -93,6 +93,9 @@ static void print_signatures(const berth_model *model, const char *chosen)
         printf("\n%ssignature%s ", CLI_DIM, CLI_PLAIN);
         fputs(CLI_BOLD, stdout);
         cli_put(stdout, name);
+        const char *note = berth_model_signature_note(model, i);
+        printf("%s%s%s", CLI_PLAIN, *note ? "  " : "", CLI_DIM);
+        cli_put(stdout, note);
         printf("%s\n", CLI_PLAIN);
         print_signature(model, name);
     }
@@ -214,9 +217,14 @@ int cli_inspect(const cli_options *options)
     if (options->stage) return dump(options);
     cli_open(&m, options);
     cli_progress(NULL);
+    berth_spec spec;
+    berth_error error = {0};
     if (options->signature && !berth_model_input_count(m.model, options->signature) &&
-        !berth_model_output_count(m.model, options->signature))
+        !berth_model_output_count(m.model, options->signature)) {
+        berth_model_output(m.model, options->signature, 0, &spec, &error);
+        if (error.status == BERTH_UNSUPPORTED) cli_fail_with(&error);
         cli_fail(CLI_MODEL, "%s: has no signature '%s'", options->model, options->signature);
+    }
     if (options->json) {
         print_json(options, m.model);
     } else {

@@ -233,6 +233,9 @@ BERTH_API const char *berth_model_tags(const berth_model *model);
  * signatures each function is one ("inner.apply"). */
 BERTH_API size_t berth_model_signature_count(const berth_model *model);
 BERTH_API const char *berth_model_signature_name(const berth_model *model, size_t index);
+/* What such a function was traced with that is no tensor, and so is fixed: "training=True". "" where there is nothing of that
+ * kind, NULL beyond the last signature. */
+BERTH_API const char *berth_model_signature_note(const berth_model *model, size_t index);
 /* Inputs and outputs of a signature. NULL stands for `serving_default`, or the only one, or, in a graph
  * without signatures, for its placeholders and for the outputs that nothing consumes. The count is 0 for an
  * unknown signature; _input and _output then say so. */

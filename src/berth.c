@@ -264,6 +264,13 @@ const char *berth_model_signature_name(const berth_model *model, size_t index)
     return index < (size_t)model->source.n_signatures ? model->source.signatures[index].name : NULL;
 }
 
+const char *berth_model_signature_note(const berth_model *model, size_t index)
+{
+    if (index >= (size_t)model->source.n_signatures) return NULL;
+    const char *note = model->source.signatures[index].note;
+    return note ? note : "";
+}
+
 static berth_status port_at(const berth_model *model, const char *signature, bool is_input, size_t index,
                             berth_spec *spec, berth_error *error)
 {

@@ -46,6 +46,8 @@ typedef enum bt_txt_kind {
     TXT_OBJECTS, /* SavedObjectGraph */
     TXT_OBJECT,
     TXT_REFERENCE,
+    TXT_SAVED_FUNCTION,
+    TXT_FUNCTION_SPEC,
     TXT_NAMES, /* a text and nothing else */
     TXT_ASSET_INDEX,
     TXT_SAVED_VARIABLE,

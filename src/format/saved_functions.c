@@ -35,6 +35,13 @@ static bool is_function(uint32_t kind) { return kind == FUNCTION || kind == BARE
 
 /* ---- Finding ------------------------------------------------------------------------------------------ */
 
+/* SavedConcreteFunction. */
+typedef struct concrete {
+    bt_str message;
+    const char *note; /* once it is asked for */
+    bool is_default;
+} concrete;
+
 /* How an object was reached first. */
 typedef struct place {
     size_t parent, length; /* of the path */
@@ -73,28 +80,55 @@ static berth_status need(walk *w, bt_str function)
     return BERTH_OK;
 }
 
-/* A function under its first name: one that is traced for several kinds of arguments is several. */
+/* A function under its first name. */
 static berth_status offer_trace(walk *w, const char *path, bt_str function, int trace)
 {
     bt_saved_functions *f = w->f;
-    const bt_str *message = bt_map_get(&f->concrete, function);
-    if (!message || bt_map_get(&w->taken, function)) return BERTH_OK;
+    const concrete *known = bt_map_get(&f->concrete, function);
+    if (!known || bt_map_get(&w->taken, function)) return BERTH_OK;
     if (!bt_map_put(&w->taken, function, f) ||
         !bt_grow(&f->offered, &w->room, f->n_offered + 1, sizeof *f->offered))
         return bt_fail_memory(f->error);
-    f->offered[f->n_offered++] = (bt_saved_function){path, function, *message, trace};
+    f->offered[f->n_offered++] = (bt_saved_function){path, function, known->message, known->note, trace};
     return need(w, function);
 }
 
-/* SavedFunction: concrete_functions = 1; SavedBareConcreteFunction: concrete_function_name = 1 */
-static berth_status offer_function(walk *w, size_t parent, bt_str name, bt_str message)
+/* SavedConcreteFunction: canonicalized_input_signature = 3. Done once, however often a function is listed. */
+static berth_status read_note(walk *w, bt_str function, bt_str spec, bool *is_default)
 {
+    bool failed = false;
+    concrete *known = bt_map_get(&w->f->concrete, function);
+    *is_default = false;
+    if (!known) return BERTH_OK;
+    if (!known->note)
+        known->note = bt_saved_structure_values(bt_wire_field(known->message, 3, &failed), spec,
+                                                &w->f->source->arena, &known->is_default);
+    *is_default = known->is_default;
+    return known->note ? BERTH_OK : bt_fail_memory(w->f->error);
+}
+
+/* SavedFunction: concrete_functions = 1, function_spec = 2; SavedBareConcreteFunction: concrete_function_name = 1,
+ * function_spec = 4. One that is traced for several kinds of arguments is several; that of its defaults comes first. */
+static berth_status offer_function(walk *w, size_t parent, bt_str name, uint32_t kind, bt_str message)
+{
+    bool failed = false, is_default;
     if (is_hidden(name) || w->places[parent].length + name.n > LONGEST_PATH) return BERTH_OK;
     const char *path = path_of(w, parent, name);
+    bt_str spec = bt_wire_field(message, kind == FUNCTION ? 2 : 4, &failed);
     if (!path) return bt_fail_memory(w->f->error);
-    bt_wire m = bt_wire_of(message);
-    for (int trace = 0; bt_wire_next(&m);)
-        if (m.field == 1 && offer_trace(w, path, bt_wire_bytes(&m), trace++)) return w->f->error->status;
+    int trace = 0;
+    for (int turn = 0; turn < 2; turn++) { /* the first of the defaults, then the others */
+        bt_wire m = bt_wire_of(message);
+        bool found = false;
+        while (bt_wire_next(&m)) {
+            if (m.field != 1) continue;
+            bt_str function = bt_wire_bytes(&m);
+            if (read_note(w, function, spec, &is_default)) return w->f->error->status;
+            bool is_it = is_default && !found;
+            found |= is_it;
+            if ((turn == 0) == is_it && offer_trace(w, path, function, trace++)) return w->f->error->status;
+        }
+    }
     return BERTH_OK;
 }
 
@@ -119,8 +153,9 @@ static berth_status visit(walk *w, size_t i, size_t *queue, size_t *n)
         place *to = &w->places[child];
         if (to->seen) continue;
         to->seen = true;
-        if (is_function(kind_of(w->f->objects.nodes[child], &message))) {
-            if (offer_function(w, i, name, message)) return w->f->error->status;
+        uint32_t kind = kind_of(w->f->objects.nodes[child], &message);
+        if (is_function(kind)) {
+            if (offer_function(w, i, name, kind, message)) return w->f->error->status;
         } else if (w->places[i].length + name.n < LONGEST_PATH) {
             *to = (place){i, w->places[i].length + name.n + 1, name, true};
             queue[(*n)++] = child;
@@ -167,10 +202,11 @@ static berth_status read_concrete(bt_saved_functions *f, bt_str graph)
     bt_wire w = bt_wire_of(graph);
     while (bt_wire_next(&w)) {
         if (w.field != 2) continue;
-        bt_str entry = bt_wire_bytes(&w), *message = bt_arena_new(&f->source->arena, bt_str);
-        if (!message) return bt_fail_memory(f->error);
-        *message = bt_wire_field(entry, 2, &failed);
-        if (!bt_map_put(&f->concrete, bt_wire_field(entry, 1, &failed), message))
+        bt_str entry = bt_wire_bytes(&w);
+        concrete *made = bt_arena_new(&f->source->arena, concrete);
+        if (!made) return bt_fail_memory(f->error);
+        made->message = bt_wire_field(entry, 2, &failed);
+        if (!bt_map_put(&f->concrete, bt_wire_field(entry, 1, &failed), made))
             return bt_fail_memory(f->error);
     }
     return failed || w.failed ? bt_fail(f->error, BERTH_BAD_MODEL, "a damaged graph of objects") : BERTH_OK;
@@ -440,7 +476,7 @@ static berth_status offer(offering *o, const bt_saved_function *offered, bt_sign
     size_t n_bound = count_bound(offered->message);
     bt_map taken = {0};
     const char *name = offered->name + strspn(offered->name, "_");
-    *s = (bt_signature){.name = offered->name, .method = "tensorflow/serving/predict"};
+    *s = (bt_signature){.name = offered->name, .method = "tensorflow/serving/predict", .note = offered->note};
     if (!callee) return bt_fail(&o->why, BERTH_BAD_MODEL, "the file does not have it");
     if (n_bound > (size_t)callee->n_args)
         return bt_fail(&o->why, BERTH_BAD_MODEL, "it is bound to %zu objects and has %d arguments", n_bound,

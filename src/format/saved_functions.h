@@ -11,6 +11,7 @@ typedef struct bt_saved_function {
     const char *name; /* "inner.apply" */
     bt_str function;  /* in the library */
     bt_str message;   /* SavedConcreteFunction */
+    const char *note; /* what it was traced with: "training=True" */
     int trace;        /* which of those that go by one name */
 } bt_saved_function;
 
@@ -18,7 +19,7 @@ typedef struct bt_saved_functions {
     bt_source *source;
     bt_str meta;
     bt_objects objects;
-    bt_map concrete; /* name -> its message, a bt_str */
+    bt_map concrete; /* name -> what is known of it */
     bt_saved_function *offered;
     size_t n_offered;
     bt_str *needed; /* of the library: those offered, and what makes tables for them */
@@ -39,6 +40,10 @@ void bt_saved_functions_free(bt_saved_functions *f);
  * those of TensorFlow's signatures ("output_0", keys of a dictionary), and further down "key_0". Shapes where they are said. */
 berth_status bt_saved_structure_name(bt_str structure, bt_arena *arena, bt_port *ports, int n,
                                      berth_error *error);
+/* What a function was traced with that is no tensor, as Python has it: "training=True", "" for nothing; of its
+ * canonicalized_input_signature and its FunctionSpec. *is_default: whether all of it is what the function takes by default. NULL
+ * when out of memory. */
+const char *bt_saved_structure_values(bt_str arguments, bt_str spec, bt_arena *arena, bool *is_default);
 /* base, base_1 ... the first that is not taken yet, and then is; NULL when out of memory. */
 const char *bt_saved_name(bt_map *taken, bt_arena *arena, const char *base);
 

@@ -32,6 +32,16 @@
 #define PAIR OUT("p", "DT_FLOAT") OUT("q", "DT_FLOAT")
 #define TWICE RET("p", "x") RET("q", "x")
 
+/* f(self, x, training=False), and what it was traced with. */
+#define LIST(items) "list_value { " items " }"
+#define DEFAULTS \
+    "named_tuple_value { values { key: 'args' value { " LIST("values { string_value: 'self' } values { string_value: 'x' } " \
+    "values { string_value: 'training' }") " } } values { key: 'defaults' value { " LIST("values { bool_value: false }") " } } " \
+    "values { key: 'kwonlydefaults' value { dict_value { fields { key: 'rate' value { float64_value: 0.5 } } } } } }"
+#define GIVEN(value) \
+    "canonicalized_input_signature { " LIST("values { " LIST("values { " SPEC " } values { " value " }") " } " \
+    "values { dict_value { fields { key: 'rate' value { float64_value: 0.5 } } } }") " }"
+
 /* The root has two variables of one name in the checkpoint, a list that leads back to it, and functions: `f` with
  * two traces beside a member `f_1`, `inner.g` of a dictionary, `size` of a table, and others that cannot be. */
 static const char model_text[] =
@@ -79,7 +89,8 @@ static const char model_text[] =
                    MEMBER("10", "look") MEMBER("11", "size") MEMBER("12", "none") MEMBER("13", "gone") MEMBER("14", "lost")
                    MEMBER("15", "beyond") MEMBER("16", "captured") MEMBER("18", "f_again") MEMBER("99", "nowhere")
                    MEMBER("20", "few"))
-    /* 1 */ OBJECT(TRACED("'f0', 'f1', 'f0'"), MEMBER("0", "back"))
+    /* 1 */ OBJECT("function { concrete_functions: ['f1', 'f0', 'f0'] function_spec { fullargspec { " DEFAULTS " } } }",
+                   MEMBER("0", "back"))
     /* 2 */ OBJECT("bare_concrete_function { concrete_function_name: 'member' }", "")
     /* 3 */ OBJECT("user_object { }", MEMBER("4", "g") MEMBER("0", "root") MEMBER("6", "b"))
     /* 4 */ OBJECT(TRACED("'g'"), "")
@@ -99,9 +110,9 @@ static const char model_text[] =
     /* 18 */ OBJECT(TRACED("'f0'"), "")
     /* 19 */ OBJECT("variable { dtype: DT_FLOAT name: 'untracked' }", "")
     /* 20 */ OBJECT(TRACED("'few'"), "")
-    CONCRETE("f0", "bound_inputs: 5",
+    CONCRETE("f0", "bound_inputs: 5 " GIVEN("bool_value: false"),
              "tuple_value { values { " SPEC " } values { list_value { values { none_value { } } values { " SPEC " } } } }")
-    CONCRETE("f1", "", "dict_value { fields { key: 'z' value { " SPEC " } } fields { key: 'b' value { " SPEC " } } }")
+    CONCRETE("f1", GIVEN("bool_value: true"), "dict_value { fields { key: 'z' value { " SPEC " } } fields { key: 'b' value { " SPEC " } } }")
     CONCRETE("member", "", SPEC)
     CONCRETE("g", "bound_inputs: 6 bound_inputs: 7",
              "type_spec_value { num_flat_components: 2 type_spec_class_name: 'RaggedTensorSpec' }")
@@ -248,10 +259,13 @@ static void check_model(void)
     check_signature(&source, "f", "the x>output_0,output_1_1");
     check_signature(&source, "f_1", "x>output_0");
     check_signature(&source, "f_2", "x>b,z");
+    const bt_signature *traced = find(&source, "f_2");
+    if (CHECK(traced)) CHECK_TEXT(traced->note, "training=True, rate=0.5");
     check_signature(&source, "inner.g", "d,d_1>output_0/0,output_0/1");
     check_signature(&source, "size", ">output_0");
     const bt_signature *f = find(&source, "f");
     if (CHECK(f)) {
+        CHECK_TEXT(f->note, "training=False, rate=0.5");
         CHECK(f->inputs[0].dtype == BERTH_FLOAT && f->inputs[0].shape.rank == 1 &&
               f->inputs[0].shape.dim[0] == -1);
         CHECK(f->outputs[1].shape.rank == 1 && f->outputs[1].shape.dim[0] == 3);

@@ -168,3 +168,97 @@ berth_status bt_saved_structure_name(bt_str structure, bt_arena *arena, bt_port 
     return l.damaged ? bt_fail(error, BERTH_BAD_MODEL, "damaged, long or deep names of its outputs")
                      : BERTH_OK;
 }
+
+/* ---- Values that are no tensors ----------------------------------------------------------------------- */
+
+enum { NONE = 1, FLOAT = 11, INTEGER = 12, STRING = 13, TRUTH = 14, MOST_VALUES = 64, LONGEST_VALUES = 300 };
+
+/* What a value is, and its message. */
+static uint32_t open_value(bt_str value, bt_str *message)
+{
+    bt_wire w = bt_wire_of(value);
+    bool some = value.n && bt_wire_next(&w);
+    *message = some && w.type == BT_WIRE_BYTES ? w.bytes : (bt_str){"", 0};
+    return some ? w.field : 0;
+}
+
+/* Item i of a list or tuple; p NULL: there is none. */
+static bt_str item_of(bt_str list, size_t i)
+{
+    bt_str message;
+    uint32_t kind = open_value(list, &message);
+    bt_wire w = bt_wire_of(message);
+    while ((kind == LIST || kind == TUPLE) && bt_wire_next(&w))
+        if (w.field == 1 && w.type == BT_WIRE_BYTES && i-- == 0) return w.bytes;
+    return (bt_str){0};
+}
+
+static size_t count_items(bt_str list)
+{
+    bt_str message;
+    uint32_t kind = open_value(list, &message);
+    return kind == LIST || kind == TUPLE ? bt_wire_count(message, 1) : 0;
+}
+
+/* Entry i of a dictionary or named tuple, or, where one is given, that of a key; false: there is none. */
+static bool entry_of(bt_str dictionary, size_t i, const bt_str *wanted, bt_str *key, bt_str *value)
+{
+    bt_str message;
+    bool failed = false;
+    uint32_t kind = open_value(dictionary, &message);
+    bt_wire w = bt_wire_of(message);
+    while ((kind == DICTIONARY || kind == NAMED_TUPLE) && bt_wire_next(&w)) {
+        if (w.field != (kind == DICTIONARY ? 1 : 2) || w.type != BT_WIRE_BYTES) continue;
+        *key = bt_wire_field(w.bytes, 1, &failed);
+        *value = bt_wire_field(w.bytes, 2, &failed);
+        if (wanted ? bt_str_equal(*key, *wanted) : i-- == 0) return !failed;
+    }
+    return false;
+}
+
+static bt_str member_of(bt_str dictionary, bt_str name)
+{
+    bt_str key, value;
+    return entry_of(dictionary, 0, &name, &key, &value) ? value : (bt_str){0};
+}
+
+/* "name=True", behind others. None is not told. */
+static void put_value(bt_text *out, bt_str name, bt_str value, bt_str otherwise, bool *is_default)
+{
+    bt_wire w = bt_wire_of(value);
+    double number;
+    if (!bt_wire_next(&w) || (w.field != NONE && (w.field < FLOAT || w.field > TRUTH))) return;
+    if (!bt_str_equal(value, otherwise)) *is_default = false;
+    if (w.field == NONE || out->n > LONGEST_VALUES) return;
+    bt_text_print(out, "%s%.*s%s", out->n ? ", " : "", (int)(name.n < 60 ? name.n : 60), name.p ? name.p : "",
+                  name.n ? "=" : "");
+    memcpy(&number, &w.value, sizeof number);
+    if (w.field == TRUTH) bt_text_print(out, "%s", w.value ? "True" : "False");
+    else if (w.field == FLOAT) bt_text_print(out, "%g", number);
+    else if (w.field == INTEGER) bt_text_print(out, "%lld", (long long)(w.value >> 1 ^ -(w.value & 1)));
+    else bt_text_print(out, "'%.*s'", (int)(w.bytes.n < 60 ? w.bytes.n : 60), w.bytes.n ? w.bytes.p : "");
+}
+
+const char *bt_saved_structure_values(bt_str arguments, bt_str spec, bt_arena *arena, bool *is_default)
+{
+    bool failed = false;
+    bt_text out = {0};
+    bt_str full = bt_wire_field(spec, 1, &failed), key, value, name;
+    bt_str names = member_of(full, bt_str_of("args")), defaults = member_of(full, bt_str_of("defaults"));
+    bt_str keywords = item_of(arguments, 1), others = member_of(full, bt_str_of("kwonlydefaults"));
+    size_t n_names = count_items(names), n_defaults = count_items(defaults);
+    open_value(item_of(names, 0), &name);
+    size_t first = bt_str_is(name, "self");
+    *is_default = true;
+    for (size_t i = 0; i < MOST_VALUES && (value = item_of(item_of(arguments, 0), i)).p; i++) {
+        size_t at = i + first + n_defaults;
+        open_value(item_of(names, i + first), &name);
+        put_value(&out, name, value, at >= n_names ? item_of(defaults, at - n_names) : (bt_str){0},
+                  is_default);
+    }
+    for (size_t i = 0; i < MOST_VALUES && entry_of(keywords, i, NULL, &key, &value); i++)
+        put_value(&out, key, value, member_of(others, key), is_default);
+    const char *text = out.failed ? NULL : bt_arena_copy(arena, out.n ? out.p : "", out.n);
+    bt_text_free(&out);
+    return text;
+}

@@ -98,6 +98,7 @@ typedef struct bt_port {
 
 typedef struct bt_signature {
     const char *name, *method; /* method "tensorflow/serving/predict", or "" */
+    const char *note; /* of a function of an object graph: what it was traced with, "training=True"; else NULL */
     bt_port *inputs, *outputs;
     int n_inputs, n_outputs;
 } bt_signature;
