@@ -104,11 +104,12 @@ static int64_t read_labels(bt_call *c, const bt_frames *f, int64_t b, bool colla
     const int32_t *values = c->in[2]->data;
     int32_t blank = (int32_t)f->classes - 1, before = -1;
     int64_t needed = 0;
-    bool is_over = false;
+    bool is_over = false, is_any = false;
     *n = 0;
     label[(*n)++] = blank;
     for (int64_t i = 0, count = bt_tensor_count(c->in[2]); i < count; i++) {
         if (index[2 * i] != b) continue;
+        is_any = true;
         if (values[i] < 0) return bt_call_fail(c, "label %d of %d classes", values[i], blank), -1;
         bool is_end = values[i] >= blank; /* no label: nothing may follow */
         if (!is_end && is_over)
@@ -120,6 +121,7 @@ static int64_t read_labels(bt_call *c, const bt_frames *f, int64_t b, bool colla
         }
         before = values[i];
     }
+    if (!is_any) return bt_call_fail(c, "%lld of the batch has no labels", (long long)b), -1;
     return needed;
 }
 
@@ -154,7 +156,6 @@ static berth_status run_loss(bt_call *c)
     for (int64_t b = 0; b < f.batch; b++) {
         int64_t needed = read_labels(c, &f, b, collapse, label, &n);
         if (needed < 0) return c->error ? c->error->status : BERTH_BAD_INPUT;
-        if (needed == 0) return bt_call_fail(c, "%lld of the batch has no labels", (long long)b);
         bool too_long = needed > f.lengths[b];
         if (too_long && !ignore)
             return bt_call_fail(c, "not enough time for the labels of %lld: %lld steps, needed are %lld",

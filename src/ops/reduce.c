@@ -91,12 +91,13 @@ INTEGER(u16, uint16_t, uint64_t, 0, UINT16_MAX)
 INTEGER(u32, uint32_t, uint64_t, 0, UINT32_MAX)
 INTEGER(u64, uint64_t, uint64_t, 0, UINT64_MAX)
 
-#define FINISH_FLOAT(S, T, root)                                                                            \
-    static void finish_##S(void *out, const void *acc, int64_t n, kind k, int64_t count)                    \
-    {                                                                                                       \
-        T *y = out;                                                                                         \
-        const T *a = acc;                                                                                   \
-        for (int64_t i = 0; i < n; i++) y[i] = k == MEAN ? a[i] / (T)count : k == NORM ? root(a[i]) : a[i]; \
+/* least: what a mean divides by at least; the mean of no numbers is nan, but of no complex numbers it is 0. */
+#define FINISH_FLOAT(S, T, root, least)                                                               \
+    static void finish_##S(void *out, const void *acc, int64_t n, kind k, int64_t count)              \
+    {                                                                                                 \
+        T *y = out;                                                                                   \
+        const T *a = acc, by = (T)(count > least ? count : least);                                    \
+        for (int64_t i = 0; i < n; i++) y[i] = k == MEAN ? a[i] / by : k == NORM ? root(a[i]) : a[i]; \
     }
 
 FOLD(sum_f64, double, double, a + x)
@@ -105,7 +106,7 @@ FOLD(prod_f64, double, double, a *x)
 FOLD(max_f64, double, double, a != a || a > x ? a : x)
 FOLD(min_f64, double, double, a != a || a < x ? a : x)
 START(f64, double, 0, -INFINITY, INFINITY)
-FINISH_FLOAT(f64, double, sqrt)
+FINISH_FLOAT(f64, double, sqrt, 0)
 
 /* |z| for z = sum of x conj(x). */
 #define COMPLEX(S, T, conjugate, root)         \
@@ -113,7 +114,7 @@ FINISH_FLOAT(f64, double, sqrt)
     FOLD(norm_##S, T, T, a + x * conjugate(x)) \
     FOLD(prod_##S, T, T, a *x)                 \
     START(S, T, 0, 0, 0)                       \
-    FINISH_FLOAT(S, T, root)
+    FINISH_FLOAT(S, T, root, 1)
 COMPLEX(c64, float complex, conjf, csqrtf)
 COMPLEX(c128, double complex, conj, csqrt)
 
@@ -154,7 +155,7 @@ static void along_norm_f32(void *acc, const void *p, int64_t n)
 }
 FOLD(prod_f32, float, float, a *x)
 START(f32, float, 0, -INFINITY, INFINITY)
-FINISH_FLOAT(f32, float, sqrtf)
+FINISH_FLOAT(f32, float, sqrtf, 0)
 
 /* Half and bfloat16: the float folds on pieces made wide. */
 #define NARROW_FOLD(S, name)                                                   \

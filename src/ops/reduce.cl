@@ -49,7 +49,7 @@
 #define C_Sum add(a, x)
 #define C_Prod mul(a, x)
 #define IN_EuclideanNorm mul(x, conj_of(x))
-#define OUT_Mean scaled(a, 1 / (R)count)
+#define OUT_Mean scaled(a, 1 / (R)(count ? count : 1))
 #define OUT_EuclideanNorm of(sqrt(a.re), 0)
 #define START_Sum of(0, 0)
 #define START_Prod of(1, 0)
