@@ -148,7 +148,7 @@ def scatter(d):
     if d.chance(0.06):
         if not d.op.startswith("Resource"):
             given = d.one(given[1:], given + [1], [1] * len(given), shape, given[:-1] + [2])
-        elif lead:  # of rows with more or fewer elements TensorFlow reads beyond the end
+        elif indices.size:  # of no rows it looks only where a shape is declared; of longer rows it reads beyond the end
             given = [lead[0] + 1] + given[1:]
     updates = d.values(dtype, given, 1, 4, False)
     scattered(d, dtype, shape, [d.put(indices), d.put(updates, dtype)], {})
