@@ -145,10 +145,10 @@ def scatter(d):
         indices = d.rng.permutation(shape[0])[:d.int(0, shape[0])].astype(index)
         lead = [len(indices)]
     given = lead + shape[1:] if d.chance(0.75) else []
-    if d.chance(0.06):
+    if d.chance(0.06) and indices.size:  # of no rows TensorFlow looks only where a shape is declared
         if not d.op.startswith("Resource"):
             given = d.one(given[1:], given + [1], [1] * len(given), shape, given[:-1] + [2])
-        elif indices.size:  # of no rows it looks only where a shape is declared; of longer rows it reads beyond the end
+        elif lead:  # of rows with more or fewer elements TensorFlow reads beyond the end
             given = [lead[0] + 1] + given[1:]
     updates = d.values(dtype, given, 1, 4, False)
     scattered(d, dtype, shape, [d.put(indices), d.put(updates, dtype)], {})
