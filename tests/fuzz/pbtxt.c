@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bt_pbtxt_sniff(text, BT_PBTXT_GRAPH);
     if (!bt_pbtxt_keep(text, BT_PBTXT_SAVED_MODEL, &source.arena, &model, &error)) {
         bool failed = false;
-        bt_metagraph_read(bt_wire_field(model, 2, &failed), ".", &source, &error);
+        bt_metagraph_read(bt_wire_field(model, 2, &failed), ".", NULL, 0, &source, &error);
     }
     bt_source_free(&source);
     return 0;
