@@ -103,14 +103,7 @@ typedef struct found {
     void *counts;         /* [lists] */
 } found;
 
-enum { SORT_BYTES = 64 << 20, KEY_BYTES = sizeof(uint64_t) + sizeof(int32_t) };
-
-static int64_t power_of_two(int64_t n)
-{
-    int64_t size = 1;
-    while (size < n) size *= 2;
-    return size;
-}
+enum { SORT_BYTES = 64 << 20 };
 
 static berth_status launch(bt_call *c, const char *kernel, const bt_grid *grid, const bt_arg *args,
                            int n_args)
@@ -124,24 +117,21 @@ static berth_status launch(bt_call *c, const char *kernel, const bt_grid *grid, 
 /* As many lists at a time as SORT_BYTES hold the keys of. */
 static berth_status suppress_sorted(bt_call *c, const lists *by, int64_t n_lists, const found *f)
 {
-    int64_t size = power_of_two(by->n), step = SORT_BYTES / (size * KEY_BYTES);
-    if (step < 1) step = 1;
-    if (step > n_lists) step = n_lists;
-    void *keys = bt_scratch(c, (size_t)(step * size) * sizeof(uint64_t) + 1);
-    void *places = keys ? bt_scratch(c, (size_t)(step * size) * sizeof(int32_t) + 1) : NULL;
+    bt_sort_rows s;
     const void *boxes = c->in[0]->data, *scores = c->in[1]->data;
-    berth_status status = places ? BERTH_OK : BERTH_NO_MEMORY;
-    for (int64_t first = 0; first < n_lists && !status; first += step) {
-        int64_t count = n_lists - first < step ? n_lists - first : step;
-        bt_arg make[] = {bt_pointer(scores), bt_pointer(keys), bt_pointer(places), bt_bytes(by, sizeof *by),
-                         bt_long(first),     bt_long(count),   bt_long(size)};
+    berth_status status = bt_sort_rows_take(c, by->n, n_lists, SORT_BYTES, &s);
+    for (int64_t first = 0; first < n_lists && !status; first += s.rows) {
+        int64_t count = n_lists - first < s.rows ? n_lists - first : s.rows;
+        bt_arg make[] = {bt_pointer(scores),       bt_pointer(s.keys), bt_pointer(s.places),
+                         bt_bytes(by, sizeof *by), bt_long(first),     bt_long(count),
+                         bt_long(s.size)};
         bt_arg take[] = {
-            bt_pointer(boxes),    bt_pointer(scores),    bt_pointer(keys),      bt_pointer(places),
+            bt_pointer(boxes),    bt_pointer(scores),    bt_pointer(s.keys),    bt_pointer(s.places),
             bt_pointer(f->taken), bt_pointer(f->scores), bt_pointer(f->counts), bt_bytes(by, sizeof *by),
-            bt_long(first),       bt_long(count),        bt_long(size)};
-        bt_grid all = bt_grid_of(c, count * size), groups = bt_grid_groups(c, count, by->n);
+            bt_long(first),       bt_long(count),        bt_long(s.size)};
+        bt_grid all = bt_grid_of(c, count * s.size), groups = bt_grid_groups(c, count, by->n);
         status = launch(c, "candidates", &all, make, 7);
-        if (!status) status = bt_sort_keys_gpu(c, keys, places, count, size);
+        if (!status) status = bt_sort_rows_gpu(c, &s, count);
         if (!status) status = launch(c, "suppress", &groups, take, 11);
     }
     return status;
@@ -390,20 +380,17 @@ static void combine_images(void *user, int64_t first, int64_t end, int worker)
 /* As many images at a time as SORT_BYTES hold the keys of. */
 static berth_status put_images(bt_call *c, const combined *k, const lists *by, int64_t batch, const found *f)
 {
-    int64_t size = power_of_two(by->classes * by->most), step = SORT_BYTES / (size * KEY_BYTES);
-    if (step < 1) step = 1;
-    if (step > batch) step = batch;
-    void *keys = bt_scratch(c, (size_t)(step * size) * sizeof(uint64_t) + 1);
-    void *places = keys ? bt_scratch(c, (size_t)(step * size) * sizeof(int32_t) + 1) : NULL;
-    berth_status status = places ? bt_call_zero(c, BERTH_INT32, k->valid, batch) : BERTH_NO_MEMORY;
-    for (int64_t first = 0; first < batch && !status; first += step) {
-        int64_t images = batch - first < step ? batch - first : step;
+    bt_sort_rows s;
+    berth_status status = bt_sort_rows_take(c, by->classes * by->most, batch, SORT_BYTES, &s);
+    if (!status) status = bt_call_zero(c, BERTH_INT32, k->valid, batch);
+    for (int64_t first = 0; first < batch && !status; first += s.rows) {
+        int64_t images = batch - first < s.rows ? batch - first : s.rows;
         bt_arg gather[] = {
-            bt_pointer(f->scores),    bt_pointer(f->counts), bt_pointer(keys), bt_pointer(places),
-            bt_bytes(by, sizeof *by), bt_long(first),        bt_long(images),  bt_long(size)};
+            bt_pointer(f->scores),    bt_pointer(f->counts), bt_pointer(s.keys), bt_pointer(s.places),
+            bt_bytes(by, sizeof *by), bt_long(first),        bt_long(images),    bt_long(s.size)};
         bt_arg put[] = {bt_pointer(k->boxes),
-                        bt_pointer(keys),
-                        bt_pointer(places),
+                        bt_pointer(s.keys),
+                        bt_pointer(s.places),
                         bt_pointer(f->taken),
                         bt_pointer(f->scores),
                         bt_pointer(k->out_boxes),
@@ -414,11 +401,11 @@ static berth_status put_images(bt_call *c, const combined *k, const lists *by, i
                         bt_long(first),
                         bt_long(images),
                         bt_long(k->length),
-                        bt_long(size),
+                        bt_long(s.size),
                         bt_int(k->clip)};
-        bt_grid all = bt_grid_of(c, images * size), rows = bt_grid_of(c, images * k->length);
+        bt_grid all = bt_grid_of(c, images * s.size), rows = bt_grid_of(c, images * k->length);
         status = launch(c, "gather_classes", &all, gather, 8);
-        if (!status) status = bt_sort_keys_gpu(c, keys, places, images, size);
+        if (!status) status = bt_sort_rows_gpu(c, &s, images);
         if (!status && k->length) status = launch(c, "put_images", &rows, put, 15);
     }
     return status;

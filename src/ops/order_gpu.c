@@ -21,9 +21,24 @@ static berth_status sort_near(bt_call *c, uint64_t *keys, int32_t *places, int64
     return launch(c, "sort_near", &grid, args, 6);
 }
 
-berth_status bt_sort_keys_gpu(bt_call *c, uint64_t *keys, int32_t *places, int64_t rows, int64_t size)
+berth_status bt_sort_rows_take(bt_call *c, int64_t n, int64_t rows, int64_t most, bt_sort_rows *s)
 {
-    int64_t count = rows * size;
+    const int64_t each = sizeof *s->keys + sizeof *s->places;
+    s->size = 1;
+    while (s->size < n) s->size *= 2;
+    int64_t fit = most / each / s->size;
+    s->rows = fit < 1 ? 1 : fit < rows ? fit : rows;
+    size_t count = (size_t)(s->rows * s->size);
+    s->keys = bt_scratch(c, count * sizeof *s->keys + 1);
+    s->places = s->keys ? bt_scratch(c, count * sizeof *s->places + 1) : NULL;
+    return s->places ? BERTH_OK : BERTH_NO_MEMORY;
+}
+
+berth_status bt_sort_rows_gpu(bt_call *c, const bt_sort_rows *s, int64_t rows)
+{
+    uint64_t *keys = s->keys;
+    int32_t *places = s->places;
+    int64_t size = s->size, count = rows * size;
     if (count == 0 || size < 2) return BERTH_OK;
     berth_status status = sort_near(c, keys, places, count, 2, size < NEAR ? size : NEAR, size);
     for (int64_t width = 2 * NEAR; width <= size && !status; width *= 2) {

@@ -100,17 +100,15 @@ static void top_rows(void *user, int64_t begin, int64_t end, int worker)
 /* Rows of [rows, n] sorted whole. */
 static berth_status sort_on_gpu(bt_call *c, void *values, void *indices, berth_dtype type, int64_t rows, int64_t n, int64_t k)
 {
-    int64_t size = 1;
-    while (size < n) size *= 2;
-    int64_t count = rows * size;
-    void *keys = bt_scratch(c, (size_t)count * sizeof(uint64_t) + 1),
-         *places = keys ? bt_scratch(c, (size_t)count * sizeof(int32_t) + 1) : NULL;
-    if (!places) return c->error->status;
-    bt_arg spread[] = {bt_pointer(c->in[0]->data), bt_pointer(keys), bt_pointer(places), bt_long(count), bt_long(n), bt_long(size)};
-    berth_status status = launch(c, type, "spread", count, spread, 6);
-    if (!status) status = bt_sort_keys_gpu(c, keys, places, rows, size);
-    bt_arg take[] = {bt_pointer(c->in[0]->data), bt_pointer(places), bt_pointer(values), bt_pointer(indices),
-                     bt_long(rows * k), bt_long(n), bt_long(k), bt_long(size)};
+    bt_sort_rows s;
+    berth_status status = bt_sort_rows_take(c, n, rows, INT64_MAX, &s);
+    if (status) return status;
+    int64_t count = rows * s.size;
+    bt_arg spread[] = {bt_pointer(c->in[0]->data), bt_pointer(s.keys), bt_pointer(s.places), bt_long(count), bt_long(n), bt_long(s.size)};
+    status = launch(c, type, "spread", count, spread, 6);
+    if (!status) status = bt_sort_rows_gpu(c, &s, rows);
+    bt_arg take[] = {bt_pointer(c->in[0]->data), bt_pointer(s.places), bt_pointer(values), bt_pointer(indices),
+                     bt_long(rows * k), bt_long(n), bt_long(k), bt_long(s.size)};
     return status ? status : launch(c, type, "take_first", rows * k, take, 8);
 }
 

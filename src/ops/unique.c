@@ -258,20 +258,19 @@ BT_CL_DECLARE(unique);
 static berth_status unique_on_gpu(bt_call *c, const bt_tensor *in, berth_dtype index, void *idx)
 {
     char defines[BT_DEFINES];
-    int64_t n = bt_tensor_count(in), size = 1, found = 0;
-    while (size < n) size *= 2;
-    uint64_t *keys = bt_scratch(c, (size_t)size * sizeof *keys);
-    int32_t *places = keys ? bt_scratch(c, (size_t)size * sizeof *places) : NULL;
-    uint32_t *marks = places ? bt_scratch(c, (size_t)n * sizeof *marks + 1) : NULL;
+    bt_sort_rows s;
+    int64_t n = bt_tensor_count(in), found = 0;
+    berth_status status = bt_sort_rows_take(c, n, 1, INT64_MAX, &s);
+    uint32_t *marks = status ? NULL : bt_scratch(c, (size_t)n * sizeof *marks + 1);
     if (!marks) return BERTH_NO_MEMORY;
     if (n > INT32_MAX)
         return bt_call_unsupported(c, "more than %d elements on %s", INT32_MAX, c->device->name);
-    bt_grid grid = bt_grid_of(c, n), all = bt_grid_of(c, size);
-    bt_arg make[] = {bt_pointer(in->data), bt_pointer(keys), bt_pointer(places), bt_long(n), bt_long(size)};
-    bt_arg mark[] = {bt_pointer(keys), bt_pointer(places), bt_pointer(marks), bt_long(n)};
+    bt_grid grid = bt_grid_of(c, n), all = bt_grid_of(c, s.size);
+    bt_arg make[] = {bt_pointer(in->data), bt_pointer(s.keys), bt_pointer(s.places), bt_long(n), bt_long(s.size)};
+    bt_arg mark[] = {bt_pointer(s.keys), bt_pointer(s.places), bt_pointer(marks), bt_long(n)};
     bt_gpu_defines(defines, in->dtype, index, "");
-    berth_status status = n ? bt_gpu_launch(c, BT_CL(unique), defines, "kinds", &all, make, 5) : BERTH_OK;
-    if (!status) status = bt_sort_keys_gpu(c, keys, places, 1, size);
+    if (n) status = bt_gpu_launch(c, BT_CL(unique), defines, "kinds", &all, make, 5);
+    if (!status) status = bt_sort_rows_gpu(c, &s, 1);
     if (!status && n) status = bt_gpu_launch(c, BT_CL(unique), defines, "mark_first", &grid, mark, 4);
     if (!status) status = bt_number_marks_gpu(c, marks, n, &found);
     if (status) return status;
@@ -279,8 +278,8 @@ static berth_status unique_on_gpu(bt_call *c, const bt_tensor *in, berth_dtype i
     void *y = bt_out(c, 0, in->dtype, &shape),
          *counts = y && c->n_out > 2 ? bt_out(c, 2, index, &shape) : NULL;
     if (!y || (c->n_out > 2 && !counts)) return BERTH_NO_MEMORY;
-    bt_arg tell[] = {bt_pointer(in->data), bt_pointer(keys), bt_pointer(places),
-                     bt_pointer(marks),    bt_pointer(y),    bt_pointer(idx),
+    bt_arg tell[] = {bt_pointer(in->data), bt_pointer(s.keys), bt_pointer(s.places),
+                     bt_pointer(marks),    bt_pointer(y),      bt_pointer(idx),
                      bt_pointer(counts),   bt_long(n),       bt_int(c->n_out > 2)};
     return n ? bt_gpu_launch(c, BT_CL(unique), defines, "tell_apart", &grid, tell, 9) : BERTH_OK;
 }
