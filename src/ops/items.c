@@ -184,7 +184,7 @@ berth_status bt_items_stack(bt_call *c, int out, const bt_items *items, const bt
     char *p = bt_out(c, out, dtype, &whole);
     if (!p) return c->error ? c->error->status : BERTH_NO_MEMORY;
     berth_status status = BERTH_OK;
-    for (int64_t i = 0; i < n && !status; i++, p += bytes)
+    for (int64_t i = 0; i < n && count && !status; i++, p += bytes)
         status = bt_call_item(c, &items->at[index ? bt_tensor_int(index, i) : i], dtype, p, (int64_t)count);
     return status;
 }

@@ -28,7 +28,8 @@ berth_status bt_items_set(bt_items *items, int64_t i, const bt_tensor *value, be
 /* Items first .. first + rows of *value along dimension 0, as views of one copy. */
 berth_status bt_items_unstack(bt_items *items, int64_t first, const bt_tensor *value, berth_error *error);
 /* Output `out` is the items index[0..n) (NULL: 0, 1, 2 ...) side by side, [n] + shape, which is known; items that
- * are not set are zeros. All that are set have that shape. */
+ * are not set are zeros. All that are set have that shape; it is not
+ * looked at where it has no elements. */
 berth_status bt_items_stack(bt_call *c, int out, const bt_items *items, const bt_tensor *index, int64_t n,
                             berth_dtype dtype, const bt_shape *shape);
 /* Output `out` becomes what the item is; the item stays as it is. */

@@ -13,7 +13,7 @@ typedef double complex bt_z;
 typedef struct bt_matrices {
     int64_t m, n, k;             /* input 0 is [m][n], input 1 [its rows][k] */
     int64_t in[2], out[3], work; /* elements of each, a matrix; 0: there is none */
-    bool lower, adjoint, full, fast;
+    bool lower, adjoint, full, fast, real;
     double l2, eps; /* eps: of the dtype */
     const char *(*run)(const struct bt_matrices *s, bt_z *const *in, bt_z *const *out, bt_z *work);
     int64_t batch, batch_in[2]; /* of the output and the inputs, which are repeated */

@@ -176,13 +176,15 @@ static berth_status run_gather(bt_call *c)
         return bt_call_fail(c, "the array's items have shape %s, not %s", bt_shape_text(&a->shape, ta),
                             bt_shape_text(&asked, tb));
     a->shape = shape; /* from now on */
+    bool none = false; /* the first item has no elements: then TensorFlow does not look at the others' shapes */
     for (int64_t i = 0; i < n; i++) {
         int64_t at = bt_tensor_int(index, i);
         berth_status status = check_read(c, a, at);
         if (status) return status;
-        if (!bt_shape_merge(&shape, item_shape(a, at)))
+        if (!none && !bt_shape_merge(&shape, item_shape(a, at)))
             return bt_call_fail(c, "item %lld has shape %s, not %s", (long long)at,
                                 bt_shape_text(item_shape(a, at), ta), bt_shape_text(&shape, tb));
+        none = none || (i == 0 && bt_shape_count(&shape) == 0);
     }
     if (!bt_shape_known(&shape))
         return bt_call_fail(c, "no item is read, and the array's shape %s is not fully known",
