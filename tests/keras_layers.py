@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""keras_layers.py --berth PROGRAM [--only REGEX] [--draws N] [--all] [--seed N] [--both] [--keep FOLDER]
+"""keras_layers.py --berth PROGRAM [--only REGEX] [--draws N] [--all] [--seed N] [--both] [--keep FOLDER] [--legacy]
 
 Every built-in layer of Keras 3 and every operation of keras.ops, each in a small functional model with random legal options: saved
 as .keras or .h5 (--both: as both) and run by berth, the answers held against Keras's own. Classes of the installed Keras that are
-neither drawn nor listed in keras_cases/refused.py with a reason are failures: what is refused can't grow unseen. Needs tensorflow, keras and numpy. Ends with `N passed, N failed`."""
+neither drawn nor listed in keras_cases/refused.py with a reason are failures: what is refused can't grow unseen. --legacy: what
+Keras 2 does in another way, by tf_keras (keras_cases/legacy.py). Needs tensorflow, keras and numpy. Ends with `N passed, N failed`."""
 import argparse
 import importlib
 import inspect
@@ -22,6 +23,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 warnings.filterwarnings("ignore")
 
+if "--legacy" in sys.argv:
+    import tf_keras
+    sys.modules["keras"] = tf_keras
 import keras  # noqa: E402  (the environment first)
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
@@ -52,6 +56,25 @@ class Draw:
         self.inputs.append(x)
         self.values.append(value)
         return x
+
+    def parts(self, value, shape, **options):
+        """An input of this sparse or ragged tensor."""
+        x = keras.Input(shape, dtype=value.dtype.name, name=f"in{len(self.inputs)}", **options)
+        self.inputs.append(x)
+        self.values.append(value)
+        return x
+
+    def sparse(self, *shape, dtype=np.float32):
+        x = self.numbers(shape, "normal").astype(dtype) * self.rng.integers(0, 2, shape).astype(dtype)
+        return self.parts(tf.sparse.from_dense(x), shape[1:], sparse=True)
+
+    def ragged(self, rows, values, empty=False):
+        """Rows of steps, whose values these are, one behind the other; with one of no steps, or not."""
+        ends = np.sort(self.rng.choice(np.arange(1, len(values)), rows - 1 - empty, replace=False))
+        if empty:
+            ends = np.insert(ends, 1, ends[0])
+        splits = np.array([0, *ends, len(values)], np.int64)
+        return self.parts(tf.RaggedTensor.from_row_splits(values, splits), (None, *np.shape(values)[1:]), ragged=True)
 
     def numbers(self, shape, like):
         x = self.rng.standard_normal(shape)
@@ -147,6 +170,18 @@ def output_names(model):
     return names
 
 
+def parts_of(name, value, is_output=False):
+    """The tensors, by their names in a signature, that a tensor is in berth: what is sparse comes dense."""
+    if isinstance(value, tf.RaggedTensor):
+        parts = [value.values, value.row_splits]
+    elif isinstance(value, tf.SparseTensor):
+        parts = [tf.sparse.to_dense(value)] if is_output else [value.indices, value.values, value.dense_shape]
+    else:
+        return {name: value}
+    names = [f"{name}/{i}" if is_output else f"{name}_{i}" if i else name for i in range(len(parts))]
+    return dict(zip(names if len(parts) > 1 else [name], [p.numpy() for p in parts]))
+
+
 def run(berth, path, inputs, outputs, folder):
     command = [berth, "run", path]
     for i, (name, value) in enumerate(inputs.items()):
@@ -166,10 +201,11 @@ def randomise(model, rng):
         value = np.asarray(weight)
         if value.dtype.name not in ("float16", "float32", "float64", "bfloat16") or getattr(weight, "keeps", False):
             continue
-        if weight.name in ("mean", "variance", "idf_weights") or "seed" in weight.path:
+        path = getattr(weight, "path", weight.name)
+        if path.split("/")[-1] in ("mean:0", "variance:0", "mean", "variance", "idf_weights") or "seed" in path:
             continue
         drawn = rng.standard_normal(value.shape) * 0.3
-        weight.assign((np.abs(drawn) + 0.5 if "variance" in weight.path else drawn).astype(np.float32).astype(value.dtype))
+        weight.assign((np.abs(drawn) + 0.5 if "variance" in path else drawn).astype(np.float32).astype(value.dtype))
 
 
 class Trial:
@@ -187,13 +223,19 @@ class Trial:
         except Exception as e:  # what Keras itself can't write in this form
             return f"cannot save: {e}" if form == "keras" else self.compare(model, inputs, "keras", close)
         try:
-            want = model([tf.constant(bytes_of(v)) for v in inputs.values()], training=False)
+            given = [v if isinstance(v, (tf.RaggedTensor, tf.SparseTensor)) else tf.constant(bytes_of(v)) for v in inputs.values()]
+            want = model(given, training=False)
         except Exception as e:
             return f"Keras itself fails: {type(e).__name__}: {str(e)[:300]}"
-        got, error = run(self.options.berth, path, inputs, output_names(model), self.folder)
+        feeds, fetches = {}, {}
+        for name, value in inputs.items():
+            feeds.update(parts_of(name, value))
+        for name, value in zip(output_names(model), tf.nest.flatten(want)):
+            fetches.update(parts_of(name, value, True))
+        got, error = run(self.options.berth, path, feeds, list(fetches), self.folder)
         if error:
             return error
-        for w, g in zip(tf.nest.flatten(want), got):
+        for w, g in zip(fetches.values(), got):
             found = difference(w, g, close)
             if found:
                 return found
@@ -209,13 +251,14 @@ class Trial:
             if isinstance(outputs, tuple) and isinstance(outputs[-1], dict):
                 outputs, extra = outputs[0], outputs[-1]
                 close = extra.get("close", close)
-            flat = [t for t in tf.nest.flatten(outputs) if isinstance(t, keras.KerasTensor)]
+            flat = [t for t in tf.nest.flatten(outputs) if keras.backend.is_keras_tensor(t)]
             model = keras.Model(d.inputs, flat)
             randomise(model, d.rng)
         except Exception as e:
             return f"cannot be drawn: {type(e).__name__}: {str(e)[:300]}"
         self.note(model)
         inputs = {x.name: v for x, v in zip(d.inputs, d.values)}
+        inputs = {k.split(":")[0]: v for k, v in inputs.items()}
         forms = ("keras", "h5") if self.options.both else (("keras", "h5")[seed % 2],)
         for form in forms:
             wrong = self.compare(model, inputs, form, close)
@@ -257,10 +300,16 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--both", action="store_true")
     parser.add_argument("--keep")
+    parser.add_argument("--legacy", action="store_true")
     options = parser.parse_args()
-    from keras_cases import layers, operations, refused
-    tables = [("", operations.OPERATIONS, refused.OPERATIONS, all_operations()),
-              ("layer ", layers.LAYERS, refused.LAYERS, all_layers())]
+    if options.legacy:
+        from keras_cases import legacy
+        tables, refusals = [("layer ", legacy.LAYERS, {}, set())], legacy.DRAWS
+    else:
+        from keras_cases import layers, operations, refused
+        tables = [("", operations.OPERATIONS, refused.OPERATIONS, all_operations()),
+                  ("layer ", layers.LAYERS, refused.LAYERS, all_layers())]
+        refusals = refused.DRAWS
     trial, passed, failed = Trial(options), 0, 0
     for kind, cases, known, classes in tables:
         for name, draws in cases.items():
@@ -279,11 +328,11 @@ def main():
             for said in wrong:
                 print(f"FAIL {kind}{name}: {said}", flush=True)
             passed, failed = passed + (not wrong), failed + bool(wrong)
-        if not options.only:
+        if classes and not options.only:
             for name in sorted(classes - set(cases) - set(known) - set(refused.UNDRAWN)):
                 print(f"FAIL {kind}{name}: neither drawn nor refused", flush=True)
                 failed += 1
-    for name, case in refused.DRAWS.items() if not options.only else ():
+    for name, case in refusals.items() if not options.only else ():
         said = trial.draw(case, options.seed)
         is_refused = bool(said) and "export a SavedModel" in said and name in said
         if not is_refused:

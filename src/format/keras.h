@@ -18,7 +18,17 @@ typedef struct btk_tensor {
     berth_dtype dtype;             /* 0: none */
     bt_shape shape;                /* of a known rank; -1: a dimension known at run time only */
     const struct btk_tensor *mask; /* bool, or NULL: nothing is masked */
+    const struct btk_parts *parts; /* NULL: dense, all that most layers ever see (keras_parts.c) */
 } btk_tensor;
+
+/* What a tensor has beside its values, which are its edge; its shape is the one that it would have dense. */
+typedef struct btk_parts {
+    bool is_sparse;           /* else ragged: rows of any length, the values of all one behind the other */
+    btk_tensor indices, size; /* sparse: int64 [n, rank], [rank] */
+    btk_tensor splits;        /* ragged: where each row begins, and the last ends: int64 [batch + 1] */
+} btk_parts;
+
+enum { BTK_MAX_PARTS = 3 };
 
 /* An argument of a call. */
 typedef struct btk_value {
@@ -113,6 +123,8 @@ typedef struct btk_call {
     int n_x;
     btk_tensor *out; /* results, set by btk_return(s) */
     int n_out;
+    const btk_parts *ragged; /* those of the arguments, if any was; and how many rows: keras_parts.c */
+    int64_t batch;
 } btk_call;
 
 typedef struct btk_class {
@@ -123,9 +135,15 @@ typedef struct btk_class {
 } btk_class;
 
 enum {
-    BTK_MASK = 1,    /* gives its first input's mask on */
-    BTK_NO_CAST = 2, /* takes its inputs in their own dtype */
-    BTK_OWN_MASK = 4 /* sets the mask of what it returns */
+    BTK_MASK = 1,     /* gives its first input's mask on */
+    BTK_NO_CAST = 2,  /* takes its inputs in their own dtype */
+    BTK_OWN_MASK = 4, /* sets the mask of what it returns */
+    /* What it is given for tensors in parts (keras_parts.c); of none it takes none. */
+    BTK_SPARSE = 8,    /* a dense tensor for a sparse one */
+    BTK_STEPS = 16,    /* the steps of ragged rows as those of one row */
+    BTK_FEATURES = 32, /* no: where they are scalars, or it looks at other axes than the last */
+    BTK_PADDED = 64,   /* ragged rows padded, and masked */
+    BTK_PARTS = 128    /* a sparse tensor itself; so a ragged one, if nothing else is said */
 };
 
 /* ---- keras_model.c ------------------------------------------------------------------------------------ */
@@ -157,6 +175,25 @@ void btk_layer_call(btk *k, btk_layer *layer, const btk_value *args, int n_args,
 btk_tensor btk_layer_apply(btk *k, btk_layer *layer, btk_tensor x);
 void btk_nested_model(btk_call *c);
 const btk_class *btk_class_find(const btk_layer *layer);
+
+/* keras_ports.c */
+/* Room for more ports behind those there; false: out of memory. */
+bool btk_ports_room(btk *k, bt_port **ports, int have, int more);
+/* An input of the model, BTK_MAX_PARTS ports at most. config: of the InputLayer, or NULL. */
+btk_tensor btk_input(btk *k, const char *name, bt_shape shape, const bt_json *config,
+                     bt_signature *signature);
+void btk_add_output(btk *k, bt_signature *signature, const char *name, btk_tensor t);
+/* keras_parts.c */
+/* Around a call: its arguments and results, which may be in parts, as the class wants them. */
+void btk_parts_open(btk_call *c, btk_value *args);
+void btk_parts_close(btk_call *c);
+btk_tensor btk_dense_of(btk *k, btk_tensor x); /* of a sparse tensor; any other as it is */
+btk_tensor btk_sparse_product(btk *k, btk_tensor x, btk_tensor kernel); /* sparse x[m, n] kernel[n, units] */
+btk_tensor btk_ragged(btk *k, btk_tensor values, btk_tensor splits, int64_t batch);
+btk_tensor btk_values_of(btk_tensor ragged);
+/* [batch, length, ...] of rows one behind the other, filled up. batch, length: -1: as many as there are. */
+btk_tensor btk_padded_rows(btk *k, btk_tensor values, btk_tensor splits, btk_tensor fill, int64_t batch,
+                           int64_t length);
 
 /* ---- What build functions use (keras_call.c) ---------------------------------------------------------- */
 

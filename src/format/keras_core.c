@@ -34,7 +34,10 @@ void btk_dense(btk_call *c)
     refuse_adapters(c);
     if (btk_is_quantized(c)) return btk_quantized_dense(c);
     btk_tensor kernel = btk_weight_of(c, "kernel", true, BT_SHAPE(n, units));
-    btk_tensor out = btk_dense_product(k, c->x, kernel);
+    btk_tensor x = c->x;
+    bool is_sparse = x.parts && x.shape.rank == 2 && btk_of(c, "units");
+    btk_tensor out =
+        is_sparse ? btk_sparse_product(k, x, kernel) : btk_dense_product(k, btk_dense_of(k, x), kernel);
     if (btk_bool_of(c, "use_bias", btk_bool_of(c, "bias", true)))
         out = btk_add_bias(k, out, btk_weight_of(c, "bias", true, BT_SHAPE(units)));
     btk_return(c, btk_activate(k, btk_of(c, "activation"), out));

@@ -132,8 +132,11 @@ static void flatten(btk_call *c, btk_value *v, int *capacity)
 static void cast_floats(btk_call *c, btk_value *v)
 {
     for (int i = 0; v->kind == BTK_LIST && i < v->n; i++) cast_floats(c, &v->items[i]);
-    if (v->kind == BTK_TENSOR && bt_dtype_is_float(v->tensor.dtype))
-        v->tensor = btk_cast(c->k, v->tensor, c->layer->compute);
+    if (v->kind == BTK_TENSOR && bt_dtype_is_float(v->tensor.dtype)) {
+        const btk_tensor from = v->tensor;
+        v->tensor = btk_cast(c->k, from, c->layer->compute);
+        v->tensor.shape = from.shape, v->tensor.parts = from.parts;
+    }
 }
 
 static void finish(btk_call *c, btk_result *out)
@@ -144,6 +147,7 @@ static void finish(btk_call *c, btk_result *out)
         if (class->flags & BTK_MASK) c->out[i].mask = c->x.mask;
         else if (!(class->flags & BTK_OWN_MASK)) c->out[i].mask = NULL;
     }
+    btk_parts_close(c);
     *out = (btk_result){.tensors = c->out, .n = c->n_out, .is_done = true};
 }
 
@@ -164,6 +168,7 @@ void btk_layer_call(btk *k, btk_layer *layer, const btk_value *args, int n_args,
         if (n_args) memcpy(own, args, (size_t)n_args * sizeof *own);
         for (int i = 0; i < n_args; i++)
             if (!(layer->class->flags & BTK_NO_CAST)) cast_floats(&c, &own[i]);
+        btk_parts_open(&c, own);
         if (n_args) flatten(&c, &own[0], &capacity);
         if (c.n_x) c.x = c.xs[0];
         layer->next_weight = layer->weights;

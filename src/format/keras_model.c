@@ -385,24 +385,6 @@ static bool shape_of(btk *k, const bt_json *j, bt_shape *out)
     return true;
 }
 
-static btk_tensor placeholder(btk *k, const char *name, bt_shape shape, const bt_json *config, bt_port *port)
-{
-    const bt_json *dtype = bt_json_get(config, "dtype");
-    if (!dtype || bt_json_is(dtype, BT_JSON_NULL)) dtype = bt_json_get(config, "input_dtype");
-    btk_tensor t = {.dtype = btk_dtype_of(k, dtype, BERTH_FLOAT, false), .shape = shape};
-    if (!port) return t;
-    if (bt_json_bool(bt_json_get(config, "sparse"), false) ||
-        bt_json_bool(bt_json_get(config, "ragged"), false))
-        btk_unsupported(k, "input '%s' is sparse or ragged", name);
-    t.edge.node = btk_add(k, name, "Placeholder");
-    btk_attr_type(k, t, "dtype", t.dtype);
-    if (!k->failed && !bt_set_shape(k->graph, t.edge.node, "shape", &shape))
-        btk_fail(k, BERTH_NO_MEMORY, "out of memory");
-    *port = (bt_port){.key = name, .dtype = t.dtype, .shape = shape};
-    if (!k->failed) port->tensor = bt_arena_print(k->arena, "%s:0", k->graph->nodes[t.edge.node].name);
-    return t;
-}
-
 /* In Keras 1 of the innermost layer that opens the model: its name if it is an input, else its class in small letters
  * and a number. */
 static const char *old_input_name(btk *k, const char *class, const bt_json *config,
@@ -416,17 +398,6 @@ static const char *old_input_name(btk *k, const char *class, const bt_json *conf
     return name ? bt_arena_print(k->arena, "%s%d", name, same) : NULL;
 }
 
-/* Room for one more; NULL: out of memory. */
-static bt_port *add_input(btk *k, bt_signature *signature)
-{
-    size_t n = (size_t)signature->n_inputs;
-    bt_port *more = bt_arena_array(k->arena, bt_port, n + 1);
-    if (!more) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), NULL;
-    if (n) memcpy(more, signature->inputs, n * sizeof *more);
-    signature->inputs = more;
-    return &more[signature->n_inputs++];
-}
-
 /* A Sequential that opens with another layer has its shape there, maybe some models deeper, or in
  * build_input_shape. */
 static btk_tensor sequential_input(btk *k, btk_layer *model, bt_signature *signature)
@@ -437,7 +408,9 @@ static btk_tensor sequential_input(btk *k, btk_layer *model, bt_signature *signa
     const char *class = first->class_name;
     if (is_input(first)) {
         if (!shape_of(k, batch_shape(config), &shape)) btk_damaged(k, "input '%s' has no shape", first->name);
-        return placeholder(k, first->name, shape, config, add_input(k, signature));
+        if (!btk_ports_room(k, &signature->inputs, signature->n_inputs, BTK_MAX_PARTS))
+            return (btk_tensor){0};
+        return btk_input(k, first->name, shape, config, signature);
     }
     const char *name = k->version == 1 ? NULL : bt_arena_print(k->arena, "%s_input", first->name);
     for (int depth = 0; depth < BTK_MAX_DEPTH && !batch_shape(config); depth++) {
@@ -454,7 +427,8 @@ static btk_tensor sequential_input(btk *k, btk_layer *model, bt_signature *signa
         !shape_of(k, bt_json_get(model->config, "build_input_shape"), &shape))
         btk_damaged(k, "the model does not say the shape of its input");
     if (k->version == 1) config = NULL; /* fed with floats, even an Embedding's indices */
-    if (!k->failed && name) return placeholder(k, name, shape, config, add_input(k, signature));
+    if (!k->failed && name && btk_ports_room(k, &signature->inputs, signature->n_inputs, 1))
+        return btk_input(k, name, shape, config, signature);
     return (btk_tensor){0};
 }
 
@@ -501,8 +475,7 @@ static void functional_inputs(btk *k, btk_layer *model, bt_signature *signature)
 {
     int n;
     const bt_json **inputs = references(k, bt_json_get(model->config, "input_layers"), &n);
-    signature->inputs = bt_arena_array(k->arena, bt_port, (size_t)n + 1);
-    if (!signature->inputs) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+    btk_ports_room(k, &signature->inputs, 0, BTK_MAX_PARTS * n);
     for (int i = 0; i < n && !k->failed; i++) {
         btk_result *r = result_of(k, model, inputs[i], false);
         btk_layer *layer = model->children;
@@ -511,31 +484,8 @@ static void functional_inputs(btk *k, btk_layer *model, bt_signature *signature)
         if (!layer || !is_input(layer) || !shape_of(k, batch_shape(layer->config), &shape))
             btk_damaged(k, "input %d of the model is no InputLayer with a shape", i);
         else if (!r->is_done)
-            set_result(
-                k, layer,
-                placeholder(k, layer->name, shape, layer->config, &signature->inputs[signature->n_inputs++]));
+            set_result(k, layer, btk_input(k, layer->name, shape, layer->config, signature));
     }
-}
-
-/* NAME, NAME_1, NAME_2 ... */
-static void add_output(btk *k, bt_signature *signature, const char *name, btk_tensor t)
-{
-    int same = 0;
-    for (int i = 0; i < signature->n_outputs; i++) {
-        const char *key = signature->outputs[i].key;
-        size_t n = strlen(name);
-        if (!strncmp(key, name, n) && (!key[n] || key[n] == '_')) {
-            char want[32];
-            snprintf(want, sizeof want, "_%d", same);
-            if (same ? !strcmp(key + n, want) : !key[n]) same++;
-        }
-    }
-    bt_port *port = &signature->outputs[signature->n_outputs++];
-    port->key = same ? bt_arena_print(k->arena, "%s_%d", name, same) : name;
-    port->tensor = bt_arena_print(k->arena, "%s:%d", k->graph->nodes[t.edge.node].name, t.edge.slot);
-    port->dtype = t.dtype;
-    port->shape = t.shape;
-    if (!port->key || !port->tensor) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
 }
 
 static void run_outermost(btk_call *c, bt_signature *signature)
@@ -554,11 +504,10 @@ static void run_outermost(btk_call *c, bt_signature *signature)
         outputs = references(k, bt_json_get(model->config, "output_layers"), &n);
         if (!k->failed) give_outputs(c, model);
     }
-    signature->outputs = bt_arena_array(k->arena, bt_port, (size_t)c->n_out + 1);
-    if (!signature->outputs) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+    btk_ports_room(k, &signature->outputs, 0, BTK_MAX_PARTS * c->n_out);
     for (int i = 0; i < c->n_out && !k->failed; i++)
-        add_output(k, signature, outputs ? bt_json_text(bt_json_at(outputs[i], 0), "output") : last->name,
-                   c->out[i]);
+        btk_add_output(k, signature, outputs ? bt_json_text(bt_json_at(outputs[i], 0), "output") : last->name,
+                       c->out[i]);
 }
 
 berth_status btk_model(btk *k, const bt_json *json)

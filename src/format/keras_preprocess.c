@@ -89,7 +89,6 @@ btk_tensor btk_encoded(btk_call *c, btk_tensor x, int64_t depth, const char *mod
 {
     btk *k = c->k;
     bool one = !strcmp(mode, "one_hot"), multi = !strcmp(mode, "multi_hot") || !strcmp(mode, "binary");
-    if (btk_bool_of(c, "sparse", false)) btk_unsupported(k, "sparse outputs");
     if (!strcmp(mode, "int")) return btk_cast(k, x, dtype);
     if (!one && !multi && strcmp(mode, "count") && strcmp(mode, "tf_idf"))
         btk_unsupported(k, "output mode '%s'", mode);

@@ -82,6 +82,52 @@ static void merged(void)
     weightless("CustomScaleLayer", "{\"scale\": 0.17}", "Mul");
 }
 
+/* A layer on an input a [open, open, 3], or [open, 3], that is sparse or ragged. */
+static void in_parts(const char *how, const char *class, const char *config, int n_inputs, int n_outputs,
+                     const char *op)
+{
+    char text[2048];
+    bt_source source;
+    berth_error error = {0};
+    const btk_weights none = {0};
+    bool ragged = !strcmp(how, "ragged");
+    snprintf(text, sizeof text,
+             "{\"class_name\": \"Functional\", \"config\": {\"name\": \"m\", \"layers\": ["
+             "{\"class_name\": \"InputLayer\", \"name\": \"a\", \"config\": {\"batch_shape\": [null, %s3], "
+             "\"%s\": true},"
+             " \"inbound_nodes\": []},"
+             "{\"module\": \"keras.layers\", \"class_name\": \"%s\", \"name\": \"c\", \"config\": %s, "
+             "\"inbound_nodes\": [[[\"a\", 0, 0, "
+             "{}]]]}],"
+             "\"input_layers\": [[\"a\", 0, 0]], \"output_layers\": [[\"c\", 0, 0]]}}",
+             ragged ? "null, " : "", how, class, config);
+    bt_source_init(&source);
+    CHECK_EQ(btk_load(&source, &none, bt_str_of(text), "text", bt_str_of("3.9.0"), &error),
+             op ? BERTH_OK : BERTH_UNSUPPORTED);
+    if (op && CHECK(source.n_signatures == 1)) {
+        const bt_signature *s = &source.signatures[0];
+        CHECK(count(&source.graph, op) > 0);
+        CHECK_EQ(s->n_inputs, n_inputs);
+        CHECK_EQ(s->n_outputs, n_outputs);
+        CHECK_TEXT(s->inputs[0].key, "a");
+        CHECK_TEXT(s->inputs[1].key, "a_1");
+        CHECK_TEXT(s->outputs[0].key, n_outputs > 1 ? "c/0" : "c");
+    } else CHECK(strstr(error.message, "layer 'c'"));
+    bt_source_free(&source);
+}
+
+static void sparse_and_ragged(void)
+{
+    in_parts("sparse", "Flatten", "{}", 3, 1, "SparseToDense");
+    in_parts("sparse", "Softmax", "{}", 0, 0, NULL);
+    in_parts("ragged", "ReLU", "{}", 2, 2, "Relu");
+    in_parts("ragged", "Softmax", "{\"axis\": -1}", 2, 2, "Softmax");
+    in_parts("ragged", "Softmax", "{\"axis\": 1}", 0, 0, NULL);
+    in_parts("ragged", "GlobalMaxPooling1D", "{}", 2, 1, "RaggedTensorToTensor");
+    in_parts("ragged", "GlobalMaxPooling1D", "{\"data_format\": \"channels_first\"}", 0, 0, NULL);
+    in_parts("ragged", "Flatten", "{}", 0, 0, NULL);
+}
+
 /* An operation of Keras 3 on inputs a [open, 4, 4] and b [open]: what comes of it, and a node of which it is made. */
 static void operation(const char *class, const char *config, const char *more, berth_status expected,
                       const char *op)
@@ -203,6 +249,7 @@ int main(void)
     whole();
     archive_is_no_hdf5();
     merged();
+    sparse_and_ragged();
     operations();
     hostile_operations();
     starved();

@@ -434,26 +434,23 @@ static rows runs_of(btk_call *c, rows r, const bt_json *j)
     return (rows){y, btk_output(y, 1, BERTH_INT64, BT_SHAPE(-1))};
 }
 
+/* Words or letters, or runs of them. */
+static rows rows_of(btk_call *c, btk_tensor x, bool letters)
+{
+    const bt_json *ngrams = btk_of(c, "ngrams");
+    rows r = letters ? letters_of(c->k, x) : words_of(c->k, x);
+    return ngrams ? runs_of(c, r, ngrams) : r;
+}
+
 /* The same as split_numbered, of letters, or of runs of words or letters. */
 static btk_tensor runs_numbered(btk_call *c, const lookup *l, btk_tensor x, bool letters, int64_t length,
                                 double pad)
 {
     btk *k = c->k;
-    const bt_json *ngrams = btk_of(c, "ngrams");
-    rows r = letters ? letters_of(k, x) : words_of(k, x);
-    if (ngrams) r = runs_of(c, r, ngrams);
+    rows r = rows_of(c, x, letters);
     if (k->failed) return x;
-    double sizes[2] = {-1, length ? (double)length : -1};
-    btk_tensor in[4] = {btk_numbers(k, BERTH_INT64, BT_SHAPE(2), sizes), numbered(c, l, r.values),
-                        btk_number(k, BERTH_INT64, pad), r.splits};
-    btk_tensor y = btk_bare(k, "RaggedTensorToTensor", 4, in, BERTH_INT64,
-                            BT_SHAPE(btk_dim(x, 0), length ? length : -1));
-    btk_attr_type(k, y, "T", BERTH_INT64);
-    btk_attr_type(k, y, "Tindex", BERTH_INT64);
-    btk_attr_type(k, y, "Tshape", BERTH_INT64);
-    btk_attr_int(k, y, "num_row_partition_tensors", 1);
-    btk_attr_texts(k, y, "row_partition_types", 1, (const char *const[]){"ROW_SPLITS"});
-    return y;
+    return btk_padded_rows(k, numbered(c, l, r.values), r.splits, btk_number(k, BERTH_INT64, pad),
+                           btk_dim(x, 0), length ? length : -1);
 }
 
 void btk_text_vectorization(btk_call *c)
@@ -468,13 +465,19 @@ void btk_text_vectorization(btk_call *c)
     btk_tensor x = c->x;
     if (x.dtype != BERTH_STRING) return btk_damaged(k, "takes strings");
     bool letters = split && bt_json_is_text(split, "character"), runs = letters || btk_of(c, "ngrams");
-    if (btk_bool_of(c, "ragged", false)) return btk_unsupported(k, "ragged outputs");
+    bool ragged = btk_bool_of(c, "ragged", false);
+    if (ragged && (!l.is_index || !split || length))
+        return btk_unsupported(k, "ragged outputs of one length, or of no words");
     if (split ? !letters && !bt_json_is_text(split, "whitespace") : runs)
         return btk_unsupported(k, "a split of its own, or none before ngrams");
     if (!open_lookup(c, &l, &empty, &unknown, 1)) return;
     x = standardized(c, x);
     if (split && x.shape.rank > 1) x = btk_squeeze(k, x, -1);
     if (split && !btk_rank(k, x, 1, 1)) return;
+    if (ragged) {
+        rows r = rows_of(c, x, letters);
+        return btk_return(c, btk_ragged(k, numbered(c, &l, r.values), r.splits, btk_dim(x, 0)));
+    }
     double pad = l.is_index ? 0 : -2;
     btk_tensor y = runs    ? runs_numbered(c, &l, x, letters, length, pad)
                    : split ? split_numbered(c, &l, x, length, pad)

@@ -190,3 +190,37 @@ add("AutoContrast", lambda _: lambda d: L.AutoContrast(value_range=(0, 255))(d.g
     d.rng.integers(0, 256, PICTURE).astype(np.float32))))
 add("AutoContrast", lambda _: lambda d: L.AutoContrast(value_range=(0, 1))(d.x(*PICTURE, like="share")))
 add("Pipeline", lambda _: lambda d: L.Pipeline([L.Rescaling(0.5), L.RandomFlip(), L.CenterCrop(5, 5)])(d.x(*PICTURE)))
+
+# ---- Sparse and ragged tensors --------------------------------------------------------------------------
+
+add("Dense", lambda _: lambda d: L.Dense(4, activation="relu")(d.sparse(3, 5)))
+add("Identity", lambda _: lambda d: L.Identity()(d.sparse(3, 5)))
+add("Reshape", lambda _: lambda d: L.Dense(3)(L.Reshape((6,))(d.sparse(3, 2, 3))))
+add("Add Multiply Average Maximum Minimum Concatenate", lambda name: lambda d: getattr(L, name)()([d.sparse(3, 5), d.sparse(3, 5)]))
+add("Dropout", lambda _: lambda d: L.Dropout(0.5)(d.sparse(3, 5)))
+
+
+def tokens(d, empty=False):
+    return d.ragged(3, d.rng.integers(0, 6, 9).astype(np.int32), empty)
+
+
+def steps(d, empty=False):
+    return d.ragged(3, d.numbers((9, 4), "normal"), empty)
+
+
+add("Embedding", lambda _: lambda d: L.Embedding(6, 3)(tokens(d, True)))
+add("GlobalAveragePooling1D GlobalMaxPooling1D", lambda name: lambda d: getattr(L, name)(keepdims=d.flag())(L.Embedding(6, 3)(tokens(d))))
+add("GlobalAveragePooling1D GlobalMaxPooling1D", lambda name: lambda d: getattr(L, name)()(steps(d, True)))
+add("Activation", lambda _: lambda d: L.Activation(d.pick("relu", "tanh", "softmax"))(steps(d)))
+add("Softmax LayerNormalization BatchNormalization", lambda name: lambda d: getattr(L, name)()(steps(d, True)))
+add("Rescaling", lambda _: lambda d: L.Rescaling(2.0, 1.0)(steps(d)))
+
+
+def together(name):
+    def draw(d):
+        x = steps(d, True)
+        return getattr(L, name)()([x, L.Dropout(0.5)(x)])
+    return draw
+
+
+add("Add Multiply Average Maximum Minimum Concatenate", together)
