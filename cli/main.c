@@ -26,7 +26,7 @@ static const struct verb {
      "NAME is a key of the signature or a tensor's name (x:0). Without --output every output is printed.\n\n"
      "  berth run model --input image=cat.jpg --labels labels.txt --top 5\n"
      "  berth run frozen.pb --input x:0=x.npy --output y:0=y.npy\n"},
-    {"inspect", "MODEL [--json] [--stage STAGE]", INSPECT, cli_inspect,
+    {"inspect", "MODEL [--json] [--functions] [--stage STAGE]", INSPECT, cli_inspect,
      "show what a model takes, gives and is made of",
      "STAGE is a stop on the way from file to plan, shown as text: source, prune, functionalise, inline,\n"
      "freeze, fold, fuse or plan.\n"},
@@ -79,7 +79,10 @@ static const struct option {
     {"--freeze", NULL, CONVERT, SET, AT(freeze), "variables become constants (always so in a graphdef)"},
     {"--cpu", NULL, CONVERT, SET, AT(cpu), "for TensorFlow on a CPU: channels last, no ops that only GPUs have, no devices"},
     {"--input-shape", "NAME=1,224,...", RUN | BENCH | PLACE | CHECK | CONVERT, PAIRS, AT(shapes), "fix an input's shape"},
-    {"--signature", "KEY", MODEL, TEXT, AT(signature), "default: serving_default, or the only one"},
+    {"--signature", "KEY", MODEL, TEXT, AT(signature),
+     "default: serving_default, or the only one; or a function of a SavedModel"},
+    {"--functions", NULL, INSPECT, SET, AT(functions),
+     "show the functions that a SavedModel has beside its signatures"},
     {"--tag", "TAG[,TAG...]", MODEL, TEXT, AT(tags),
      "tags of the MetaGraph (default: serve, or the only one)"},
     {"--structure", "ARCH.json", MODEL, TEXT, AT(structure),

@@ -60,6 +60,7 @@ void cli_open(cli_model *m, const cli_options *options)
     load.context = m->context;
     load.tags = options->tags;
     load.structure = options->structure;
+    load.functions = options->functions ? "*" : options->signature;
     berth_set_log(log_line, options->log_placement || options->config ? BERTH_LOG_INFO : BERTH_LOG_WARNING,
                   NULL);
     for (size_t i = 0; i < options->op_libraries.n; i++)

@@ -213,6 +213,8 @@ typedef struct berth_load_options {
     berth_context *context;
     const char *tags;      /* comma-separated; NULL: "serve", or the only MetaGraph */
     const char *structure; /* path of a Keras architecture (JSON) for files that hold weights alone */
+    const char *functions; /* of a SavedModel that has signatures, what to offer beside them of the functions of its objects: one,
+                              by its name ("inner.apply"), or with "*" all. NULL: none. A name that is not there is no error here */
 } berth_load_options;
 
 BERTH_API void berth_load_options_init(berth_load_options *options);
@@ -230,7 +232,7 @@ BERTH_API const char *berth_model_format(const berth_model *model);
 /* The tag sets of all MetaGraphs in the file: "'serve', 'serve,gpu'"; "" where the format has none. */
 BERTH_API const char *berth_model_tags(const berth_model *model);
 /* Signatures of the MetaGraph that was chosen; a graph without signatures has none. In a SavedModel that has functions but no
- * signatures each function is one ("inner.apply"). */
+ * signatures each function is one ("inner.apply"); where it has both, those that were asked for stand behind the signatures. */
 BERTH_API size_t berth_model_signature_count(const berth_model *model);
 BERTH_API const char *berth_model_signature_name(const berth_model *model, size_t index);
 /* What such a function was traced with that is no tensor, and so is fixed: "training=True". "" where there is nothing of that

@@ -228,12 +228,21 @@ berth_status berth_device_get(berth_context *context, size_t index, berth_device
 
 /* ---- Models ------------------------------------------------------------------------------------------- */
 
+/* Those of a caller that was compiled before a field was added lack it. */
+static berth_load_options load_options(const berth_load_options *given)
+{
+    berth_load_options options = {0};
+    if (given) memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
+    return options;
+}
+
 berth_model *berth_model_load(const char *path, const berth_load_options *options, berth_error *error)
 {
     berth_error own;
     if (!error) error = &own;
     bt_error_clear(error);
-    return bt_model_load(path, NULL, options && options->size >= sizeof *options ? options : NULL, error);
+    berth_load_options known = load_options(options);
+    return bt_model_load(path, NULL, &known, error);
 }
 
 berth_model *berth_model_load_memory(const void *data, size_t bytes, void (*release)(void *user), void *user,
@@ -244,8 +253,8 @@ berth_model *berth_model_load_memory(const void *data, size_t bytes, void (*rele
     bt_error_clear(error);
     bt_file *file = bt_file_memory("memory", data, bytes, NULL, NULL, error);
     if (!file) return NULL;
-    berth_model *model =
-        bt_model_load(NULL, file, options && options->size >= sizeof *options ? options : NULL, error);
+    berth_load_options known = load_options(options);
+    berth_model *model = bt_model_load(NULL, file, &known, error);
     if (model) file->release = release, file->user = user;
     bt_file_free(file);
     return model;

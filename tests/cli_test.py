@@ -743,6 +743,23 @@ class Models(Case):
         self.assertTrue(self.good("inspect", EXAMPLE + "/digits.pb", "--stage", "plan"))
         self.bad(2, "nowhere", "inspect", EXAMPLE + "/digits.pb", "--stage", "nowhere")
 
+    def test_functions(self):
+        """Functions of a SavedModel that has a signature of its own."""
+        names = lambda *more: list(json.loads(self.good("inspect", EXAMPLE + "/digits", "--json", *more))["signatures"])
+        self.assertEqual(names(), ["serving_default"])
+        self.assertEqual(names("--functions"), ["serving_default", "call"])
+        self.assertEqual(names("--signature", "call"), ["serving_default", "call"])
+        text = self.good("inspect", EXAMPLE + "/digits", "--signature", "call")
+        self.assertIn("call", text)
+        self.assertNotIn("serving_default", text)
+        image = self.put("image.npy", npy("<f4", (1, 8, 8, 1), struct.pack("<64f", *(i / 64 for i in range(64)))))
+        expected = self.good("run", EXAMPLE + "/digits", "--input", "image=" + image)
+        entry = json.loads(self.good("inspect", EXAMPLE + "/digits", "--json", "--signature", "call"))["signatures"]["call"]
+        image = entry["inputs"][0]["name"] + "=" + image
+        self.assertEqual(self.good("run", EXAMPLE + "/digits", "--input", image, "--signature", "call").split("\n")[1:],
+                         expected.split("\n")[1:])
+        self.bad(1, "'cal'", "run", EXAMPLE + "/digits", "--signature", "cal")
+
     def test_trace(self):
         file = self.path("trace.json")
         self.good("run", EXAMPLE + "/digits.pb", "--input", "image:0=" + EXAMPLE + "/pictures/3.png", "--trace", file)

@@ -53,7 +53,7 @@ typedef struct walk {
     bt_saved_functions *f;
     place *places;
     bt_map taken; /* functions */
-    size_t room, needed_room;
+    size_t room;
 } walk;
 
 /* "inner.apply", from the end. */
@@ -71,15 +71,6 @@ static const char *path_of(walk *w, size_t parent, bt_str name)
     return path;
 }
 
-static berth_status need(walk *w, bt_str function)
-{
-    bt_saved_functions *f = w->f;
-    if (!bt_grow(&f->needed, &w->needed_room, f->n_needed + 1, sizeof *f->needed))
-        return bt_fail_memory(f->error);
-    f->needed[f->n_needed++] = function;
-    return BERTH_OK;
-}
-
 /* A function under its first name. */
 static berth_status offer_trace(walk *w, const char *path, bt_str function, int trace)
 {
@@ -90,7 +81,7 @@ static berth_status offer_trace(walk *w, const char *path, bt_str function, int 
         !bt_grow(&f->offered, &w->room, f->n_offered + 1, sizeof *f->offered))
         return bt_fail_memory(f->error);
     f->offered[f->n_offered++] = (bt_saved_function){path, function, known->message, known->note, trace};
-    return need(w, function);
+    return BERTH_OK;
 }
 
 /* SavedConcreteFunction: canonicalized_input_signature = 3. Done once, however often a function is listed. */
@@ -151,7 +142,8 @@ static berth_status visit(walk *w, size_t i, size_t *queue, size_t *n)
     bt_wire members = bt_wire_of(w->f->objects.nodes[i]);
     while (bt_objects_next(&w->f->objects, &members, &name, &child)) {
         place *to = &w->places[child];
-        if (to->seen) continue;
+        bool is_signatures = !i && w->f->is_beside && bt_str_is(name, "signatures"); /* which are read already */
+        if (to->seen || is_signatures) continue;
         to->seen = true;
         uint32_t kind = kind_of(w->f->objects.nodes[child], &message);
         if (is_function(kind)) {
@@ -169,16 +161,12 @@ static berth_status walk_objects(walk *w)
 {
     bt_saved_functions *f = w->f;
     size_t n = 0;
-    bt_str message;
     size_t *queue = bt_arena_array(&f->source->arena, size_t, f->objects.n + 1);
     w->places = bt_arena_array(&f->source->arena, place, f->objects.n + 1);
     if (!queue || !w->places) return bt_fail_memory(f->error);
     if (f->objects.n) w->places[0].seen = true, queue[n++] = 0;
     for (size_t i = 0; i < n; i++)
         if (visit(w, queue[i], queue, &n)) return f->error->status;
-    for (size_t i = 0; i < f->objects.n; i++)
-        if (kind_of(f->objects.nodes[i], &message) == RESOURCE && need(w, creator_of(f, i)))
-            return f->error->status;
     return BERTH_OK;
 }
 
@@ -212,17 +200,57 @@ static berth_status read_concrete(bt_saved_functions *f, bt_str graph)
     return failed || w.failed ? bt_fail(f->error, BERTH_BAD_MODEL, "a damaged graph of objects") : BERTH_OK;
 }
 
-berth_status bt_saved_functions_find(bt_saved_functions *f, bt_str meta, bt_source *source,
-                                     berth_error *error)
+/* The names of the MetaGraph's own signatures, which functions leave to them. */
+static berth_status take_signatures(bt_saved_functions *f)
+{
+    bool failed = false;
+    bt_wire w = bt_wire_of(f->meta);
+    while (bt_wire_next(&w)) {
+        bt_str name = w.field == META_SIGNATURE ? bt_wire_field(bt_wire_bytes(&w), 1, &failed) : (bt_str){0};
+        const char *text = name.n ? bt_arena_copy(&f->source->arena, name.p, name.n) : NULL;
+        if (name.n && (!text || !bt_map_put_index(&f->names, bt_str_of(text), 1)))
+            return bt_fail_memory(f->error);
+    }
+    return BERTH_OK;
+}
+
+/* Leaves the wanted one. */
+static void choose(bt_saved_functions *f, const char *wanted)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < f->n_offered; i++)
+        if (!strcmp(f->offered[i].name, wanted)) f->offered[n++] = f->offered[i];
+    f->n_offered = n;
+}
+
+/* Of the library: the functions, and what makes the tables that they may be bound to. */
+static berth_status find_needed(bt_saved_functions *f)
+{
+    bt_str message;
+    if (!f->n_offered) return BERTH_OK;
+    f->needed = bt_arena_array(&f->source->arena, bt_str, f->n_offered + f->objects.n);
+    if (!f->needed) return bt_fail_memory(f->error);
+    for (size_t i = 0; i < f->n_offered; i++) f->needed[f->n_needed++] = f->offered[i].function;
+    for (size_t i = 0; i < f->objects.n; i++)
+        if (kind_of(f->objects.nodes[i], &message) == RESOURCE) f->needed[f->n_needed++] = creator_of(f, i);
+    return BERTH_OK;
+}
+
+berth_status bt_saved_functions_find(bt_saved_functions *f, bt_str meta, const char *wanted,
+                                     bt_source *source, berth_error *error)
 {
     bool failed = false;
     *f = (bt_saved_functions){.source = source, .meta = meta, .error = error};
-    if (bt_metagraph_has_signatures(meta)) return BERTH_OK;
+    f->is_beside = bt_metagraph_has_signatures(meta);
+    if (f->is_beside && (!wanted || take_signatures(f) || bt_map_get(&f->names, bt_str_of(wanted))))
+        return error->status;
     bt_str graph = bt_wire_field(meta, META_OBJECTS, &failed);
     walk w = {.f = f};
     if (!bt_objects_read(&f->objects, graph, &source->arena, error) && !read_concrete(f, graph) &&
-        !walk_objects(&w))
-        name_functions(f);
+        !walk_objects(&w) && !name_functions(f)) {
+        if (f->is_beside && strcmp(wanted, "*")) choose(f, wanted);
+        find_needed(f);
+    }
     bt_map_free(&w.taken);
     return error->status;
 }
@@ -500,10 +528,13 @@ static berth_status offer_all(offering *o)
 {
     bt_saved_functions *f = o->f;
     bt_source *s = f->source;
-    s->signatures = bt_arena_array(&s->arena, bt_signature, f->n_offered);
+    const bt_signature *own = s->signatures;
+    int n_own = s->n_signatures;
+    s->signatures = bt_arena_array(&s->arena, bt_signature, (size_t)n_own + f->n_offered);
     s->refused = bt_arena_array(&s->arena, bt_refusal, f->n_offered);
     f->values = bt_arena_array(&s->arena, bt_edge, f->objects.n + 1);
     if (!s->signatures || !s->refused || !f->values) return bt_fail_memory(f->error);
+    if (n_own) memcpy(s->signatures, own, (size_t)n_own * sizeof *own);
     for (size_t i = 0; i < f->objects.n; i++) f->values[i].slot = -1;
     if (find_twins(o) || find_shared(o)) return f->error->status;
     for (size_t i = 0; i < f->n_offered; i++) {
@@ -516,6 +547,7 @@ static berth_status offer_all(offering *o)
         if (o->why.status == BERTH_NO_MEMORY || !reason) return bt_fail_memory(f->error);
         s->refused[s->n_refused++] = (bt_refusal){f->offered[i].name, reason};
     }
+    s->n_functions = f->is_beside ? s->n_signatures - n_own : 0;
     return BERTH_OK;
 }
 
@@ -534,5 +566,4 @@ void bt_saved_functions_free(bt_saved_functions *f)
     bt_map_free(&f->concrete);
     bt_map_free(&f->names);
     bt_free(f->offered);
-    bt_free(f->needed);
 }

@@ -1,5 +1,6 @@
-/* Functions of a SavedModel that has no signatures of its own, as signatures: tf.saved_model.save of a module without
- * `signatures=`. Its graph of objects says what the functions are called, and what they need beside their arguments. */
+/* Functions of a SavedModel as signatures: all of one that has no signatures of its own (tf.saved_model.save of a module without
+ * `signatures=`), and of another those that are asked for. Its graph of objects says what the functions are called, and what they
+ * need beside their arguments. */
 #ifndef BT_SAVED_FUNCTIONS_H
 #define BT_SAVED_FUNCTIONS_H
 
@@ -26,11 +27,13 @@ typedef struct bt_saved_functions {
     size_t n_needed;
     bt_edge *values; /* of each object, once it is asked for: where the graph has it */
     bt_map names;    /* of signatures -> the number of the next one of that name */
+    bool is_beside;  /* the MetaGraph has signatures */
     berth_error *error;
 } bt_saved_functions;
 
-/* Finds them; none in a MetaGraph that has signatures. Before its graph is read. Needs an error. */
-berth_status bt_saved_functions_find(bt_saved_functions *f, bt_str meta, bt_source *source,
+/* Finds them; in a MetaGraph that has signatures only those wanted: "*" all, NULL none, else the one of this name unless a
+ * signature has it. Before its graph is read. Needs an error. */
+berth_status bt_saved_functions_find(bt_saved_functions *f, bt_str meta, const char *wanted, bt_source *source,
                                      berth_error *error);
 /* Adds a call and a signature for each, or says why not (source->refused). Once graph and variables are read. */
 berth_status bt_saved_functions_offer(bt_saved_functions *f, const bt_restored *restored);

@@ -1,6 +1,6 @@
 /* Functions of a graph of objects: names, arguments, outputs, and what they are bound to, of a model as
  * tf.saved_model.save(module) writes it. Then what cannot be, each refused by its name while the rest stays; damage at
- * every byte; and every allocation refused once. */
+ * every byte; and every allocation refused once. Likewise where the file has a signature of its own. */
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -186,11 +186,13 @@ static void write_checkpoint(void)
     bt_text_free(&objects);
 }
 
+static const char *wanted; /* of the functions, beside a signature */
+
 static berth_status load(bt_source *source, berth_error *error)
 {
     bt_source_init(source);
     bt_error_clear(error);
-    return bt_format_load(folder, &(bt_format_options){0}, source, error);
+    return bt_format_load(folder, &(bt_format_options){.functions = wanted}, source, error);
 }
 
 static const bt_signature *find(const bt_source *source, const char *name)
@@ -323,13 +325,29 @@ static void check_memory(void)
     CHECK_EQ(status, BERTH_OK);
 }
 
-/* A signature of its own, and the functions are not offered. */
+/* With `functions` asked for, the model has these signatures, the first of which is its own. */
+static void check_beside(const char *functions, int n, int n_refused, const char *last)
+{
+    bt_source source;
+    berth_error error;
+    wanted = functions;
+    CHECK_EQ(load(&source, &error), BERTH_OK);
+    CHECK_EQ(source.n_functions, n - 1), CHECK_EQ(source.n_refused, n_refused);
+    if (CHECK_EQ(source.n_signatures, n)) {
+        CHECK_TEXT(source.signatures[0].name, "f");
+        CHECK_TEXT(source.signatures[n - 1].name, last);
+    }
+    bt_source_free(&source);
+    wanted = NULL;
+}
+
+/* The file has a signature `f`, and offers functions that are asked for: its own `f` under another name. */
 static void check_own(const bt_text *model)
 {
     bt_source source;
     berth_error error;
     static const char own[] =
-        "saved_model_schema_version: 1 meta_graphs { signature_def { key: 'mine' value { } } }";
+        "saved_model_schema_version: 1 meta_graphs { signature_def { key: 'f' value { } } }";
     bt_text extra = {0}, whole = {0};
     CHECK_EQ(bt_pbtxt_encode(bt_str_of(own), BT_PBTXT_SAVED_MODEL, &extra, &error), BERTH_OK);
     bool failed = false;
@@ -340,9 +358,23 @@ static void check_own(const bt_text *model)
     bt_text_add(&whole, meta.p, meta.n), bt_text_add(&whole, signature.p, signature.n);
     bt_wire_end(&whole, begin);
     write_model(whole.p, whole.n);
+    check_beside(NULL, 1, 0, "f");
+    check_beside("f", 1, 0, "f");
+    check_beside("nothing", 1, 0, "f");
+    check_beside("gone", 1, 1, "f");
+    check_beside("*", 6, 7, "inner.g");
+    wanted = "f_1";
     CHECK_EQ(load(&source, &error), BERTH_OK);
-    if (CHECK(source.n_signatures == 1)) CHECK_TEXT(source.signatures[0].name, "mine");
+    check_signature(&source, "f_1", "the x>output_0,output_1_1");
+    CHECK_TEXT(bound(&source, "f_1", 1)->name, "v");
     bt_source_free(&source);
+    check_memory();
+    wanted = "inner.g";
+    CHECK_EQ(load(&source, &error), BERTH_OK);
+    CHECK_TEXT(bound(&source, "inner.g", 2)->name, "v_1");
+    bt_source_free(&source);
+    check_damage(whole.p, whole.n);
+    wanted = NULL;
     bt_text_free(&extra), bt_text_free(&whole);
 }
 

@@ -1,6 +1,6 @@
 /* SavedModel, of TensorFlow 1 and 2: a folder with saved_model.pb (or .pbtxt), variables/ and assets/. One of its
  * MetaGraphs is taken, by its tags, and read by metagraph.c. All that runs stands in graph and signatures; where there are
- * none of these, in the functions of the object graph of TensorFlow 2 (saved_functions.c). */
+ * none of these, or one is asked for, in the functions of the object graph of TensorFlow 2 (saved_functions.c). */
 #include "format/archive.h"
 #include "format/bundle.h"
 #include "format/format.h"
@@ -94,13 +94,13 @@ static berth_status read_variables(bt_str meta, const char *folder, bt_source *s
 
 static bool is_text(bt_str model) { return bt_pbtxt_sniff(model, BT_PBTXT_SAVED_MODEL); }
 
-/* name: of the file in its folder, for messages. */
-static berth_status read_meta(bt_str meta, const char *folder, const char *name, bt_source *source,
-                              berth_error *error)
+/* name: of the file in its folder, for messages. wanted: see bt_format_options.functions. */
+static berth_status read_meta(bt_str meta, const char *folder, const char *name, const char *wanted,
+                              bt_source *source, berth_error *error)
 {
     bt_saved_functions functions;
     bt_restored restored = {0};
-    if (bt_saved_functions_find(&functions, meta, source, error) ||
+    if (bt_saved_functions_find(&functions, meta, wanted, source, error) ||
         bt_metagraph_read(meta, folder, functions.needed, functions.n_needed, source, error))
         bt_error_prefix(error, "%s", name);
     else if (!read_variables(meta, folder, source, functions.n_offered ? &restored : NULL, error) &&
@@ -123,7 +123,7 @@ static berth_status read_model(bt_file *file, const char *folder, const char *na
         bt_error_prefix(error, "%s", name);
         return error->status;
     }
-    return read_meta(meta, folder, name, source, error);
+    return read_meta(meta, folder, name, options->functions, source, error);
 }
 
 static const char *const names[] = {"saved_model.pb", "saved_model.pbtxt"};

@@ -133,6 +133,7 @@ typedef struct bt_source {
     bt_map functions;          /* name -> bt_function * */
     bt_signature *signatures;  /* in the order of the file, hidden ones ("__saved_model_init_op") left out */
     int n_signatures;
+    int n_functions;           /* of these, the last: functions of an object graph beside the file's own signatures */
     bt_refusal *refused;       /* what is asked for by these names fails, and the reason is said then */
     int n_refused;
     bt_map variables;          /* name -> bt_variable * */

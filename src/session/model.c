@@ -113,10 +113,11 @@ berth_context *bt_context_of(berth_context *context, berth_error *error)
 const bt_signature *bt_model_signature(const berth_model *model, const char *name, berth_error *error)
 {
     const bt_source *s = &model->source;
+    int n_own = s->n_signatures - s->n_functions;
     if (!name && s->n_signatures == 0) return &model->whole;
-    for (int i = 0; i < s->n_signatures; i++)
+    for (int i = 0; i < (name ? s->n_signatures : n_own); i++)
         if (!strcmp(s->signatures[i].name, name ? name : "serving_default")) return &s->signatures[i];
-    if (!name && s->n_signatures == 1) return &s->signatures[0];
+    if (!name && n_own == 1) return &s->signatures[0];
     for (int i = 0; name && i < s->n_refused; i++)
         if (!strcmp(s->refused[i].name, name))
             return bt_fail(error, BERTH_UNSUPPORTED, "function '%s' cannot be called: %s", name,
@@ -267,8 +268,8 @@ berth_status bt_model_finish(berth_model *model, berth_error *error)
 static berth_status load_source(berth_model *model, const char *path, bt_file *file,
                                 const berth_load_options *options, berth_error *error)
 {
-    bt_format_options format = {0};
-    if (options) format = (bt_format_options){.tags = options->tags, .structure = options->structure};
+    bt_format_options format = {
+        .tags = options->tags, .structure = options->structure, .functions = options->functions};
     berth_status status = file ? bt_format_load_file(file, &format, &model->source, error)
                                : bt_format_load(path, &format, &model->source, error);
     if (status || bt_model_finish(model, error)) return error->status;
@@ -289,7 +290,7 @@ berth_model *bt_model_new(berth_context *context, berth_error *error)
 berth_model *bt_model_load(const char *path, bt_file *file, const berth_load_options *options,
                            berth_error *error)
 {
-    berth_context *context = bt_context_of(options ? options->context : NULL, error);
+    berth_context *context = bt_context_of(options->context, error);
     berth_model *model = context ? bt_model_new(context, error) : NULL;
     if (!model) return NULL;
     if (load_source(model, path, file, options, error)) return bt_model_free(model), NULL;

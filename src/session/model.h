@@ -43,7 +43,7 @@ struct berth_model {
 
 /* Takes in devices that the context has come to know. */
 berth_status bt_model_places(berth_model *model, berth_error *error);
-/* Of the path, or where it is given the file, which is borrowed. */
+/* Of the path, or where it is given the file, which is borrowed. Needs options. */
 berth_model *bt_model_load(const char *path, bt_file *file, const berth_load_options *options, berth_error *error);
 /* A model without a source; and what is told of it once it has one. */
 berth_model *bt_model_new(berth_context *context, berth_error *error);
