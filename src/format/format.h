@@ -8,7 +8,8 @@
 typedef struct bt_format_options {
     const char *tags;      /* comma-separated, NULL: "serve" or the only MetaGraph */
     const char *structure; /* Keras architecture beside a file of weights */
-    const char *functions; /* of a SavedModel that has signatures: one to be offered beside them, "*": all; NULL: none */
+    const char *
+        functions; /* of a SavedModel that has signatures: one to be offered beside them, "*": all; NULL: none */
 } bt_format_options;
 
 typedef struct bt_format {

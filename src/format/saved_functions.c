@@ -142,7 +142,8 @@ static berth_status visit(walk *w, size_t i, size_t *queue, size_t *n)
     bt_wire members = bt_wire_of(w->f->objects.nodes[i]);
     while (bt_objects_next(&w->f->objects, &members, &name, &child)) {
         place *to = &w->places[child];
-        bool is_signatures = !i && w->f->is_beside && bt_str_is(name, "signatures"); /* which are read already */
+        bool is_signatures =
+            !i && w->f->is_beside && bt_str_is(name, "signatures"); /* which are read already */
         if (to->seen || is_signatures) continue;
         to->seen = true;
         uint32_t kind = kind_of(w->f->objects.nodes[child], &message);

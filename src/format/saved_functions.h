@@ -33,8 +33,8 @@ typedef struct bt_saved_functions {
 
 /* Finds them; in a MetaGraph that has signatures only those wanted: "*" all, NULL none, else the one of this name unless a
  * signature has it. Before its graph is read. Needs an error. */
-berth_status bt_saved_functions_find(bt_saved_functions *f, bt_str meta, const char *wanted, bt_source *source,
-                                     berth_error *error);
+berth_status bt_saved_functions_find(bt_saved_functions *f, bt_str meta, const char *wanted,
+                                     bt_source *source, berth_error *error);
 /* Adds a call and a signature for each, or says why not (source->refused). Once graph and variables are read. */
 berth_status bt_saved_functions_offer(bt_saved_functions *f, const bt_restored *restored);
 void bt_saved_functions_free(bt_saved_functions *f);

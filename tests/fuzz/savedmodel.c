@@ -1,5 +1,5 @@
 /* A SavedModel with variables and an asset, loaded from an archive made here, then changed and written as a folder. The first
- * byte: what is changed, and whether the model is text; then, in two bytes, how many bytes follow for the checkpoint's table, as
+ * byte: what is changed or asked for, and whether the model is text; then, in two bytes, how many bytes follow for the checkpoint's table, as
  * table.h takes them; the rest is the model. */
 #include "berth.h"
 #include "place.h"
@@ -7,7 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { STRIP = 1, FREEZE = 2, CPU = 4, TEXT = 8, SAVE = 16, BLOCK = 512 };
+enum { STRIP = 1, FREEZE = 2, CPU = 4, TEXT = 8, SAVE = 16, FUNCTIONS = 32, BLOCK = 512 };
 
 /* A regular file of a tar. */
 static void put_file(bt_text *tar, const char *name, const void *bytes, size_t n)
@@ -47,6 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char zeros[4096];
     berth_error error = {0};
     berth_transform_options options;
+    berth_load_options load;
     if (size < 3) return 0;
     int flags = data[0];
     size_t n = data[1] | (size_t)data[2] << 8;
@@ -59,7 +60,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     put_file(&tar, "m/assets/words.txt", "a\nb\n", 4);
     berth_transform_options_init(&options);
     options.strip_training = flags & STRIP, options.freeze = flags & FREEZE, options.cpu = flags & CPU;
-    berth_model *model = berth_model_load_memory(tar.p, tar.n, NULL, NULL, NULL, &error);
+    berth_load_options_init(&load);
+    if (flags & FUNCTIONS) load.functions = "*";
+    berth_model *model = berth_model_load_memory(tar.p, tar.n, NULL, NULL, &load, &error);
     berth_model *made = model ? berth_model_transform(model, &options, &error) : NULL;
     if (made && flags & SAVE) {
         const char *path = fuzz_place("out");
