@@ -136,7 +136,8 @@ def judge(np, draw, want, refused, outcome):
         return f"berth runs, TensorFlow fails: {str(refused)[:300]}"
     if not stderr.startswith("berth: ") or "\n" in stderr:
         return f"stderr is not one line: {stderr[-300:]!r}"
-    if not any(node.name in stderr for node in draw.graph.node):
+    nodes = [*draw.graph.node, *(n for f in draw.graph.library.function for n in f.node_def)]
+    if not any(node.name in stderr for node in nodes):
         return f"no node in: {stderr[-300:]}"
     return None
 
@@ -180,10 +181,12 @@ def worker(args):
 
     sys.path.insert(0, str(HERE))
     import draws  # noqa: F401  (fills the table)
+    from draws.around import around
     from draws.draw import TABLE, Draw
 
     np.seterr(all="ignore")
-    config = config_pb2.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+    threads = 4 if args.around else 1  # functions wait for each other
+    config = config_pb2.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=threads)
     config.graph_options.optimizer_options.opt_level = -1
     config.graph_options.rewrite_options.disable_meta_optimizer = True
 
@@ -201,6 +204,7 @@ def worker(args):
         signal.alarm(30)  # TensorFlow may wait forever: that ends the worker, as an abort does
         try:
             function(draw)
+            how = around(draw) if args.around else None
             want = reference(tf, config, draw)
         except Fails as error:
             refused = error
@@ -219,6 +223,7 @@ def worker(args):
                 say(done=number, op=op, result="absent", what=str(refused)[:200])
             else:
                 fault = judge(np, draw, want, refused, outcome)
+                fault = f"in a {how}: {fault}" if fault and how else fault
                 where = pathlib.Path(args.keep) / f"{op}_{number}.json"
                 if fault and args.keep:
                     keep(np, draw, want, number, fault, where)
@@ -293,7 +298,7 @@ def watch(args):
     tally, end, start = Tally(args), time.monotonic() + args.seconds, 0
     while time.monotonic() < end:
         command = [sys.executable, __file__, "--worker", "--start", str(start), "--berth", args.berth, "--device", args.device,
-                   "--only", args.only, "--seed", str(args.seed), "--keep", args.keep]
+                   "--only", args.only, "--seed", str(args.seed), "--keep", args.keep, *(["--around"] if args.around else [])]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")  # TensorFlow prints as well
         last = None
         for line in child.stdout:
@@ -328,6 +333,7 @@ def main():
     parser.add_argument("--ops", default="", help="a file with a row `| Op |` an op that should have a generator")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--draw", type=int, help="this draw of the seed alone, shown whole (with the same --only)")
+    parser.add_argument("--around", action="store_true", help="with the op in a function, branch, loop or map")
     parser.add_argument("--keep", default="", help="folder for the draws that differ")
     parser.add_argument("--verbose", action="store_true", help="tell also where TensorFlow aborts")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)

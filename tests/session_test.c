@@ -174,6 +174,30 @@ static void test_memory(const trial *t)
     CHECK_EQ(n_released, 1);
 }
 
+/* Constants that are strings are there in the second run too. */
+static void test_strings(void)
+{
+    static const char graph[] =
+        "node { name: 'x' op: 'Placeholder' attr { key: 'dtype' value { type: DT_STRING } } }"
+        "node { name: 'tail' op: 'Const' attr { key: 'dtype' value { type: DT_STRING } }"
+        "    attr { key: 'value' value { tensor { dtype: DT_STRING string_val: 'bc' } } } }"
+        "node { name: 'y' op: 'StringJoin' input: ['x', 'tail'] attr { key: 'N' value { i: 2 } } }";
+    berth_error error = {0};
+    berth_model *model = berth_model_load_memory(graph, sizeof graph - 1, NULL, NULL, NULL, &error);
+    berth_session *session = session_of(model);
+    berth_feed in = {"x:0", berth_tensor_new(BERTH_STRING, 0, NULL, &error)}, out = {"y:0", NULL};
+    CHECK(in.tensor && !berth_tensor_set_string(in.tensor, 0, "a", 1, &error));
+    for (int i = 0; i < 3 && session && in.tensor; i++) {
+        size_t n = 0;
+        if (!CHECK(!berth_session_run(session, &in, 1, &out, 1, NULL, &error))) printf("%s\n", error.message);
+        const char *got = out.tensor ? berth_tensor_get_string(out.tensor, 0, &n) : NULL;
+        CHECK(got && n == 3 && !memcmp(got, "abc", n));
+    }
+    berth_tensor_free(in.tensor), berth_tensor_free(out.tensor);
+    berth_session_free(session);
+    berth_model_free(model);
+}
+
 int main(void)
 {
     if (!trial_make()) return check_done();
@@ -182,6 +206,7 @@ int main(void)
     test_refused();
     test_life();
     test_memory(&trial_mlp);
+    test_strings();
     for (int i = 0; i < N_TRIALS; i++) test_warm(trials[i]);
     trial_unmake();
     return check_done();
