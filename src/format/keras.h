@@ -84,8 +84,9 @@ typedef struct btk_layer {
 /* Where weights come from: one of of_layer and of_path, and what is kept beside them. */
 typedef struct btk_weights {
     void *user;
-    /* All that is stored for a layer of the outermost model, in Keras's order. */
-    berth_status (*of_layer)(void *user, const char *layer, const bt_tensor **weights, int *n,
+    /* All that is stored for a layer of the outermost model, in Keras's order. place: for a layer that has no
+     * name (a model of Keras 1), its number among the layers that have weights; else -1. */
+    berth_status (*of_layer)(void *user, const char *layer, int place, const bt_tensor **weights, int *n,
                              berth_error *error);
     /* Of the object at a path, weight number i, which Keras calls `name` (NULL: by number alone). Dtype 0: none. */
     berth_status (*of_path)(void *user, const char *path, int i, const char *name, bt_tensor *value,
@@ -171,6 +172,8 @@ void btk_place_layers(btk *k, btk_layer *model);
 char *btk_snake_case(btk *k, const char *name);
 /* Calls it; results in *out. */
 void btk_layer_call(btk *k, btk_layer *layer, const btk_value *args, int n_args, btk_result *out);
+/* One more among the tensors of the first argument. */
+void btk_take(btk_call *c, btk_tensor t);
 /* The same for one tensor in, one out. */
 btk_tensor btk_layer_apply(btk *k, btk_layer *layer, btk_tensor x);
 void btk_nested_model(btk_call *c);

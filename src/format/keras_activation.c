@@ -261,6 +261,13 @@ void btk_leaky_relu(btk_call *c)
     btk_return(c, out);
 }
 
+/* A layer that gives what it takes, whatever is known of its weights' shapes. */
+static void give(btk_call *c, btk_tensor y)
+{
+    y.shape = c->x.shape;
+    btk_return(c, y);
+}
+
 /* A weight for each feature, or for all along the axes that share it. */
 static btk_tensor slope_of(btk_call *c, const char *name)
 {
@@ -272,6 +279,7 @@ static btk_tensor slope_of(btk_call *c, const char *name)
         if (axis < 1 || axis > shape.rank) btk_damaged(c->k, "shared_axes out of range");
         else shape.dim[axis - 1] = 1;
     }
+    for (int i = 0; i < shape.rank && c->k->version == 1; i++) shape.dim[i] = -1; /* does not say which share */
     return btk_weight_of(c, name, true, shape);
 }
 
@@ -281,7 +289,7 @@ void btk_prelu(btk_call *c)
     btk *k = c->k;
     btk_tensor alpha = slope_of(c, "alpha"), x = c->x;
     btk_tensor below = btk_binary(k, "Mul", alpha, btk_unary(k, "Relu", btk_unary(k, "Neg", x)));
-    btk_return(c, btk_binary(k, "Sub", btk_unary(k, "Relu", x), below));
+    give(c, btk_binary(k, "Sub", btk_unary(k, "Relu", x), below));
 }
 
 /* Keras 1: x between t and t + |u|, with a slope of its own on each side. */
@@ -293,7 +301,7 @@ void btk_srelu(btk_call *c)
     btk_tensor inner = btk_binary(k, "Minimum", btk_unary(k, "Relu", x), width);
     btk_tensor below = btk_binary(k, "Mul", a, btk_unary(k, "Relu", btk_unary(k, "Neg", x)));
     btk_tensor above = btk_binary(k, "Mul", b, btk_unary(k, "Relu", btk_binary(k, "Sub", x, width)));
-    btk_return(c,
+    give(c,
                btk_binary(k, "AddV2", btk_binary(k, "AddV2", t, btk_binary(k, "Sub", inner, below)), above));
 }
 
@@ -302,7 +310,7 @@ void btk_parametric_softplus(btk_call *c)
 {
     btk_tensor alpha = slope_of(c, "alphas"), beta = slope_of(c, "betas");
     btk_tensor y = btk_unary(c->k, "Softplus", btk_binary(c->k, "Mul", beta, c->x));
-    btk_return(c, btk_binary(c->k, "Mul", alpha, y));
+    give(c, btk_binary(c->k, "Mul", alpha, y));
 }
 
 void btk_elu(btk_call *c) { btk_return(c, elu_of(c->k, c->x, btk_double_of(c, "alpha", 1))); }

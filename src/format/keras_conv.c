@@ -341,7 +341,7 @@ void btk_locally_connected(btk_call *c)
         out[i] = output_size(&w, i, btk_known(k, x, i + 1, "the size of the input"));
     if (out[0] > INT16_MAX || out[1] > INT16_MAX) btk_damaged(k, "an input too large");
     bt_shape bias = axes_of(c) == 1 ? BT_SHAPE(out[1], filters) : BT_SHAPE(out[0], out[1], filters);
-    if (first && old) bias = BT_SHAPE(filters, out[0], out[1]);
+    if (first && old) bias = BT_SHAPE(-1, -1, -1); /* versions of Keras 1 differ */
     btk_tensor y;
     if (implementation == 1) {
         y = unshared(c, x, &w, out, filters);
@@ -352,7 +352,7 @@ void btk_locally_connected(btk_call *c)
     }
     if (has_bias(c)) {
         btk_tensor b = btk_weight_of(c, "bias", true, bias);
-        if (first && !old) { /* Keras takes the numbers as they lie for others of another shape */
+        if (first) { /* Keras takes the numbers as they lie for others of another shape */
             int64_t dims[3] = {filters, axes_of(c) == 1 ? out[1] : out[0], out[1]};
             b = btk_reshape(k, b, axes_of(c) + 1, dims, NULL);
         }

@@ -64,33 +64,36 @@ static void fill_some(fill *f, btk_layer *layer, bool trainable, bool above)
     for (btk_layer *child = layer->children; child; child = child->next) fill_some(f, child, trainable, free);
 }
 
-/* Keras 1 stores the layers of models in a Sequential, or in what joins models there, by themselves. */
-static bool is_opened(const btk *k, const btk_layer *model, const btk_layer *layer)
+/* *place: of how many layers there are weights before. */
+static void fill_whole(btk *k, btk_layer *layer, int *place)
 {
-    return k->version == 1 && layer->children &&
-           (layer->class->build == btk_nested_model || layer->class->build == btk_merge_old) &&
-           (!strcmp(model->class_name, "Sequential") || model->class->build == btk_merge_old);
+    fill f = {.k = k, .layer = layer->name};
+    int needed = count(layer), at = *place;
+    bool is_nameless = layer->name == layer->class_name;
+    if (!needed) return;
+    ++*place;
+    if (k->weights->of_layer(k->weights->user, layer->name, is_nameless ? at : -1, &f.values, &f.n,
+                             k->error)) {
+        k->failed = true;
+    } else if (f.n != needed) {
+        btk_damaged(k, "layer '%s' (%s): the model needs %d weights, and the file has %d", layer->name,
+                    layer->class_name, needed, f.n);
+    } else {
+        fill_some(&f, layer, true, true);
+        fill_some(&f, layer, false, true);
+    }
 }
 
-static void fill_in_order(btk *k, btk_layer *top)
+/* Keras 1 stores the layers of models that a Merge holds by themselves; it is the first of a Sequential. */
+static void fill_in_order(btk *k, btk_layer *model, int *place)
 {
-    for (btk_layer *layer = top->children; layer && !k->failed; layer = layer->next) {
-        if (is_opened(k, top, layer)) {
-            fill_in_order(k, layer);
+    for (btk_layer *layer = model->children; layer && !k->failed; layer = layer->next) {
+        if (layer->class->build != btk_merge_old || !layer->children) {
+            fill_whole(k, layer, place);
             continue;
         }
-        fill f = {.k = k, .layer = layer->name};
-        int needed = count(layer);
-        if (!needed) continue;
-        if (k->weights->of_layer(k->weights->user, layer->name, &f.values, &f.n, k->error)) {
-            k->failed = true;
-        } else if (f.n != needed) {
-            btk_damaged(k, "layer '%s' (%s): the model needs %d weights, and the file has %d", layer->name,
-                        layer->class_name, needed, f.n);
-        } else {
-            fill_some(&f, layer, true, true);
-            fill_some(&f, layer, false, true);
-        }
+        for (btk_layer *joined = layer->children; joined; joined = joined->next)
+            fill_in_order(k, joined, place);
     }
 }
 
@@ -159,5 +162,7 @@ static void fill_by_path(btk *k, btk_layer *layer)
 
 void btk_weights_fill(btk *k, btk_layer *top)
 {
-    (k->weights->of_path ? fill_by_path : fill_in_order)(k, top);
+    int place = 0;
+    if (k->weights->of_path) fill_by_path(k, top);
+    else fill_in_order(k, top, &place);
 }

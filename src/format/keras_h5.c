@@ -8,7 +8,8 @@
 
 typedef struct keras_file {
     bt_hdf5 h5;
-    bt_hdf5_group root, weights; /* "model_weights", or the root of a file of weights */
+    bt_hdf5_group root, weights; /* "model_weights", or the root of a file of weights, */
+    uint64_t place;              /* where that lies */
     bt_arena *arena;
 } keras_file;
 
@@ -53,15 +54,15 @@ static berth_status add_names(keras_file *f, const bt_tensor *t, names *out)
     return BERTH_OK;
 }
 
-/* weight_names, or where they would be too long for one attribute weight_names0, weight_names1 ... */
-static berth_status weight_names(keras_file *f, uint64_t group, names *out)
+/* An attribute of several texts, "weight_names", or where they would be too long for one weight_names0, weight_names1 ... */
+static berth_status names_of(keras_file *f, uint64_t group, const char *attribute, names *out)
 {
     bt_tensor t;
     *out = (names){0};
-    berth_status status = bt_hdf5_attribute(&f->h5, group, "weight_names", &t);
+    berth_status status = bt_hdf5_attribute(&f->h5, group, attribute, &t);
     if (!status && t.dtype) return add_names(f, &t, out);
     for (int i = 0; !status; i++) {
-        const char *name = bt_arena_print(f->arena, "weight_names%d", i);
+        const char *name = bt_arena_print(f->arena, "%s%d", attribute, i);
         if (!name) return bt_fail_memory(f->h5.error);
         status = bt_hdf5_attribute(&f->h5, group, name, &t);
         if (!status && !t.dtype) break;
@@ -70,7 +71,22 @@ static berth_status weight_names(keras_file *f, uint64_t group, names *out)
     return status;
 }
 
-static berth_status of_layer(void *user, const char *layer, const bt_tensor **weights, int *n,
+/* Of the layers in their order that have weights. *address 0: there are not so many. */
+static berth_status layer_at(keras_file *f, int place, uint64_t *address)
+{
+    names layers, weights;
+    uint64_t at = 0;
+    berth_status status = names_of(f, f->place, "layer_names", &layers);
+    *address = 0;
+    for (int i = 0; i < layers.n && !status && !*address; i++) {
+        status = bt_hdf5_find(&f->h5, &f->weights, layers.list[i], &at);
+        if (!status && at) status = names_of(f, at, "weight_names", &weights);
+        if (!status && at && weights.n && place-- == 0) *address = at;
+    }
+    return status;
+}
+
+static berth_status of_layer(void *user, const char *layer, int place, const bt_tensor **weights, int *n,
                              berth_error *error)
 {
     keras_file *f = user;
@@ -79,12 +95,13 @@ static berth_status of_layer(void *user, const char *layer, const bt_tensor **we
     bt_hdf5_group group;
     *n = 0;
     berth_status status = bt_hdf5_find(&f->h5, &f->weights, bt_str_of(layer), &address);
+    if (!status && !address && place >= 0) status = layer_at(f, place, &address);
     if (status || !address) return status;
-    uint64_t place = address;
-    status = weight_names(f, place, &list);
+    uint64_t from = address;
+    status = names_of(f, from, "weight_names", &list);
     bt_tensor *values = status ? NULL : bt_arena_array(f->arena, bt_tensor, (size_t)list.n + 1);
     if (!status && !values) status = bt_fail_memory(error);
-    if (status || (status = bt_hdf5_group_open(&f->h5, place, &group))) return status;
+    if (status || (status = bt_hdf5_group_open(&f->h5, from, &group))) return status;
     for (int i = 0; i < list.n && !status; i++) {
         status = bt_hdf5_find(&f->h5, &group, list.list[i], &address);
         if (!status && !address)
@@ -124,7 +141,7 @@ static berth_status build(keras_file *f, const bt_format_options *options, bt_so
     if (!status) status = text_attribute(&f->h5, f->h5.root, "keras_version", &version);
     if (!status) status = text_attribute(&f->h5, f->h5.root, "backend", &backend);
     if (!status) status = bt_hdf5_find(&f->h5, &f->root, bt_str_of("model_weights"), &place);
-    if (!status) status = bt_hdf5_group_open(&f->h5, place ? place : f->h5.root, &f->weights);
+    if (!status) status = bt_hdf5_group_open(&f->h5, f->place = place ? place : f->h5.root, &f->weights);
     if (status) return status;
     btk_tree tree = {.h5 = &f->h5};
     btk_weights weights = {.user = f, .of_layer = of_layer, .turned_over = bt_str_is(backend, "theano")};

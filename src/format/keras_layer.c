@@ -111,22 +111,24 @@ void btk_place_layers(btk *k, btk_layer *model)
 
 /* ---- Calls -------------------------------------------------------------------------------------------- */
 
-/* All tensors of an argument, cast to the compute dtype of the layer. */
-static void flatten(btk_call *c, btk_value *v, int *capacity)
+void btk_take(btk_call *c, btk_tensor t)
 {
-    for (int i = 0; v->kind == BTK_LIST && i < v->n; i++) flatten(c, &v->items[i], capacity);
-    if (v->kind != BTK_TENSOR) return;
-    if (c->n_x == *capacity) {
-        btk_tensor *more = bt_arena_array(c->k->arena, btk_tensor, (size_t)*capacity * 2 + 4);
-        if (!more) {
-            btk_fail(c->k, BERTH_NO_MEMORY, "out of memory");
-            return;
-        }
-        if (c->n_x) memcpy(more, c->xs, (size_t)c->n_x * sizeof *more);
+    int n = c->n_x;
+    if (n ? n >= 4 && !(n & (n - 1)) : true) { /* full: there is room for 4, 8, 16 ... */
+        btk_tensor *more = bt_arena_array(c->k->arena, btk_tensor, (size_t)(n ? 2 * n : 4));
+        if (!more) return btk_fail(c->k, BERTH_NO_MEMORY, "out of memory");
+        if (n) memcpy(more, c->xs, (size_t)n * sizeof *more);
         c->xs = more;
-        *capacity = *capacity * 2 + 4;
     }
-    c->xs[c->n_x++] = v->tensor;
+    c->xs[c->n_x++] = t;
+    c->x = c->xs[0];
+}
+
+/* All tensors of an argument. */
+static void flatten(btk_call *c, const btk_value *v)
+{
+    for (int i = 0; v->kind == BTK_LIST && i < v->n; i++) flatten(c, &v->items[i]);
+    if (v->kind == BTK_TENSOR) btk_take(c, v->tensor);
 }
 
 static void cast_floats(btk_call *c, btk_value *v)
@@ -164,13 +166,11 @@ void btk_layer_call(btk *k, btk_layer *layer, const btk_value *args, int n_args,
     if (!own || !k->scope) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
     if (!k->failed) {
         btk_call c = {.k = k, .layer = layer, .config = layer->config, .args = own, .n_args = n_args};
-        int capacity = 0;
         if (n_args) memcpy(own, args, (size_t)n_args * sizeof *own);
         for (int i = 0; i < n_args; i++)
             if (!(layer->class->flags & BTK_NO_CAST)) cast_floats(&c, &own[i]);
         btk_parts_open(&c, own);
-        if (n_args) flatten(&c, &own[0], &capacity);
-        if (c.n_x) c.x = c.xs[0];
+        if (n_args) flatten(&c, &own[0]);
         layer->next_weight = layer->weights;
         layer->next_child = layer->children;
         layer->class->build(&c);

@@ -163,7 +163,25 @@ static btk_tensor dot(btk_call *c, const char *key, bool normalize)
 
 void btk_dot(btk_call *c) { btk_return(c, dot(c, "axes", btk_bool_of(c, "normalize", false))); }
 
-/* Keras 1. "cos" divides the products by the lengths. */
+/* Keras 1: xy / sqrt(max(xx yy, 0)), element by element of the products, and an axis more. */
+static btk_tensor old_cosine(btk_call *c)
+{
+    btk *k = c->k;
+    btk_tensor xy = dot(c, "dot_axes", false), in[2] = {c->xs[0], c->xs[1 % c->n_x]}, squares[2];
+    for (int i = 0; i < 2 && !k->failed; i++) {
+        c->xs[0] = c->xs[1] = in[i];
+        squares[i] = dot(c, "dot_axes", false);
+    }
+    if (k->failed) return xy;
+    btk_tensor lengths =
+        btk_unary(k, "Sqrt", btk_unary(k, "Relu", btk_binary(k, "Mul", squares[0], squares[1])));
+    return btk_expand(
+        k,
+        btk_binary(k, "RealDiv", xy, btk_binary(k, "Maximum", lengths, btk_number(k, lengths.dtype, 1e-7))),
+        1);
+}
+
+/* Keras 1. */
 void btk_merge_old(btk_call *c)
 {
     static const struct {
@@ -182,10 +200,8 @@ void btk_merge_old(btk_call *c)
         y.mask = mask;
         return btk_return(c, y);
     }
-    if (!strcmp(mode, "dot") || !strcmp(mode, "cos")) {
-        btk_return(c, dot(c, "dot_axes", !strcmp(mode, "cos")));
-        return;
-    }
+    if (!strcmp(mode, "dot")) return btk_return(c, dot(c, "dot_axes", false));
+    if (!strcmp(mode, "cos")) return btk_return(c, old_cosine(c));
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         if (strcmp(modes[i].mode, mode)) continue;
         btk_tensor y = chain(c, modes[i].op);

@@ -25,13 +25,26 @@ static const bt_json *batch_shape(const bt_json *config)
     return bt_json_is(j, BT_JSON_ARRAY) ? j : bt_json_get(config, "batch_input_shape");
 }
 
+/* Whether a Sequential was built with an input: its first layer, maybe some models deeper, says its shape. Those of Keras 1
+ * always are. */
+static bool has_input(const btk *k, const btk_layer *model)
+{
+    const bt_json *layers = layers_of(model);
+    for (int depth = 0; k->version > 1 && depth < BTK_MAX_DEPTH; depth++) {
+        const bt_json *config = bt_json_get(bt_json_first(layers), "config");
+        if (batch_shape(config)) return true;
+        if (!(layers = bt_json_get(config, "layers"))) return false;
+    }
+    return k->version == 1;
+}
+
 /* Calls of a model that was built with an input count from 1: call 0 is the one that built it, which is not
  * stored. Keras 3 counts so among the outputs of a model, for functional ones alone. */
 static int first_call(const btk *k, const btk_layer *layer, bool output)
 {
     if (!is_model(layer)) return 0;
     if (k->version >= 3) return output && !is_sequential(layer);
-    return !is_sequential(layer) || batch_shape(bt_json_get(bt_json_first(layers_of(layer)), "config"));
+    return !is_sequential(layer) || has_input(k, layer);
 }
 
 /* The first of that name, or NULL. */
@@ -309,8 +322,6 @@ static void run_chain(btk_call *c, btk_layer *model, btk_value value)
     if (!c->k->failed) btk_returns(c, r.tensors, r.n);
 }
 
-static void run_sequential(btk_call *c, btk_layer *model) { run_chain(c, model, btk_tensor_value(c->x)); }
-
 /* The keyed item of a dictionary argument, else number i. */
 static btk_tensor input_of(const btk_call *c, const bt_json *reference, int i)
 {
@@ -353,6 +364,57 @@ static void give_outputs(btk_call *c, btk_layer *model)
     if (!c->k->failed) btk_returns(c, tensors, n);
 }
 
+/* Keras 1: the first layer of a Sequential may join what other models give, and holds them. NULL: it does not. */
+static btk_layer *joint_of(btk *k, btk_layer *model)
+{
+    btk_layer *first = model->children;
+    const bt_json *models = first ? bt_json_get(first->config, "layers") : NULL;
+    if (strcmp(first ? first->class_name : "", "Merge") || !bt_json_is(models, BT_JSON_ARRAY)) return NULL;
+    make_layers(k, first, models);
+    for (const btk_layer *each = first->children; each && !k->failed; each = each->next)
+        if (!is_model(each)) btk_unsupported(k, "a Merge of layers that are no models");
+    return k->failed ? NULL : first;
+}
+
+/* How many tensors a model takes. */
+static int count_inputs(btk *k, btk_layer *model)
+{
+    int n = 0;
+    if (++k->depth > BTK_MAX_DEPTH) btk_unsupported(k, "layers nested too deep");
+    if (!k->failed) make_layers(k, model, layers_of(model));
+    btk_layer *joint = !k->failed && is_sequential(model) ? joint_of(k, model) : NULL;
+    if (!is_sequential(model)) each_reference(bt_json_get(model->config, "input_layers"), NULL, 0, &n);
+    else if (!joint) n = 1;
+    for (btk_layer *each = joint ? joint->children : NULL; each && !k->failed; each = each->next)
+        n += count_inputs(k, each);
+    k->depth--;
+    return n;
+}
+
+/* What each of the models gives that are joined, of those tensors that are its own. */
+static void run_joined(btk_call *c, btk_layer *joint, btk_value *out)
+{
+    btk *k = c->k;
+    int n = 0, at = 0;
+    for (const btk_layer *model = joint->children; model; model = model->next) n++;
+    *out = (btk_value){.kind = BTK_LIST, .items = bt_arena_array(k->arena, btk_value, (size_t)n + 1)};
+    if (!out->items) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
+    if (++k->depth > BTK_MAX_DEPTH) btk_unsupported(k, "layers nested too deep");
+    for (btk_layer *model = joint->children; model && !k->failed; model = model->next) {
+        int needed = count_inputs(k, model);
+        btk_call inner = {.k = k, .layer = model, .config = model->config, .n_x = needed};
+        if (k->failed) break;
+        if (needed < 1 || at + needed > c->n_x)
+            return btk_damaged(k, "joined models of more inputs than %d", c->n_x);
+        inner.xs = c->xs + at, inner.x = *inner.xs;
+        btk_nested_model(&inner);
+        if (inner.n_out && is_sequential(model)) inner.out->mask = NULL; /* as Keras 1 forgets it */
+        if (inner.n_out == 1) out->items[out->n++] = btk_tensor_value(inner.out[0]);
+        at += needed;
+    }
+    k->depth--;
+}
+
 void btk_nested_model(btk_call *c)
 {
     btk_layer *model = c->layer;
@@ -360,7 +422,10 @@ void btk_nested_model(btk_call *c)
     if (!c->k->failed && !model->children) btk_damaged(c->k, "a model without layers");
     if (c->k->failed) return;
     if (is_sequential(model)) {
-        run_sequential(c, model);
+        btk_value first = btk_tensor_value(c->x);
+        btk_layer *joint = joint_of(c->k, model);
+        if (joint) run_joined(c, joint, &first);
+        if (!c->k->failed) run_chain(c, model, first);
         return;
     }
     clear_results(c->k, model);
@@ -432,50 +497,12 @@ static btk_tensor sequential_input(btk *k, btk_layer *model, bt_signature *signa
     return (btk_tensor){0};
 }
 
-/* Keras 1: the first layer of a Sequential may join what other models give, and holds them. */
-static bool joins_models(const btk_layer *layer)
-{
-    return !strcmp(layer->class_name, "Merge") &&
-           bt_json_is(bt_json_get(layer->config, "layers"), BT_JSON_ARRAY);
-}
-
-static void run_opening(btk *k, btk_layer *model, bt_signature *signature, btk_call *c);
-
-/* The value that the first layer, which joins models, is called with: what each of them gives. */
-static void run_joined(btk *k, btk_layer *join, bt_signature *signature, btk_value *out)
-{
-    make_layers(k, join, bt_json_get(join->config, "layers"));
-    int n = 0;
-    for (const btk_layer *model = join->children; model; model = model->next) n++;
-    *out = (btk_value){.kind = BTK_LIST, .items = bt_arena_array(k->arena, btk_value, (size_t)n + 1)};
-    if (!out->items) btk_fail(k, BERTH_NO_MEMORY, "out of memory");
-    for (btk_layer *model = join->children; model && !k->failed; model = model->next) {
-        btk_call c = {.k = k, .layer = model, .config = model->config};
-        if (!is_sequential(model)) return btk_unsupported(k, "a Merge of models that are not Sequential");
-        if (++k->depth > BTK_MAX_DEPTH) return btk_unsupported(k, "layers nested too deep");
-        make_layers(k, model, layers_of(model));
-        if (!k->failed && !model->children) btk_damaged(k, "a model without layers");
-        if (!k->failed) run_opening(k, model, signature, &c);
-        if (c.n_out == 1) out->items[out->n++] = btk_tensor_value(c.out[0]);
-        k->depth--;
-    }
-}
-
-/* A Sequential that makes its own inputs. */
-static void run_opening(btk *k, btk_layer *model, bt_signature *signature, btk_call *c)
-{
-    btk_value first;
-    bool joins = joins_models(model->children);
-    if (joins) run_joined(k, model->children, signature, &first);
-    else first = btk_tensor_value(sequential_input(k, model, signature));
-    if (!k->failed) run_chain(c, model, first);
-}
-
-static void functional_inputs(btk *k, btk_layer *model, bt_signature *signature)
+static void functional_inputs(btk *k, btk_layer *model, bt_signature *signature, btk_call *c)
 {
     int n;
     const bt_json **inputs = references(k, bt_json_get(model->config, "input_layers"), &n);
-    btk_ports_room(k, &signature->inputs, 0, BTK_MAX_PARTS * n);
+    clear_results(k, model);
+    if (!k->failed) btk_ports_room(k, &signature->inputs, signature->n_inputs, BTK_MAX_PARTS * n);
     for (int i = 0; i < n && !k->failed; i++) {
         btk_result *r = result_of(k, model, inputs[i], false);
         btk_layer *layer = model->children;
@@ -485,7 +512,22 @@ static void functional_inputs(btk *k, btk_layer *model, bt_signature *signature)
             btk_damaged(k, "input %d of the model is no InputLayer with a shape", i);
         else if (!r->is_done)
             set_result(k, layer, btk_input(k, layer->name, shape, layer->config, signature));
+        if (!k->failed) btk_take(c, r->tensors[0]);
     }
+}
+
+/* The inputs of a model, and of those that it joins, which c is to be called with. */
+static void open_inputs(btk *k, btk_layer *model, bt_signature *signature, btk_call *c)
+{
+    if (++k->depth > BTK_MAX_DEPTH) btk_unsupported(k, "layers nested too deep");
+    if (!k->failed) make_layers(k, model, layers_of(model));
+    if (!k->failed && !model->children) btk_damaged(k, "a model without layers");
+    btk_layer *joint = !k->failed && is_sequential(model) ? joint_of(k, model) : NULL;
+    for (btk_layer *each = joint ? joint->children : NULL; each && !k->failed; each = each->next)
+        open_inputs(k, each, signature, c);
+    if (!k->failed && !joint && is_sequential(model)) btk_take(c, sequential_input(k, model, signature));
+    if (!k->failed && !is_sequential(model)) functional_inputs(k, model, signature, c);
+    k->depth--;
 }
 
 static void run_outermost(btk_call *c, bt_signature *signature)
@@ -494,17 +536,11 @@ static void run_outermost(btk_call *c, bt_signature *signature)
     btk_layer *model = c->layer, *last = model->children;
     const bt_json **outputs = NULL;
     int n = 0;
-    if (is_sequential(model)) {
-        run_opening(k, model, signature, c);
-        while (last->next) last = last->next;
-    } else {
-        clear_results(k, model);
-        if (!k->failed) functional_inputs(k, model, signature);
-        run_functional(k, model);
-        outputs = references(k, bt_json_get(model->config, "output_layers"), &n);
-        if (!k->failed) give_outputs(c, model);
-    }
-    btk_ports_room(k, &signature->outputs, 0, BTK_MAX_PARTS * c->n_out);
+    open_inputs(k, model, signature, c);
+    if (!k->failed) btk_nested_model(c);
+    if (!is_sequential(model)) outputs = references(k, bt_json_get(model->config, "output_layers"), &n);
+    while (last->next) last = last->next;
+    if (!k->failed) btk_ports_room(k, &signature->outputs, 0, BTK_MAX_PARTS * c->n_out);
     for (int i = 0; i < c->n_out && !k->failed; i++)
         btk_add_output(k, signature, outputs ? bt_json_text(bt_json_at(outputs[i], 0), "output") : last->name,
                        c->out[i]);

@@ -213,6 +213,31 @@ static void hostile_operations(void)
     }
 }
 
+/* Of Keras 1: models joined in models, one of them functional, one of them in a Sequential without a name of its own
+ * (tests/data/keras1_joined.h5): all weights in their place, as Keras 1.2.2 computes. */
+static void joined_models(void)
+{
+    static const char *const names[3] = {"input_1", "dense_input_1", "dense_input_2"};
+    static const int64_t dims[2] = {1, 3};
+    static float values[3][3] = {{1, 2, 3}, {-1, 0, 2}, {0.5f, -2, 1}};
+    berth_feed feeds[3] = {0}, out = {.name = "dense_7"};
+    berth_error error = {0};
+    berth_model *model = berth_model_load(TEST_DATA "keras1_joined.h5", NULL, &error);
+    berth_session *session = model ? berth_session_new(model, NULL, &error) : NULL;
+    for (int i = 0; i < 3; i++)
+        feeds[i] =
+            (berth_feed){names[i], berth_tensor_wrap(BERTH_FLOAT, 2, dims, values[i], NULL, NULL, &error)};
+    if (CHECK(session && !berth_session_run(session, feeds, 3, &out, 1, NULL, &error))) {
+        const float *y = berth_tensor_data(out.tensor);
+        CHECK_CLOSE(y[0], 1.455078125f, 1e-5);
+        CHECK_CLOSE(y[1], 0.572265625f, 1e-5);
+    }
+    berth_tensor_free(out.tensor);
+    for (int i = 0; i < 3; i++) berth_tensor_free(feeds[i].tensor);
+    berth_session_free(session);
+    berth_model_free(model);
+}
+
 static void starved(void)
 {
     berth_status status = BERTH_NO_MEMORY;
@@ -249,6 +274,7 @@ int main(void)
     whole();
     archive_is_no_hdf5();
     merged();
+    joined_models();
     sparse_and_ragged();
     operations();
     hostile_operations();
