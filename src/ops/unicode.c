@@ -1,9 +1,10 @@
 /* Unicode: text to code points and back, between encodings, and the script of a letter. Encodings: UTF-8, -16, -32,
- * ASCII, Latin-1 and those of one byte a character (unicode_charset.def); those that need larger tables are an error. Case:
- * unicode_case.c. */
+ * ASCII, Latin-1 and those of one byte a character (unicode_charset.def), also where there is no ICU; all others are ICU's
+ * (unicode_icu.c). Case: unicode_case.c. */
 #include "ops/unicode.h"
 
 #include "ops/move.h"
+#include "ops/unicode_icu.h"
 
 #include <ctype.h>
 
@@ -140,9 +141,9 @@ static const struct order {
     {"utf32", "\xff\xfe\0\0", 4, next_32le},
 };
 
-static const encoding *encoding_of(bt_call *c, const char *attr)
+/* NULL: it is not among them. */
+static const encoding *encoding_of(const char *given)
 {
-    const char *given = bt_attr_string(c->node, attr, "UTF-8");
     char name[32];
     size_t n = 0;
     for (const char *p = given; *p && n < sizeof name - 1; p++)
@@ -150,7 +151,6 @@ static const encoding *encoding_of(bt_call *c, const char *attr)
     name[n] = '\0';
     for (size_t i = 0; i < sizeof encodings / sizeof *encodings; i++)
         if (!strcmp(name, encodings[i].name)) return &encodings[i];
-    bt_call_unsupported(c, "the encoding '%.60s'", given);
     return NULL;
 }
 
@@ -179,7 +179,8 @@ static berth_status check_policy(bt_call *c, const policy *p)
  * from one string to the next, and such a mark is then a character, until a string ends in what is wrong or in the one character
  * that follows on a mark or on nothing: there ICU's converter begins again. */
 typedef struct decoder {
-    const encoding *from;
+    const encoding *from; /* NULL: the converter's */
+    bt_converter converter;
     policy policy;
     int32_t (*next)(bt_str s, size_t *used); /* NULL: the order of bytes is not known yet */
     bt_str left;
@@ -193,8 +194,27 @@ static bool has_orders(const encoding *from)
     return !strcmp(from->name, orders[0].name) || !strcmp(from->name, orders[2].name);
 }
 
+/* What the node says; decode_close whatever it gives. */
+static berth_status decode_prepare(bt_call *c, decoder *d)
+{
+    d->from = encoding_of(bt_attr_string(c->node, "input_encoding", ""));
+    d->policy = policy_of(c->node);
+    berth_status status = bt_strings_input(c, 0);
+    return status ? status : check_policy(c, &d->policy);
+}
+
+static void decode_close(decoder *d) { bt_converter_close(&d->converter); }
+
+/* Of the own encodings: as before the first string. */
+static void forget_order(decoder *d) { d->next = has_orders(d->from) ? NULL : d->from->next; }
+
 /* Before the first string. */
-static void decode_reset(decoder *d) { d->next = has_orders(d->from) ? NULL : d->from->next; }
+static berth_status decode_start(bt_call *c, decoder *d)
+{
+    if (d->from) return forget_order(d), BERTH_OK;
+    bt_converter_close(&d->converter);
+    return bt_converter_open(c, bt_attr_string(c->node, "input_encoding", ""), &d->converter);
+}
 
 static void decode_begin(decoder *d, const bt_string *s)
 {
@@ -215,18 +235,26 @@ static void find_order(decoder *d)
     }
 }
 
-/* The next code point, by the policy, and where it began; false at the end, or on what is an error. */
+/* The next code point and where it began, by berth's own tables. */
+static int32_t next_own(decoder *d)
+{
+    size_t used = 0;
+    bool is_first = !d->next;
+    if (is_first) find_order(d);
+    d->start = d->left.p - d->begin;
+    if (d->start == d->marked) d->start = 0;
+    int32_t point = d->left.n ? d->next(d->left, &used) : 0xffff; /* a mark and nothing else */
+    d->left.p += used, d->left.n -= used;
+    if (!d->left.n && (point < 0 || (is_first && point < 0x10000))) forget_order(d);
+    return point;
+}
+
+/* The same, by the policy; false at the end, or on what is an error. */
 static bool decode_next(decoder *d, int32_t *point)
 {
     while (d->left.n) {
-        size_t used = 0;
-        bool is_first = !d->next;
-        if (is_first) find_order(d);
         d->start = d->left.p - d->begin;
-        if (d->start == d->marked) d->start = 0;
-        *point = d->left.n ? d->next(d->left, &used) : 0xffff; /* a mark and nothing else */
-        d->left.p += used, d->left.n -= used;
-        if (!d->left.n && (*point < 0 || (is_first && *point < 0x10000))) decode_reset(d);
+        *point = d->from ? next_own(d) : bt_converter_next(&d->converter, &d->left);
         bool is_control = *point >= 0 && *point < 0x20 && d->policy.controls;
         if (d->policy.strict && (*point < 0 || (is_control && d->transcodes))) return d->wrong = true, false;
         if (*point >= 0 && !is_control) return true;
@@ -255,11 +283,13 @@ static berth_status decode_all(bt_call *c, decoder *d, void *splits, int32_t *va
 {
     berth_dtype dtype = bt_attr_type(c->node, "Tsplits", BERTH_INT64);
     int64_t n = 0, rows = bt_tensor_count(c->in[0]);
-    decode_reset(d);
-    for (int64_t i = 0; i < rows; i++) {
+    berth_status status = decode_start(c, d);
+    for (int64_t i = 0; i < rows && !status; i++) {
         int32_t point;
         decode_begin(d, (const bt_string *)c->in[0]->data + i);
         for (; decode_next(d, &point); n++) {
+            if (values && n == *count)
+                return bt_call_fail(c, "the converter is not the same the second time");
             if (values) values[n] = point;
             if (starts) starts[n] = d->start;
         }
@@ -267,29 +297,34 @@ static berth_status decode_all(bt_call *c, decoder *d, void *splits, int32_t *va
         bt_put_number(dtype, bt_at(dtype, splits, i + 1), (double)n);
     }
     *count = n;
-    return BERTH_OK;
+    return status;
 }
 
-static berth_status run_decode(bt_call *c)
+static berth_status decode_strings(bt_call *c, decoder *d)
 {
     bool with_starts = !strcmp(c->node->op, "UnicodeDecodeWithOffsets");
-    decoder d = {.from = encoding_of(c, "input_encoding"), .policy = policy_of(c->node)};
-    berth_status status = d.from ? bt_strings_input(c, 0) : BERTH_UNSUPPORTED;
-    if (!status) status = check_policy(c, &d.policy);
-    if (status) return status;
     int64_t n = 0;
     bt_shape rows = BT_SHAPE(bt_tensor_count(c->in[0]) + 1);
     berth_dtype dtype = bt_attr_type(c->node, "Tsplits", BERTH_INT64);
     void *splits = bt_out(c, 0, dtype, &rows);
     if (!splits) return BERTH_NO_MEMORY;
     bt_put_number(dtype, splits, 0);
-    status = decode_all(c, &d, splits, NULL, NULL, &n);
+    berth_status status = decode_all(c, d, splits, NULL, NULL, &n);
     if (status) return status;
     bt_shape points = BT_SHAPE(n);
     int32_t *values = bt_out(c, 1, BERTH_INT32, &points);
     int64_t *starts = values && with_starts ? bt_out(c, 2, BERTH_INT64, &points) : NULL;
     if (!values || (with_starts && !starts)) return BERTH_NO_MEMORY;
-    return decode_all(c, &d, splits, values, starts, &n);
+    return decode_all(c, d, splits, values, starts, &n);
+}
+
+static berth_status run_decode(bt_call *c)
+{
+    decoder d = {0};
+    berth_status status = decode_prepare(c, &d);
+    if (!status) status = decode_strings(c, &d);
+    decode_close(&d);
+    return status;
 }
 
 static berth_status infer_transcode(bt_infer *x)
@@ -303,30 +338,37 @@ static berth_status infer_transcode(bt_infer *x)
 
 static const encoding *output_encoding(bt_call *c)
 {
-    const encoding *to = encoding_of(c, "output_encoding");
-    if (!to || to->add) return to;
-    bt_call_unsupported(c, "the output encoding '%s'", to->name);
+    const char *name = bt_attr_string(c->node, "output_encoding", "");
+    const encoding *to = encoding_of(name);
+    if (to && to->add) return to;
+    bt_call_unsupported(c, "the output encoding '%.60s'", name);
     return NULL;
+}
+
+static berth_status transcode_strings(bt_call *c, decoder *d, const encoding *to)
+{
+    bt_string *out = bt_out(c, 0, BERTH_STRING, &c->in[0]->shape);
+    if (!out) return BERTH_NO_MEMORY;
+    bt_text text = {0};
+    berth_status status = decode_start(c, d);
+    for (int64_t i = 0; i < bt_tensor_count(c->in[0]) && !status; i++) {
+        int32_t point;
+        decode_begin(d, (const bt_string *)c->in[0]->data + i);
+        while (decode_next(d, &point)) to->add(&text, point);
+        if (d->wrong) status = bt_call_fail(c, "Invalid formatting on input string");
+        else if (!bt_string_from_text(&out[i], &text)) status = bt_fail_memory(c->error);
+    }
+    bt_text_free(&text);
+    return status;
 }
 
 static berth_status run_transcode(bt_call *c)
 {
-    decoder d = {.from = encoding_of(c, "input_encoding"), .policy = policy_of(c->node), .transcodes = true};
+    decoder d = {.transcodes = true};
     const encoding *to = output_encoding(c);
-    berth_status status = d.from && to ? bt_strings_input(c, 0) : BERTH_UNSUPPORTED;
-    if (!status) status = check_policy(c, &d.policy);
-    bt_string *out = status ? NULL : bt_out(c, 0, BERTH_STRING, &c->in[0]->shape);
-    if (!out) return c->error->status;
-    bt_text text = {0};
-    decode_reset(&d);
-    for (int64_t i = 0; i < bt_tensor_count(c->in[0]) && !status; i++) {
-        int32_t point;
-        decode_begin(&d, (const bt_string *)c->in[0]->data + i);
-        while (decode_next(&d, &point)) to->add(&text, point);
-        if (d.wrong) status = bt_call_fail(c, "Invalid formatting on input string");
-        else if (!bt_string_from_text(&out[i], &text)) status = bt_fail_memory(c->error);
-    }
-    bt_text_free(&text);
+    berth_status status = to ? decode_prepare(c, &d) : BERTH_UNSUPPORTED;
+    if (!status) status = transcode_strings(c, &d, to);
+    decode_close(&d);
     return status;
 }
 

@@ -313,6 +313,38 @@ UNICODE = (b"", b"abc", b"\xc3\xa9", b"\xe6\x97\xa5\xe6\x9c\xac", b"\xf0\x9f\x98
            b"\xf4\x90\x80\x80", b"\xef\xbb\xbfx", b"\x00a", b"\xd8\x3d\xde\x00", b"\x00\x00\x00a", b"\xfe\xff\x00b", b"\xff\xfea\x00", b"\xff\xfe", b"\xfe\xff", b"\xd8\x3d\xde", b"\xff\xfe\x00\x00a\x00\x00\x00", b"\x1b\x7f\xc2\x85")
 
 
+# Encodings of several bytes a character, and some of one that only ICU has; what Python writes them as, where it does.
+WIDE = {"Shift_JIS": "shift_jis", "EUC-JP": "euc_jp", "GBK": "gbk", "gb18030": "gb18030", "Big5": "big5", "EUC-KR": "euc_kr", "windows-949": "cp949",
+        "ISO-2022-JP": "iso2022_jp", "ISO-2022-JP-2": "iso2022_jp_2", "ISO-2022-KR": "iso2022_kr", "HZ": "hz", "UTF-7": "utf_7", "IMAP-mailbox-name": "utf_7",
+        "Big5-HKSCS": "big5hkscs", "ibm-943": "cp932", "EUC-TW": None, "ISO-2022-CN": None, "SCSU": None, "BOCU-1": None, "CESU-8": "utf_8",
+        "x11-compound-text": "iso2022_jp", "ibm-1047": "cp500", "ibm-37": "cp037", "ibm-1390": None, "LMBCS-1": None, "johab": "johab",
+        "UTF-16,version=1": "utf_16", "UTF-8,version=1": "utf_8", "ISCII,version=0": None, "iso-8859_16": "iso8859_16", "mac-turkish": "mac_turkish"}
+WIDE_TEXTS = ("日本語", "かなABC ｱｲ", "中文繁體字", "简体", "한국어 텍스트", "é😀", "Ελλ", "か゚b", "Ê̄x", "a\n\x01漢")
+
+
+def wide_words(d, code):
+    """Text in the encoding or one of the others, whole, cut short, with a byte changed or one more; and bytes of which many switch."""
+    words = []
+    for _ in range(8):
+        codec = WIDE[code] if d.chance(0.7) and WIDE[code] else d.one(*[c for c in WIDE.values() if c])
+        word = bytearray(d.one(*WIDE_TEXTS).encode(codec, "ignore"))
+        if d.chance(0.3):
+            word = word[:d.int(0, len(word))]
+        if word and d.chance(0.2):
+            word[d.int(0, len(word) - 1)] = d.int(0, 255)
+        if d.chance(0.15):
+            word = bytearray(d.one(0x1B, 0x24, 0x42, 0x28, 0x0E, 0x0F, 0x7E, 0x7B, 0x2B, 0x2D, 0x81, 0x30, 0xFE, 0xFF, 0x0A, 0x8E, 0xA1) for _ in range(d.int(0, 9)))
+        words.append(bytes(word))
+    return words
+
+
+def coded_texts(d, code):
+    """Strings for an encoding."""
+    if code in WIDE:
+        return texts(d, 2, wide_words(d, code))
+    return texts(d, 2, [bytes(d.rng.integers(0, 256, d.int(0, 9), np.uint8)) for _ in range(9)] if code in CHARSETS else UNICODE)
+
+
 def unicode_attrs(d):
     attrs = {}
     if d.chance(0.6):
@@ -330,15 +362,14 @@ def unicode_decode(d):
     if d.chance(0.6):
         attrs["Tsplits"] = "int64" if d.op.endswith("Offsets") else d.one("int32", "int64")  # TensorFlow aborts on the other
     code = d.one("UTF-8", "UTF-8", "UTF-8", "UTF-16-BE", "UTF-32-BE", "utf8", "UTF-16", "UTF-16", "UTF-32", "UTF-16LE", "UTF-32-LE", d.one(*CHARSETS), "ISO-8859-1", "windows-1252", "US-ASCII" if d.chance(0.3) else "UTF-8",
-                 "nonsense" if d.chance(0.1) else "UTF-8")
-    words = [bytes(d.rng.integers(0, 256, d.int(0, 9), np.uint8)) for _ in range(9)] if code in CHARSETS else UNICODE
-    d.node(d.op, [d.put(texts(d, 2, words), fed=0)], input_encoding=code, **attrs)
+                 "nonsense" if d.chance(0.1) else "UTF-8", *[d.one(*WIDE) for _ in range(10)])
+    d.node(d.op, [d.put(coded_texts(d, code), fed=0)], input_encoding=code, **attrs)
 
 
 @draws("UnicodeTranscode")
 def unicode_transcode(d):
-    code = d.one("UTF-8", "UTF-8", "UTF-8", "UTF-16-BE", "UTF-32-BE", "UTF-16", "ISO-8859-1", "UTF-16-LE", "UTF-32", "windows-1252", "cp1252")
-    d.node(d.op, [d.put(texts(d, 2, UNICODE), fed=0)], input_encoding=code, output_encoding=d.one("UTF-8", "UTF-16-BE", "UTF-32-BE"), **unicode_attrs(d))
+    code = d.one("UTF-8", "UTF-8", "UTF-8", "UTF-16-BE", "UTF-32-BE", "UTF-16", "ISO-8859-1", "UTF-16-LE", "UTF-32", "windows-1252", "cp1252", *[d.one(*WIDE) for _ in range(8)])
+    d.node(d.op, [d.put(coded_texts(d, code), fed=0)], input_encoding=code, output_encoding=d.one("UTF-8", "UTF-16-BE", "UTF-32-BE"), **unicode_attrs(d))
 
 
 @draws("UnicodeEncode")
