@@ -260,11 +260,11 @@ static berth_status unique_on_gpu(bt_call *c, const bt_tensor *in, berth_dtype i
     char defines[BT_DEFINES];
     bt_sort_rows s;
     int64_t n = bt_tensor_count(in), found = 0;
+    if (n > INT32_MAX)
+        return bt_call_unsupported(c, "more than %d elements on %s", INT32_MAX, c->device->name);
     berth_status status = bt_sort_rows_take(c, n, 1, INT64_MAX, &s);
     uint32_t *marks = status ? NULL : bt_scratch(c, (size_t)n * sizeof *marks + 1);
     if (!marks) return BERTH_NO_MEMORY;
-    if (n > INT32_MAX)
-        return bt_call_unsupported(c, "more than %d elements on %s", INT32_MAX, c->device->name);
     bt_grid grid = bt_grid_of(c, n), all = bt_grid_of(c, s.size);
     bt_arg make[] = {bt_pointer(in->data), bt_pointer(s.keys), bt_pointer(s.places), bt_long(n), bt_long(s.size)};
     bt_arg mark[] = {bt_pointer(s.keys), bt_pointer(s.places), bt_pointer(marks), bt_long(n)};

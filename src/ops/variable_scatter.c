@@ -19,6 +19,40 @@ static berth_status check_indices(bt_call *c, const bt_tensor *indices, int64_t 
     return BERTH_OK;
 }
 
+/* indices.shape + value.shape[1:]; of unknown rank where either is. */
+static bt_shape shape_of_updates(const bt_shape *indices, const bt_shape *value)
+{
+    bt_shape shape = *indices;
+    if (value->rank < 0) shape.rank = -1;
+    for (int i = 1; shape.rank >= 0 && i < value->rank && shape.rank < BT_MAX_RANK; i++)
+        shape.dim[shape.rank++] = value->dim[i];
+    return shape;
+}
+
+/* What the graph tells of the shapes of indices and updates. */
+typedef struct told {
+    bt_shape indices, updates;
+} told;
+
+static berth_status prepare_rows(bt_prepare *p)
+{
+    told *t = p->n_in == 3 ? bt_arena_new(p->arena, told) : NULL;
+    if (p->n_in == 3 && !t) return bt_fail_memory(p->error);
+    if (t) t->indices = p->in[1].shape, t->updates = p->in[2].shape;
+    p->state = t;
+    return BERTH_OK;
+}
+
+/* Of no rows TensorFlow's kernel for a resource looks at the updates' rank alone, but its shape function holds what the graph
+ * tells against the shape that the variable was declared with. */
+static bool no_rows_fit(const told *t, const bt_shape *declared, const bt_shape *updates, int rank)
+{
+    if (updates->rank != rank) return false;
+    if (!t || t->updates.rank <= 0) return true;
+    bt_shape expected = shape_of_updates(&t->indices, declared);
+    return bt_shape_compatible(&expected, &t->updates);
+}
+
 /* updates: indices.shape + value.shape[1:], or a scalar for all. */
 static berth_status scatter_locked(bt_call *c, bt_var *var, bt_combine_op op)
 {
@@ -27,11 +61,9 @@ static berth_status scatter_locked(bt_call *c, bt_var *var, bt_combine_op op)
     char want[BT_SHAPE_TEXT], got[BT_SHAPE_TEXT];
     if (value->shape.rank < 1) return bt_call_fail(c, "variable '%s' is a scalar: it has no rows", var->name);
     bool scalar = updates->shape.rank == 0;
-    bt_shape expected = indices->shape;
-    for (int i = 1; i < value->shape.rank && expected.rank < BT_MAX_RANK; i++)
-        expected.dim[expected.rank++] = value->shape.dim[i];
-    bool is_nothing = bt_starts(c->node->op, "Resource") && bt_tensor_count(indices) == 0;
-    if (is_nothing && updates->shape.rank == expected.rank) return BERTH_OK; /* no more is looked at */
+    bt_shape expected = shape_of_updates(&indices->shape, &value->shape);
+    bool is_nothing = bt_tensor_count(indices) == 0 && !bt_attr_bool(c->node, "_of_ref", false);
+    if (is_nothing && no_rows_fit(c->state, &var->shape, &updates->shape, expected.rank)) return BERTH_OK;
     if (!scalar && !bt_shape_equal(&expected, &updates->shape))
         return bt_call_fail(c, "updates have shape %s, not %s (the indices', then a row's)",
                             bt_shape_text(&updates->shape, got), bt_shape_text(&expected, want));
@@ -234,22 +266,24 @@ static berth_status run_gather_nd(bt_call *c) { return with_value(c, gather_nd_f
         op, bt_infer_var_value, .cpu = run, STATE, .type_attr = "dtype" \
     }
 /* The op on a resource, and TF1's on a ref, which becomes it. */
-#define CHANGE(op, run, of, attr)                                                                     \
-    {"Resource" op, bt_infer_none, .cpu = run, STATE, .types = of, .type_attr = attr, .outputs = ""}, \
-    {                                                                                                 \
-        op, bt_infer_var_value, STATE, .types = of                                                    \
+#define CHANGE(op, run, of, attr, ...)                              \
+    {"Resource" op, bt_infer_none,     .cpu = run,    STATE,        \
+     .types = of,   .type_attr = attr, .outputs = "", __VA_ARGS__}, \
+    {                                                               \
+        op, bt_infer_var_value, STATE, .types = of                  \
     }
+#define ROWS(op, run, of) CHANGE(op, run, of, "dtype", .prepare = prepare_rows)
 
 const bt_op bt_ops_variable_scatter[] = {
     GATHER("ResourceGather", run_gather),
     GATHER("ResourceGatherNd", run_gather_nd),
-    CHANGE("ScatterUpdate", run_update, BT_ANY, "dtype"),
-    CHANGE("ScatterAdd", run_add, BT_NUMBERS, "dtype"),
-    CHANGE("ScatterSub", run_sub, BT_NUMBERS, "dtype"),
-    CHANGE("ScatterMul", run_mul, BT_NUMBERS, "dtype"),
-    CHANGE("ScatterDiv", run_div, BT_NUMBERS, "dtype"),
-    CHANGE("ScatterMin", run_min, BT_REALS, "dtype"),
-    CHANGE("ScatterMax", run_max, BT_REALS, "dtype"),
+    ROWS("ScatterUpdate", run_update, BT_ANY),
+    ROWS("ScatterAdd", run_add, BT_NUMBERS),
+    ROWS("ScatterSub", run_sub, BT_NUMBERS),
+    ROWS("ScatterMul", run_mul, BT_NUMBERS),
+    ROWS("ScatterDiv", run_div, BT_NUMBERS),
+    ROWS("ScatterMin", run_min, BT_REALS),
+    ROWS("ScatterMax", run_max, BT_REALS),
     CHANGE("ScatterNdUpdate", run_nd_update, BT_ANY, "T"),
     CHANGE("ScatterNdAdd", run_nd_add, BT_NUMBERS | BT_T(BERTH_BOOL), "T"),
     CHANGE("ScatterNdSub", run_nd_sub, BT_NUMBERS | BT_T(BERTH_BOOL), "T"),

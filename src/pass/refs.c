@@ -169,7 +169,7 @@ static bool settle_source(bt_pass_context *x, int32_t index)
     return bt_set_string(&x->graph, index, "shared_name", saved || !*shared ? node->name : shared);
 }
 
-/* The resource ops call the type `dtype`, but for those that slice, and know no locks. */
+/* The resource ops call the type `dtype`, but for those that slice, and know no locks. A scatter of no rows is stricter on a ref. */
 static bool settle_attrs(bt_pass_context *x, int32_t index, const char *becomes)
 {
     if (strstr(becomes, "Nd") || strstr(becomes, "Slice")) return true;
@@ -181,7 +181,7 @@ static bool settle_attrs(bt_pass_context *x, int32_t index, const char *becomes)
     for (int i = 0; i < node->n_attrs; i++)
         if (strcmp(node->attrs[i].name, "T") && strcmp(node->attrs[i].name, "use_locking")) attrs[kept++] = node->attrs[i];
     node->attrs = attrs, node->n_attrs = kept;
-    return bt_set_type(&x->graph, index, "dtype", dtype);
+    return bt_set_type(&x->graph, index, "dtype", dtype) && bt_set_bool(&x->graph, index, "_of_ref", true);
 }
 
 static berth_status settle_op(refs *r, int32_t index)

@@ -140,14 +140,14 @@ def scattered(d, dtype, shape, inputs, attrs):
 def scatter(d):
     dtype = dtype_of(d, "dtype" if d.op.startswith("Resource") else "T")
     index, shape = d.one("int32", "int64"), d.shape(rank=d.int(1, 3), empty=0)
-    lead = d.shape(most_rank=2, most=3)
+    lead = d.shape(most_rank=2, most=3, empty=0.15)
     indices = d.values(index, lead, 0, shape[0] - (1 if d.chance(0.95) else 0), False)
     if d.op.endswith("Update"):  # which of two is last isn't defined
         indices = d.rng.permutation(shape[0])[:d.int(0, shape[0])].astype(index)
         lead = [len(indices)]
     given = lead + shape[1:] if d.chance(0.75) else []
-    if d.chance(0.06) and indices.size:  # of no rows TensorFlow looks only where a shape is declared
-        if not d.op.startswith("Resource"):
+    if d.chance(0.06 if indices.size else 0.4):
+        if not d.op.startswith("Resource") or not indices.size:
             given = d.one(given[1:], given + [1], [1] * len(given), shape, given[:-1] + [2])
         elif lead:  # of rows with more or fewer elements TensorFlow reads beyond the end
             given = [lead[0] + 1] + given[1:]
