@@ -16,20 +16,27 @@ static int64_t modified_ns(const struct stat *s)
     return (int64_t)s->st_mtim.tv_sec * 1000000000 + s->st_mtim.tv_nsec;
 }
 
+/* *fd is to be closed whatever it gives; -1: nothing to close. */
+static berth_status open_regular(const char *path, int *fd, struct stat *s, berth_error *error)
+{
+    /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0 || fstat(*fd, s)) {
+        berth_status status = errno == ENOENT || errno == ENOTDIR ? BERTH_NOT_FOUND : BERTH_BAD_MODEL;
+        return bt_fail(error, status, "%s: %s", path, strerror(errno));
+    }
+    if (S_ISDIR(s->st_mode)) return bt_fail(error, BERTH_BAD_MODEL, "%s: is a folder, not a file", path);
+    if (!S_ISREG(s->st_mode)) return bt_fail(error, BERTH_BAD_MODEL, "%s: is not a regular file", path);
+    if ((uint64_t)s->st_size > PTRDIFF_MAX) return bt_fail(error, BERTH_BAD_MODEL, "%s: is too large", path);
+    return BERTH_OK;
+}
+
 static berth_status map_file(bt_file *file, berth_error *error)
 {
     struct stat s;
-    /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
-    file->fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file->fd < 0 || fstat(file->fd, &s)) {
-        berth_status status = errno == ENOENT || errno == ENOTDIR ? BERTH_NOT_FOUND : BERTH_BAD_MODEL;
-        return bt_fail(error, status, "%s: %s", file->path, strerror(errno));
-    }
-    if (S_ISDIR(s.st_mode)) return bt_fail(error, BERTH_BAD_MODEL, "%s: is a folder, not a file", file->path);
-    if (!S_ISREG(s.st_mode)) return bt_fail(error, BERTH_BAD_MODEL, "%s: is not a regular file", file->path);
+    berth_status status = open_regular(file->path, &file->fd, &s, error);
+    if (status) return status;
     if (s.st_size == 0) return bt_fail(error, BERTH_BAD_MODEL, "%s: is empty", file->path);
-    if ((uint64_t)s.st_size > PTRDIFF_MAX)
-        return bt_fail(error, BERTH_BAD_MODEL, "%s: is too large", file->path);
     void *p = mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_PRIVATE, file->fd, 0);
     if (p == MAP_FAILED)
         return bt_fail(error, BERTH_BAD_MODEL, "%s: cannot be mapped: %s", file->path, strerror(errno));
@@ -37,6 +44,36 @@ static berth_status map_file(bt_file *file, berth_error *error)
     file->size = (size_t)s.st_size;
     file->modified_ns = modified_ns(&s);
     return BERTH_OK;
+}
+
+/* Up to n bytes, fewer where the file ends before; -1: what errno says. */
+static ssize_t read_all(int fd, char *to, size_t n)
+{
+    size_t done = 0;
+    while (done < n) {
+        ssize_t got = read(fd, to + done, n - done < (1u << 30) ? n - done : 1u << 30);
+        if (got == 0) break;
+        if (got < 0 && errno != EINTR) return -1;
+        if (got > 0) done += (size_t)got;
+    }
+    return (ssize_t)done;
+}
+
+berth_status bt_file_read(const char *path, char **bytes, size_t *n, berth_error *error)
+{
+    int fd;
+    struct stat s;
+    ssize_t got = 0;
+    *bytes = NULL, *n = 0;
+    berth_status status = open_regular(path, &fd, &s, error);
+    if (!status && s.st_size > 0 && !(*bytes = bt_alloc((size_t)s.st_size))) status = bt_fail_memory(error);
+    if (*bytes && (got = read_all(fd, *bytes, (size_t)s.st_size)) < 0) {
+        status = bt_fail(error, BERTH_BAD_MODEL, "%s: %s", path, strerror(errno));
+        bt_free(*bytes), *bytes = NULL, got = 0;
+    }
+    if (fd >= 0) close(fd);
+    *n = (size_t)got;
+    return status;
 }
 
 static bt_file *new_file(const char *path, berth_error *error)

@@ -9,7 +9,7 @@ typedef struct bt_file {
     const uint8_t *data;
     size_t size;
     char *path;
-    int fd;                      /* -1: a part of another, or memory */
+    int fd; /* -1: a part of another, or memory */
     int64_t modified_ns;
     struct bt_file *whole;       /* of which this is a part; a reference */
     void (*release)(void *user); /* of memory */
@@ -19,11 +19,14 @@ typedef struct bt_file {
 
 /* Maps a regular file that is not empty. Errors (NOT_FOUND, BAD_MODEL) name the path. */
 bt_file *bt_file_open(const char *path, berth_error *error);
+/* All bytes of a regular file, as they are now, to be freed with bt_free; NULL of an empty one, and on failure (NOT_FOUND,
+ * BAD_MODEL, NO_MEMORY), which names the path. */
+berth_status bt_file_read(const char *path, char **bytes, size_t *n, berth_error *error);
 /* Bytes of another file under a path of their own. */
 bt_file *bt_file_part(bt_file *whole, const char *path, const void *data, size_t size, berth_error *error);
 /* Bytes in memory, given back by release(user), which may be NULL; not on failure. */
-bt_file *bt_file_memory(const char *path, const void *data, size_t size, void (*release)(void *user), void *user,
-                        berth_error *error);
+bt_file *bt_file_memory(const char *path, const void *data, size_t size, void (*release)(void *user),
+                        void *user, berth_error *error);
 /* A copy of these bytes that can be opened by the file's path, as long as the file lives; its data is not mapped. */
 bt_file *bt_file_named(const void *data, size_t size, berth_error *error);
 bt_file *bt_file_ref(bt_file *file);

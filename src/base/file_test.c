@@ -47,6 +47,18 @@ static void test_refusals(void)
     CHECK(bt_path_exists(in_folder("sub")) && !bt_path_exists(in_folder("missing")));
 }
 
+static void test_read(void)
+{
+    char *bytes;
+    size_t n;
+    put("words", "a\0b\n", 4), put("empty", "", 0);
+    CHECK(bt_file_read(in_folder("words"), &bytes, &n, NULL) == BERTH_OK && n == 4 && !memcmp(bytes, "a\0b\n", 4));
+    bt_free(bytes);
+    CHECK(bt_file_read(in_folder("empty"), &bytes, &n, NULL) == BERTH_OK && n == 0 && !bytes);
+    CHECK(bt_file_read(in_folder("missing"), &bytes, &n, NULL) == BERTH_NOT_FOUND && n == 0 && !bytes);
+    CHECK(bt_file_read(in_folder(""), &bytes, &n, NULL) == BERTH_BAD_MODEL && n == 0 && !bytes);
+}
+
 static bool open_file(void *user)
 {
     berth_error error = {0};
@@ -159,6 +171,7 @@ int main(void)
     strcpy(folder, "/tmp/berth-file-XXXXXX");
     if (!CHECK(mkdtemp(folder))) return check_done();
     test_refusals();
+    test_read();
     test_mapping();
     test_reader();
     test_errors();

@@ -134,11 +134,8 @@ static berth_status run_from_file(bt_call *c)
     berth_status status = t ? bt_strings_input(c, 1) : BERTH_BAD_INPUT;
     if (status) return status;
     if (bt_tensor_count(c->in[1]) != 1) return bt_call_fail(c, "needs the path of one file");
-    bt_str name = bt_str_from(c->in[1]->data);
-    char *path = bt_scratch(c, name.n + 1);
+    const char *path = bt_call_path(c, 1);
     if (!path) return BERTH_NO_MEMORY;
-    if (name.n) memcpy(path, name.p, name.n);
-    path[name.n] = '\0';
     if (t->keys.width != 1 || t->values.width != 1)
         return bt_call_fail(c, "table '%s' has vectors, which a file of lines has not", t->name);
     if (!t->fixed) return bt_call_fail(c, "table '%s' takes no initializer", t->name);

@@ -101,6 +101,16 @@ berth_status bt_strings_input(bt_call *c, int i)
     return bt_call_fail(c, "input %d is no strings", i);
 }
 
+const char *bt_call_path(bt_call *c, int i)
+{
+    const bt_string *s = c->in[i]->data;
+    char *path = bt_scratch(c, s->n + 1);
+    if (!path) return NULL;
+    if (s->n) memcpy(path, s->p, s->n);
+    path[s->n] = '\0';
+    return path;
+}
+
 bool bt_attr_utf8(const bt_node *node, const char *name)
 {
     return bt_starts(bt_attr_string(node, name, ""), "UTF8");

@@ -28,6 +28,8 @@ uint64_t bt_fingerprint64(const void *bytes, size_t n);
 
 /* Fails when input i is no tensor of strings. */
 berth_status bt_strings_input(bt_call *c, int i);
+/* The string of input i, a tensor of one string, with a NUL behind it, in the step's working memory; NULL with the error set. */
+const char *bt_call_path(bt_call *c, int i);
 /* Whether attribute `name` says "UTF8" or "UTF8_CHAR". */
 bool bt_attr_utf8(const bt_node *node, const char *name);
 /* Bytes of the UTF-8 character that begins with `lead`: 1 for what cannot begin one. */

@@ -1,6 +1,11 @@
 """Strings: splits, joins, regular expressions, hashes, numbers, bytes, Unicode."""
+import atexit
 import base64
+import functools
 import gzip
+import pathlib
+import shutil
+import tempfile
 import zlib
 
 import numpy as np
@@ -304,6 +309,23 @@ def substr(d):
     n = d.values(dtype, at if d.chance(0.97) else d.shape(), 0, 9, False)
     # TensorFlow's shape function takes two shapes that are not known alike for different ones.
     d.node(d.op, [d.put(data), d.put(pos, exact=1), d.put(n, exact=1)], **({"unit": d.one("BYTE", "UTF8_CHAR")} if d.chance(0.7) else {}))
+
+
+@functools.cache
+def some_files():
+    """Paths: of files, an empty one among them, of a folder and of nothing."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    for name, content in {"text": b"one two\n\xc3\xa9\n", "bytes": bytes(range(256)) * 9, "empty": b"", "a name": b"x"}.items():
+        (folder / name).write_bytes(content)
+    return [str(folder / name) for name in ("text", "bytes", "empty", "a name", "", "none", "text/below")]
+
+
+@draws("ReadFile")
+def read_file(d):
+    name = d.one(*some_files()).encode()
+    at = d.node(d.op, [d.put(np.array(name if d.chance(0.95) else [name], object), "string", fed=0)], fetch=False)
+    d.fetch(*(d.node("StringLength", at) if d.chance(0.3) else d.node("EncodeBase64", at)))  # as the bytes end in any
 
 
 CHARSETS = """ISO-8859-2 latin3 ISO_8859-4 iso-8859-5 ISO-8859-6 iso-8859-7 ISO-8859-8 latin5 ISO-8859-10 ISO-8859-13 iso8859-15 windows-1250
