@@ -22,7 +22,6 @@ typedef struct frame {
 typedef struct filling {
     int32_t table;
     bt_tensor sides[2]; /* keys, values */
-    bool is_dense;
 } filling;
 
 typedef struct restore {
@@ -121,90 +120,6 @@ static const bt_function *callee(const restore *r, const bt_node *call)
     return bt_map_get(&r->source->functions, bt_str_of(name ? name : call->op));
 }
 
-/* The node that makes a table, which may be what functions give; *f becomes the frame that it stands in. */
-static const bt_node *maker_of(const restore *r, const bt_node *table, frame *f)
-{
-    int slot;
-    const bt_function *made;
-    for (int depth = 0; table && depth < DEPTH_LIMIT && (made = callee(r, table)) && made->n_results;
-         depth++) {
-        *f = (frame){&made->graph, NULL, NULL, 0};
-        const frame *inner = f;
-        table = &made->graph.nodes[made->results[0].node];
-        if (op_is(table, "Identity")) table = trace(&inner, table, 0, &slot);
-    }
-    return table;
-}
-
-static bool same_element(berth_dtype dtype, const void *a, const void *b)
-{
-    if (dtype != BERTH_STRING) return !memcmp(a, b, bt_dtype_size(dtype));
-    const bt_string *x = a, *y = b;
-    return bt_str_equal((bt_str){x->p, x->n}, (bt_str){y->p, y->n});
-}
-
-/* Whether row i, of as many elements as `key` has, is that key. */
-static bool is_key(const bt_tensor *rows, int64_t i, const bt_tensor *key)
-{
-    size_t bytes = bt_dtype_size(key->dtype), n = (size_t)bt_tensor_count(key);
-    const char *row = (const char *)rows->data + (size_t)i * n * bytes;
-    for (size_t k = 0; k < n; k++)
-        if (!same_element(key->dtype, row + k * bytes, (const char *)key->data + k * bytes)) return false;
-    return true;
-}
-
-/* The rows of one side that are kept, each of the shape `row`. False when they are none such, or without memory. */
-static bool keep_rows(restore *r, bt_tensor *side, const bool *kept, int64_t n, const bt_shape *row)
-{
-    size_t bytes = (size_t)bt_shape_count(row) * bt_dtype_size(side->dtype);
-    char *data = bt_arena_alloc(&r->source->arena, bt_tensor_bytes(side));
-    bt_shape shape = BT_SHAPE(0);
-    if (!data || row->rank == BT_MAX_RANK) return false;
-    for (int64_t i = 0; i < n; i++)
-        if (kept[i])
-            memcpy(data + (size_t)shape.dim[0]++ * bytes, (const char *)side->data + (size_t)i * bytes,
-                   bytes);
-    for (int i = 0; i < row->rank; i++) shape.dim[shape.rank++] = row->dim[i];
-    side->data = data, side->shape = shape;
-    return true;
-}
-
-/* A checkpoint has all buckets of a dense table, rows of keys and of values, empty and deleted ones among them: those that are
- * in use are left. */
-static berth_status take_entries(restore *r, filling *filled)
-{
-    int slot;
-    bt_shape value = BT_SCALAR;
-    frame f = {&r->source->graph, NULL, NULL, 0};
-    const frame *at = &f;
-    const bt_node *table = maker_of(r, &r->source->graph.nodes[filled->table], &f);
-    if (!table || !bt_starts(table->op, "MutableDenseHashTable")) return BERTH_OK;
-    bt_tensor *keys = &filled->sides[0], *values = &filled->sides[1];
-    const bt_tensor *unused[2];
-    int64_t n = keys->shape.rank > 0 ? keys->shape.dim[0] : 0;
-    bt_attr_shape(table, "value_shape", &value);
-    for (int i = 0; i < 2; i++) {
-        at = &f;
-        const bt_node *node = trace(&at, table, i, &slot);
-        unused[i] = op_is(node, "Const") ? bt_attr_tensor(node, "value") : NULL;
-        if (!unused[i] || unused[i]->dtype != keys->dtype || bt_tensor_count(unused[i]) < 1 ||
-            bt_tensor_count(unused[i]) != bt_tensor_count(unused[0]))
-            return BERTH_OK;
-    }
-    int64_t key_width = bt_tensor_count(unused[0]),
-            value_width = bt_shape_known(&value) ? bt_shape_count(&value) : 0;
-    if (n < 1 || value_width < 1 || values->shape.rank < 1 || values->shape.dim[0] != n ||
-        bt_tensor_count(keys) / n != key_width || bt_tensor_count(values) / n != value_width)
-        return BERTH_OK;
-    bool *kept = bt_calloc((size_t)n, sizeof *kept);
-    for (int64_t i = 0; kept && i < n; i++)
-        kept[i] = !is_key(keys, i, unused[0]) && !is_key(keys, i, unused[1]);
-    filled->is_dense =
-        kept && keep_rows(r, keys, kept, n, &unused[0]->shape) && keep_rows(r, values, kept, n, &value);
-    bt_free(kept);
-    return filled->is_dense ? BERTH_OK : bt_fail_memory(r->error);
-}
-
 /* LookupTableImport(table, keys, values), both restored. The graph does not change before it is gone through. */
 static berth_status fill(restore *r, const frame *f, const bt_node *node)
 {
@@ -222,28 +137,39 @@ static berth_status fill(restore *r, const frame *f, const bt_node *node)
         if (bt_bundle_read(r->bundle, key, slice, &filled->sides[i], r->error)) return r->error->status;
     }
     r->n_fillings++;
-    return take_entries(r, filled);
+    return BERTH_OK;
+}
+
+/* The constant; of a dense table's buckets, which are [n, elements of a row], behind a node that hides the shape: TensorFlow's shape
+ * function of LookupTableImport wants vectors. -1: out of memory. */
+static int32_t add_side(bt_graph *g, const char *base, const bt_tensor *side, bool is_dense)
+{
+    const char *name = bt_graph_unique_name(g, base);
+    int32_t node = name ? bt_graph_add(g, name, "Const") : -1;
+    if (node < 0 || !bt_set_tensor(g, node, "value", side) || !bt_set_type(g, node, "dtype", side->dtype))
+        return -1;
+    if (!is_dense) return node;
+    bt_edge in = {node, 0};
+    name = bt_graph_unique_name(g, base);
+    node = name ? bt_graph_add(g, name, "PlaceholderWithDefault") : -1;
+    bool set = node >= 0 && bt_node_set_inputs(g, node, &in, 1) &&
+               bt_set_type(g, node, "dtype", side->dtype) &&
+               bt_set_shape(g, node, "shape", &BT_SHAPE_UNKNOWN);
+    return set ? node : -1;
 }
 
 /* A table is filled from constants when a session starts. */
 static bool add_filling(restore *r, const filling *filled)
 {
-    static const char *const names[] = {"restored_keys", "restored_values"};
     bt_graph *g = &r->source->graph;
+    bool is_dense = filled->sides[0].shape.rank == 2;
     bt_edge inputs[3] = {{filled->table, 0}};
-    for (int i = 0; i < 2; i++) {
-        const bt_tensor *side = &filled->sides[i];
-        const char *name = bt_graph_unique_name(g, names[i]);
-        int32_t node = name ? bt_graph_add(g, name, "Const") : -1;
-        if (node < 0 || !bt_set_tensor(g, node, "value", side) || !bt_set_type(g, node, "dtype", side->dtype))
-            return false;
-        inputs[i + 1] = (bt_edge){node, 0};
-    }
+    inputs[1].node = add_side(g, "restored_keys", &filled->sides[0], is_dense);
+    inputs[2].node = add_side(g, "restored_values", &filled->sides[1], is_dense);
     const char *name = bt_graph_unique_name(g, "restored_table");
-    int32_t node =
-        name ? bt_graph_add(g, name, filled->is_dense ? "LookupTableInsertV2" : "LookupTableImportV2") : -1;
-    return node >= 0 && bt_node_set_inputs(g, node, inputs, 3) &&
-           bt_set_type(g, node, "Tin", filled->sides[0].dtype) &&
+    int32_t node = name ? bt_graph_add(g, name, "LookupTableImportV2") : -1;
+    return inputs[1].node >= 0 && inputs[2].node >= 0 && node >= 0 &&
+           bt_node_set_inputs(g, node, inputs, 3) && bt_set_type(g, node, "Tin", filled->sides[0].dtype) &&
            bt_set_type(g, node, "Tout", filled->sides[1].dtype) && bt_source_add_init(r->source, name);
 }
 

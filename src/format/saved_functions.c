@@ -381,6 +381,33 @@ static int32_t add_call(offering *o, const char *base, const bt_function *callee
     return set ? node : -1;
 }
 
+const char *bt_saved_table(const char *op)
+{
+    static const char *const ops[][2] = {
+        {"AnonymousHashTable", "HashTableV2"},
+        {"AnonymousMutableHashTable", "MutableHashTableV2"},
+        {"AnonymousMutableHashTableOfTensors", "MutableHashTableOfTensorsV2"},
+        {"AnonymousMutableDenseHashTable", "MutableDenseHashTableV2"}};
+    if (!bt_starts(op, "Anonymous")) return NULL;
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        if (!strcmp(op, ops[i][0])) return ops[i][1];
+    return NULL;
+}
+
+/* Of tables that had no name (savedmodel.c gave them one), where there is but one of the kind. */
+static berth_status only_table(offering *o, const char *op, bt_edge *edge)
+{
+    const bt_graph *g = graph_of(o);
+    int n = 0;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const char *name = bt_attr_string(&g->nodes[i], "shared_name", "");
+        if (!strcmp(g->nodes[i].op, op) && bt_starts(name, "anonymous/") && n++ == 0)
+            *edge = (bt_edge){(int32_t)i, 0};
+    }
+    if (n == 1) return BERTH_OK;
+    return bt_fail(&o->why, BERTH_UNSUPPORTED, "nothing says which of the tables without a name it reads");
+}
+
 /* The node that the graph has for a table, which its initialisation fills; else what the function that makes it gives. */
 static berth_status bound_resource(offering *o, size_t id, bt_edge *edge)
 {
@@ -392,6 +419,7 @@ static berth_status bound_resource(offering *o, size_t id, bt_edge *edge)
     const bt_node *made = &f->graph.nodes[f->results[0].node];
     if (!strcmp(made->op, "Identity") && made->n_inputs) made = &f->graph.nodes[made->inputs[0].node];
     ptrdiff_t shared = bt_map_get_index(&o->shared, bt_str_of(bt_attr_string(made, "shared_name", "")));
+    if (bt_saved_table(made->op)) return only_table(o, bt_saved_table(made->op), edge);
     if (shared >= 0 && !strcmp(g->nodes[shared].op, made->op)) *edge = (bt_edge){(int32_t)shared, 0};
     else *edge = (bt_edge){add_call(o, "resource", f, NULL), 0};
     return edge->node < 0 ? bt_fail_memory(&o->why) : BERTH_OK;

@@ -39,6 +39,9 @@ berth_status bt_saved_functions_find(bt_saved_functions *f, bt_str meta, const c
 berth_status bt_saved_functions_offer(bt_saved_functions *f, const bt_restored *restored);
 void bt_saved_functions_free(bt_saved_functions *f);
 
+/* The op of a table that has a name, for that of one that has none ("AnonymousHashTable"); NULL: it is no such. */
+const char *bt_saved_table(const char *op);
+
 /* saved_structure.c: the names of a function's outputs, which are as many as `ports`, of its output_signature (StructuredValue):
  * those of TensorFlow's signatures ("output_0", keys of a dictionary), and further down "key_0". Shapes where they are said. */
 berth_status bt_saved_structure_name(bt_str structure, bt_arena *arena, bt_port *ports, int n,

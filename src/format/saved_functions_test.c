@@ -52,8 +52,9 @@ static const char model_text[] =
          "attr { key: 'value' value { tensor { dtype: DT_FLOAT tensor_shape { } float_val: 2 } } }")
     NODE("table", "HashTableV2", "", SHARED("words"))
     NODE("grows", "MutableHashTableV2", "", SHARED("grows"))
+    NODE("dense", "MutableDenseHashTableV2", "", SHARED("dense")) NODE("unnamed", "AnonymousHashTable", "", "")
     NODE("prefix", "Placeholder", "", "") NODE("init", "NoOp", "", "")
-    NODE("restore", "PartitionedCall", "'prefix', 'v', 'v_1', 'grows'",
+    NODE("restore", "PartitionedCall", "'prefix', 'v', 'v_1', 'grows', 'dense'",
          "attr { key: 'f' value { func { name: 'restore' } } } ")
     "library {\n"
     FUNCTION("f0", ARG("x", "DT_FLOAT") ARG("bound", "DT_RESOURCE") PAIR, TWICE
@@ -66,20 +67,24 @@ static const char model_text[] =
     FUNCTION("size", ARG("t", "DT_RESOURCE") OUT("p", "DT_INT64"),
              INNER("n", "LookupTableSizeV2", "'t'", "") RET("p", "n:size:0"))
     FUNCTION("make", OUT("p", "DT_RESOURCE"), INNER("t", "HashTableV2", "", SHARED("words")) RET("p", "t:table_handle:0"))
+    FUNCTION("count", ARG("t", "DT_RESOURCE") OUT("p", "DT_INT64"),
+             INNER("n", "LookupTableSizeV2", "'t'", "") RET("p", "n:size:0"))
+    FUNCTION("make_unnamed", OUT("p", "DT_RESOURCE"), INNER("t", "AnonymousHashTable", "", "") RET("p", "t:table_handle:0"))
     FUNCTION("none", ARG("x", "DT_FLOAT"), "")
     /* Bound to what cannot be. */
     FUNCTION("lost", ARG("x", "DT_FLOAT") OUT("p", "DT_FLOAT"), RET("p", "x"))
     FUNCTION("beyond", ARG("x", "DT_FLOAT") OUT("p", "DT_FLOAT"), RET("p", "x"))
     FUNCTION("captured", ARG("x", "DT_FLOAT") OUT("p", "DT_FLOAT"), RET("p", "x"))
     FUNCTION("few", ARG("x", "DT_FLOAT") OUT("p", "DT_FLOAT"), RET("p", "x"))
-    FUNCTION("restore", ARG("prefix", "DT_STRING") ARG("a", "DT_RESOURCE") ARG("b", "DT_RESOURCE") ARG("m", "DT_RESOURCE"),
-             INNER("names", "Const", "", TEXTS("4", "'a/v', 'b/v', 'm/keys', 'm/values'"))
-             INNER("slices", "Const", "", TEXTS("4", "'', '', '', ''"))
+    FUNCTION("restore", ARG("prefix", "DT_STRING") ARG("a", "DT_RESOURCE") ARG("b", "DT_RESOURCE") ARG("m", "DT_RESOURCE") ARG("d", "DT_RESOURCE"),
+             INNER("names", "Const", "", TEXTS("6", "'a/v', 'b/v', 'm/keys', 'm/values', 'n/keys', 'n/values'"))
+             INNER("slices", "Const", "", TEXTS("6", "'', '', '', '', '', ''"))
              INNER("r", "RestoreV2", "'prefix', 'names:output:0', 'slices:output:0'",
-                   "attr { key: 'dtypes' value { list { type: [DT_FLOAT, DT_FLOAT, DT_STRING, DT_FLOAT] } } }")
+                   "attr { key: 'dtypes' value { list { type: [DT_FLOAT, DT_FLOAT, DT_STRING, DT_FLOAT, DT_STRING, DT_FLOAT] } } }")
              INNER("to_a", "AssignVariableOp", "'a', 'r:tensors:0'", "")
              INNER("to_b", "AssignVariableOp", "'b', 'r:tensors:1'", "")
-             INNER("to_m", "LookupTableImportV2", "'m', 'r:tensors:2', 'r:tensors:3'", ""))
+             INNER("to_m", "LookupTableImportV2", "'m', 'r:tensors:2', 'r:tensors:3'", "")
+             INNER("to_d", "LookupTableImportV2", "'d', 'r:tensors:4', 'r:tensors:5'", ""))
     "} }\n"
     "saver_def { restore_op_name: 'restore' }\n"
     "signature_def { key: '__saved_model_init_op' value { outputs { key: '__saved_model_init_op' value { name: 'init' } } } }\n"
@@ -88,7 +93,7 @@ static const char model_text[] =
                    MEMBER("1", "f") MEMBER("2", "f_1") MEMBER("3", "inner") MEMBER("5", "a") MEMBER("8", "words")
                    MEMBER("10", "look") MEMBER("11", "size") MEMBER("12", "none") MEMBER("13", "gone") MEMBER("14", "lost")
                    MEMBER("15", "beyond") MEMBER("16", "captured") MEMBER("18", "f_again") MEMBER("99", "nowhere")
-                   MEMBER("20", "few"))
+                   MEMBER("20", "few") MEMBER("21", "unnamed") MEMBER("23", "count"))
     /* 1 */ OBJECT("function { concrete_functions: ['f1', 'f0', 'f0'] function_spec { fullargspec { " DEFAULTS " } } }",
                    MEMBER("0", "back"))
     /* 2 */ OBJECT("bare_concrete_function { concrete_function_name: 'member' }", "")
@@ -110,6 +115,9 @@ static const char model_text[] =
     /* 18 */ OBJECT(TRACED("'f0'"), "")
     /* 19 */ OBJECT("variable { dtype: DT_FLOAT name: 'untracked' }", "")
     /* 20 */ OBJECT(TRACED("'few'"), "")
+    /* 21 */ OBJECT("resource { }", MEMBER("22", "_create_resource"))
+    /* 22 */ OBJECT(TRACED("'make_unnamed'"), "")
+    /* 23 */ OBJECT(TRACED("'count'"), "")
     CONCRETE("f0", "bound_inputs: 5 " GIVEN("bool_value: false"),
              "tuple_value { values { " SPEC " } values { list_value { values { none_value { } } values { " SPEC " } } } }")
     CONCRETE("f1", GIVEN("bool_value: true"), "dict_value { fields { key: 'z' value { " SPEC " } } fields { key: 'b' value { " SPEC " } } }")
@@ -119,6 +127,7 @@ static const char model_text[] =
     CONCRETE("make", "", "") CONCRETE("look", "bound_inputs: 8", "") CONCRETE("size", "bound_inputs: 8", "")
     CONCRETE("none", "", "") CONCRETE("gone", "", "") CONCRETE("lost", "bound_inputs: 19", "")
     CONCRETE("beyond", "bound_inputs: 1000000", "") CONCRETE("captured", "bound_inputs: 17", "")
+    CONCRETE("count", "bound_inputs: 21", "") CONCRETE("make_unnamed", "", "")
     CONCRETE("few", "bound_inputs: 5 bound_inputs: 5", "")
     "} }\n";
 /* clang-format on */
@@ -170,10 +179,14 @@ static void write_checkpoint(void)
                           {.dtype = BERTH_FLOAT, .shape = BT_SCALAR, .data = (void *)&a},
                           {.dtype = BERTH_FLOAT, .shape = BT_SCALAR, .data = (void *)&b},
                           {.dtype = BERTH_STRING, .shape = BT_SHAPE(2), .data = words},
-                          {.dtype = BERTH_FLOAT, .shape = BT_SHAPE(2), .data = (void *)numbers}};
-    static const char *const keys[] = {"_CHECKPOINTABLE_OBJECT_GRAPH", "a/v", "b/v", "m/keys", "m/values"};
-    bt_bundle_item items[5];
-    for (int i = 0; i < 5; i++) items[i] = (bt_bundle_item){keys[i], &values[i]};
+                          {.dtype = BERTH_FLOAT, .shape = BT_SHAPE(2), .data = (void *)numbers},
+                          {.dtype = BERTH_STRING, .shape = BT_SHAPE(2, 1), .data = words},
+                          {.dtype = BERTH_FLOAT, .shape = BT_SHAPE(2, 1), .data = (void *)numbers}};
+    static const char *const keys[] = {
+        "_CHECKPOINTABLE_OBJECT_GRAPH", "a/v", "b/v", "m/keys", "m/values", "n/keys", "n/values"};
+    enum { N = sizeof keys / sizeof *keys };
+    bt_bundle_item items[N];
+    for (int i = 0; i < N; i++) items[i] = (bt_bundle_item){keys[i], &values[i]};
     bt_source none;
     berth_error error = {0};
     char path[100];
@@ -181,7 +194,7 @@ static void write_checkpoint(void)
     snprintf(path, sizeof path, "%s/variables", folder);
     mkdir(path, 0700);
     snprintf(path, sizeof path, "%s/variables/variables", folder);
-    CHECK_EQ(bt_bundle_save(&none, items, 5, path, &error), BERTH_OK);
+    CHECK_EQ(bt_bundle_save(&none, items, N, path, &error), BERTH_OK);
     bt_source_free(&none);
     bt_text_free(&objects);
 }
@@ -240,7 +253,7 @@ static void check_refused(const bt_source *source, const char *name, const char 
 /* What the checkpoint has for a table fills it when a session starts. */
 static void check_table(const bt_source *source)
 {
-    if (!CHECK(source->n_init_targets == 2)) return;
+    if (!CHECK(source->n_init_targets == 3)) return;
     CHECK_TEXT(source->init_targets[0], "init");
     const bt_graph *g = &source->graph;
     const bt_node *import = &g->nodes[bt_graph_find(g, bt_str_of(source->init_targets[1]))];
@@ -250,6 +263,22 @@ static void check_table(const bt_source *source)
                     *values = bt_attr_tensor(&g->nodes[import->inputs[2].node], "value");
     CHECK(keys && keys->dtype == BERTH_STRING && !memcmp(((bt_string *)keys->data)[1].p, "two", 3));
     CHECK(values && bt_tensor_number(values, 1) == 4);
+    import = &g->nodes[bt_graph_find(g, bt_str_of(source->init_targets[2]))];
+    CHECK_TEXT(g->nodes[import->inputs[0].node].name, "dense");
+    for (int i = 1; i < 3; i++) { /* buckets, whose shape TensorFlow is not to see */
+        const bt_node *hidden = &g->nodes[import->inputs[i].node];
+        CHECK_TEXT(hidden->op, "PlaceholderWithDefault");
+        const bt_tensor *buckets = bt_attr_tensor(&g->nodes[hidden->inputs[0].node], "value");
+        CHECK(buckets && buckets->shape.rank == 2 && buckets->shape.dim[0] == 2);
+    }
+}
+
+/* A table without a name is made once, whatever reads it. */
+static void check_unnamed(const bt_source *source)
+{
+    const bt_node *table = bound(source, "count", 0);
+    CHECK_TEXT(table->name, "unnamed"), CHECK_TEXT(table->op, "HashTableV2");
+    CHECK_TEXT(bt_attr_string(table, "shared_name", ""), "anonymous/unnamed");
 }
 
 static void check_model(void)
@@ -257,7 +286,7 @@ static void check_model(void)
     bt_source source;
     berth_error error;
     if (!CHECK(load(&source, &error) == BERTH_OK)) printf("%s\n", error.message);
-    CHECK_EQ(source.n_signatures, 5);
+    CHECK_EQ(source.n_signatures, 6);
     check_signature(&source, "f", "the x>output_0,output_1_1");
     check_signature(&source, "f_1", "x>output_0");
     check_signature(&source, "f_2", "x>b,z");
@@ -281,6 +310,7 @@ static void check_model(void)
     const bt_variable *v = bt_map_get(&source.variables, bt_str_of("v_1"));
     CHECK(v && bt_tensor_number(&v->value, 0) == 2);
     check_table(&source);
+    check_unnamed(&source);
     CHECK_EQ(source.n_refused, 7);
     check_refused(&source, "look", "no tensor, but a resource");
     check_refused(&source, "none", "gives no output");
@@ -362,7 +392,7 @@ static void check_own(const bt_text *model)
     check_beside("f", 1, 0, "f");
     check_beside("nothing", 1, 0, "f");
     check_beside("gone", 1, 1, "f");
-    check_beside("*", 6, 7, "inner.g");
+    check_beside("*", 7, 7, "inner.g");
     wanted = "f_1";
     CHECK_EQ(load(&source, &error), BERTH_OK);
     check_signature(&source, "f_1", "the x>output_0,output_1_1");

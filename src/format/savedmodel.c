@@ -92,6 +92,20 @@ static berth_status read_variables(bt_str meta, const char *folder, bt_source *s
                : BERTH_OK;
 }
 
+/* A table without a name, which TensorFlow makes once, when it loads the file, and a graph at every run: it gets one. */
+static berth_status name_tables(bt_source *source, berth_error *error)
+{
+    bt_graph *g = &source->graph;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const char *op = bt_saved_table(g->nodes[i].op);
+        if (!op) continue;
+        const char *name = bt_arena_print(&source->arena, "anonymous/%s", g->nodes[i].name);
+        g->nodes[i].op = op;
+        if (!name || !bt_set_string(g, (int32_t)i, "shared_name", name)) return bt_fail_memory(error);
+    }
+    return BERTH_OK;
+}
+
 static bool is_text(bt_str model) { return bt_pbtxt_sniff(model, BT_PBTXT_SAVED_MODEL); }
 
 /* name: of the file in its folder, for messages. wanted: see bt_format_options.functions. */
@@ -101,7 +115,8 @@ static berth_status read_meta(bt_str meta, const char *folder, const char *name,
     bt_saved_functions functions;
     bt_restored restored = {0};
     if (bt_saved_functions_find(&functions, meta, wanted, source, error) ||
-        bt_metagraph_read(meta, folder, functions.needed, functions.n_needed, source, error))
+        bt_metagraph_read(meta, folder, functions.needed, functions.n_needed, source, error) ||
+        name_tables(source, error))
         bt_error_prefix(error, "%s", name);
     else if (!read_variables(meta, folder, source, functions.n_offered ? &restored : NULL, error) &&
              bt_saved_functions_offer(&functions, &restored))

@@ -119,15 +119,6 @@ static berth_status fill_from_constants(bt_portable *p, int32_t index)
     return BERTH_OK;
 }
 
-static int n_readers(const bt_graph *g, bt_edge e)
-{
-    int n = 0;
-    for (size_t i = 0; i < g->n_nodes; i++)
-        for (int k = 0; k < g->nodes[i].n_inputs; k++)
-            n += g->nodes[i].inputs[k].node == e.node && g->nodes[i].inputs[k].slot == e.slot;
-    return n;
-}
-
 berth_status bt_portable_tables(bt_portable *p)
 {
     bt_pass_context *x = &p->units[0]->x;
@@ -135,14 +126,6 @@ berth_status bt_portable_tables(bt_portable *p)
     int32_t *fills = bt_arena_array(p->arena, int32_t, count + 1);
     int n = 0;
     if (!fills) return bt_fail_memory(p->error);
-    for (int i = 0; i < x->n_targets; i++) {
-        const bt_node *node = &x->graph.nodes[x->targets[i]];
-        if (op_is(node, "LookupTableInsertV2") && n_readers(&x->graph, node->inputs[0]) > 1)
-            return bt_fail(
-                p->error, BERTH_UNSUPPORTED,
-                "table '%s': a checkpoint fills it, and a GraphDef has no such table; a SavedModel does",
-                x->graph.nodes[node->inputs[0].node].name);
-    }
     for (size_t i = 0; i < count; i++) {
         const char *op = x->graph.nodes[i].op;
         if (bt_starts(op, "InitializeTableFromTextFile") && fill_from_constants(p, (int32_t)i))
