@@ -175,8 +175,8 @@ static berth_status run_gather(bt_call *c)
     if (!bt_shape_merge(&shape, &asked))
         return bt_call_fail(c, "the array's items have shape %s, not %s", bt_shape_text(&a->shape, ta),
                             bt_shape_text(&asked, tb));
-    a->shape = shape; /* from now on */
-    bool none = false; /* the first item has no elements: then TensorFlow does not look at the others' shapes */
+    a->shape = shape;  /* from now on */
+    bool none = false; /* the first item has no elements: TensorFlow looks at no other's shape then */
     for (int64_t i = 0; i < n; i++) {
         int64_t at = bt_tensor_int(index, i);
         berth_status status = check_read(c, a, at);
