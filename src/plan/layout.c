@@ -99,6 +99,12 @@ static bool in_arena(const maker *m, int32_t home)
     return slot_of(m, home)->kind == BT_SLOT_STEP && is_static(m, home) && !m->facts[home].value;
 }
 
+/* Its value is the same in every run, and so are the bytes: strings, too. */
+static bool is_given(const maker *m, int32_t slot)
+{
+    return slot_of(m, slot)->kind == BT_SLOT_CONST || m->facts[slot].value;
+}
+
 /* An input that an elementwise step may write over: of the output's very shape, and read by nobody later. */
 static int32_t overwritten(const maker *m, int32_t s)
 {
@@ -205,7 +211,7 @@ static berth_status choose_offsets(maker *m)
     if (!regions) return bt_fail_memory(m->error);
     size_t n = 0, total = 0;
     for (int32_t i = 0; i < plan->n_slots; i++) {
-        layout->offset[i] = is_static(m, i) ? BT_ELSEWHERE : BT_DYNAMIC;
+        layout->offset[i] = is_static(m, i) || is_given(m, i) ? BT_ELSEWHERE : BT_DYNAMIC;
         if (m->home[i] != i || !in_arena(m, i) || m->fetched[i] >= 0 || m->skipped[slot_of(m, i)->step])
             continue;
         size_t bytes = slot_bytes(m, i);
@@ -220,7 +226,7 @@ static berth_status choose_offsets(maker *m)
     berth_status status = place_regions(m, regions, n);
     for (int32_t i = 0; i < plan->n_slots && !status; i++) {
         int32_t home = m->home[i];
-        if (home == i) continue;
+        if (home == i || is_given(m, i)) continue;
         bool shares = is_static(m, i) &&
                       (in_arena(m, home) || slot_of(m, home)->kind != BT_SLOT_STEP || m->facts[home].value);
         layout->offset[i] = !shares ? BT_DYNAMIC : layout->offset[home];

@@ -133,7 +133,7 @@ static bt_run *take_any(bt_plan *plan, bt_layout *layout, uint64_t *ended, berth
     return run;
 }
 
-/* Objects are let go, but those of constants; buffers stay for the next run. */
+/* Objects are let go; buffers stay for the next run. */
 static void state_put(bt_run *run)
 {
     bt_plan *plan = run->plan;
@@ -141,10 +141,9 @@ static void state_put(bt_run *run)
     for (int32_t i = 0; i < plan->n_slots; i++) {
         bt_tensor *t = &run->values[i];
         if (layout->offset[i] != BT_DYNAMIC) continue;
-        if (!t->buffer || !bt_run_owns(t)) {
-            bt_tensor_clear(t);
-            *t = layout->initial[i];
-        } else if (bt_dtype_is_object(t->dtype)) bt_tensor_empty(t);
+        if (!t->buffer) *t = (bt_tensor){0};
+        else if (!bt_run_owns(t)) bt_tensor_clear(t);
+        else if (bt_dtype_is_object(t->dtype)) bt_tensor_empty(t);
     }
     pthread_mutex_lock(&plan->lock);
     run->services = NULL;
