@@ -251,9 +251,14 @@ class Trial:
             if isinstance(outputs, tuple) and isinstance(outputs[-1], dict):
                 outputs, extra = outputs[0], outputs[-1]
                 close = extra.get("close", close)
+            else:
+                extra = {}
             flat = [t for t in tf.nest.flatten(outputs) if keras.backend.is_keras_tensor(t)]
             model = keras.Model(d.inputs, flat)
             randomise(model, d.rng)
+            if "quantize" in extra:
+                mode = extra["quantize"]
+                model.quantize(**{"mode" if isinstance(mode, str) else "config": mode})
         except Exception as e:
             return f"cannot be drawn: {type(e).__name__}: {str(e)[:300]}"
         self.note(model)

@@ -93,6 +93,17 @@ void btk_embedding(btk_call *c)
     btk_return(c, out);
 }
 
+/* x[..., width] by a table [n, width], or one of its own [width, n]. */
+static btk_tensor products_with_rows(btk_call *c, int64_t n, int64_t width)
+{
+    btk *k = c->k;
+    btk_tensor table = btk_weight_of(c, "embeddings", true, BT_SHAPE(n, width)), kernel;
+    if (btk_bool_of(c, "tie_weights", true)) kernel = btk_swap(k, table, 0, 1);
+    else kernel = btk_weight_of(c, "reverse_embeddings", true, BT_SHAPE(width, n));
+    berth_dtype dtype = btk_dtype_of(k, btk_of(c, "reverse_dtype"), c->layer->compute, false);
+    return btk_dense_product(k, btk_cast(k, c->x, dtype), btk_cast(k, kernel, dtype));
+}
+
 /* An embedding that, called with reverse=True, gives the products with its rows. */
 void btk_reversible_embedding(btk_call *c)
 {
@@ -101,16 +112,16 @@ void btk_reversible_embedding(btk_call *c)
     bool reverse = flag && flag->kind == BTK_JSON && bt_json_bool(flag->json, false);
     int64_t n = btk_int_of(c, "input_dim", -1), width = btk_int_of(c, "output_dim", -1);
     bool tied = btk_bool_of(c, "tie_weights", true);
+    if (!tied && btk_is_quantized(c))
+        return btk_unsupported(
+            k, "a quantized embedding whose reverse has weights of its own: export a SavedModel instead "
+               "(model.export)");
     if (!reverse) {
         btk_embedding(c);
         if (!tied) btk_weight_of(c, "reverse_embeddings", true, BT_SHAPE(width, n));
         return;
     }
-    btk_tensor table = btk_weight_of(c, "embeddings", true, BT_SHAPE(n, width)), x = c->x;
-    btk_tensor kernel =
-        tied ? btk_swap(k, table, 0, 1) : btk_weight_of(c, "reverse_embeddings", true, BT_SHAPE(width, n));
-    berth_dtype dtype = btk_dtype_of(k, btk_of(c, "reverse_dtype"), c->layer->compute, false);
-    btk_tensor y = btk_dense_product(k, btk_cast(k, x, dtype), btk_cast(k, kernel, dtype));
+    btk_tensor y = btk_is_quantized(c) ? btk_quantized_reverse(c) : products_with_rows(c, n, width);
     double cap = btk_double_of(c, "logit_soft_cap", 0);
     if (cap) y = btk_scaled(k, btk_unary(k, "Tanh", btk_scaled(k, y, 1 / cap)), cap);
     btk_return(c, y);

@@ -19,12 +19,13 @@ void btk_reversible_embedding(btk_call *c);
 btk_tensor btk_dense_product(btk *k, btk_tensor x, btk_tensor kernel); /* x[..., m] kernel[m, n] */
 
 /* keras_quantized.c */
-bool btk_is_quantized(btk_call *c); /* to bytes; fails for other widths */
+bool btk_is_quantized(btk_call *c); /* fails for ways that are not read */
 void btk_quantized_dense(btk_call *c);
 /* bias: its shape, or NULL. */
 void btk_quantized_einsum(btk_call *c, const char *equation, const char *x_axes, const char *y_axes,
                           bt_shape kernel, const bt_shape *bias);
 btk_tensor btk_quantized_rows(btk_call *c, btk_tensor x); /* of an embedding */
+btk_tensor btk_quantized_reverse(btk_call *c);            /* the products of its rows with the input */
 
 /* keras_conv.c */
 void btk_conv(btk_call *c), btk_depthwise(btk_call *c), btk_separable(btk_call *c),

@@ -4,6 +4,8 @@
 #include "format/format.h"
 #include "format/keras.h"
 
+#include <float.h>
+
 static const char path[] = TEST_DATA "keras_small.h5";
 
 static int count(const bt_graph *graph, const char *op)
@@ -213,29 +215,62 @@ static void hostile_operations(void)
     }
 }
 
-/* Of Keras 1: models joined in models, one of them functional, one of them in a Sequential without a name of its own
- * (tests/data/keras1_joined.h5): all weights in their place, as Keras 1.2.2 computes. */
-static void joined_models(void)
+typedef struct given {
+    const char *name;
+    berth_dtype dtype;
+    int rank;
+    int64_t dims[2];
+    void *data;
+} given;
+
+/* A file of tests/data gives these floats. */
+static void gives(const char *file, const given *inputs, int n, const char *output, const float *want,
+                  int n_want)
 {
-    static const char *const names[3] = {"input_1", "dense_input_1", "dense_input_2"};
-    static const int64_t dims[2] = {1, 3};
-    static float values[3][3] = {{1, 2, 3}, {-1, 0, 2}, {0.5f, -2, 1}};
-    berth_feed feeds[3] = {0}, out = {.name = "dense_7"};
+    char whole[256];
+    berth_feed feeds[8] = {0}, out = {.name = output};
     berth_error error = {0};
-    berth_model *model = berth_model_load(TEST_DATA "keras1_joined.h5", NULL, &error);
+    snprintf(whole, sizeof whole, "%s%s", TEST_DATA, file);
+    berth_model *model = berth_model_load(whole, NULL, &error);
     berth_session *session = model ? berth_session_new(model, NULL, &error) : NULL;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < n; i++)
         feeds[i] =
-            (berth_feed){names[i], berth_tensor_wrap(BERTH_FLOAT, 2, dims, values[i], NULL, NULL, &error)};
-    if (CHECK(session && !berth_session_run(session, feeds, 3, &out, 1, NULL, &error))) {
-        const float *y = berth_tensor_data(out.tensor);
-        CHECK_CLOSE(y[0], 1.455078125f, 1e-5);
-        CHECK_CLOSE(y[1], 0.572265625f, 1e-5);
-    }
+            (berth_feed){inputs[i].name, berth_tensor_wrap(inputs[i].dtype, inputs[i].rank, inputs[i].dims,
+                                                           inputs[i].data, NULL, NULL, &error)};
+    if (CHECK(session && !berth_session_run(session, feeds, (size_t)n, &out, 1, NULL, &error)))
+        for (int i = 0; i < n_want; i++)
+            CHECK_CLOSE(((const float *)berth_tensor_data(out.tensor))[i], want[i], 1e-5);
+    else puts(error.message);
     berth_tensor_free(out.tensor);
-    for (int i = 0; i < 3; i++) berth_tensor_free(feeds[i].tensor);
+    for (int i = 0; i < n; i++) berth_tensor_free(feeds[i].tensor);
     berth_session_free(session);
     berth_model_free(model);
+}
+
+/* Small files that Keras wrote, with what it computed of them. */
+static void whole_files(void)
+{
+    static float a[] = {1, 2, 3}, b[] = {-1, 0, 2}, c[] = {0.5f, -2, 1}, x[] = {1, -2, 0.5f, 3},
+                 values[] = {2, 1, -1};
+    static int32_t tokens[] = {1, 2, 3, 2};
+    static int64_t splits[] = {0, 3, 3, 4}, indices[] = {0, 1, 1, 0, 2, 2}, size[] = {3, 3};
+    /* of Keras 1: models joined in models, one of them functional, one in a Sequential without a name of its own */
+    gives("keras1_joined.h5",
+          (const given[]){{"input_1", BERTH_FLOAT, 2, {1, 3}, a},
+                          {"dense_input_1", BERTH_FLOAT, 2, {1, 3}, b},
+                          {"dense_input_2", BERTH_FLOAT, 2, {1, 3}, c}},
+          3, "dense_7", (const float[]){1.455078125f, 0.572265625f}, 2);
+    /* a Dense of four bits in blocks, then one of float8 */
+    gives("keras_quantized.keras", (const given[]){{"x", BERTH_FLOAT, 2, {1, 4}, x}}, 1, "eight",
+          (const float[]){-1.9140625f, 4.7734375f}, 2);
+    /* a ragged input through Embedding and a pool over time, one row empty, and a sparse one through Dense */
+    gives("keras_parts.keras",
+          (const given[]){{"t", BERTH_INT32, 1, {4}, tokens},
+                          {"t_1", BERTH_INT64, 1, {4}, splits},
+                          {"s", BERTH_INT64, 2, {3, 2}, indices},
+                          {"s_1", BERTH_FLOAT, 1, {3}, values},
+                          {"s_2", BERTH_INT64, 1, {2}, size}},
+          5, "sum", (const float[]){3.125f, 1.125f, -FLT_MAX, -FLT_MAX, 0.0625f, 1.625f}, 6);
 }
 
 static void starved(void)
@@ -274,7 +309,7 @@ int main(void)
     whole();
     archive_is_no_hdf5();
     merged();
-    joined_models();
+    whole_files();
     sparse_and_ragged();
     operations();
     hostile_operations();

@@ -224,3 +224,22 @@ def together(name):
 
 
 add("Add Multiply Average Maximum Minimum Concatenate", together)
+
+# ---- Quantized weights ----------------------------------------------------------------------------------
+
+def ways(d, *more):
+    """Of weights that are quantized: bytes, half bytes in blocks or not, with inputs as bytes or as they are."""
+    four, at_once = keras.quantizers.Int4QuantizationConfig, keras.quantizers.AbsMaxQuantizer
+    return {"quantize": d.pick("int8", "int4", four(block_size=-1), four(block_size=2), four(block_size=None, activation_quantizer=at_once(axis=-1)), *more)}
+
+
+def quantized(names, make):
+    add(names, lambda _: lambda d: (make(d), ways(d, "float8")))
+
+
+quantized("Dense", lambda d: L.Dense(d.pick(4, 5), activation="relu", use_bias=d.flag())(d.pick(lambda: d.x(*NUMBERS), lambda: d.x(*SERIES))()))
+quantized("EinsumDense", lambda d: L.EinsumDense("abc,cde->abde", output_shape=(None, 3, 5), bias_axes=d.pick(None, "de"))(d.x(*SERIES)))
+quantized("EinsumDense", lambda d: L.EinsumDense("abcd,cde->abe", output_shape=(None, 3), bias_axes="e")(d.x(2, 5, 3, 4)))
+add("Embedding", lambda _: lambda d: (L.Embedding(9, d.pick(4, 5))(d.i(2, 5, high=9)), ways(d)))
+add("ReversibleEmbedding", lambda _: lambda d: (L.ReversibleEmbedding(9, d.pick(4, 5))(d.i(2, 5, high=9)), ways(d)))
+add("ReversibleEmbedding", lambda _: lambda d: (L.ReversibleEmbedding(9, 5, logit_soft_cap=d.pick(None, 2.0))(d.x(2, 3, 5), reverse=True), ways(d)))
