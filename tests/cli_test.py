@@ -249,6 +249,26 @@ class CommandLine(Case):
         self.assertEqual(*bytes_of)
         self.assertGreater(bytes_of[0], 64)
 
+    def test_folder_of_checkpoints(self):
+        """Its file "checkpoint" tells the last one, whose prefix may be a path of where the folder was, and end with a slash."""
+        with open(EXAMPLE + "/digits.pb", "rb") as f:
+            graph = f.read()
+        size = bytes([len(graph) >> 7 * i & 127 | (128 if len(graph) >> 7 * (i + 1) else 0) for i in range(5) if len(graph) >> 7 * i])
+        folder = self.path("run")
+        shutil.copytree(EXAMPLE + "/digits/variables", folder)
+        for prefix, state in ("variables", "variables"), ("", "/was/here/run/"), ("variables", "/was/here/run/variables"):
+            self.put("run/checkpoint", f'model_checkpoint_path: "{state}"\nall_model_checkpoint_paths: "{state}"\n')
+            for end in ".index", ".data-00000-of-00001":
+                shutil.copyfile(EXAMPLE + "/digits/variables/variables" + end, f"{folder}/{prefix}{end}")
+            with open(f"{folder}/{prefix}.meta", "wb") as f:
+                f.write(b"\x0a\0\x12" + size + graph)
+            for path in folder, folder + "/", f"{folder}/{prefix}":
+                self.assertIn("TensorFlow checkpoint", self.good("inspect", path))
+        self.put("run/checkpoint", 'model_checkpoint_path: "other"')
+        self.bad(1, ["run/other'", "no checkpoint"], "inspect", folder)
+        self.put("run/checkpoint", "no state")
+        self.bad(1, ["checkpoint: "], "inspect", folder)
+
     def test_what_cannot_be_written(self):
         """Each fault is one line, and leaves what was there and nothing else."""
         folder = tempfile.mkdtemp()

@@ -1,12 +1,38 @@
 /* A checkpoint of TensorFlow 1 with its graph: PREFIX.meta is a MetaGraphDef (metagraph.c), PREFIX.index and PREFIX.data-*,
- * or in the old format PREFIX itself, hold its variables (bundle.c). Named by its prefix or by the .meta file. */
+ * or in the old format PREFIX itself, hold its variables (bundle.c). Named by its prefix or by the .meta file, or by the folder,
+ * whose file "checkpoint" tells the last prefix. */
 #include "format/archive.h"
 #include "format/format.h"
 #include "format/graphdef.h"
 #include "format/metagraph.h"
+#include "format/pbtxt.h"
 #include "format/sstable.h"
 
 static bool is_meta(const char *path) { return bt_ends(path, ".meta"); }
+
+const char *bt_checkpoint_latest(bt_source *source, const char *folder, berth_error *error)
+{
+    const char *slash = bt_ends(folder, "/") ? "" : "/",
+               *name = bt_arena_print(&source->arena, "%s%scheckpoint", folder, slash);
+    if (!name) return bt_fail_memory(error), NULL;
+    if (!bt_files_has(source, name)) return NULL;
+    bt_file *file = bt_files_open(source, name, error);
+    bt_text state = {0};
+    bool failed = false;
+    const char *prefix = NULL;
+    if (file && !bt_pbtxt_encode((bt_str){(const char *)file->data, file->size}, BT_PBTXT_CHECKPOINT, &state,
+                                 error)) {
+        bt_str last = bt_wire_field((bt_str){state.p, state.n}, 1, &failed);
+        for (size_t i = last.n; last.n && *last.p == '/' && i-- > 0;)
+            if (last.p[i] == '/') last = (bt_str){last.p + i + 1, last.n - i - 1};
+        prefix = bt_arena_print(&source->arena, "%s%s%.*s", folder, slash, (int)last.n, last.p);
+        if (!prefix) bt_fail_memory(error);
+    }
+    bt_text_free(&state);
+    bt_file_free(file);
+    if (error->status) bt_error_prefix(error, "checkpoint");
+    return error->status ? NULL : prefix;
+}
 
 /* In the old format a file has the prefix's very name. */
 static bool sniff(const bt_source *source, const char *path, const bt_file *file)
@@ -16,7 +42,7 @@ static bool sniff(const bt_source *source, const char *path, const bt_file *file
     if (file && !bt_sstable_sniff((bt_str){(const char *)file->data, file->size})) return false;
     bt_text name = {0};
     bt_text_print(&name, "%s.meta", path);
-    bool found = !name.failed && !bt_files_has_folder(source, path) && bt_files_has(source, name.p);
+    bool found = !name.failed && bt_files_has(source, name.p);
     bt_text_free(&name);
     return found;
 }

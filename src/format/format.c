@@ -27,7 +27,7 @@ static berth_status unrecognised(const bt_source *source, const char *path, cons
         return bt_fail(error, BERTH_NOT_FOUND, "no such file or folder");
     if (!file)
         return bt_fail(error, BERTH_BAD_MODEL,
-                       "a folder without a model: it has no saved_model.pb or saved_model.pbtxt");
+                       "a folder without a model: it has no saved_model.pb or saved_model.pbtxt, nor a checkpoint");
     if (file->size == 0) return bt_fail(error, BERTH_BAD_MODEL, "an empty file");
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
         if (bt_ends(path, endings[i].ending))
@@ -36,15 +36,43 @@ static berth_status unrecognised(const bt_source *source, const char *path, cons
     return bt_fail(error, BERTH_BAD_MODEL, "not a model of any format that berth knows");
 }
 
+static const bt_format *format_of(const bt_source *source, const char *path, const bt_file *file)
+{
+    for (size_t i = 0; i < N_FORMATS; i++)
+        if (formats[i]->sniff(source, path, file)) return formats[i];
+    return NULL;
+}
+
+static berth_status load_as(const bt_format *format, const char *path, bt_file *file,
+                            const bt_format_options *options, bt_source *source, berth_error *error)
+{
+    source->format = format->name;
+    return format->load(path, file, options, source, error);
+}
+
+/* Of a folder with checkpoints, the last one. */
+static berth_status load_latest(const char *folder, const bt_format_options *options, bt_source *source,
+                                berth_error *error)
+{
+    const char *prefix = bt_checkpoint_latest(source, folder, error);
+    if (!prefix) return error->status ? error->status : unrecognised(source, folder, NULL, error);
+    bool is_file = bt_files_has(source, prefix) && !bt_files_has_folder(source, prefix);
+    bt_file *file = is_file ? bt_files_open(source, prefix, error) : NULL;
+    const bt_format *format = error->status ? NULL : format_of(source, prefix, file);
+    if (format) load_as(format, prefix, file, options, source, error);
+    else if (!error->status)
+        bt_fail(error, BERTH_NOT_FOUND,
+                "its file 'checkpoint' names '%s', which is no checkpoint that can be read", prefix);
+    bt_file_free(file);
+    return error->status;
+}
+
 static berth_status load_plain(const char *path, bt_file *file, const bt_format_options *options,
                                bt_source *source, berth_error *error)
 {
-    for (size_t i = 0; i < N_FORMATS; i++) {
-        if (!formats[i]->sniff(source, path, file)) continue;
-        source->format = formats[i]->name;
-        return formats[i]->load(path, file, options, source, error);
-    }
-    return unrecognised(source, path, file, error);
+    const bt_format *format = format_of(source, path, file);
+    if (format) return load_as(format, path, file, options, source, error);
+    return file ? unrecognised(source, path, file, error) : load_latest(path, options, source, error);
 }
 
 /* What an archive holds is loaded as if it stood in the file system. */

@@ -26,6 +26,10 @@ typedef struct bt_format {
 extern const bt_format bt_format_graphdef, bt_format_pbtxt, bt_format_savedmodel, bt_format_checkpoint, bt_format_objects,
     bt_format_keras_h5, bt_format_keras_archive;
 
+/* What the folder's file "checkpoint" names as the last one, as a path; a path from the root, of a folder that was moved, is one
+ * of this folder. NULL: there is no such file, or, with the error set, it is not one. */
+const char *bt_checkpoint_latest(bt_source *source, const char *folder, berth_error *error);
+
 /* Opens, sniffs, loads. The error names the path. */
 berth_status bt_format_load(const char *path, const bt_format_options *options, bt_source *source,
                             berth_error *error);

@@ -95,7 +95,7 @@ static berth_status weight(void *user, const char *path, int i, const char *name
 static bool sniff(const bt_source *source, const char *path, const bt_file *file)
 {
     bt_text name = {0};
-    if (file || bt_files_has_folder(source, path)) return false;
+    if (file) return false;
     bt_text_print(&name, "%s.index", path);
     bool found = !name.failed && bt_files_has(source, name.p);
     bt_text_free(&name);

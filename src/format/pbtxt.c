@@ -13,7 +13,8 @@
 
 static bt_txt_kind root_of(bt_pbtxt_message message)
 {
-    static const bt_txt_kind roots[] = {[BT_PBTXT_GRAPH] = TXT_GRAPH, [BT_PBTXT_SAVED_MODEL] = TXT_SAVED_MODEL, [BT_PBTXT_CONFIG] = TXT_CONFIG};
+    static const bt_txt_kind roots[] = {[BT_PBTXT_GRAPH] = TXT_GRAPH, [BT_PBTXT_SAVED_MODEL] = TXT_SAVED_MODEL,
+                                        [BT_PBTXT_CONFIG] = TXT_CONFIG, [BT_PBTXT_CHECKPOINT] = TXT_CHECKPOINT};
     return roots[message];
 }
 

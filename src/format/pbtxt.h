@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/wire.h"
 
-typedef enum bt_pbtxt_message { BT_PBTXT_GRAPH, BT_PBTXT_SAVED_MODEL, BT_PBTXT_CONFIG } bt_pbtxt_message;
+typedef enum bt_pbtxt_message { BT_PBTXT_GRAPH, BT_PBTXT_SAVED_MODEL, BT_PBTXT_CONFIG, BT_PBTXT_CHECKPOINT } bt_pbtxt_message;
 
 /* True when the text begins with a field of this message. */
 bool bt_pbtxt_sniff(bt_str text, bt_pbtxt_message message);

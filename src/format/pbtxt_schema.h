@@ -63,6 +63,7 @@ typedef enum bt_txt_kind {
     TXT_TENSOR_SPEC,
     TXT_TYPE_SPEC,
     TXT_CONFIG,
+    TXT_CHECKPOINT,
     TXT_COUNT_ENTRY,
     TXT_GPU_OPTIONS,
     TXT_GPU_EXPERIMENTAL,
