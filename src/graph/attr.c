@@ -53,6 +53,13 @@ bool bt_attr_shape(const bt_node *node, const char *name, bt_shape *out)
     return value;
 }
 
+bt_shape bt_input_shape(const bt_node *node, int producer)
+{
+    bt_shape shape;
+    bool told = bt_attr_shape(node, "shape", &shape) && (shape.rank || producer > 21 || strcmp(node->op, "Placeholder"));
+    return told ? shape : BT_SHAPE_UNKNOWN;
+}
+
 const bt_tensor *bt_attr_tensor(const bt_node *node, const char *name)
 {
     const bt_attr_value *value = plain(node, name, BT_ATTR_TENSOR);

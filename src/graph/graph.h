@@ -190,6 +190,9 @@ bool bt_attr_bool(const bt_node *node, const char *name, bool otherwise);
 berth_dtype bt_attr_type(const bt_node *node, const char *name, berth_dtype otherwise);
 const char *bt_attr_string(const bt_node *node, const char *name, const char *otherwise);
 bool bt_attr_shape(const bt_node *node, const char *name, bt_shape *out); /* false: absent */
+/* The shape that an input of the graph declares. Up to GraphDef version 21 (`producer`) a Placeholder's scalar stands for an
+ * unknown shape. */
+bt_shape bt_input_shape(const bt_node *node, int producer);
 const bt_tensor *bt_attr_tensor(const bt_node *node, const char *name);
 const char *bt_attr_func(const bt_node *node, const char *name); /* NULL: absent */
 /* Number of elements of a list attribute, -1 when absent. Elements: bt_attr_find(...)->list[i]. */

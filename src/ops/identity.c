@@ -45,14 +45,11 @@ static berth_status infer_missing(bt_infer *x)
     return BERTH_OK;
 }
 
-/* _Arg says its type in T, Placeholder and _Feed in dtype. Up to GraphDef version 21 a scalar stood for an
- * unknown shape in a Placeholder. */
+/* _Arg says its type in T, Placeholder and _Feed in dtype. */
 static berth_status infer_given(bt_infer *x)
 {
     x->out[0].dtype = bt_attr_type(x->node, "dtype", bt_attr_type(x->node, "T", BERTH_NO_DTYPE));
-    if (!bt_attr_shape(x->node, "shape", &x->out[0].shape)) x->out[0].shape = BT_SHAPE_UNKNOWN;
-    if (x->out[0].shape.rank == 0 && x->producer <= 21 && strcmp(x->node->op, "Placeholder") == 0)
-        x->out[0].shape = BT_SHAPE_UNKNOWN;
+    x->out[0].shape = bt_input_shape(x->node, x->producer);
     return BERTH_OK;
 }
 

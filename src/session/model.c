@@ -205,7 +205,7 @@ static berth_status make_whole(berth_model *model, berth_error *error)
             bt_port *port = &whole->inputs[whole->n_inputs++];
             if (!add_port(arena, node, 0, port)) return bt_fail_memory(error);
             port->dtype = bt_attr_type(node, "dtype", BERTH_NO_DTYPE);
-            bt_attr_shape(node, "shape", &port->shape);
+            port->shape = bt_input_shape(node, model->source.producer);
         } else if (!consumed[i] && strcmp(node->op, "Const") && strcmp(node->op, "NoOp") &&
                    !(op && op->outputs && !*op->outputs)) {
             if (!add_port(arena, node, 0, &whole->outputs[whole->n_outputs])) return bt_fail_memory(error);

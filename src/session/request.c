@@ -41,13 +41,10 @@ static bt_fact feed_fact(const berth_session *s, bt_edge edge, const bt_port *po
 {
     const bt_node *node = &s->model->source.graph.nodes[edge.node];
     bt_fact fact = {port ? port->dtype : BERTH_NO_DTYPE, port ? port->shape : BT_SHAPE_UNKNOWN, NULL};
-    bt_shape shape;
     bool is_input = bt_starts(node->op, "Placeholder");
     if (is_input && !fact.dtype) fact.dtype = bt_attr_type(node, "dtype", BERTH_NO_DTYPE);
-    /* An old graph writes an unknown shape as an empty one. */
-    if (is_input && bt_attr_shape(node, "shape", &shape) &&
-        (shape.rank > 0 || s->model->source.producer >= 24))
-        bt_shape_merge(&fact.shape, &shape);
+    bt_shape shape = is_input ? bt_input_shape(node, s->model->source.producer) : BT_SHAPE_UNKNOWN;
+    bt_shape_merge(&fact.shape, &shape);
     if (!fact.dtype && feed->tensor) fact.dtype = feed->tensor->t.dtype;
     return fact;
 }

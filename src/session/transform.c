@@ -148,8 +148,7 @@ static berth_status add_placeholders(transform *t)
         for (int i = 0; i < node->n_inputs; i++) REACH(node->inputs[i].node);
         for (int i = 0; i < node->n_controls; i++) REACH(node->controls[i]);
         if (strcmp(node->op, "Placeholder")) continue;
-        bt_shape shape = BT_SHAPE_UNKNOWN;
-        bt_attr_shape(node, "shape", &shape);
+        bt_shape shape = bt_input_shape(node, t->from->source.producer);
         add_feed(t, (bt_edge){(int32_t)(node - g->nodes), 0}, bt_attr_type(node, "dtype", BERTH_NO_DTYPE),
                  &shape);
     }
