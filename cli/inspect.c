@@ -39,13 +39,17 @@ static berth_spec get(const struct side *side, const berth_model *model, const c
 
 /* ---- For people ---- */
 
+enum { LONG = 60 };
+
 struct widths {
     int name, dtype, shape;
 };
 
+/* A few long names do not move all others. */
 static void widen(int *width, const char *text)
 {
-    *width = cli_columns(text) > *width ? cli_columns(text) : *width;
+    int columns = cli_columns(text);
+    if (columns > *width && columns <= LONG) *width = columns;
 }
 
 static void print_port(const struct side *side, const berth_spec *spec, const struct widths *w)

@@ -218,7 +218,7 @@ typedef struct berth_load_options {
 } berth_load_options;
 
 BERTH_API void berth_load_options_init(berth_load_options *options);
-/* Loads a SavedModel folder, a GraphDef (.pb, .pbtxt), a Keras file (.keras, .h5), a checkpoint (its prefix or .meta), or one
+/* Loads a SavedModel folder, a GraphDef (.pb, .pbtxt), a Keras file (.keras, .h5), a checkpoint (its prefix, .meta or folder), or one
  * of these in a zip or tar archive, gzipped or not. The files are mapped, not read. */
 BERTH_API berth_model *berth_model_load(const char *path, const berth_load_options *options, berth_error *error);
 /* The same of a file's bytes that lie in memory: they are not copied and must stay as they are until `release`, which may be

@@ -41,7 +41,8 @@ class Feed(ctypes.Structure):
 
 
 class LoadOptions(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("context", ctypes.c_void_p), ("tags", ctypes.c_char_p), ("structure", ctypes.c_char_p)]
+    _fields_ = [("size", ctypes.c_size_t), ("context", ctypes.c_void_p), ("tags", ctypes.c_char_p), ("structure", ctypes.c_char_p),
+                ("rest", ctypes.c_char * 256)]
 
 
 class SessionOptions(ctypes.Structure):

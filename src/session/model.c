@@ -184,7 +184,38 @@ static bool add_port(bt_arena *arena, const bt_node *node, int slot, bt_port *po
     return port->key != NULL;
 }
 
-/* Inputs: placeholders. Outputs: of nodes whose results nothing consumes. */
+/* Not so: what an assignment gives back, and which way a branch goes, be it an input. A graph as it was trained ends in many of these. */
+static bool is_answer(const bt_graph *g, const bt_node *node)
+{
+    const bt_node *from = node->n_inputs ? &g->nodes[node->inputs[0].node] : NULL;
+    const bt_op *op = bt_op_find(node->op);
+    if (from && !strcmp(node->op, "Identity") && bt_starts(from->op, "Placeholder")) return false;
+    if (from && !strcmp(node->op, "Identity") && !strcmp(from->op, "Switch") && from->n_inputs == 2)
+        return from->inputs[0].node != from->inputs[1].node;
+    bool changes = bt_starts(node->op, "Apply") || (op && op->flags & BT_OP_STATEFUL);
+    return !(changes && from && bt_starts(from->op, "Variable"));
+}
+
+/* Outputs: of nodes whose results nothing consumes; answers alone, if there are any. */
+static berth_status add_outputs(berth_model *model, const bool *consumed, bt_edge *sinks, bool answers)
+{
+    bt_graph *g = &model->source.graph;
+    bt_signature *whole = &model->whole;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const bt_node *node = &g->nodes[i];
+        const bt_op *op = bt_op_find(node->op);
+        if (consumed[i] || !strcmp(node->op, "Placeholder") || !strcmp(node->op, "Const") ||
+            !strcmp(node->op, "NoOp") || (op && op->outputs && !*op->outputs) ||
+            (answers && !is_answer(g, node)))
+            continue;
+        if (!add_port(&model->source.arena, node, 0, &whole->outputs[whole->n_outputs]))
+            return BERTH_NO_MEMORY;
+        sinks[whole->n_outputs++] = (bt_edge){(int32_t)i, 0};
+    }
+    return whole->n_outputs || !answers ? BERTH_OK : add_outputs(model, consumed, sinks, false);
+}
+
+/* Inputs: placeholders. */
 static berth_status make_whole(berth_model *model, berth_error *error)
 {
     bt_graph *g = &model->source.graph;
@@ -196,22 +227,16 @@ static berth_status make_whole(berth_model *model, berth_error *error)
     whole->outputs = bt_arena_array(arena, bt_port, g->n_nodes + 1);
     bt_edge *sinks = bt_arena_array(arena, bt_edge, g->n_nodes + 1);
     if (!consumed || !whole->inputs || !whole->outputs || !sinks) return bt_fail_memory(error);
-    for (size_t i = 0; i < g->n_nodes; i++)
-        for (int j = 0; j < g->nodes[i].n_inputs; j++) consumed[g->nodes[i].inputs[j].node] = true;
     for (size_t i = 0; i < g->n_nodes; i++) {
         const bt_node *node = &g->nodes[i];
-        const bt_op *op = bt_op_find(node->op);
-        if (!strcmp(node->op, "Placeholder")) {
-            bt_port *port = &whole->inputs[whole->n_inputs++];
-            if (!add_port(arena, node, 0, port)) return bt_fail_memory(error);
-            port->dtype = bt_attr_type(node, "dtype", BERTH_NO_DTYPE);
-            port->shape = bt_input_shape(node, model->source.producer);
-        } else if (!consumed[i] && strcmp(node->op, "Const") && strcmp(node->op, "NoOp") &&
-                   !(op && op->outputs && !*op->outputs)) {
-            if (!add_port(arena, node, 0, &whole->outputs[whole->n_outputs])) return bt_fail_memory(error);
-            sinks[whole->n_outputs++] = (bt_edge){(int32_t)i, 0};
-        }
+        for (int j = 0; j < node->n_inputs; j++) consumed[node->inputs[j].node] = true;
+        if (strcmp(node->op, "Placeholder")) continue;
+        bt_port *port = &whole->inputs[whole->n_inputs++];
+        if (!add_port(arena, node, 0, port)) return bt_fail_memory(error);
+        port->dtype = bt_attr_type(node, "dtype", BERTH_NO_DTYPE);
+        port->shape = bt_input_shape(node, model->source.producer);
     }
+    if (add_outputs(model, consumed, sinks, true)) return bt_fail_memory(error);
     infer_ports(model, sinks, whole->outputs, whole->n_outputs);
     return BERTH_OK;
 }
