@@ -202,7 +202,7 @@ def randomise(model, rng):
         if value.dtype.name not in ("float16", "float32", "float64", "bfloat16") or getattr(weight, "keeps", False):
             continue
         path = getattr(weight, "path", weight.name)
-        if path.split("/")[-1] in ("mean:0", "variance:0", "mean", "variance", "idf_weights") or "seed" in path:
+        if path.split("/")[-1] in ("mean:0", "variance:0", "summary:0", "mean", "variance", "idf_weights") or "seed" in path:
             continue
         drawn = rng.standard_normal(value.shape) * 0.3
         weight.assign((np.abs(drawn) + 0.5 if "variance" in path else drawn).astype(np.float32).astype(value.dtype))

@@ -134,12 +134,83 @@ btk_tensor btk_bucketize(btk_call *c, btk_tensor x, const bt_json *boundaries)
     return y;
 }
 
+/* fp at x, between two of the places xp, which rise. */
+static double between(const double *xp, const double *fp, int64_t n, double x)
+{
+    int64_t i = 0;
+    if (x < xp[0]) return fp[0];
+    while (i < n - 1 && xp[i + 1] <= x) i++;
+    if (i == n - 1 || xp[i] == x) return fp[i];
+    return (fp[i + 1] - fp[i]) / (xp[i + 1] - xp[i]) * (x - xp[i]) + fp[i];
+}
+
+/* Keras 2 keeps what it learnt of the data: m values that rise, and how many of the data each stands for, [2, m]. The boundaries
+ * are those values, if they are fewer than the bins, else the values at equal shares of the data. */
+static int64_t boundaries_of(btk_call *c, const bt_tensor *summary, int64_t bins, double **out)
+{
+    btk *k = c->k;
+    int64_t m = summary->shape.dim[1], n = m - 1;
+    double *share = bt_arena_array(k->arena, double, (size_t)m),
+           *value = bt_arena_array(k->arena, double, (size_t)m);
+    float sum = 0, step = 0;
+    if (!share || !value) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), 0;
+    for (int64_t i = 0; i < m; i++) {
+        value[i] = bt_tensor_number(summary, i);
+        share[i] = sum += (float)bt_tensor_number(summary, m + i);
+    }
+    for (int64_t i = 0; i < m; i++) step = (float)share[i] / sum, share[i] = step;
+    *out = value;
+    double part = 1.0 / (double)bins;
+    if ((double)m * part < 1) return n;
+    n = (int64_t)ceil(1 / part) - 1;
+    *out = bt_arena_array(k->arena, double, (size_t)n + 1);
+    if (!*out) return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), 0;
+    for (int64_t i = 0; i < n; i++) (*out)[i] = between(share, value, m, part + (double)i * part);
+    return n;
+}
+
+/* The same as a list of numbers; NULL: failed. */
+static const bt_json *learnt_boundaries(btk_call *c)
+{
+    enum { MOST = 1 << 16 };
+    btk *k = c->k;
+    const btk_weights *from = k->weights;
+    const bt_tensor *list = NULL;
+    bt_tensor summary = {0};
+    int n_list = 0;
+    int64_t bins = btk_int_of(c, "num_bins", 0);
+    double *values = NULL;
+    if (from->of_path)
+        k->failed |= !!from->of_path(from->user, c->layer->path, 0, "summary", &summary, k->error);
+    else if (from->of_layer && k->depth == 1)
+        k->failed |= !!from->of_layer(from->user, c->layer->name, -1, &list, &n_list, k->error);
+    if (n_list == 1) summary = list[0];
+    bool is_summary = bt_dtype_is_float(summary.dtype) && summary.shape.rank == 2 &&
+                      summary.shape.dim[0] == 2 && summary.shape.dim[1] > 0;
+    if (!is_summary)
+        btk_unsupported(k, "boundaries that are not in the file: export a SavedModel instead (model.export)");
+    else if (bins < 1 || bins > MOST || summary.shape.dim[1] > MOST)
+        btk_damaged(k, "num_bins is out of range");
+    bt_json *out = k->failed ? NULL : bt_arena_new(k->arena, bt_json), **last = out ? &out->first : NULL;
+    if (!out) return NULL;
+    btk_weight_raw(c, "summary", false, BT_SHAPE(2, -1));
+    out->kind = BT_JSON_ARRAY;
+    out->n = (int)boundaries_of(c, &summary, bins, &values);
+    for (int i = 0; i < out->n; i++, last = &(*last)->next) {
+        if (!(*last = bt_arena_new(k->arena, bt_json)))
+            return btk_fail(k, BERTH_NO_MEMORY, "out of memory"), NULL;
+        (*last)->kind = BT_JSON_DOUBLE;
+        (*last)->d = values[i];
+    }
+    return k->failed ? NULL : out;
+}
+
 void btk_discretization(btk_call *c)
 {
     btk *k = c->k;
     const bt_json *j = btk_of(c, "bin_boundaries");
-    if (!bt_json_is(j, BT_JSON_ARRAY))
-        return btk_unsupported(k, "boundaries that are not in the configuration");
+    if (!bt_json_is(j, BT_JSON_ARRAY)) j = learnt_boundaries(c);
+    if (!j) return;
     btk_tensor y = btk_bucketize(c, c->x, j);
     const char *mode = btk_text_of(c, "output_mode", "int");
     bool whole = !strcmp(mode, "int") && k->version >= 3;

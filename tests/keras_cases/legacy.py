@@ -47,10 +47,36 @@ add("Hashing", lambda _: lambda d: L.Hashing(5)(words(d)))
 add("Discretization", lambda _: lambda d: L.Discretization([-0.5, 0.5])(steps(d)))
 add("TextVectorization", lambda _: lambda d: L.Embedding(9, 3)(L.TextVectorization(vocabulary=["a", "b"], ragged=True)(d.given(np.array([["a b"], ["b"]])))))
 
+# ---- What preprocessing layers have learnt --------------------------------------------------------------
+
+def learnt(make, data):
+    def draw(d):
+        layer = make(d)
+        layer.adapt(data(d))
+        return layer
+    return draw
+
+
+add("Normalization", lambda _: lambda d: learnt(lambda d: L.Normalization(axis=d.pick(-1, None, 1), invert=d.flag()), lambda d: d.numbers(SERIES, "normal"))(d)(
+    d.x(*SERIES)))
+add("Discretization", lambda _: lambda d: learnt(lambda d: L.Discretization(num_bins=d.pick(2, 4, 49), output_mode=d.pick("int", "multi_hot", "count")),
+                                                 lambda d: d.numbers((d.pick(3, 40, 200), 1), "normal"))(d)(d.x(3, 4)))
+add("Discretization", lambda _: lambda d: L.Discretization([-1.0, 0.5], output_mode=d.pick("int", "multi_hot", "count"))(d.x(3, 4)))
+add("CategoryEncoding", lambda _: lambda d: L.CategoryEncoding(6, output_mode=d.pick("multi_hot", "count", "one_hot"))(d.i(3, 1)))
+add("Hashing", lambda _: lambda d: L.Hashing(5, salt=d.pick(None, 7, [3, 4]), mask_value=d.pick(None, "a"), output_mode=d.pick("int", "multi_hot", "count"))(d.given(WORDS)))
+add("HashedCrossing", lambda _: lambda d: L.HashedCrossing(7, output_mode=d.pick("int", "one_hot"))((d.given(WORDS[:, :1]), d.i(2, 1, dtype=np.int64))))
+add("StringLookup", lambda _: lambda d: learnt(lambda d: L.StringLookup(num_oov_indices=d.pick(1, 2), output_mode=d.pick("int", "multi_hot", "count", "tf_idf")),
+                                               lambda d: np.array([["a", "b"], ["b", "c"]]))(d)(d.given(WORDS)))
+add("IntegerLookup", lambda _: lambda d: learnt(lambda d: L.IntegerLookup(num_oov_indices=d.pick(1, 2), output_mode=d.pick("int", "multi_hot", "count", "tf_idf")),
+                                                lambda d: np.array([[3, 5], [5, 1]]))(d)(d.i(2, 4, dtype=np.int64)))
+add("TextVectorization", lambda _: lambda d: learnt(lambda d: L.TextVectorization(ngrams=d.pick(None, 2), split=d.pick("whitespace", "character"),
+                                                                                  output_mode=d.pick("int", "multi_hot", "count", "tf_idf")),
+                                                    lambda d: np.array(["The cat sat!", "a cat"]))(d)(d.given(np.array([["The cat sat!"], ["a cat"]]))))
+
 # Refused by name.
 DRAWS = {
     "MultiHeadAttention": lambda d: L.MultiHeadAttention(1, 2)(*[steps(d)] * 2),
     "Flatten": lambda d: L.Flatten()(steps(d)),
-    "Discretization": lambda d: L.Discretization([0.0])(d.sparse(3, 5)),
+    "Masking": lambda d: L.Masking()(steps(d)),
     "StringLookup": lambda d: L.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot")(words(d)),
 }
