@@ -131,6 +131,14 @@ class Draw:
         return outputs
 
     @staticmethod
+    def spectrum(x, outputs):
+        """Of eigenvalues in any order, with vectors of any phase: sums of their powers, and x v - v e."""
+        e, v = outputs
+        wide = keras.ops.cast(x, "complex64")
+        rest = keras.ops.matmul(wide, v) - v * keras.ops.expand_dims(e, -2)
+        return [keras.ops.sum(e, -1), keras.ops.sum(e * e, -1), keras.ops.sum(e * e * e, -1), rest]
+
+    @staticmethod
     def product(outputs):
         """u s v of a decomposition, whose factors are free in sign, and s."""
         u, s, v = outputs

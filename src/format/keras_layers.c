@@ -193,6 +193,8 @@ static const btk_class classes[] = {
     {"AugMix", btk_random, BTK_NO_CAST, NULL},
     {"RandAugment", btk_random, BTK_NO_CAST, NULL},
     {"Equalization", btk_random, BTK_NO_CAST, NULL},
+    {"ContrastLimitedAdaptiveHistogramEqualization", btk_equalize_tiles, BTK_NO_CAST, NULL},
+    {"MaxNumBoundingBoxes", btk_random, BTK_NO_CAST, "as it is"},
     {"AutoContrast", btk_auto_contrast, BTK_NO_CAST, NULL},
     {"Pipeline", btk_pipeline, BTK_OWN_MASK | BTK_NO_CAST, NULL},
     {"Solarization", btk_random, BTK_NO_CAST, NULL},

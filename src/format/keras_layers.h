@@ -98,6 +98,9 @@ btk_tensor btk_bucketize(btk_call *c, btk_tensor x, const bt_json *boundaries);
 btk_tensor btk_encoded(btk_call *c, btk_tensor x, int64_t depth, const char *mode, berth_dtype dtype,
                        btk_tensor weights);
 
+/* keras_equalize.c */
+void btk_equalize_tiles(btk_call *c);
+
 /* keras_audio.c */
 void btk_stft_spectrogram(btk_call *c), btk_mel_spectrogram(btk_call *c);
 /* Windows of a signal x[..., time], `length` long and every `step`: [..., windows, length]. */

@@ -123,6 +123,18 @@ static void eigh(btk_call *c, const char *detail)
     btk_returns(c, (btk_tensor[]){e, btk_output(e, 1, x.dtype, x.shape)}, 2);
 }
 
+/* Of any square matrix: complex, of twice its width. */
+static void eig(btk_call *c, const char *detail)
+{
+    (void)detail;
+    btk_tensor x = matrix_of(c);
+    berth_dtype dtype = x.dtype == BERTH_DOUBLE ? BERTH_COMPLEX128 : BERTH_COMPLEX64;
+    btk_tensor e = btk_node(c->k, "Eig", 1, &x, dtype, vectors(x, btk_dim(x, -1)));
+    btk_attr_type(c->k, e, "Tout", dtype);
+    btk_attr_bool(c->k, e, "compute_v", true);
+    btk_returns(c, (btk_tensor[]){e, btk_output(e, 1, dtype, x.shape)}, 2);
+}
+
 /* Both factors in one matrix, and where each row went. */
 static void lu(btk_call *c, const char *detail)
 {
@@ -272,6 +284,7 @@ const btk_operation btk_linalg_operations[] = {
     {"qr", qr, NULL},
     {"s_v_d", svd, NULL},
     {"eigh", eigh, NULL},
+    {"eig", eig, NULL},
     {"lu_factor", lu, NULL},
     {"inv", inverse, "MatrixInverse"},
     {"det", determinant, "MatrixDeterminant"},

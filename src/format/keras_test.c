@@ -118,6 +118,45 @@ static void in_parts(const char *how, const char *class, const char *config, int
     bt_source_free(&source);
 }
 
+/* A layer of Keras 3 on a picture [open, 8, 8, 3]. */
+static void layer(const char *class, const char *config, berth_status expected, const char *op)
+{
+    char text[2048];
+    bt_source source;
+    berth_error error = {0};
+    const btk_weights none = {0};
+    snprintf(text, sizeof text,
+             "{\"class_name\": \"Functional\", \"config\": {\"name\": \"m\", \"layers\": ["
+             "{\"class_name\": \"InputLayer\", \"name\": \"a\", \"config\": {\"batch_shape\": [null, 8, 8, "
+             "3]}, \"inbound_nodes\": []},"
+             "{\"module\": \"keras.layers\", \"class_name\": \"%s\", \"name\": \"c\", \"config\": %s, "
+             "\"inbound_nodes\": [[[\"a\", 0, 0, {}]]]}],"
+             "\"input_layers\": [[\"a\", 0, 0]], \"output_layers\": [[\"c\", 0, 0]]}}",
+             class, config);
+    bt_source_init(&source);
+    CHECK_EQ(btk_load(&source, &none, bt_str_of(text), "text", bt_str_of("3.9.0"), &error), expected);
+    if (op) CHECK(count(&source.graph, op) > 0);
+    bt_source_free(&source);
+}
+
+static void layers(void)
+{
+    static const char equalizer[] = "ContrastLimitedAdaptiveHistogramEqualization";
+    layer("MaxNumBoundingBoxes", "{\"max_number\": 2}", BERTH_OK, NULL);
+    layer(equalizer, "{\"tile_grid_size\": [2, 3]}", BERTH_OK, "MirrorPad");
+    layer(equalizer, "{\"tile_grid_size\": [0, 3]}", BERTH_BAD_MODEL, NULL);
+    layer(equalizer, "{\"tile_grid_size\": [99999, 3]}", BERTH_BAD_MODEL, NULL);
+    layer(equalizer, "{\"tile_grid_size\": [900, 900]}", BERTH_BAD_MODEL, NULL);
+    layer(equalizer, "{\"value_range\": [1, 1]}", BERTH_BAD_MODEL, NULL);
+    layer("Discretization", "{\"num_bins\": 3, \"bin_boundaries\": null}", BERTH_UNSUPPORTED, NULL);
+    layer("Dense", "{\"units\": 3, \"dtype\": {\"config\": {\"mode\": \"int4/0\"}}}", BERTH_BAD_MODEL, NULL);
+    layer("Dense", "{\"units\": 3, \"dtype\": {\"config\": {\"mode\": \"gptq/4/128\"}}}", BERTH_UNSUPPORTED,
+          NULL);
+    layer("Embedding",
+          "{\"input_dim\": 3, \"output_dim\": 2, \"dtype\": {\"config\": {\"mode\": \"float8\"}}}",
+          BERTH_UNSUPPORTED, NULL);
+}
+
 static void sparse_and_ragged(void)
 {
     in_parts("sparse", "Flatten", "{}", 3, 1, "SparseToDense");
@@ -166,7 +205,8 @@ static void operations(void)
               "{\"sequence_length\": 2, \"sequence_stride\": 1, \"fft_length\": 4, \"window\": \"hann\"}", "",
               BERTH_OK, "RFFT");
     operation("Rearrange", "{}", ", \"b h w -> b (w h)\"", BERTH_OK, "Transpose");
-    operation("Eig", "{}", "", BERTH_UNSUPPORTED, NULL);
+    operation("Eig", "{}", "", BERTH_OK, "Eig");
+    operation("Histogram", "{\"bins\": 4}", "", BERTH_UNSUPPORTED, NULL);
 }
 
 /* Sizes and axes that cannot be, as a file may say them. */
@@ -310,6 +350,7 @@ int main(void)
     archive_is_no_hdf5();
     merged();
     whole_files();
+    layers();
     sparse_and_ragged();
     operations();
     hostile_operations();

@@ -189,6 +189,11 @@ for one, options in ARGUMENTS.items():
 add("AutoContrast", lambda _: lambda d: L.AutoContrast(value_range=(0, 255))(d.given(
     d.rng.integers(0, 256, PICTURE).astype(np.float32))))
 add("AutoContrast", lambda _: lambda d: L.AutoContrast(value_range=(0, 1))(d.x(*PICTURE, like="share")))
+add("MaxNumBoundingBoxes", lambda _: lambda d: L.MaxNumBoundingBoxes(3)(d.x(*PICTURE)))
+add("ContrastLimitedAdaptiveHistogramEqualization", lambda _: lambda d: L.ContrastLimitedAdaptiveHistogramEqualization(
+    tile_grid_size=d.pick((2, 3), (1, 1), (4, 4)), clip_limit=d.pick(4.0, 1.5, 0.0))(d.given(d.rng.integers(0, 256, (2, 17, 18, 3)).astype(d.pick(np.float32, np.int32)))))
+add("ContrastLimitedAdaptiveHistogramEqualization", lambda _: lambda d: L.ContrastLimitedAdaptiveHistogramEqualization(
+    value_range=(0, 1), data_format=d.pick("channels_last", "channels_first"), tile_grid_size=(2, 2))(d.x(2, 8, 9, 8, like="share")))
 add("Pipeline", lambda _: lambda d: L.Pipeline([L.Rescaling(0.5), L.RandomFlip(), L.CenterCrop(5, 5)])(d.x(*PICTURE)))
 
 # ---- Sparse and ragged tensors --------------------------------------------------------------------------

@@ -9,7 +9,6 @@ CODE = "holds a Python function"
 OPERATIONS = {
     "AssociativeScan": CODE, "Cond": CODE, "ForiLoop": CODE, "JVP": CODE, "Map": CODE, "Scan": CODE, "Switch": CODE,
     "VectorizedMap": CODE, "WhileLoop": CODE,
-    "Eig": "berth has no op for eigenvalues of matrices that are not symmetric",
     "ElasticTransform": "draws at random",
     "Histogram": "Keras itself can't run it with TensorFlow",
 }
@@ -17,8 +16,6 @@ OPERATIONS = {
 LAYERS = {
     "Lambda": CODE, "JaxLayer": CODE, "FlaxLayer": CODE, "TorchModuleWrapper": CODE,
     "TFSMLayer": "is a SavedModel elsewhere",
-    "ContrastLimitedAdaptiveHistogramEqualization": "not made yet",
-    "MaxNumBoundingBoxes": "takes a dictionary of boxes",
 }
 
 # Nothing to compare with.
@@ -33,7 +30,6 @@ UNDRAWN = {
 
 # Some of them drawn, to see that they are refused by name.
 DRAWS = {
-    "Eig": lambda d: K.eig(d.definite(2, 4)),
     "ElasticTransform": lambda d: K.image.elastic_transform(d.x(2, 6, 7, 3)),
     "Lambda": lambda d: keras.layers.Lambda(lambda x: x * 2)(d.x(2, 3)),
 }
