@@ -243,6 +243,9 @@ static berth_status infer_node(bt_pass_context *x, int32_t index, bt_fact *in)
         return BERTH_OK;
     }
     for (int i = 0; i < node->n_inputs; i++) in[i] = *bt_pass_fact(x, node->inputs[i]);
+    /* In a model that is written out it is an input, which may be given anything. */
+    if (x->changes && node->n_inputs && !strcmp(node->op, "PlaceholderWithDefault"))
+        in[0] = (bt_fact){.dtype = in[0].dtype, .shape = BT_SHAPE_UNKNOWN};
     berth_status status = bt_facts_node(x->arena, node, in, node->n_inputs, out, n_out, x->source->producer,
                                         x->fates != NULL, x->pool, x->error);
     if (status && bt_obstacle_take(x, node, "", in)) {

@@ -50,7 +50,8 @@ typedef struct refs {
     int8_t *row;        /* by node as the pass found them: index + 1 into ref_ops, 0 */
     size_t count;       /* those nodes */
     int32_t *only_read; /* by node: its one read + 1, in a graph that writes nothing */
-    bool writes;
+    bool *grows;        /* by node: a variable that is written in place */
+    bool writes, assigns;
 } refs;
 
 static ref_kind kind_of(const refs *r, int32_t node)
@@ -86,6 +87,23 @@ static berth_status handle_of(const refs *r, bt_edge e, bt_edge *handle)
     }
     *handle = e;
     return BERTH_OK;
+}
+
+/* The same of a graph that may be damaged: it ends where it must. */
+static int32_t source_of(const refs *r, bt_edge e)
+{
+    for (size_t hops = 0; kind_of(r, e.node) == REF_WRITE && hops < r->count; hops++) {
+        if (r->x->graph.nodes[e.node].n_inputs < 1) break;
+        e = r->x->graph.nodes[e.node].inputs[0];
+    }
+    return e.node;
+}
+
+/* Which variables are written, and none of them by Assign, which may take the place of the memory itself. */
+static void find_growing(refs *r)
+{
+    for (size_t i = 0; i < r->count && !r->assigns; i++)
+        if (kind_of(r, (int32_t)i) == REF_WRITE) r->grows[source_of(r, (bt_edge){(int32_t)i, 0})] = true;
 }
 
 static bool add_control(bt_pass_context *x, int32_t node, int32_t control)
@@ -133,9 +151,23 @@ static int32_t add_read(refs *r, bt_edge ref, bt_edge handle, int32_t user)
     return read;
 }
 
+/* An Identity of a ref gives the variable's own memory, in which AssignAdd and its kin (but not Assign) write: whoever reads what it
+ * gives after such a write sees that. So its users look at the variable themselves. */
+static void see_through(const refs *r, int32_t index)
+{
+    bt_node *node = &r->x->graph.nodes[index];
+    for (int j = 0; j < node->n_inputs; j++) {
+        const bt_node *from = &r->x->graph.nodes[node->inputs[j].node];
+        bool is_view = !strcmp(from->op, "Identity") && from->n_inputs == 1 && !from->n_controls;
+        if (is_view && is_ref(r, from->inputs[0]) && r->grows[source_of(r, from->inputs[0])])
+            node->inputs[j] = from->inputs[0];
+    }
+}
+
 static berth_status settle_inputs(refs *r, int32_t index)
 {
     bt_pass_context *x = r->x;
+    see_through(r, index);
     for (int j = 0; j < x->graph.nodes[index].n_inputs; j++) {
         bt_edge ref = x->graph.nodes[index].inputs[j], handle;
         const bt_node *node = &x->graph.nodes[index];
@@ -209,16 +241,19 @@ berth_status bt_pass_refs(bt_pass_context *x)
     refs r = {.x = x, .count = x->graph.n_nodes};
     r.row = bt_arena_array(x->arena, int8_t, r.count + 1);
     r.only_read = bt_arena_array(x->arena, int32_t, r.count + 1);
-    if (!r.row || !r.only_read) return bt_fail_memory(x->error);
+    r.grows = bt_arena_array(x->arena, bool, r.count + 1);
+    if (!r.row || !r.only_read || !r.grows) return bt_fail_memory(x->error);
     bool any = false;
     for (size_t i = 0; i < r.count; i++)
         for (size_t k = 0; k < sizeof ref_ops / sizeof *ref_ops; k++)
             if (!strcmp(x->graph.nodes[i].op, ref_ops[k].op)) {
                 r.row[i] = (int8_t)(k + 1);
                 r.writes |= ref_ops[k].kind == REF_WRITE;
+                r.assigns |= !strcmp(ref_ops[k].op, "Assign");
                 any = true;
             }
     if (!any) return BERTH_OK;
+    find_growing(&r);
     berth_status status = BERTH_OK;
     for (int i = 0; i < x->n_fetches && !status; i++) {
         bt_edge handle;

@@ -6,7 +6,6 @@
 
 #include "format/config.h"
 #include "format/format.h"
-#include "pass/clone.h"
 
 /* ---- Contexts ----------------------------------------------------------------------------------------- */
 
@@ -140,107 +139,6 @@ void bt_port_spec(const bt_port *port, berth_spec *spec)
     for (int i = 0; i < port->shape.rank; i++) spec->dims[i] = port->shape.dim[i];
 }
 
-/* Facts of the whole graph, as far as its ops are known; a graph that cannot be planned has none. */
-static void infer_ports(berth_model *model, const bt_edge *edges, bt_port *ports, int n)
-{
-    bt_arena arena;
-    bt_map written = {0};
-    berth_error ignored = {0};
-    bt_arena_init(&arena);
-    bt_pass_context x = {.source = &model->source,
-                         .functions = &model->source.functions,
-                         .arena = &arena,
-                         .written = &written,
-                         .n_fetches = n,
-                         .error = &ignored};
-    bt_graph_init(&x.graph, &arena);
-    const bt_signature *inputs = &model->whole;
-    x.feeds = bt_arena_array(&arena, bt_edge, (size_t)inputs->n_inputs + 1);
-    x.feed_facts = bt_arena_array(&arena, bt_fact, (size_t)inputs->n_inputs + 1);
-    x.fetches = bt_arena_array(&arena, bt_edge, (size_t)n + 1);
-    if (x.feeds && x.feed_facts && x.fetches) {
-        for (x.n_feeds = 0; x.n_feeds < inputs->n_inputs; x.n_feeds++) {
-            const bt_port *port = &inputs->inputs[x.n_feeds];
-            bt_str node = {port->tensor, strlen(port->tensor) - 2};
-            x.feeds[x.n_feeds] = (bt_edge){bt_graph_find(&model->source.graph, node), 0};
-            x.feed_facts[x.n_feeds] = (bt_fact){port->dtype, port->shape, NULL};
-        }
-        memcpy(x.fetches, edges, (size_t)n * sizeof *edges);
-        if (!bt_pass_prune(&x, &model->source.graph, false) && !bt_pass_infer(&x))
-            for (int i = 0; i < n; i++) {
-                const bt_fact *fact = bt_pass_fact(&x, x.fetches[i]);
-                ports[i].dtype = fact->dtype, ports[i].shape = fact->shape;
-            }
-    }
-    bt_graph_free(&x.graph);
-    bt_map_free(&written);
-    bt_arena_free(&arena);
-}
-
-static bool add_port(bt_arena *arena, const bt_node *node, int slot, bt_port *port)
-{
-    port->tensor = port->key = bt_arena_print(arena, "%s:%d", node->name, slot);
-    port->shape = BT_SHAPE_UNKNOWN;
-    return port->key != NULL;
-}
-
-/* Not so: what an assignment gives back, and which way a branch goes, be it an input. A graph as it was trained ends in many of these. */
-static bool is_answer(const bt_graph *g, const bt_node *node)
-{
-    const bt_node *from = node->n_inputs ? &g->nodes[node->inputs[0].node] : NULL;
-    const bt_op *op = bt_op_find(node->op);
-    if (from && !strcmp(node->op, "Identity") && bt_starts(from->op, "Placeholder")) return false;
-    if (from && !strcmp(node->op, "Identity") && !strcmp(from->op, "Switch") && from->n_inputs == 2)
-        return from->inputs[0].node != from->inputs[1].node;
-    bool changes = bt_starts(node->op, "Apply") || (op && op->flags & BT_OP_STATEFUL);
-    return !(changes && from && bt_starts(from->op, "Variable"));
-}
-
-/* Outputs: of nodes whose results nothing consumes; answers alone, if there are any. */
-static berth_status add_outputs(berth_model *model, const bool *consumed, bt_edge *sinks, bool answers)
-{
-    bt_graph *g = &model->source.graph;
-    bt_signature *whole = &model->whole;
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const bt_node *node = &g->nodes[i];
-        const bt_op *op = bt_op_find(node->op);
-        if (consumed[i] || !strcmp(node->op, "Placeholder") || !strcmp(node->op, "Const") ||
-            !strcmp(node->op, "NoOp") || (op && op->outputs && !*op->outputs) ||
-            (answers && !is_answer(g, node)))
-            continue;
-        if (!add_port(&model->source.arena, node, 0, &whole->outputs[whole->n_outputs]))
-            return BERTH_NO_MEMORY;
-        sinks[whole->n_outputs++] = (bt_edge){(int32_t)i, 0};
-    }
-    return whole->n_outputs || !answers ? BERTH_OK : add_outputs(model, consumed, sinks, false);
-}
-
-/* Inputs: placeholders. */
-static berth_status make_whole(berth_model *model, berth_error *error)
-{
-    bt_graph *g = &model->source.graph;
-    bt_arena *arena = &model->source.arena;
-    bt_signature *whole = &model->whole;
-    *whole = (bt_signature){.name = "", .method = ""};
-    bool *consumed = bt_arena_array(arena, bool, g->n_nodes + 1);
-    whole->inputs = bt_arena_array(arena, bt_port, g->n_nodes + 1);
-    whole->outputs = bt_arena_array(arena, bt_port, g->n_nodes + 1);
-    bt_edge *sinks = bt_arena_array(arena, bt_edge, g->n_nodes + 1);
-    if (!consumed || !whole->inputs || !whole->outputs || !sinks) return bt_fail_memory(error);
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const bt_node *node = &g->nodes[i];
-        for (int j = 0; j < node->n_inputs; j++) consumed[node->inputs[j].node] = true;
-        if (strcmp(node->op, "Placeholder")) continue;
-        bt_port *port = &whole->inputs[whole->n_inputs++];
-        if (!add_port(arena, node, 0, port)) return bt_fail_memory(error);
-        port->dtype = bt_attr_type(node, "dtype", BERTH_NO_DTYPE);
-        port->shape = bt_input_shape(node, model->source.producer);
-    }
-    if (add_outputs(model, consumed, sinks, true)) return bt_fail_memory(error);
-    infer_ports(model, sinks, whole->outputs, whole->n_outputs);
-    return BERTH_OK;
-}
-
 /* ---- Models ------------------------------------------------------------------------------------------- */
 
 /* A tensor of the files is counted once, of however many variables it is the value (of the handles that a SavedModel has for one,
@@ -298,7 +196,7 @@ static berth_status load_source(berth_model *model, const char *path, bt_file *f
     berth_status status = file ? bt_format_load_file(file, &format, &model->source, error)
                                : bt_format_load(path, &format, &model->source, error);
     if (status || bt_model_finish(model, error)) return error->status;
-    return model->source.n_signatures ? BERTH_OK : make_whole(model, error);
+    return model->source.n_signatures ? BERTH_OK : bt_model_whole(model, error);
 }
 
 berth_model *bt_model_new(berth_context *context, berth_error *error)

@@ -54,6 +54,10 @@ void bt_model_free(berth_model *model);
 const bt_signature *bt_model_signature(const berth_model *model, const char *name, berth_error *error);
 /* How many nodes of each op, functions included, most first; ended by a NULL op. NULL: out of memory. */
 const bt_op_count *bt_model_op_counts(berth_model *model);
+/* Fills `whole`, of a graph without signatures (whole.c). */
+berth_status bt_model_whole(berth_model *model, berth_error *error);
+/* Whether a node gives what a pipeline of inputs brings (IteratorGetNext, QueueDequeueMany), in whose place a model is fed. */
+bool bt_model_is_pipeline(const bt_node *node);
 void bt_port_spec(const bt_port *port, berth_spec *spec);
 
 struct berth_tensor {

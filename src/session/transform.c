@@ -70,12 +70,14 @@ static void find_unknown(transform *t, bool *unknown)
     const bt_graph *g = &from->graph;
     bool more = true;
     for (size_t i = 0; i < g->n_nodes; i++)
-        unknown[i] = !g->nodes[i].def && !bt_map_get(&from->functions, bt_str_of(g->nodes[i].op));
+        unknown[i] = !g->nodes[i].def && !bt_map_get(&from->functions, bt_str_of(g->nodes[i].op)) &&
+                     !bt_model_is_pipeline(&g->nodes[i]);
     for (int round = 0; more && round < 1000; round++) {
         more = false;
         for (size_t i = 0; i < g->n_nodes; i++) {
             const bt_node *node = &g->nodes[i];
-            bool is = unknown[i];
+            bool is = unknown[i], is_input = bt_model_is_pipeline(node);
+            if (is_input) continue;
             for (int j = 0; j < node->n_inputs && !is; j++) is = unknown[node->inputs[j].node];
             for (int j = 0; j < node->n_controls && !is; j++) is = unknown[node->controls[j]];
             more |= is && !unknown[i];
@@ -365,10 +367,12 @@ static berth_status name_ports(naming *n)
     bool signature = t->from->source.n_signatures > 0;
     for (int i = 0; i < s->n_inputs; i++) {
         bt_str name = bt_str_of(s->inputs[i].key);
-        int slot;
+        int slot = 0;
         if (!signature) bt_tensor_name(bt_str_of(s->inputs[i].key), &name, &slot);
         int32_t node = x->feeds[t->feed_of[i]].node;
-        const char *clean = bt_graph_clean_name(n->g->arena, name);
+        /* The second that a pipeline brings is "IteratorGetNext_1". */
+        const char *text = slot > 0 ? bt_arena_print(n->g->arena, "%.*s_%d", (int)name.n, name.p, slot) : name.p;
+        const char *clean = text ? bt_graph_clean_name(n->g->arena, slot > 0 ? bt_str_of(text) : name) : NULL;
         if (!clean) return bt_fail_memory(t->error);
         if (node >= 0) want(n, node, clean);
     }
