@@ -184,6 +184,70 @@ class CommandLine(Case):
         self.bad(1, "--input-shape", "convert", pb, os.path.join(folder, "x.pb"), "--input-shape", "image=3,9,8,1")
         self.assertEqual(sorted(os.listdir(folder)), ["d", "d.pb", "d.pbtxt"])
 
+    def test_pipelines(self):
+        """What a pipeline of inputs brings is an input, and a placeholder of what is written."""
+        floats_of = 'attr { key: "T" value { type: DT_FLOAT } }'
+        one = '{ dim { size: -1 } dim { size: 2 } }'
+        text = self.put("train.pbtxt", f"""node {{ name: "it" op: "IteratorV2" }}
+            node {{ name: "next" op: "IteratorGetNext" input: "it"
+              attr {{ key: "output_types" value {{ list {{ type: [DT_INT32, DT_FLOAT] }} }} }}
+              attr {{ key: "output_shapes" value {{ list {{ shape {{ dim {{ size: -1 }} }} shape {one} }} }} }} }}
+            node {{ name: "q" op: "RandomShuffleQueueV2" attr {{ key: "shapes" value {{ list {{ shape {{ dim {{ size: 2 }} }} }} }} }} }}
+            node {{ name: "n" op: "Const" attr {{ key: "dtype" value {{ type: DT_INT32 }} }}
+              attr {{ key: "value" value {{ tensor {{ dtype: DT_INT32 tensor_shape {{ }} int_val: 3 }} }} }} }}
+            node {{ name: "batch" op: "QueueDequeueManyV2" input: ["q", "n"] attr {{ key: "component_types" value {{ list {{ type: DT_FLOAT }} }} }} }}
+            node {{ name: "open" op: "PlaceholderWithDefault" input: "n" attr {{ key: "dtype" value {{ type: DT_INT32 }} }}
+              attr {{ key: "shape" value {{ shape {{ unknown_rank: true }} }} }} }}
+            node {{ name: "shape" op: "Pack" input: ["open", "n"] attr {{ key: "N" value {{ i: 2 }} }} attr {{ key: "T" value {{ type: DT_INT32 }} }} }}
+            node {{ name: "y" op: "AddV2" input: ["next:1", "batch"] {floats_of} }}""")
+        inputs = lambda path: {i["name"]: (i["dtype"], i["shape"]) for i in json.loads(self.good("inspect", path, "--json"))["graph"]["inputs"]}
+        self.assertEqual(inputs(text), {"next:0": ("int32", [-1]), "next:1": ("float32", [-1, 2]), "batch:0": ("float32", [-1, 2])})
+        out, x = self.path("clean.pb"), self.put("x.npy", floats((1, 2), [1, 2]))
+        self.good("convert", text, out, "--output", "y:0", "--strip-training")
+        self.assertEqual(inputs(out), {"next_1:0": ("float32", [-1, 2]), "batch:0": ("float32", [-1, 2])})
+        runs = [self.good("run", path, "--input", name + "=" + x, "--input", "batch:0=" + x, "--output", "y:0", "--json")
+                for path, name in ((text, "next:1"), (out, "next_1:0"))]
+        self.assertEqual(json.loads(runs[0])["y:0"]["values"], [[2, 4]])
+        self.assertEqual(*runs)
+        self.good("convert", text, self.path("open.pb"), "--output", "shape:0", "--strip-training", "--cpu")
+        fed = self.good("run", self.path("open.pb"), "--input", "open:0=7", "--output", "shape:0", "--json")
+        self.assertEqual(json.loads(fed)["shape:0"]["values"], [7, 3])
+
+    def test_training_by_key(self):
+        """A placeholder that the signature calls `training`, whatever its own name."""
+        port = lambda key, name, dtype: f'{{ key: "{key}" value {{ name: "{name}:0" dtype: {dtype} tensor_shape {{ }} }} }}'
+        node = lambda name, op, inputs: f'node {{ name: "{name}" op: "{op}" input: [{inputs}] attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}\n'
+        given = lambda name, dtype: f'node {{ name: "{name}" op: "Placeholder" attr {{ key: "dtype" value {{ type: {dtype} }} }} }}\n'
+        os.mkdir(self.path("m"))
+        self.put("m/saved_model.pbtxt", 'saved_model_schema_version: 1 meta_graphs { meta_info_def { tags: "serve" } graph_def {\n' +
+                 given("x", "DT_FLOAT") + given("serving_default_training", "DT_BOOL") + node("s", "Switch", '"x", "serving_default_training"') +
+                 node("trained", "Neg", '"s:1"') + node("as_is", "Identity", '"s"') + node("y", "Merge", '"as_is", "trained"') +
+                 '} signature_def { key: "serving_default" value { inputs ' + port("x", "x", "DT_FLOAT") + "inputs " +
+                 port("training", "serving_default_training", "DT_BOOL") + "outputs " + port("y", "y", "DT_FLOAT") + "} } }")
+        self.good("convert", self.path("m"), self.path("out"), "--strip-training")
+        self.assertFalse({"Switch", "Merge", "Neg"} & set(json.loads(self.good("inspect", self.path("out"), "--json"))["ops"]))
+        self.assertEqual(json.loads(self.good("run", self.path("out"), "--input", "x=3", "--json"))["y"]["values"], 3)
+
+    def test_views_of_refs(self):
+        """What an Identity gives of a ref is the variable's memory, in which AssignAdd writes."""
+        shutil.copytree(EXAMPLE + "/digits/variables", self.path("m/variables"))
+        strings = lambda name, value: f"""node {{ name: "{name}" op: "Const" attr {{ key: "value" value {{ tensor {{ dtype: DT_STRING
+            tensor_shape {{ dim {{ size: 1 }} }} string_val: "{value}" }} }} }} }}\n"""
+        node = lambda name, op, inputs: f'node {{ name: "{name}" op: "{op}" input: [{inputs}] attr {{ key: "T" value {{ type: DT_FLOAT }} }} }}\n'
+        self.put("m/saved_model.pbtxt", 'saved_model_schema_version: 1 meta_graphs { meta_info_def { tags: "serve" } graph_def {\n'
+                 'node { name: "v" op: "VariableV2" attr { key: "dtype" value { type: DT_FLOAT } } }\n' +
+                 strings("names", "weights/1/.ATTRIBUTES/VARIABLE_VALUE") + strings("slices", "") +
+                 'node { name: "p" op: "Placeholder" } node { name: "r" op: "RestoreV2" input: ["p", "names", "slices"] attr { key: "dtypes" '
+                 'value { list { type: DT_FLOAT } } } } node { name: "all" op: "Assign" input: ["v", "r"] }\n' +
+                 node("read", "Identity", '"v"') + node("twice", "AssignAdd", '"v", "read"') + node("y", "Neg", '"read", "^twice"') +
+                 '} saver_def { restore_op_name: "all" } }')
+        value = lambda name: json.loads(self.good("run", self.path("m"), "--output", name, "--json"))[name]["values"]
+        flat = lambda v: [n for row in v for n in flat(row)] if isinstance(v, list) else [v]
+        before, after = flat(value("read:0")), flat(value("y:0"))
+        self.assertTrue(any(before))
+        for n, m in zip(before, after, strict=True):
+            self.assertAlmostEqual(m, -2 * n, places=6)
+
     def test_locally_connected(self):
         """Layers of Keras 2 whose weights are a masked matrix, then the connected numbers alone; answers of tf_keras."""
         model, x = os.path.join(ROOT, "tests/data/keras_local.h5"), self.put("x.npy", floats((1, 5, 2), [i / 4 for i in range(10)]))

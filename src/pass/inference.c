@@ -160,7 +160,8 @@ static bool is_phase(search *s, int32_t index)
     const bt_node *node = &x->graph.nodes[index];
     bool feed = bt_is_op(node, "_Feed");
     if (!feed && !bt_is_op(node, "Placeholder")) return false;
-    if (bt_attr_type(node, feed ? "T" : "dtype", BERTH_NO_DTYPE) != BERTH_BOOL || !says_training(node->name))
+    if (bt_attr_type(node, feed ? "T" : "dtype", BERTH_NO_DTYPE) != BERTH_BOOL ||
+        !(says_training(node->name) || says_training(bt_attr_string(node, "_key", ""))))
         return false;
     return first[index] < first[index + 1] && only_chooses(s, index);
 }

@@ -59,7 +59,7 @@ void bt_portable_free(bt_portable *p); /* all but what lies in the arena */
 /* ---- Passes for models that are written out ----------------------------------------------------------- */
 
 bt_pass_fn bt_pass_clear_devices, bt_pass_strip_training;
-/* Of the graph itself: a boolean placeholder whose name says that it is true in training, and that does no more than choose
+/* Of the graph itself: a boolean placeholder whose name, or key (the attribute `_key`), says that it is true in training, and that does no more than choose
  * branches, counts as false; it stays as an input that nothing reads (inference.c). */
 bt_pass_fn bt_pass_inference_phase;
 /* What was settled by that, and placeholders that have a default, choose branches for good. Before anything has changed in

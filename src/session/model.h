@@ -56,8 +56,10 @@ const bt_signature *bt_model_signature(const berth_model *model, const char *nam
 const bt_op_count *bt_model_op_counts(berth_model *model);
 /* Fills `whole`, of a graph without signatures (whole.c). */
 berth_status bt_model_whole(berth_model *model, berth_error *error);
-/* Whether a node gives what a pipeline of inputs brings (IteratorGetNext, QueueDequeueMany), in whose place a model is fed. */
-bool bt_model_is_pipeline(const bt_node *node);
+/* Of `whole`, what is worth to be written out. Outputs that berth can make and that are no variable or write to one; all, if there is
+ * none. What pipelines of inputs bring (IteratorGetNext, QueueDequeueMany), as far as the outputs need it: no labels. */
+berth_status bt_whole_drop_unknown(const berth_model *model, bt_arena *arena, bt_signature *s, berth_error *error);
+berth_status bt_whole_drop_unread(const berth_model *model, bt_arena *arena, bt_signature *s, berth_error *error);
 void bt_port_spec(const bt_port *port, berth_spec *spec);
 
 struct berth_tensor {

@@ -63,49 +63,6 @@ static berth_status take_outputs(transform *t, bt_signature *s)
     return BERTH_OK;
 }
 
-/* What is left of training: ops that berth does not know, and all that depends on one. */
-static void find_unknown(transform *t, bool *unknown)
-{
-    const bt_source *from = &t->from->source;
-    const bt_graph *g = &from->graph;
-    bool more = true;
-    for (size_t i = 0; i < g->n_nodes; i++)
-        unknown[i] = !g->nodes[i].def && !bt_map_get(&from->functions, bt_str_of(g->nodes[i].op)) &&
-                     !bt_model_is_pipeline(&g->nodes[i]);
-    for (int round = 0; more && round < 1000; round++) {
-        more = false;
-        for (size_t i = 0; i < g->n_nodes; i++) {
-            const bt_node *node = &g->nodes[i];
-            bool is = unknown[i], is_input = bt_model_is_pipeline(node);
-            if (is_input) continue;
-            for (int j = 0; j < node->n_inputs && !is; j++) is = unknown[node->inputs[j].node];
-            for (int j = 0; j < node->n_controls && !is; j++) is = unknown[node->controls[j]];
-            more |= is && !unknown[i];
-            unknown[i] = is;
-        }
-    }
-}
-
-/* Of the outputs that a graph without signatures seems to have, those that berth can make and that are no variable or write to one; all, if
- * there is none. */
-static berth_status drop_unknown(transform *t, bt_signature *s)
-{
-    bool *unknown = bt_arena_array(t->arena, bool, t->from->source.graph.n_nodes + 1);
-    bt_port *kept = bt_arena_array(t->arena, bt_port, (size_t)s->n_outputs + 1);
-    int n = 0;
-    if (!unknown || !kept) return bt_fail_memory(t->error);
-    find_unknown(t, unknown);
-    for (int i = 0; i < s->n_outputs; i++) {
-        bt_edge e;
-        if (find_tensor(t, s->outputs[i].tensor, &e)) return t->error->status;
-        const char *op = t->from->source.graph.nodes[e.node].op;
-        bool is_state = bt_starts(op, "Assign") || bt_starts(op, "Variable") || bt_starts(op, "VarHandle");
-        if (!unknown[e.node] && !is_state) kept[n++] = s->outputs[i];
-    }
-    if (n) s->outputs = kept, s->n_outputs = n;
-    return BERTH_OK;
-}
-
 static berth_status choose(transform *t)
 {
     const bt_source *from = &t->from->source;
@@ -118,8 +75,11 @@ static berth_status choose(transform *t)
     const bt_signature *s = bt_model_signature(t->from, o->signature, t->error);
     if (!s) return t->error->status;
     t->kept[0] = *s;
-    if (o->n_outputs) return take_outputs(t, &t->kept[0]);
-    return from->n_signatures ? BERTH_OK : drop_unknown(t, &t->kept[0]);
+    berth_status status = BERTH_OK;
+    if (o->n_outputs) status = take_outputs(t, &t->kept[0]);
+    else if (!from->n_signatures) status = bt_whole_drop_unknown(t->from, t->arena, &t->kept[0], t->error);
+    return status || from->n_signatures ? status
+                                        : bt_whole_drop_unread(t->from, t->arena, &t->kept[0], t->error);
 }
 
 /* The feed of an edge, made once. */
@@ -219,6 +179,19 @@ static berth_status find_ports(transform *t)
 
 /* ---- Passes ------------------------------------------------------------------------------------------- */
 
+/* Feeds know what the signature calls them: the placeholder of `training` may be "serving_default_training". */
+static berth_status tell_keys(transform *t)
+{
+    bt_pass_context *x = &t->p.units[0]->x;
+    for (int s = 0, in = 0; s < t->n_kept; s++)
+        for (int i = 0; i < t->kept[s].n_inputs; i++, in++) {
+            int32_t node = x->feeds[t->feed_of[in]].node;
+            if (node >= 0 && !bt_set_string(&x->graph, node, "_key", t->kept[s].inputs[i].key))
+                return bt_fail_memory(t->error);
+        }
+    return BERTH_OK;
+}
+
 static berth_status run_passes(transform *t)
 {
     static bt_pass_fn *const for_cpu[] = {bt_pass_gather_tree,   bt_pass_cudnn_rnn, bt_pass_unfuse,
@@ -226,6 +199,7 @@ static berth_status run_passes(transform *t)
     const berth_transform_options *o = &t->options;
     bt_portable *p = &t->p;
     berth_status status = bt_portable_each(p, bt_pass_inline);
+    if (!status && o->strip_training) status = tell_keys(t);
     if (!status && o->strip_training) status = bt_pass_inference_phase(&p->units[0]->x);
     if (!status && o->strip_training) status = bt_portable_each(p, bt_pass_inference);
     if (!status && (o->clear_devices || o->cpu)) status = bt_portable_each(p, bt_pass_clear_devices);

@@ -4,6 +4,15 @@
 
 #include "pass/clone.h"
 
+/* Node -1: the graph has no such tensor. */
+static bt_edge edge_of(const bt_graph *g, const char *tensor)
+{
+    bt_str node;
+    int slot;
+    bool named = bt_tensor_name(bt_str_of(tensor), &node, &slot) && slot >= 0;
+    return (bt_edge){named ? bt_graph_find(g, node) : -1, slot};
+}
+
 /* Facts of the whole graph, as far as its ops are known; a graph that cannot be planned has none. */
 static void infer_ports(berth_model *model, const bt_edge *edges, bt_port *ports, int n)
 {
@@ -25,10 +34,7 @@ static void infer_ports(berth_model *model, const bt_edge *edges, bt_port *ports
     if (x.feeds && x.feed_facts && x.fetches) {
         for (x.n_feeds = 0; x.n_feeds < inputs->n_inputs; x.n_feeds++) {
             const bt_port *port = &inputs->inputs[x.n_feeds];
-            bt_str node;
-            int slot;
-            bt_tensor_name(bt_str_of(port->tensor), &node, &slot);
-            x.feeds[x.n_feeds] = (bt_edge){bt_graph_find(&model->source.graph, node), slot};
+            x.feeds[x.n_feeds] = edge_of(&model->source.graph, port->tensor);
             x.feed_facts[x.n_feeds] = (bt_fact){port->dtype, port->shape, NULL};
         }
         memcpy(x.fetches, edges, (size_t)n * sizeof *edges);
@@ -65,8 +71,6 @@ static int pipeline_of(const bt_node *node)
         if (strlen(pipelines[i].op) == n && !memcmp(pipelines[i].op, node->op, n)) return (int)i;
     return -1;
 }
-
-bool bt_model_is_pipeline(const bt_node *node) { return pipeline_of(node) >= 0; }
 
 /* How many inputs a node is. */
 static size_t count_inputs(const bt_node *node)
@@ -174,5 +178,107 @@ berth_status bt_model_whole(berth_model *model, berth_error *error)
         if (!add_inputs(model, &g->nodes[i])) return bt_fail_memory(error);
     if (add_outputs(model, consumed, sinks, true)) return bt_fail_memory(error);
     infer_ports(model, sinks, whole->outputs, whole->n_outputs);
+    return BERTH_OK;
+}
+
+/* ---- What of it is written out ------------------------------------------------------------------------ */
+
+/* What is left of training: ops that berth does not know, and all that depends on one. */
+static void find_unknown(const bt_source *from, bool *unknown)
+{
+    const bt_graph *g = &from->graph;
+    bool more = true;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        unknown[i] = !g->nodes[i].def && !bt_map_get(&from->functions, bt_str_of(g->nodes[i].op)) &&
+                     pipeline_of(&g->nodes[i]) < 0;
+    for (int round = 0; more && round < 1000; round++) {
+        more = false;
+        for (size_t i = 0; i < g->n_nodes; i++) {
+            const bt_node *node = &g->nodes[i];
+            bool is = unknown[i], is_input = pipeline_of(node) >= 0;
+            if (is_input) continue;
+            for (int j = 0; j < node->n_inputs && !is; j++) is = unknown[node->inputs[j].node];
+            for (int j = 0; j < node->n_controls && !is; j++) is = unknown[node->controls[j]];
+            more |= is && !unknown[i];
+            unknown[i] = is;
+        }
+    }
+}
+
+berth_status bt_whole_drop_unknown(const berth_model *model, bt_arena *arena, bt_signature *s,
+                                   berth_error *error)
+{
+    const bt_graph *g = &model->source.graph;
+    bool *unknown = bt_arena_array(arena, bool, g->n_nodes + 1);
+    bt_port *kept = bt_arena_array(arena, bt_port, (size_t)s->n_outputs + 1);
+    int n = 0;
+    if (!unknown || !kept) return bt_fail_memory(error);
+    find_unknown(&model->source, unknown);
+    for (int i = 0; i < s->n_outputs; i++) {
+        bt_edge e = edge_of(g, s->outputs[i].tensor);
+        if (e.node < 0) continue;
+        const char *op = g->nodes[e.node].op;
+        bool is_state = bt_starts(op, "Assign") || bt_starts(op, "Variable") || bt_starts(op, "VarHandle");
+        if (!unknown[e.node] && !is_state) kept[n++] = s->outputs[i];
+    }
+    if (n) s->outputs = kept, s->n_outputs = n;
+    return BERTH_OK;
+}
+
+/* Which ports of pipelines the outputs of a graph need. */
+typedef struct reading {
+    int32_t *port_of; /* by node: the first of a pipeline's ports, + 1 */
+    bool *read;       /* by port */
+    int n;            /* ports */
+} reading;
+
+/* A slot that a damaged file names may be none. */
+static void mark_read(const reading *r, bt_edge e)
+{
+    if (r->port_of[e.node] && e.slot >= 0 && e.slot < r->n - (r->port_of[e.node] - 1))
+        r->read[r->port_of[e.node] - 1 + e.slot] = true;
+}
+
+static void find_read(const bt_graph *g, const reading *r, bool *seen, int32_t *stack, size_t n)
+{
+    while (n) {
+        const bt_node *node = &g->nodes[stack[--n]];
+        for (int i = 0; i < node->n_inputs + node->n_controls; i++) {
+            bool is_data = i < node->n_inputs;
+            int32_t from = is_data ? node->inputs[i].node : node->controls[i - node->n_inputs];
+            if (is_data) mark_read(r, node->inputs[i]);
+            if (!seen[from]) seen[from] = true, stack[n++] = from;
+        }
+    }
+}
+
+berth_status bt_whole_drop_unread(const berth_model *model, bt_arena *arena, bt_signature *s,
+                                  berth_error *error)
+{
+    const bt_graph *g = &model->source.graph;
+    bool *seen = bt_arena_array(arena, bool, g->n_nodes + 1);
+    int32_t *stack = bt_arena_array(arena, int32_t, g->n_nodes + 1);
+    bt_port *kept = bt_arena_array(arena, bt_port, (size_t)s->n_inputs + 1);
+    reading r = {bt_arena_array(arena, int32_t, g->n_nodes + 1),
+                 bt_arena_array(arena, bool, (size_t)s->n_inputs + 1), s->n_inputs};
+    size_t n = 0;
+    int n_kept = 0;
+    if (!seen || !stack || !kept || !r.port_of || !r.read) return bt_fail_memory(error);
+    for (int i = 0; i < s->n_inputs; i++) {
+        bt_edge e = edge_of(g, s->inputs[i].tensor);
+        bool is_pipeline = e.node >= 0 && pipeline_of(&g->nodes[e.node]) >= 0;
+        if (is_pipeline && e.slot == 0) r.port_of[e.node] = i + 1;
+        r.read[i] = !is_pipeline;
+    }
+    for (int i = 0; i < s->n_outputs; i++) {
+        bt_edge e = edge_of(g, s->outputs[i].tensor);
+        if (e.node < 0) continue;
+        mark_read(&r, e);
+        if (!seen[e.node]) seen[e.node] = true, stack[n++] = e.node;
+    }
+    find_read(g, &r, seen, stack, n);
+    for (int i = 0; i < s->n_inputs; i++)
+        if (r.read[i]) kept[n_kept++] = s->inputs[i];
+    s->inputs = kept, s->n_inputs = n_kept;
     return BERTH_OK;
 }
