@@ -13,7 +13,6 @@ import os
 import pkgutil
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -29,6 +28,8 @@ if "--legacy" in sys.argv:
 import keras  # noqa: E402  (the environment first)
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
+
+from keras_cases.common import bytes_of, difference, run  # noqa: E402
 
 tf.get_logger().setLevel(logging.ERROR)
 logging.getLogger("absl").setLevel(logging.ERROR)
@@ -145,29 +146,6 @@ class Draw:
         return [keras.ops.matmul(u * keras.ops.expand_dims(s, -2), v), s]
 
 
-def bytes_of(value):
-    """As an array that numpy can save and berth gives."""
-    value = np.asarray(value)
-    if value.dtype.kind in "OU":
-        value = np.array([v if isinstance(v, bytes) else str(v).encode() for v in value.ravel()]).reshape(value.shape)
-    return value.view(np.uint16) if value.dtype.name == "bfloat16" else value
-
-
-def difference(want, got, close):
-    want = bytes_of(want)
-    if want.shape != got.shape:
-        return f"shape {got.shape}, not {want.shape}"
-    if want.dtype != got.dtype and not want.dtype.kind == got.dtype.kind == "S":
-        return f"dtype {got.dtype}, not {want.dtype}"
-    if want.dtype.kind not in "fc":
-        return None if (want == got).all() else f"{got.ravel()[:6]}, not {want.ravel()[:6]}"
-    if np.allclose(want, got, rtol=close, atol=close, equal_nan=True):
-        return None
-    with np.errstate(all="ignore"):
-        wide = np.complex128 if want.dtype.kind == "c" else np.float64
-        return f"values differ by {np.nanmax(np.abs(want.astype(wide) - got.astype(wide))):.3g} of {np.nanmax(np.abs(want)):.3g}"
-
-
 def output_names(model):
     """Names of a signature's outputs: the layer's, a further one as NAME_1."""
     seen, names = {}, []
@@ -188,19 +166,6 @@ def parts_of(name, value, is_output=False):
         return {name: value}
     names = [f"{name}/{i}" if is_output else f"{name}_{i}" if i else name for i in range(len(parts))]
     return dict(zip(names if len(parts) > 1 else [name], [p.numpy() for p in parts]))
-
-
-def run(berth, path, inputs, outputs, folder):
-    command = [berth, "run", path]
-    for i, (name, value) in enumerate(inputs.items()):
-        np.save(f"{folder}/in{i}.npy", bytes_of(value))
-        command += ["--input", f"{name}={folder}/in{i}.npy"]
-    for i, name in enumerate(outputs):
-        command += ["--output", f"{name}={folder}/out{i}.npy"]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=120, check=False)
-    if done.returncode:
-        return None, done.stderr.strip().replace(f"{folder}/", "") or f"exit status {done.returncode}"
-    return [np.load(f"{folder}/out{i}.npy") for i in range(len(outputs))], None
 
 
 def randomise(model, rng):
