@@ -35,6 +35,13 @@ bool btk_is_quantized(btk_call *c)
     return mode;
 }
 
+/* Four bits as Keras has them since 3.14, "int4/128": of rows and columns. Before, "int4" was as int8, but packed. */
+static bool in_columns(btk_call *c)
+{
+    const char *mode = mode_of(c);
+    return is_mode(c, "int4") && strchr(mode, '/');
+}
+
 /* Rows that share a scale; -1: all. */
 static int64_t block_of(btk_call *c)
 {
@@ -43,34 +50,6 @@ static int64_t block_of(btk_call *c)
     if (!n || n < -1 || n > INT32_MAX) btk_damaged(c->k, "blocks of no size");
     return n < 1 ? -1 : n;
 }
-
-/* Stores by paths number the kernel first, in the order of creation it is not trained. */
-static void weights_of(btk_call *c, bt_shape kernel, const bt_shape *bias, bt_shape scale, btk_tensor *out)
-{
-    bool by_path = c->k->weights->of_path != NULL;
-    out[0] = btk_weight_of(c, "kernel", by_path, kernel);
-    out[1] = bias ? btk_weight_of(c, "bias", true, *bias) : (btk_tensor){0};
-    out[2] = btk_weight_of(c, "kernel_scale", by_path, scale);
-}
-
-/* *x in whole numbers of at most a byte, and what it was multiplied by; dtype 0: it is left as it is. */
-static btk_tensor rounded(btk_call *c, btk_tensor *x, uint32_t axes)
-{
-    btk *k = c->k;
-    const bt_json *given = btk_of(c, "quantization_config");
-    const bt_json *config =
-        bt_json_get(bt_json_get(bt_json_get(given, "config"), "activation_quantizer"), "config");
-    if ((given || is_mode(c, "int4")) && !config) return (btk_tensor){0};
-    double low = bt_json_double(bt_json_at(bt_json_get(config, "value_range"), 0), -127),
-           high = bt_json_double(bt_json_at(bt_json_get(config, "value_range"), 1), 127);
-    btk_tensor max = btk_reduce(k, "Max", btk_unary(k, "Abs", *x), axes, true);
-    btk_tensor scale = btk_binary(k, "RealDiv", btk_number(k, x->dtype, high),
-                                  btk_shifted(k, max, bt_json_double(bt_json_get(config, "epsilon"), 1e-7)));
-    *x = btk_clip(k, btk_unary(k, "Round", btk_binary(k, "Mul", *x, scale)), low, high);
-    return scale;
-}
-
-/* ---- Four bits ---------------------------------------------------------------------------------------- */
 
 /* Bytes [..., m] of two numbers from -8 to 7 each, the low one first: [..., n]. */
 static btk_tensor unpacked(btk *k, btk_tensor x, int64_t n)
@@ -86,6 +65,43 @@ static btk_tensor unpacked(btk *k, btk_tensor x, int64_t n)
     dims[last] = 2 * btk_known(k, x, last, "the number of bytes");
     return btk_slice(k, btk_reshape(k, btk_concat(k, 2, pair, -1), last + 1, dims, axes), -1, 0, n);
 }
+
+/* Stores by paths number the kernel first, in the order of creation it is not trained. pack: the axis along which two numbers are
+ * in a byte, as Keras before 3.14 has four bits; -1: none. */
+static void weights_of(btk_call *c, bt_shape kernel, int pack, const bt_shape *bias, bt_shape scale,
+                       btk_tensor *out)
+{
+    btk *k = c->k;
+    bool by_path = k->weights->of_path != NULL;
+    int64_t n = pack < 0 ? 0 : kernel.dim[pack];
+    if (pack >= 0 && n < 1) return btk_damaged(k, "a kernel of no known size");
+    if (pack >= 0) kernel.dim[pack] = (n + 1) / 2;
+    out[0] = btk_weight_of(c, "kernel", by_path, kernel);
+    out[1] = bias ? btk_weight_of(c, "bias", true, *bias) : (btk_tensor){0};
+    out[2] = btk_weight_of(c, "kernel_scale", by_path, scale);
+    if (pack >= 0)
+        out[0] =
+            btk_swap(k, unpacked(k, btk_swap(k, out[0], pack, kernel.rank - 1), n), pack, kernel.rank - 1);
+}
+
+/* *x in whole numbers of at most a byte, and what it was multiplied by; dtype 0: it is left as it is. */
+static btk_tensor rounded(btk_call *c, btk_tensor *x, uint32_t axes)
+{
+    btk *k = c->k;
+    const bt_json *given = btk_of(c, "quantization_config");
+    const bt_json *config =
+        bt_json_get(bt_json_get(bt_json_get(given, "config"), "activation_quantizer"), "config");
+    if ((given || in_columns(c)) && !config) return (btk_tensor){0};
+    double low = bt_json_double(bt_json_at(bt_json_get(config, "value_range"), 0), -127),
+           high = bt_json_double(bt_json_at(bt_json_get(config, "value_range"), 1), 127);
+    btk_tensor max = btk_reduce(k, "Max", btk_unary(k, "Abs", *x), axes, true);
+    btk_tensor scale = btk_binary(k, "RealDiv", btk_number(k, x->dtype, high),
+                                  btk_shifted(k, max, bt_json_double(bt_json_get(config, "epsilon"), 1e-7)));
+    *x = btk_clip(k, btk_unary(k, "Round", btk_binary(k, "Mul", *x, scale)), low, high);
+    return scale;
+}
+
+/* ---- Four bits in blocks ----------------------------------------------------------------------------- */
 
 /* (x - zero) scale, both taken by groups along an axis. */
 static btk_tensor scaled_by_groups(btk *k, btk_tensor x, btk_tensor scale, btk_tensor zero, btk_tensor groups,
@@ -103,12 +119,12 @@ static btk_tensor small_kernel(btk_call *c, int64_t rows, int64_t columns, const
                                btk_tensor *scale, btk_tensor *b)
 {
     btk *k = c->k;
-    btk_tensor w[3];
+    btk_tensor w[3] = {0};
     int64_t block = block_of(c);
     bool by_path = k->weights->of_path != NULL;
     if (k->failed) return c->x;
     bt_shape shape = block < 0 ? BT_SHAPE(columns) : BT_SHAPE(blocks(rows, block), columns);
-    weights_of(c, BT_SHAPE(rows, (columns + 1) / 2), bias, shape, w);
+    weights_of(c, BT_SHAPE(rows, (columns + 1) / 2), -1, bias, shape, w);
     btk_tensor kernel = k->failed ? c->x : unpacked(k, w[0], columns);
     *b = w[1], *scale = block < 0 ? w[2] : (btk_tensor){0};
     if (block < 0) return kernel;
@@ -176,14 +192,14 @@ void btk_quantized_dense(btk_call *c)
     btk *k = c->k;
     int64_t units = btk_int_of(c, "units", 0), n = btk_known(k, c->x, -1, "the last dimension");
     bt_shape shape = BT_SHAPE(units), *bias = btk_bool_of(c, "use_bias", true) ? &shape : NULL;
-    btk_tensor w[3], x = c->x, none = {0};
+    btk_tensor w[3] = {0}, x = c->x, none = {0};
     if (k->failed) return;
     if (is_mode(c, "float8")) {
         w[0] = rounded_kernel(c, &x, BT_SHAPE(n, units), bias, &w[1]);
         return finish(c, btk_dense_product(k, x, w[0]), none, none, w[1]);
     }
-    if (is_mode(c, "int4")) w[0] = small_kernel(c, n, units, bias, &w[2], &w[1]);
-    else weights_of(c, BT_SHAPE(n, units), bias, BT_SHAPE(units), w);
+    if (in_columns(c)) w[0] = small_kernel(c, n, units, bias, &w[2], &w[1]);
+    else weights_of(c, BT_SHAPE(n, units), is_mode(c, "int4") ? 0 : -1, bias, BT_SHAPE(units), w);
     if (k->failed) return;
     btk_tensor by = block_of(c) < 0 ? rounded(c, &x, btk_last_axis(x)) : none;
     finish(c, btk_dense_product(k, x, w[0]), by, w[2], w[1]);
@@ -227,9 +243,12 @@ void btk_quantized_einsum(btk_call *c, const char *equation, const char *x_axes,
         if (from) last = (int)(from - x_axes);
     }
     for (int i = 0; x_axes[i]; i++) summed |= strchr(y_axes, x_axes[i]) ? 0 : 1u << i;
-    if (is_mode(c, "int4"))
-        w[0] = small_einsum_kernel(c, equation + strlen(x_axes) + 1, y_axes, kernel, bias, &w[1]);
-    else weights_of(c, kernel, bias, shape, w);
+    const char *w_axes = equation + strlen(x_axes) + 1;
+    int pack = is_mode(c, "int4") ? 0 : -1; /* the first that is summed over */
+    while (pack >= 0 && pack < kernel.rank && strchr(y_axes, w_axes[pack])) pack++;
+    if (pack == kernel.rank) pack = 0;
+    if (in_columns(c)) w[0] = small_einsum_kernel(c, w_axes, y_axes, kernel, bias, &w[1]);
+    else weights_of(c, kernel, pack, bias, shape, w);
     if (k->failed) return;
     if (block_of(c) < 0) by = rounded(c, &x, summed);
     for (int i = x.shape.rank - 1; i >= 0 && by.dtype; i--)

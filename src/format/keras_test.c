@@ -303,6 +303,10 @@ static void whole_files(void)
     /* a Dense of four bits in blocks, then one of float8 */
     gives("keras_quantized.keras", (const given[]){{"x", BERTH_FLOAT, 2, {1, 4}, x}}, 1, "eight",
           (const float[]){-1.9140625f, 4.7734375f}, 2);
+    /* of Keras 3.12, which had four bits along another axis */
+    static float x5[] = {1, -2, 0.5f, 3, -1};
+    gives("keras_four_bits.keras", (const given[]){{"x", BERTH_FLOAT, 2, {1, 5}, x5}}, 1, "out",
+          (const float[]){1.854699f, -2.413828f}, 2);
     /* a ragged input through Embedding and a pool over time, one row empty, and a sparse one through Dense */
     gives("keras_parts.keras",
           (const given[]){{"t", BERTH_INT32, 1, {4}, tokens},
