@@ -35,29 +35,77 @@ class Fails(Exception):
     """TensorFlow refuses the graph."""
 
 
-def reference(tf, config, draw):
-    """TensorFlow's outputs, {tensor name: (array, dtype)}."""
+def reference(tf, config, draw, more=()):
+    """TensorFlow's outputs, {tensor name: (array, dtype)}; with `more`, other feeds, a list of what each run of one session gave:
+    such, or at its end why the last failed."""
+    runs = []
     try:
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(draw.reference or draw.graph, name="")
-            feeds = {}
-            for name, (array, dtype) in draw.feeds.items():
-                want = tf.as_dtype(dtype).as_numpy_dtype
-                feeds[name] = array.view(want) if tf.as_dtype(dtype).is_quantized else array
-            with tf.compat.v1.Session(graph=graph, config=config) as session:
-                values = session.run(draw.fetches, feeds)
             types = [graph.get_tensor_by_name(n).dtype.base_dtype for n in draw.fetches]
-    except tf.errors.OpError as error:
-        raise Fails(f"{type(error).__name__}: {error.message}") from error
-    except ValueError as error:
-        if re.search(r"missing attr|mentions attr|allowed values|[Ii]nputs? .*expected|type mismatch", str(error)):
+            with tf.compat.v1.Session(graph=graph, config=config) as session:
+                for fed in (draw.feeds, *more):
+                    feeds = {}
+                    for name, (array, dtype) in fed.items():
+                        want = tf.as_dtype(dtype).as_numpy_dtype
+                        feeds[name] = array.view(want) if tf.as_dtype(dtype).is_quantized else array
+                    out = {}
+                    for name, value, dtype in zip(draw.fetches, session.run(draw.fetches, feeds), types):
+                        value = value if dtype == tf.string and not isinstance(value, bytes) else __import__("numpy").asarray(value)
+                        out[name] = (value, dtype.name)
+                    runs.append(out)
+    except (tf.errors.OpError, ValueError) as error:
+        if isinstance(error, ValueError) and re.search(r"missing attr|mentions attr|allowed values|[Ii]nputs? .*expected|type mismatch",
+                                                       str(error)):
             raise  # the draw is at fault
-        raise Fails(f"ValueError: {error}") from error
-    out = {}
-    for name, value, dtype in zip(draw.fetches, values, types):
-        value = value if dtype == tf.string and not isinstance(value, bytes) else __import__("numpy").asarray(value)
-        out[name] = (value, dtype.name)
-    return out
+        runs.append(Fails(f"{type(error).__name__}: {getattr(error, 'message', error)}"))
+        if not more:
+            raise runs[-1] from error
+    return runs if more else runs[0]
+
+
+def other_feeds(np, draw):
+    """Feeds of other sizes and values, of which the graph may not be able to take some; the draw's own again."""
+    feeds = {}
+    for name, (array, dtype) in draw.feeds.items():
+        array = np.asarray(array, object) if dtype == "string" else array
+        for axis in range(array.ndim):
+            n = array.shape[axis]
+            if n and draw.chance(0.25):
+                array = np.take(array, draw.rng.integers(0, n, draw.one(n, n, n + 1, n - 1, 1, 2, 0)), axis)
+        feeds[name] = (array, dtype)
+    return [feeds, draw.feeds]
+
+
+def several(np, tf, config, library, draw):
+    """(how it ended, what differs or None) of several runs in one session."""
+    from library import Fails as Refused, Session
+    more = other_feeds(np, draw)
+    want, session = reference(tf, config, draw, more), None
+    try:
+        session = Session(library, draw.graph.SerializeToString())
+        for i, (fed, one) in enumerate(zip((draw.feeds, *more), want)):
+            feeds = {n: (as_fed(np, a, t), tf.as_dtype(t).as_datatype_enum) for n, (a, t) in fed.items()}
+            refused = one if isinstance(one, Fails) else None
+            try:
+                outcome = 0, "", {n: as_npy(np, a, "string") if a.dtype == object else a for n, a in session.run(feeds, draw.fetches).items()}
+            except Refused as error:
+                outcome = 1, f"berth: {error}", {}
+            if refused and ABSENT.search(str(refused)):
+                return "absent", None
+            fault = judge(np, draw, one, refused, outcome)
+            if fault:
+                return "differ", f"run {i + 1} {[list(a.shape) for a, _ in fed.values()]}: {fault}"
+    except Refused as error:
+        return "fails", None if isinstance(want[0], Fails) else f"berth does not load it: {error}"
+    finally:
+        if session:
+            session.close()
+    return "fails" if isinstance(want[-1], Fails) else "same", None
+
+
+def as_fed(np, array, dtype):
+    return np.asarray(array, object) if dtype == "string" else as_npy(np, array, dtype)
 
 
 def as_npy(np, array, dtype):
@@ -185,6 +233,9 @@ def worker(args):
     from draws.draw import TABLE, Draw
 
     np.seterr(all="ignore")
+    if args.runs:
+        from library import Library
+        library = Library(args.berth)
     threads = 4 if args.around else 1  # functions wait for each other
     config = config_pb2.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=threads)
     config.graph_options.optimizer_options.opt_level = -1
@@ -205,6 +256,15 @@ def worker(args):
         try:
             function(draw)
             how = around(draw) if args.around else None
+            if args.runs:
+                result, fault = several(np, tf, config, library, draw)
+                signal.alarm(0)
+                say(done=number, op=op, result="differ" if fault else result, what=f"in a {how}: {fault}" if fault and how else fault, size=size_of(draw), kept="")
+                if args.draw is not None:
+                    print(draw.graph, draw.feeds, fault)
+                    return
+                number += 1
+                continue
             want = reference(tf, config, draw)
         except Fails as error:
             refused = error
@@ -268,9 +328,10 @@ class Tally:
         entry = self.faults[kind]
         entry[0] += 1
         if row["size"] < entry[1]:
-            pathlib.Path(entry[3]).unlink(missing_ok=True)
+            if entry[3]:
+                pathlib.Path(entry[3]).unlink(missing_ok=True)
             entry[1:] = row["size"], row["what"], row["kept"]
-        elif row["kept"] != entry[3]:
+        elif row["kept"] and row["kept"] != entry[3]:
             pathlib.Path(row["kept"]).unlink(missing_ok=True)
 
     def total(self, result):
@@ -298,7 +359,8 @@ def watch(args):
     tally, end, start = Tally(args), time.monotonic() + args.seconds, 0
     while time.monotonic() < end:
         command = [sys.executable, __file__, "--worker", "--start", str(start), "--berth", args.berth, "--device", args.device,
-                   "--only", args.only, "--seed", str(args.seed), "--keep", args.keep, *(["--around"] if args.around else [])]
+                   "--only", args.only, "--seed", str(args.seed), "--keep", args.keep, *(["--around"] if args.around else []),
+                   *(["--runs"] if args.runs else [])]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")  # TensorFlow prints as well
         last = None
         for line in child.stdout:
@@ -334,6 +396,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--draw", type=int, help="this draw of the seed alone, shown whole (with the same --only)")
     parser.add_argument("--around", action="store_true", help="with the op in a function, branch, loop or map")
+    parser.add_argument("--runs", action="store_true", help="several runs of one session, with feeds of other sizes, by the library")
     parser.add_argument("--keep", default="", help="folder for the draws that differ")
     parser.add_argument("--verbose", action="store_true", help="tell also where TensorFlow aborts")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)

@@ -332,12 +332,7 @@ static berth_status run_split_of(bt_call *c, const bt_tensor *in, int axis_input
 }
 
 static berth_status run_split(bt_call *c) { return run_split_of(c, c->in[1], 0); }
-static berth_status run_split_v(bt_call *c)
-{
-    if (c->n_out == 1 && bt_tensor_int(c->in[1], 0) < 0)
-        return bt_call_fail(c, "the size of a single part must be told");
-    return run_split_of(c, c->in[0], 2);
-}
+static berth_status run_split_v(bt_call *c) { return run_split_of(c, c->in[0], 2); }
 
 const bt_op bt_ops_concat[] = {
     {.name = "Concat",

@@ -38,7 +38,6 @@ static berth_status all_sizes(const depthwise *op, const bt_shape *in, const bt_
                            (long long)s->in_c, (long long)dim[2]);
         s->filter[1] = dim[0], s->filter[2] = dim[1];
         s->out_c = dim[2] < 0 || dim[3] < 0 ? -1 : dim[2] * dim[3];
-        if (dim[0] == 0 || dim[1] == 0) return bt_fail(error, BERTH_BAD_MODEL, "filter is empty");
     }
     return bt_sizes_output(&op->w, s, error);
 }

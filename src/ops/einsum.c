@@ -86,6 +86,7 @@ static berth_status merge_sizes(einsum *e, const labels *l, const bt_shape *shap
         bool gives_way = l->of[i] >= LETTERS;
         if (*dim == UNSET) *dim = mine;
         else if (gives_way && mine == 1) continue;
+        else if (*dim == 0 && mine >= 0) *dim = mine; /* in TensorFlow as well none counts as not known yet */
         else if (mine >= 0 && (*dim < 0 || (gives_way && *dim == 1))) *dim = mine;
         else if (mine < 0 && gives_way && *dim == 1) *dim = -1;
         else if (mine >= 0 && mine != *dim)

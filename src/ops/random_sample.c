@@ -88,7 +88,8 @@ static berth_status run_multinomial(bt_call *c)
     bt_philox generator;
     berth_status status = check_categories(c, &samples);
     uint64_t batch = status ? 0 : (uint64_t)c->in[0]->shape.dim[0];
-    if (!status) status = bt_random_reserve(c, batch * (uint64_t)((samples + 3) / 4 * 4) * 256, &generator);
+    uint64_t reserved = status ? 0 : batch * (uint64_t)((samples + 3) / 4 * 4) * 2 * 256;
+    if (!status) status = bt_random_reserve(c, reserved, &generator);
     return status ? status : categories(c, generator, samples);
 }
 
@@ -139,7 +140,8 @@ static berth_status run_shuffle(bt_call *c)
 {
     bt_philox generator;
     int64_t n = c->in[0]->shape.rank < 1 ? 1 : c->in[0]->shape.dim[0];
-    berth_status status = bt_random_reserve(c, (uint64_t)(n + 3) / 4, &generator);
+    uint64_t bits = bt_tensor_count(c->in[0]) > 1 ? (uint64_t)n - 1 : 0; /* what it draws, four at a time */
+    berth_status status = bt_random_reserve(c, (bits + 3) / 4, &generator);
     return status ? status : shuffle(c, generator);
 }
 

@@ -29,7 +29,7 @@ static berth_status switch_to(bt_call *c, int taken)
 static berth_status run_switch(bt_call *c)
 {
     const bt_tensor *predicate = c->in[1];
-    if (predicate->dtype != BERTH_BOOL || bt_tensor_count(predicate) != 1)
+    if (predicate->dtype != BERTH_BOOL || predicate->shape.rank)
         return bt_call_fail(c, "the predicate must be one bool");
     return switch_to(c, *(const bool *)predicate->data);
 }

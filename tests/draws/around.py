@@ -145,7 +145,7 @@ class Around:
         return [f"the_loop:{i + 1 + n}" for i in range(len(self.out_types))]
 
     def frame(self):
-        to, rounds = self.graph.node, self.one(1, 2, 3)
+        to, rounds, outside = self.graph.node, self.one(1, 2, 3), self.one(True, True, False)
         enter = lambda name, tensor, dtype, **more: self.node(to, "Enter", name, [tensor], T=dtype, frame_name="frame", **more).name + ":0"
         held = {t: enter("held_" + t[:-2], t, kind, is_constant=True) for t, kind in zip(self.ins, self.in_types)}
         limit = enter("held_limit", self.const(to, "limit", rounds), "int32", is_constant=True)
@@ -167,10 +167,14 @@ class Around:
                 continue
             copy = to.add()
             copy.CopyFrom(node)
-            copy.input[:] = [held.get(t if ":" in t else t + ":0", t) for t in node.input]
+            if node.op == "Const" and outside:
+                held[node.name + ":0"] = enter("held_" + node.name, node.name, self.types[node.name + ":0"], is_constant=True)
+                continue
+            copy.input[:] = [held.get(t if ":" in t else t + ":0", t) if t[0] != "^" else
+                             "^" + held.get(t[1:] + ":0", t[1:]).split(":")[0] for t in node.input]
             copy.input.extend([] if any(not t.startswith("^") for t in node.input) else ["^round"])
         for i, (t, tensor) in enumerate(zip(types, ["after:0", *self.old_fetches])):
-            self.node(to, "NextIteration", f"next{i}", [held.get(tensor, tensor)], T=t)
+            self.node(to, "NextIteration", f"next{i}", [held.get(tensor, tensor), "^round"], T=t)  # else it never ends
         return [f"exit{i + 1}:0" for i in range(len(self.out_types))]
 
     def map(self):
@@ -220,7 +224,9 @@ def around(d):
     """Moves a draw; says what it did, or None where it stays as it was."""
     if not d.fetches or not movable(d.graph) or d.reference and not movable(d.reference):
         return None
-    how = d.one("call", "branch", "loop", "frame", "map")
+    most = max((d.feeds[n][0].ndim for n in d.feeds), default=0)
+    effects = any(op_def_registry.get(n.op).is_stateful or n.op == "ParallelConcat" for n in d.graph.node)
+    how = d.one("call", "branch", "loop", *([] if effects else ["frame"]), *(["map"] if most < 8 else []))
     seed = d.int(0, 1 << 30)
     fetches = list(dict.fromkeys(d.fetches))
     graph, names = move(d.graph, fetches, d.feeds, how, np.random.default_rng(seed))
