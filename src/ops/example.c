@@ -1,27 +1,16 @@
-/* tf.train.Example and SequenceExample taken apart: named lists of numbers or strings, out of protobuf bytes, become
- * dense, sparse and ragged tensors. Nothing is copied before it lands in an output. A batch of examples and the steps
- * of one sequence are the same to what writes the outputs: a row of features. */
-#include "base/map.h"
-#include "base/wire.h"
-#include "ops/move.h"
+/* tf.train.Example taken apart: named lists of numbers or strings, out of protobuf bytes, become dense, sparse and ragged
+ * tensors. Nothing is copied before it lands in an output. SequenceExample: example_sequence.c. */
+#include "ops/example.h"
+
 #include "ops/text.h"
 
-/* A Feature's message; p NULL: the example has none. */
-typedef bt_str feature;
-
-/* The values of a feature: those of the one list that it has, if any. */
-typedef struct values {
-    berth_dtype dtype; /* 0: no list */
-    bt_str list;
-} values;
-
-static values values_of(feature f, bool *failed)
+static bt_values values_of(bt_feature f, bool *failed)
 {
     static const berth_dtype kinds[] = {BERTH_NO_DTYPE, BERTH_STRING, BERTH_FLOAT, BERTH_INT64};
-    values v = {0};
+    bt_values v = {0};
     bt_wire w = bt_wire_of(f);
     while (f.p && bt_wire_next(&w))
-        if (w.field >= 1 && w.field <= 3) v = (values){kinds[w.field], bt_wire_bytes(&w)};
+        if (w.field >= 1 && w.field <= 3) v = (bt_values){kinds[w.field], bt_wire_bytes(&w)};
     *failed |= f.p && w.failed;
     return v;
 }
@@ -32,7 +21,7 @@ static bt_wire_type wire_type(berth_dtype dtype)
 }
 
 /* The values, each field of the list in turn, written from *at on; counted alone when out is NULL. */
-static bool read_values(const values *v, void *out, int64_t *at)
+static bool read_values(const bt_values *v, void *out, int64_t *at)
 {
     bt_wire w = bt_wire_of(v->list);
     while (bt_wire_next(&w)) {
@@ -60,33 +49,23 @@ static bool read_values(const values *v, void *out, int64_t *at)
 
 /* ---- A row of features -------------------------------------------------------------------------------- */
 
-typedef struct row {
-    bt_str key;
-    const feature *at;
-    int64_t n;
-    bool is_vector; /* else one example, whose outputs have no dimension for it */
-} row;
-
-#define KEY(r) (int)((r)->key.n < 100 ? (r)->key.n : 100), (r)->key.p
-
-/* How many values feature i has, of that dtype; -1 with the error set. A missing feature has none. */
-static int64_t count_of(bt_call *c, const row *r, int64_t i, berth_dtype dtype, values *v)
+int64_t bt_feature_count(bt_call *c, const bt_feature_row *r, int64_t i, berth_dtype dtype, bt_values *v)
 {
     bool failed = false;
     int64_t n = 0;
     *v = values_of(r->at[i], &failed);
     if (!failed && v->dtype && v->dtype != dtype)
         return bt_call_fail(c, "Key: %.*s, Index: %lld. Data types don't match: %s is wanted, %s is there",
-                            KEY(r), (long long)i, bt_dtype_name(dtype), bt_dtype_name(v->dtype)),
+                            BT_FEATURE_KEY(r), (long long)i, bt_dtype_name(dtype), bt_dtype_name(v->dtype)),
                -1;
     if (failed || (v->dtype && !read_values(v, NULL, &n)))
-        return bt_call_fail(c, "Key: %.*s, Index: %lld. Could not parse example input", KEY(r), (long long)i),
+        return bt_call_fail(c, "Key: %.*s, Index: %lld. Could not parse example input", BT_FEATURE_KEY(r),
+                            (long long)i),
                -1;
     return n;
 }
 
-/* Whether writing a feature's values, of which there are n, came to its end. */
-static berth_status write_values(bt_call *c, const values *v, void *out, int64_t at, int64_t n)
+berth_status bt_feature_write(bt_call *c, const bt_values *v, void *out, int64_t at, int64_t n)
 {
     int64_t end = at;
     if (!v->dtype || n == 0) return BERTH_OK;
@@ -95,13 +74,13 @@ static berth_status write_values(bt_call *c, const values *v, void *out, int64_t
 }
 
 /* Total and largest number of values in a row; -1: failed. */
-static int64_t count_row(bt_call *c, const row *r, berth_dtype dtype, int64_t *most)
+static int64_t count_row(bt_call *c, const bt_feature_row *r, berth_dtype dtype, int64_t *most)
 {
     int64_t total = 0;
-    values v;
+    bt_values v;
     *most = 0;
     for (int64_t i = 0; i < r->n; i++) {
-        int64_t n = count_of(c, r, i, dtype, &v);
+        int64_t n = bt_feature_count(c, r, i, dtype, &v);
         if (n < 0) return -1;
         total += n;
         if (n > *most) *most = n;
@@ -109,46 +88,56 @@ static int64_t count_row(bt_call *c, const row *r, berth_dtype dtype, int64_t *m
     return total;
 }
 
-/* Outputs o[0..3): indices [n, 1 or 2], values [n], shape [1 or 2]. */
-static berth_status put_sparse(bt_call *c, const row *r, berth_dtype dtype, const int o[3])
+int64_t bt_feature_most_steps(const bt_feature_row *r)
 {
-    int64_t most, total = count_row(c, r, dtype, &most), at = 0;
+    int64_t most = 0;
+    for (int64_t b = 0; b < r->batch; b++)
+        if (r->starts[b + 1] - r->starts[b] > most) most = r->starts[b + 1] - r->starts[b];
+    return most;
+}
+
+berth_status bt_feature_sparse(bt_call *c, const bt_feature_row *r, berth_dtype dtype, const int o[3])
+{
+    int64_t most, total = count_row(c, r, dtype, &most), at = 0, b = 0;
     if (total < 0) return BERTH_BAD_INPUT;
-    int rank = r->is_vector ? 2 : 1;
-    bt_shape pairs = BT_SHAPE(total, rank), length = BT_SHAPE(total), ranks = BT_SHAPE(rank);
-    int64_t *indices = bt_out(c, o[0], BERTH_INT64, &pairs);
+    int rank = 1 + r->is_vector + (r->starts != NULL);
+    bt_shape tuples = BT_SHAPE(total, rank), length = BT_SHAPE(total), ranks = BT_SHAPE(rank);
+    int64_t *indices = bt_out(c, o[0], BERTH_INT64, &tuples);
     void *out = indices ? bt_out(c, o[1], dtype, &length) : NULL;
     int64_t *shape = out ? bt_out(c, o[2], BERTH_INT64, &ranks) : NULL;
     if (!shape) return BERTH_NO_MEMORY;
     shape[0] = r->n, shape[rank - 1] = most;
+    if (r->starts) shape[0] = r->batch, shape[1] = bt_feature_most_steps(r);
     for (int64_t i = 0; i < r->n; i++) {
-        values v;
-        int64_t n = count_of(c, r, i, dtype, &v);
-        berth_status status = n < 0 ? BERTH_BAD_INPUT : write_values(c, &v, out, at, n);
+        bt_values v;
+        int64_t n = bt_feature_count(c, r, i, dtype, &v);
+        berth_status status = n < 0 ? BERTH_BAD_INPUT : bt_feature_write(c, &v, out, at, n);
         if (status) return status;
+        while (r->starts && i >= r->starts[b + 1]) b++;
         for (int64_t k = 0; k < n; k++, at++) {
-            if (rank == 2) *indices++ = i;
+            if (r->starts) *indices++ = b;
+            if (r->is_vector) *indices++ = r->starts ? i - r->starts[b] : i;
             *indices++ = k;
         }
     }
     return BERTH_OK;
 }
 
-/* Outputs o[0..2): values [n], row splits [rows + 1], none for a single example. */
-static berth_status put_ragged(bt_call *c, const row *r, berth_dtype dtype, berth_dtype split_dtype,
-                               const int o[2])
+berth_status bt_feature_ragged(bt_call *c, const bt_feature_row *r, berth_dtype dtype,
+                               berth_dtype split_dtype, const int o[2])
 {
     int64_t most, total = count_row(c, r, dtype, &most), at = 0;
     if (total < 0) return BERTH_BAD_INPUT;
     bt_shape length = BT_SHAPE(total), rows = BT_SHAPE(r->is_vector ? r->n + 1 : 0);
+    if (!r->is_vector && r->is_sequence) rows = BT_SCALAR;
     void *out = bt_out(c, o[0], dtype, &length);
     void *splits = out ? bt_out(c, o[1], split_dtype, &rows) : NULL;
     if (!splits) return BERTH_NO_MEMORY;
-    if (r->is_vector) bt_put_number(split_dtype, splits, 0);
+    if (bt_shape_count(&rows)) bt_put_number(split_dtype, splits, 0);
     for (int64_t i = 0; i < r->n; i++) {
-        values v;
-        int64_t n = count_of(c, r, i, dtype, &v);
-        berth_status status = n < 0 ? BERTH_BAD_INPUT : write_values(c, &v, out, at, n);
+        bt_values v;
+        int64_t n = bt_feature_count(c, r, i, dtype, &v);
+        berth_status status = n < 0 ? BERTH_BAD_INPUT : bt_feature_write(c, &v, out, at, n);
         if (status) return status;
         at += n;
         if (r->is_vector) bt_put_number(split_dtype, bt_at(split_dtype, splits, i + 1), (double)at);
@@ -156,9 +145,7 @@ static berth_status put_ragged(bt_call *c, const row *r, berth_dtype dtype, bert
     return BERTH_OK;
 }
 
-/* Output o: [rows] + shape; where the first dimension of shape is open it becomes the largest of the rows, and shorter
- * ones are filled up with the default, which is one value then. `otherwise` may be NULL: nothing may be missing. */
-static berth_status put_dense(bt_call *c, const row *r, berth_dtype dtype, const bt_shape *shape,
+berth_status bt_feature_dense(bt_call *c, const bt_feature_row *r, berth_dtype dtype, const bt_shape *shape,
                               const bt_tensor *otherwise, int o)
 {
     char ta[BT_SHAPE_TEXT];
@@ -183,8 +170,8 @@ static berth_status put_dense(bt_call *c, const row *r, berth_dtype dtype, const
     if (!out) return BERTH_NO_MEMORY;
     int64_t given = otherwise && otherwise->dtype == dtype ? bt_tensor_count(otherwise) : 0;
     for (int64_t i = 0; i < r->n; i++) {
-        values v;
-        int64_t n = count_of(c, r, i, dtype, &v),
+        bt_values v;
+        int64_t n = bt_feature_count(c, r, i, dtype, &v),
                 row_size = open ? bt_shape_span(shape, 1, shape->rank) : step;
         if (n < 0) return BERTH_BAD_INPUT;
         void *to = bt_at(dtype, out, i * step);
@@ -192,15 +179,15 @@ static berth_status put_dense(bt_call *c, const row *r, berth_dtype dtype, const
         if (!v.dtype && !open) {
             if (given != step && !(given == 1 && step > 0))
                 return bt_call_fail(c, "Feature: %.*s (data type: %s) is required but could not be found",
-                                    KEY(r), bt_dtype_name(dtype));
+                                    BT_FEATURE_KEY(r), bt_dtype_name(dtype));
             status = given == step ? bt_move_row(dtype, to, otherwise->data, step, NULL, c->error)
                                    : bt_move_fill(dtype, to, otherwise->data, step, NULL, c->error);
         } else if (open ? row_size > 0 && n % row_size : n != step) {
             return bt_call_fail(
-                c, "Key: %.*s, Index: %lld. Number of values != expected: %lld values for shape %s", KEY(r),
-                (long long)i, (long long)n, bt_shape_text(shape, ta));
+                c, "Key: %.*s, Index: %lld. Number of values != expected: %lld values for shape %s",
+                BT_FEATURE_KEY(r), (long long)i, (long long)n, bt_shape_text(shape, ta));
         } else {
-            status = write_values(c, &v, out, i * step, n);
+            status = bt_feature_write(c, &v, out, i * step, n);
             void *rest = bt_at(dtype, to, n);
             if (!status && n < step && given)
                 status = bt_move_fill(dtype, rest, otherwise->data, step - n, NULL, c->error);
@@ -214,8 +201,7 @@ static berth_status put_dense(bt_call *c, const row *r, berth_dtype dtype, const
 
 /* ---- Messages ----------------------------------------------------------------------------------------- */
 
-/* found[k * rows + row]: the value that map entries of field 1 in `message` give key k; of two, the last. */
-static bool find_keys(bt_str message, const bt_map *keys, feature *found, int64_t rows, int64_t row)
+bool bt_example_find(bt_str message, const bt_map *keys, bt_feature *found, int64_t rows, int64_t row)
 {
     bt_wire w = bt_wire_of(message);
     while (bt_wire_next(&w)) {
@@ -230,70 +216,59 @@ static bool find_keys(bt_str message, const bt_map *keys, feature *found, int64_
     return !w.failed;
 }
 
-/* The keys of all features that a node asks for, and what each is to become. */
-typedef struct spec {
-    bt_str *keys;
-    int n_sparse, n_dense, n_ragged;
-    const bt_attr_value *sparse_types, *dense_types, *dense_shapes, *ragged_types, *split_types;
-    bt_tensor *const *defaults; /* NULL: none */
-    int first_out;
-} spec;
-
-static int n_keys(const spec *s) { return s->n_sparse + s->n_dense + s->n_ragged; }
-
 /* The outputs of a spec, from found features: rows of each key. */
-static berth_status put_all(bt_call *c, const spec *s, const feature *found, int64_t rows, bool is_vector)
+static berth_status put_all(bt_call *c, const bt_example_spec *s, const bt_feature *found, int64_t rows,
+                            bool is_vector)
 {
     berth_status status = BERTH_OK;
     int n = s->n_sparse, o = s->first_out, k = 0;
     for (int i = 0; i < n && !status; i++, k++) {
-        row r = {s->keys[k], found + k * rows, rows, is_vector};
-        status = put_sparse(c, &r, s->sparse_types[i].type, (int[]){o + i, o + n + i, o + 2 * n + i});
+        bt_feature_row r = {s->keys[k], found + k * rows, rows, is_vector, s->is_sequence};
+        status = bt_feature_sparse(c, &r, s->sparse_types[i].type, (int[]){o + i, o + n + i, o + 2 * n + i});
     }
     o += 3 * n;
     for (int i = 0; i < s->n_dense && !status; i++, k++, o++) {
-        row r = {s->keys[k], found + k * rows, rows, is_vector};
-        status = put_dense(c, &r, s->dense_types[i].type, &s->dense_shapes[i].shape,
-                           s->defaults ? s->defaults[i] : NULL, o);
+        bt_feature_row r = {s->keys[k], found + k * rows, rows, is_vector, s->is_sequence};
+        status = bt_feature_dense(c, &r, s->dense_types[i].type, &s->dense_shapes[i].shape,
+                                  s->defaults ? s->defaults[i] : NULL, o);
     }
     for (int i = 0; i < s->n_ragged && !status; i++, k++) {
-        row r = {s->keys[k], found + k * rows, rows, is_vector};
-        status = put_ragged(c, &r, s->ragged_types[i].type, s->split_types[i].type,
-                            (int[]){o + i, o + s->n_ragged + i});
+        bt_feature_row r = {s->keys[k], found + k * rows, rows, is_vector, s->is_sequence};
+        status = bt_feature_ragged(c, &r, s->ragged_types[i].type, s->split_types[i].type,
+                                   (int[]){o + i, o + s->n_ragged + i});
     }
     return status;
 }
 
-static bool map_keys(const spec *s, bt_map *map)
+bool bt_example_map(const bt_example_spec *s, bt_map *map)
 {
-    for (int k = 0; k < n_keys(s); k++)
+    for (int k = 0; k < bt_example_keys(s); k++)
         if (!bt_map_put_index(map, s->keys[k], (size_t)k)) return false;
     return true;
 }
 
-static feature *room_for(bt_call *c, const spec *s, int64_t rows)
+bt_feature *bt_example_room(bt_call *c, const bt_example_spec *s, int64_t rows)
 {
     size_t bytes;
-    if (!bt_mul((size_t)(rows + 1), ((size_t)n_keys(s) + 1) * sizeof(feature), &bytes))
+    if (!bt_mul((size_t)(rows + 1), ((size_t)bt_example_keys(s) + 1) * sizeof(bt_feature), &bytes))
         return bt_fail_memory(c->error), NULL;
-    feature *found = bt_scratch(c, bytes);
+    bt_feature *found = bt_scratch(c, bytes);
     if (found) memset(found, 0, bytes);
     return found;
 }
 
-/* Every message of `examples` is an Example (or what begins as one): its field 1 is the map of features. */
-static berth_status parse(bt_call *c, const spec *s, const bt_tensor *examples)
+berth_status bt_example_parse(bt_call *c, const bt_example_spec *s, const bt_tensor *examples)
 {
     int64_t rows = bt_tensor_count(examples);
-    feature *found = room_for(c, s, rows);
+    bt_feature *found = bt_example_room(c, s, rows);
     bt_map map = {0};
     if (!found) return BERTH_NO_MEMORY;
-    berth_status status = map_keys(s, &map) ? BERTH_OK : bt_fail_memory(c->error);
+    berth_status status = bt_example_map(s, &map) ? BERTH_OK : bt_fail_memory(c->error);
     for (int64_t i = 0; i < rows && !status; i++) {
         const bt_string *e = (const bt_string *)examples->data + i;
         bool failed = false;
         bt_str features = bt_wire_field((bt_str){e->n ? e->p : "", e->n}, 1, &failed);
-        if (failed || !find_keys(features, &map, found, rows, i))
+        if (failed || !bt_example_find(features, &map, found, rows, i))
             status = bt_call_fail(c, "Could not parse example input, value %lld", (long long)i);
     }
     bt_map_free(&map);
@@ -302,14 +277,13 @@ static berth_status parse(bt_call *c, const spec *s, const bt_tensor *examples)
 
 /* ---- Specs from nodes --------------------------------------------------------------------------------- */
 
-static berth_status check_list(bt_call *c, const char *name, int n, const bt_attr_value **list)
+berth_status bt_example_list(bt_call *c, const char *name, int n, const bt_attr_value **list)
 {
     if (bt_attr_list(c->node, name, list) == n) return BERTH_OK;
     return bt_call_fail(c, "attribute '%s' does not have %d elements", name, n);
 }
 
-/* Scalar inputs [first, first + n) are keys. */
-static berth_status keys_of_inputs(bt_call *c, bt_str *keys, int first, int n)
+berth_status bt_example_scalars(bt_call *c, bt_str *keys, int first, int n)
 {
     for (int i = 0; i < n; i++) {
         berth_status status = bt_strings_input(c, first + i);
@@ -320,14 +294,26 @@ static berth_status keys_of_inputs(bt_call *c, bt_str *keys, int first, int n)
     return BERTH_OK;
 }
 
-/* The lists of attributes that say what becomes of the keys; serialized and defaults are checked as well. */
-static berth_status complete(bt_call *c, spec *s, int first_default)
+berth_status bt_example_vector(bt_call *c, bt_str *keys, int input, int n)
 {
-    berth_status status = check_list(c, "sparse_types", s->n_sparse, &s->sparse_types);
-    if (!status) status = check_list(c, "Tdense", s->n_dense, &s->dense_types);
-    if (!status) status = check_list(c, "dense_shapes", s->n_dense, &s->dense_shapes);
-    if (!status && s->n_ragged) status = check_list(c, "ragged_value_types", s->n_ragged, &s->ragged_types);
-    if (!status && s->n_ragged) status = check_list(c, "ragged_split_types", s->n_ragged, &s->split_types);
+    berth_status status = bt_strings_input(c, input);
+    if (status) return status;
+    if (bt_tensor_count(c->in[input]) != n)
+        return bt_call_fail(c, "input %d does not have %d keys", input, n);
+    for (int i = 0; i < n; i++) keys[i] = bt_str_from((const bt_string *)c->in[input]->data + i);
+    return BERTH_OK;
+}
+
+/* The lists of attributes that say what becomes of the keys; serialized and defaults are checked as well. */
+static berth_status complete(bt_call *c, bt_example_spec *s, int first_default)
+{
+    berth_status status = bt_example_list(c, "sparse_types", s->n_sparse, &s->sparse_types);
+    if (!status) status = bt_example_list(c, "Tdense", s->n_dense, &s->dense_types);
+    if (!status) status = bt_example_list(c, "dense_shapes", s->n_dense, &s->dense_shapes);
+    if (!status && s->n_ragged)
+        status = bt_example_list(c, "ragged_value_types", s->n_ragged, &s->ragged_types);
+    if (!status && s->n_ragged)
+        status = bt_example_list(c, "ragged_split_types", s->n_ragged, &s->split_types);
     if (!status && c->n_in < first_default + s->n_dense) status = bt_call_fail(c, "a default is missing");
     s->defaults = c->in + first_default;
     return status ? status : bt_strings_input(c, 0);
@@ -335,16 +321,16 @@ static berth_status complete(bt_call *c, spec *s, int first_default)
 
 static berth_status run_batch(bt_call *c)
 {
-    spec s = {.n_sparse = (int)bt_attr_int(c->node, "Nsparse", 0),
-              .n_dense = (int)bt_attr_int(c->node, "Ndense", 0)};
+    bt_example_spec s = {.n_sparse = (int)bt_attr_int(c->node, "Nsparse", 0),
+                         .n_dense = (int)bt_attr_int(c->node, "Ndense", 0)};
     if (s.n_sparse < 0 || s.n_dense < 0 || c->n_in < 2 || s.n_sparse > c->n_in || s.n_dense > c->n_in)
         return bt_call_fail(c, "the number of keys is wrong");
     berth_status status = complete(c, &s, 2 + s.n_sparse + s.n_dense);
     if (status) return status;
-    s.keys = bt_scratch(c, ((size_t)n_keys(&s) + 1) * sizeof *s.keys);
+    s.keys = bt_scratch(c, ((size_t)bt_example_keys(&s) + 1) * sizeof *s.keys);
     if (!s.keys) return BERTH_NO_MEMORY;
-    status = keys_of_inputs(c, s.keys, 2, n_keys(&s));
-    return status ? status : parse(c, &s, c->in[0]);
+    status = bt_example_scalars(c, s.keys, 2, bt_example_keys(&s));
+    return status ? status : bt_example_parse(c, &s, c->in[0]);
 }
 
 static berth_status run_batch_v2(bt_call *c)
@@ -357,128 +343,33 @@ static berth_status run_batch_v2(bt_call *c)
         n[i] = bt_tensor_count(c->in[2 + i]);
     }
     if (n[0] + n[1] + n[2] > INT32_MAX / 4) return bt_call_fail(c, "the number of keys is wrong");
-    spec s = {.n_sparse = (int)n[0], .n_dense = (int)n[1], .n_ragged = (int)n[2]};
+    bt_example_spec s = {.n_sparse = (int)n[0], .n_dense = (int)n[1], .n_ragged = (int)n[2]};
     berth_status status = complete(c, &s, 5);
     if (status) return status;
-    bt_str *key = s.keys = bt_scratch(c, ((size_t)n_keys(&s) + 1) * sizeof *s.keys);
+    bt_str *key = s.keys = bt_scratch(c, ((size_t)bt_example_keys(&s) + 1) * sizeof *s.keys);
     if (!key) return BERTH_NO_MEMORY;
-    for (int i = 0; i < 3; i++)
-        for (int64_t k = 0; k < n[i]; k++) *key++ = bt_str_from((const bt_string *)c->in[2 + i]->data + k);
-    return parse(c, &s, c->in[0]);
+    for (int i = 0; i < 3 && !status; key += n[i++]) status = bt_example_vector(c, key, 2 + i, (int)n[i]);
+    return status ? status : bt_example_parse(c, &s, c->in[0]);
 }
 
 static berth_status run_single(bt_call *c)
 {
     const bt_attr_value *keys[2];
-    spec s = {.n_sparse = bt_attr_list(c->node, "sparse_keys", &keys[0]),
-              .n_dense = bt_attr_list(c->node, "dense_keys", &keys[1])};
+    bt_example_spec s = {.n_sparse = bt_attr_list(c->node, "sparse_keys", &keys[0]),
+                         .n_dense = bt_attr_list(c->node, "dense_keys", &keys[1])};
     berth_status status = complete(c, &s, 1);
     if (status) return status;
     if (c->in[0]->shape.rank != 0) return bt_call_fail(c, "Expected serialized to be a scalar");
-    bt_str *key = s.keys = bt_scratch(c, ((size_t)n_keys(&s) + 1) * sizeof *s.keys);
+    bt_str *key = s.keys = bt_scratch(c, ((size_t)bt_example_keys(&s) + 1) * sizeof *s.keys);
     if (!key) return BERTH_NO_MEMORY;
     for (int i = 0; i < s.n_sparse; i++) *key++ = keys[0][i].s;
     for (int i = 0; i < s.n_dense; i++) *key++ = keys[1][i].s;
-    return parse(c, &s, c->in[0]);
-}
-
-/* ---- SequenceExample ---------------------------------------------------------------------------------- */
-
-/* The steps of a FeatureList, in order. */
-static feature *steps_of(bt_call *c, bt_str list, int64_t *n)
-{
-    *n = (int64_t)bt_wire_count(list, 1);
-    feature *steps = bt_scratch(c, (size_t)(*n + 1) * sizeof *steps), *at = steps;
-    bt_wire w = bt_wire_of(list);
-    while (steps && bt_wire_next(&w))
-        if (w.field == 1) *at++ = bt_wire_bytes(&w);
-    if (steps && w.failed) return bt_call_fail(c, "Could not parse a feature list"), NULL;
-    return steps;
-}
-
-static bool is_assumed_empty(const bt_tensor *keys, bt_str key)
-{
-    for (int64_t i = 0; i < bt_tensor_count(keys); i++)
-        if (bt_str_equal(bt_str_from((const bt_string *)keys->data + i), key)) return true;
-    return false;
-}
-
-/* The lists of a sequence: each key is a row of its own, of as many steps as its list has. */
-static berth_status put_lists(bt_call *c, const spec *s, const feature *found)
-{
-    berth_status status = BERTH_OK;
-    for (int k = 0; k < n_keys(s) && !status; k++) {
-        int64_t n = 0;
-        row r = {.key = s->keys[k], .is_vector = true};
-        bool is_sparse = k < s->n_sparse;
-        if (!found[k].p && !is_sparse && !is_assumed_empty(c->in[1], r.key))
-            return bt_call_fail(c, "Feature list '%.*s' is required but could not be found", KEY(&r));
-        r.at = steps_of(c, found[k].p ? found[k] : (bt_str){"", 0}, &n), r.n = n;
-        if (!r.at) return c->error->status;
-        int o = s->first_out + k, i = k - s->n_sparse;
-        if (is_sparse)
-            status =
-                put_sparse(c, &r, s->sparse_types[k].type, (int[]){o, o + s->n_sparse, o + 2 * s->n_sparse});
-        else
-            status = put_dense(c, &r, s->dense_types[i].type, &s->dense_shapes[i].shape, NULL,
-                               s->first_out + 3 * s->n_sparse + i);
-    }
-    return status;
-}
-
-static berth_status parse_lists(bt_call *c, const spec *s)
-{
-    const bt_string *e = c->in[0]->data;
-    feature *found = room_for(c, s, 1);
-    bt_map map = {0};
-    bool failed = false;
-    if (!found) return BERTH_NO_MEMORY;
-    berth_status status = map_keys(s, &map) ? BERTH_OK : bt_fail_memory(c->error);
-    bt_str lists = bt_wire_field((bt_str){e->n ? e->p : "", e->n}, 2, &failed);
-    if (!status && (failed || !find_keys(lists, &map, found, 1, 0)))
-        status = bt_call_fail(c, "Could not parse the feature lists");
-    bt_map_free(&map);
-    return status ? status : put_lists(c, s, found);
-}
-
-static berth_status run_sequence(bt_call *c)
-{
-    static const char *const counts[] = {"Ncontext_sparse", "Ncontext_dense", "Nfeature_list_sparse",
-                                         "Nfeature_list_dense"};
-    int n[4], total = 0;
-    for (int i = 0; i < 4; i++) {
-        int64_t count = bt_attr_int(c->node, counts[i], 0);
-        if (count < 0 || count > c->n_in) return bt_call_fail(c, "the number of keys is wrong");
-        total += n[i] = (int)count;
-    }
-    spec context = {.n_sparse = n[0], .n_dense = n[1]};
-    spec lists = {.n_sparse = n[2], .n_dense = n[3], .first_out = 3 * n[0] + n[1]};
-    berth_status status = check_list(c, "context_sparse_types", n[0], &context.sparse_types);
-    if (!status) status = check_list(c, "Tcontext_dense", n[1], &context.dense_types);
-    if (!status) status = check_list(c, "context_dense_shapes", n[1], &context.dense_shapes);
-    if (!status) status = check_list(c, "feature_list_sparse_types", n[2], &lists.sparse_types);
-    if (!status) status = check_list(c, "feature_list_dense_types", n[3], &lists.dense_types);
-    if (!status) status = check_list(c, "feature_list_dense_shapes", n[3], &lists.dense_shapes);
-    if (!status && c->n_in < 2 + total + n[1]) status = bt_call_fail(c, "an input is missing");
-    for (int i = 0; i < n[1] + n[3] && !status; i++)
-        if (!bt_shape_known(i < n[1] ? &context.dense_shapes[i].shape : &lists.dense_shapes[i - n[1]].shape))
-            status = bt_call_fail(c, "the shapes of dense features must be fully defined");
-    for (int i = 0; i < 2 && !status; i++) status = bt_strings_input(c, i);
-    if (status) return status;
-    if (c->in[0]->shape.rank != 0) return bt_call_fail(c, "Expected serialized to be a scalar");
-    context.keys = bt_scratch(c, ((size_t)total + 1) * sizeof *context.keys);
-    if (!context.keys) return BERTH_NO_MEMORY;
-    context.defaults = c->in + 2 + total;
-    lists.keys = context.keys + n[0] + n[1];
-    status = keys_of_inputs(c, context.keys, 2, total);
-    if (!status) status = parse(c, &context, c->in[0]);
-    return status ? status : parse_lists(c, &lists);
+    return bt_example_parse(c, &s, c->in[0]);
 }
 
 /* ---- Shape functions ---------------------------------------------------------------------------------- */
 
-/* Outputs from *o on: as many sparse tensors as there are types, indices first. */
-static void infer_sparse(bt_infer *x, int *o, const char *types, int rank)
+void bt_infer_sparse_features(bt_infer *x, int *o, const char *types, int rank)
 {
     const bt_attr_value *list;
     int n = bt_attr_list(x->node, types, &list);
@@ -490,8 +381,8 @@ static void infer_sparse(bt_infer *x, int *o, const char *types, int rank)
     *o += 3 * n;
 }
 
-/* rows: the leading dimension; -1: not known, -2: there is none, or it is not known whether. */
-static void infer_dense(bt_infer *x, int *o, const char *types, const char *shapes, int64_t rows, bool single)
+void bt_infer_dense_features(bt_infer *x, int *o, const char *types, const char *shapes, int64_t rows,
+                             bool single)
 {
     const bt_attr_value *list, *dims = NULL;
     int n = bt_attr_list(x->node, types, &list), n_shapes = bt_attr_list(x->node, shapes, &dims);
@@ -513,8 +404,8 @@ static berth_status infer_batch(bt_infer *x)
     const bt_attr_value *list;
     const bt_shape *in = &x->in[0].shape;
     int o = 0, n = bt_attr_list(x->node, "ragged_value_types", &list);
-    infer_sparse(x, &o, "sparse_types", in->rank < 0 ? -1 : in->rank + 1);
-    infer_dense(x, &o, "Tdense", "dense_shapes", in->rank == 1 ? in->dim[0] : -2, in->rank == 0);
+    bt_infer_sparse_features(x, &o, "sparse_types", in->rank < 0 ? -1 : in->rank + 1);
+    bt_infer_dense_features(x, &o, "Tdense", "dense_shapes", in->rank == 1 ? in->dim[0] : -2, in->rank == 0);
     for (int i = 0; i < n && o < x->n_out; i++, o++) x->out[o].dtype = list[i].type;
     n = bt_attr_list(x->node, "ragged_split_types", &list);
     for (int i = 0; i < n && o < x->n_out; i++, o++) x->out[o].dtype = list[i].type;
@@ -524,36 +415,18 @@ static berth_status infer_batch(bt_infer *x)
 static berth_status infer_single(bt_infer *x)
 {
     int o = 0;
-    infer_sparse(x, &o, "sparse_types", 1);
-    infer_dense(x, &o, "Tdense", "dense_shapes", -1, true);
+    bt_infer_sparse_features(x, &o, "sparse_types", 1);
+    bt_infer_dense_features(x, &o, "Tdense", "dense_shapes", -1, true);
     return bt_infer_arity(x, 1);
 }
 
-static berth_status infer_sequence(bt_infer *x)
-{
-    int o = 0;
-    infer_sparse(x, &o, "context_sparse_types", 1);
-    infer_dense(x, &o, "Tcontext_dense", "context_dense_shapes", -1, true);
-    infer_sparse(x, &o, "feature_list_sparse_types", 2);
-    infer_dense(x, &o, "feature_list_dense_types", "feature_list_dense_shapes", -1, false);
-    return bt_infer_arity(x, 2);
-}
-
-#define SPARSE_OUTPUTS(prefix, n)                                                                           \
-    prefix "sparse_indices*" n "," prefix "sparse_values*" prefix "sparse_types," prefix "sparse_shapes*" n \
-           ","
-
 const bt_op bt_ops_example[] = {
     {"ParseExample", infer_batch, .cpu = run_batch,
-     .outputs = SPARSE_OUTPUTS("", "Nsparse") "dense_values*Tdense"},
+     .outputs = BT_SPARSE_OUTPUTS("", "Nsparse") "dense_values*Tdense"},
     {"ParseExampleV2", infer_batch, .cpu = run_batch_v2,
-     .outputs = SPARSE_OUTPUTS("", "num_sparse") "dense_values*Tdense,ragged_values*ragged_value_types,"
-                                                 "ragged_row_splits*ragged_split_types"},
+     .outputs = BT_SPARSE_OUTPUTS("", "num_sparse") "dense_values*Tdense,ragged_values*ragged_value_types,"
+                                                    "ragged_row_splits*ragged_split_types"},
     {"ParseSingleExample", infer_single, .cpu = run_single,
-     .outputs = SPARSE_OUTPUTS("", "num_sparse") "dense_values*Tdense"},
-    {"ParseSingleSequenceExample", infer_sequence, .cpu = run_sequence,
-     .outputs =
-         SPARSE_OUTPUTS("context_", "Ncontext_sparse") "context_dense_values*Tcontext_dense," SPARSE_OUTPUTS(
-             "feature_list_", "Nfeature_list_sparse") "feature_list_dense_values*feature_list_dense_types"},
+     .outputs = BT_SPARSE_OUTPUTS("", "num_sparse") "dense_values*Tdense"},
     {NULL},
 };

@@ -142,34 +142,82 @@ def parse_single(d):
            Tdense=[v[0] for v in plan.dense.values()], dense_shapes=[v[1] for v in plan.dense.values()])
 
 
-@draws("ParseSingleSequenceExample")
-def parse_sequence(d):
-    plan, lists = Plan(d), Plan(d)
-    if not any((plan.sparse, plan.dense, lists.sparse, lists.dense)):
-        plan.sparse["a"] = "int64"
-    lists.dense = {k: (t, [abs(s) for s in shape], [0]) for k, (t, shape, _) in lists.dense.items()}
+def sequence(d, plan, lists, empty):
+    """A SequenceExample; dense lists of `empty` may be missing."""
     out = example_pb2.SequenceExample()
-    for key in (*plan.sparse, *plan.dense):
+    for key in (*plan.sparse, *plan.dense, *plan.ragged):
         found = feature_of(d, plan, key)
         if found:
             fill(out.context.feature[key], *found)
-    empty = [k for k in lists.dense if d.chance(0.3)]
-    for key in (*lists.sparse, *lists.dense):
-        if d.chance(0.15 if key in empty or key in lists.sparse else 0.02):
+    for key in (*lists.sparse, *lists.dense, *lists.ragged):
+        if d.chance(0.02 if key in lists.dense and key not in empty else 0.15):
             continue
         feature_list = out.feature_lists.feature_list[key]
         feature_list.SetInParent()
         for _ in range(d.int(0, 3)):
-            dtype = lists.sparse.get(key) or lists.dense[key][0]
-            n = d.int(0, 2) if key in lists.sparse else int(np.prod(lists.dense[key][1]))
+            dtype = lists.sparse.get(key) or (lists.dense.get(key) or lists.ragged.get(key))[0]
+            n = int(np.prod(lists.dense[key][1])) if key in lists.dense else d.int(0, 2)
             fill(feature_list.feature.add(), dtype, values_of(d, dtype, n + (0 if d.chance(0.99) else 1)))
-    raw = out.SerializeToString()
+    return out.SerializeToString()
+
+
+def sequence_plans(d, ragged=False):
+    plan, lists = Plan(d, ragged), Plan(d, ragged)
+    if not any((plan.sparse, plan.dense, plan.ragged, lists.sparse, lists.dense, lists.ragged)):
+        plan.sparse["a"] = "int64"
+    lists.dense = {k: (t, [abs(s) for s in shape], [0]) for k, (t, shape, _) in lists.dense.items()}
+    return plan, lists, [k for k in lists.dense if d.chance(0.3)]
+
+
+def sequence_types(plan, lists):
+    return {"context_sparse_types": list(plan.sparse.values()), "Tcontext_dense": [v[0] for v in plan.dense.values()],
+            "context_dense_shapes": [v[1] for v in plan.dense.values()], "feature_list_sparse_types": list(lists.sparse.values()),
+            "feature_list_dense_types": [v[0] for v in lists.dense.values()], "feature_list_dense_shapes": [v[1] for v in lists.dense.values()]}
+
+
+@draws("ParseSingleSequenceExample")
+def parse_sequence(d):
+    plan, lists, empty = sequence_plans(d)
+    raw = sequence(d, plan, lists, empty)
     d.node(d.op, [d.put(np.array(raw, object), fed=0), d.const(words(*empty)), keys_scalar(plan.sparse, d), keys_scalar(plan.dense, d),
                   keys_scalar(lists.sparse, d), keys_scalar(lists.dense, d), [plan.default(d, k) for k in plan.dense],
-                  d.const(np.array(b"name", object))], context_sparse_types=list(plan.sparse.values()),
-           Tcontext_dense=[v[0] for v in plan.dense.values()], context_dense_shapes=[v[1] for v in plan.dense.values()],
-           feature_list_sparse_types=list(lists.sparse.values()), feature_list_dense_types=[v[0] for v in lists.dense.values()],
-           feature_list_dense_shapes=[v[1] for v in lists.dense.values()])
+                  d.const(np.array(b"name", object))], **sequence_types(plan, lists))
+
+
+def sequences(d, plan, lists, empty):
+    """Of how many dimensions; serialized ones, and their names."""
+    raws = several(d, plan, lambda d, plan: sequence(d, plan, lists, empty))
+    if d.chance(0.25):
+        raws = np.array(sequence(d, plan, lists, empty), object)
+    if raws.size and d.chance(0.03):
+        raws.ravel()[0] = raws.ravel()[0][:-1]
+    names = [f"n{i}" for i in range(raws.size)] if d.chance(0.2) else []
+    return raws.ndim, d.put(raws, fed=0), d.const(np.array(names[0].encode(), object) if names and not raws.ndim else words(*names))
+
+
+@draws("ParseSequenceExample")
+def parse_sequences(d):
+    plan, lists, empty = sequence_plans(d)
+    d.node(d.op, [*sequences(d, plan, lists, empty)[1:], [plan.default(d, k) for k in plan.dense]], feature_list_dense_missing_assumed_empty=empty,
+           context_sparse_keys=list(plan.sparse), context_dense_keys=list(plan.dense), feature_list_sparse_keys=list(lists.sparse),
+           feature_list_dense_keys=list(lists.dense), Ncontext_sparse=len(plan.sparse), Ncontext_dense=len(plan.dense),
+           Nfeature_list_sparse=len(lists.sparse), Nfeature_list_dense=len(lists.dense), **sequence_types(plan, lists))
+
+
+@draws("ParseSequenceExampleV2", weight=2)
+def parse_sequences_v2(d):
+    plan, lists, empty = sequence_plans(d, ragged=True)
+    keys = [d.const(words(*k)) for k in (plan.sparse, plan.dense, plan.ragged, lists.sparse, lists.dense, lists.ragged)]
+    rank, raws, names = sequences(d, plan, lists, empty)
+    out = d.node(d.op, [raws, names, *keys, d.const(np.array([k in empty for k in lists.dense], bool)),
+                  [plan.default(d, k) for k in plan.dense]], Ncontext_sparse=len(plan.sparse), Nfeature_list_sparse=len(lists.sparse),
+           Nfeature_list_dense=len(lists.dense), context_ragged_value_types=[v[0] for v in plan.ragged.values()],
+           context_ragged_split_types=[v[1] for v in plan.ragged.values()], feature_list_ragged_value_types=[v[0] for v in lists.ragged.values()],
+           feature_list_ragged_split_types=[v[1] for v in lists.ragged.values()], **sequence_types(plan, lists))
+    if rank == 0:  # outer splits that TensorFlow never wrote
+        context, flat = 3 * len(plan.sparse) + len(plan.dense) + len(plan.ragged), len(lists.ragged)
+        d.fetch(*[o for i, o in enumerate(out) if not (context <= i < context + len(plan.ragged) or len(out) - 2 * flat <= i < len(out) - flat)] or
+                [d.node("Rank", [raws], fetch=False)[0]])
 
 
 @draws("DecodeJSONExample")
