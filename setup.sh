@@ -8,13 +8,13 @@ missing() {
     for tool in cc meson ninja pkg-config python3; do
         command -v "$tool" >/dev/null 2>&1 || return 0
     done
-    ! pkg-config --exists libpng libjpeg zlib re2 icu-uc
+    ! pkg-config --exists libpng libjpeg zlib re2 icu-uc libwebpdemux
 }
 
 if missing; then
-    packages="gcc g++ libc6-dev meson ninja-build pkg-config python3 zlib1g-dev libpng-dev libjpeg-dev libre2-dev libicu-dev"
+    packages="gcc g++ libc6-dev meson ninja-build pkg-config python3 zlib1g-dev libpng-dev libjpeg-dev libre2-dev libicu-dev libwebp-dev"
     if ! command -v apt-get >/dev/null 2>&1; then
-        echo "Please install a C and a C++ compiler, meson, ninja, pkg-config, python3, and zlib, libpng, libjpeg, re2 and ICU to build with." >&2
+        echo "Please install a C and a C++ compiler, meson, ninja, pkg-config, python3, and zlib, libpng, libjpeg, libwebp, re2 and ICU to build with." >&2
         exit 1
     fi
     sudo=

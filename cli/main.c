@@ -159,15 +159,18 @@ static int version(void)
 #ifndef BERTH_ZLIB
     packed = " (none that is compressed: built without zlib)";
 #endif
-    const char *expressions = "none: built without RE2", *encodings = "all of ICU's";
+    const char *expressions = "none: built without RE2", *encodings = "all of ICU's", *webp = "";
 #ifdef BERTH_RE2
     expressions = "RE2's";
+#endif
+#if !BERTH_WEBP
+    webp = "\nDecodeWebP: not in this build, which is without libwebp";
 #endif
 #if !BERTH_ICU
     encodings = "Unicode's and some of one byte a character; built without ICU";
 #endif
-    printf("berth %s\npictures: %s\narrays: .npy, .npz%s\nregular expressions: %s\nencodings: %s\n", berth_version(),
-           pictures[BERTH_PNG + 2 * BERTH_JPEG], packed, expressions, encodings);
+    printf("berth %s\npictures: %s\narrays: .npy, .npz%s\nregular expressions: %s\nencodings: %s%s\n", berth_version(),
+           pictures[BERTH_PNG + 2 * BERTH_JPEG], packed, expressions, encodings, webp);
     return cli_done();
 }
 

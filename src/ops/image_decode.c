@@ -1,8 +1,9 @@
-/* DecodePng, DecodeJpeg, DecodeAndCropJpeg, DecodeGif, DecodeBmp and DecodeImage. As in TensorFlow, the file's first
- * bytes say which decoder reads it, and most of these ops take most formats. The decoders: png.c, jpeg.c, gif.c, bmp.c. */
+/* DecodePng, DecodeJpeg, DecodeAndCropJpeg, DecodeGif, DecodeBmp, DecodeWebP and DecodeImage. As in TensorFlow, the file's first
+ * bytes say which decoder reads it, and most of these ops take most formats. The decoders: png.c, jpeg.c, gif.c, bmp.c,
+ * webp.c. */
 #include "ops/image_decode.h"
 
-typedef enum kind { KIND_NONE, KIND_PNG, KIND_JPEG, KIND_GIF, KIND_BMP } kind;
+typedef enum kind { KIND_NONE, KIND_PNG, KIND_JPEG, KIND_GIF, KIND_BMP, KIND_WEBP } kind;
 
 static kind kind_of(const uint8_t *p, size_t n)
 {
@@ -10,6 +11,7 @@ static kind kind_of(const uint8_t *p, size_t n)
     if (n >= 4 && memcmp(p, "\x89PNG", 4) == 0) return KIND_PNG;
     if (n >= 3 && memcmp(p, "GIF", 3) == 0) return KIND_GIF;
     if (n >= 2 && memcmp(p, "BM", 2) == 0) return KIND_BMP;
+    if (n > 12 && memcmp(p, "RIFF", 4) == 0 && memcmp(p + 8, "WEBP", 4) == 0) return KIND_WEBP;
     return KIND_NONE;
 }
 
@@ -38,7 +40,7 @@ static berth_status infer_decode(bt_infer *x)
         return bt_infer_fail(x, "dct_method '%s' is neither INTEGER_FAST nor INTEGER_ACCURATE", method);
     x->out[0] = (bt_fact){dtype, BT_SHAPE(-1, -1, channels ? channels : -1), NULL};
     if (is_gif) x->out[0].shape = BT_SHAPE(-1, -1, -1, 3);
-    if (is_image) x->out[0].shape = BT_SHAPE_UNKNOWN;
+    if (is_image || is_op(x->node, "DecodeWebP")) x->out[0].shape = BT_SHAPE_UNKNOWN;
     return BERTH_OK;
 }
 
@@ -84,14 +86,19 @@ static void convert(const bt_image *im)
 /* Which formats an op does not read, and which channels a format does not have. */
 static berth_status check_format(const bt_image *im, kind kind)
 {
-    static const char *const names[] = {"an unknown format", "PNG", "JPEG", "GIF", "BMP"};
+    static const char *const names[] = {"an unknown format", "PNG", "JPEG", "GIF", "BMP", "WebP"};
     const bt_node *node = im->c->node;
     bool is_bmp_op = is_op(node, "DecodeBmp"), is_crop_op = is_op(node, "DecodeAndCropJpeg");
-    if (kind == KIND_NONE) return bt_call_fail(im->c, "neither a JPEG, PNG, GIF nor BMP picture");
-    if ((is_bmp_op && kind != KIND_BMP) || (is_crop_op && kind != KIND_JPEG) ||
-        (kind == KIND_BMP && !is_bmp_op && !is_op(node, "DecodeImage")))
+    if (kind == KIND_NONE) return bt_call_fail(im->c, "neither a JPEG, PNG, GIF, BMP nor WebP picture");
+    bool is_alien = (is_bmp_op && kind != KIND_BMP) || (is_crop_op && kind != KIND_JPEG) ||
+                    (kind == KIND_BMP && !is_bmp_op && !is_op(node, "DecodeImage")) ||
+                    (kind == KIND_GIF && is_op(node, "DecodeWebP"));
+    if (is_alien && kind != KIND_WEBP)
         return bt_call_fail(im->c, "a %s picture, which this op does not read", names[kind]);
-    bool no_grey = kind == KIND_GIF || kind == KIND_BMP, no_alpha = kind == KIND_JPEG || kind == KIND_GIF;
+    if (kind == KIND_WEBP && im->dtype != BERTH_UINT8)
+        return bt_call_fail(im->c, "WebP only supports uint8 for dtype");
+    bool no_grey = kind == KIND_GIF || kind == KIND_BMP || kind == KIND_WEBP,
+         no_alpha = kind == KIND_JPEG || kind == KIND_GIF;
     if ((im->channels == 1 && no_grey) || (im->channels == 4 && no_alpha))
         return bt_call_fail(im->c, "%d channels of a %s picture", im->channels, names[kind]);
     return BERTH_OK;
@@ -123,10 +130,12 @@ static berth_status run_decode(bt_call *c)
     if (status) return status;
     bool expands = is_op(c->node, "DecodeImage") && bt_attr_bool(c->node, "expand_animations", true);
     if (is_op(c->node, "DecodeGif") || (expands && kind == KIND_GIF)) im.rank = 4;
+    if (kind == KIND_WEBP) im.rank = expands || !is_op(c->node, "DecodeImage") ? 4 : 3;
     static berth_status (*const decoders[])(bt_image *) = {[KIND_PNG] = bt_decode_png,
                                                            [KIND_JPEG] = bt_decode_jpeg,
                                                            [KIND_GIF] = bt_decode_gif,
-                                                           [KIND_BMP] = bt_decode_bmp};
+                                                           [KIND_BMP] = bt_decode_bmp,
+                                                           [KIND_WEBP] = bt_decode_webp};
     status = decoders[kind](&im);
     if (!status) convert(&im);
     return status;
@@ -138,6 +147,7 @@ const bt_op bt_ops_image_decode[] = {
     {.name = "DecodeAndCropJpeg", .infer = infer_decode, .cpu = run_decode, .outputs = "image"},
     {.name = "DecodeGif", .infer = infer_decode, .cpu = run_decode, .outputs = "image"},
     {.name = "DecodeBmp", .infer = infer_decode, .cpu = run_decode, .outputs = "image"},
+    {.name = "DecodeWebP", .infer = infer_decode, .cpu = run_decode, .outputs = "image"},
     {.name = "DecodeImage", .infer = infer_decode, .cpu = run_decode, .outputs = "image"},
     {0},
 };

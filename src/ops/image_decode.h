@@ -27,5 +27,6 @@ berth_status bt_decode_png(bt_image *im);
 berth_status bt_decode_jpeg(bt_image *im);
 berth_status bt_decode_gif(bt_image *im);
 berth_status bt_decode_bmp(bt_image *im);
+berth_status bt_decode_webp(bt_image *im);
 
 #endif

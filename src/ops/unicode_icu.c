@@ -3,7 +3,8 @@
 #include "ops/unicode_icu.h"
 
 #if BERTH_ICU
-#include <dlfcn.h>
+#include "base/library.h"
+
 #include <pthread.h>
 #include <unicode/ucnv.h>
 #include <unicode/uvernum.h>
@@ -27,13 +28,12 @@ static struct {
 
 static void look_for_icu(void)
 {
-    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (!library) return;
-#define X(name) \
-    if (!(icu.name = (__typeof__(icu.name))dlsym(library, EXPANDED(name)))) return;
-    FUNCTIONS(X)
+    static const char *const names[] = {
+#define X(name) EXPANDED(name),
+        FUNCTIONS(X)
 #undef X
-    icu.is_there = true;
+    };
+    icu.is_there = bt_library_open(LIBRARY, names, sizeof names / sizeof *names, &icu);
 }
 
 /* ICU puts U+FFFD, and goes on. */

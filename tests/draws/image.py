@@ -1,4 +1,10 @@
 """Pictures: resizing, colours, crops, patches, boxes, detection; and their files."""
+import base64
+import ctypes
+import ctypes.util
+import functools
+import struct
+
 import numpy as np
 import tensorflow as tf
 
@@ -217,7 +223,54 @@ def bmp_file(d, channels):
     return head + bytes(4) + len(rows).to_bytes(4, "little") + bytes(16) + palette + rows
 
 
+@functools.cache
+def webp_library():
+    """libwebp, which encodes; None where it is not installed."""
+    name = ctypes.util.find_library("webp")
+    return name and ctypes.CDLL(name)
+
+
+def webp_still(d, size, channels):
+    """A file of one picture, lossless or not."""
+    library, (height, width) = webp_library(), size
+    if not library:
+        return base64.b64decode("UklGRiIAAABXRUJQVlA4IBYAAAAwAQCdASoBAAEADsD+JaQAA3AAAAAA")
+    samples = d.rng.integers(0, 256, size + [channels], np.uint8).tobytes()
+    if d.chance(0.5):  # smooth
+        samples = (np.add.outer(np.arange(height) * 9, np.arange(width) * 5)[..., None] + np.arange(channels) * 40).astype(np.uint8).tobytes()
+    out = ctypes.POINTER(ctypes.c_uint8)()
+    lossless = d.chance(0.5)
+    encode = getattr(library, f"WebPEncode{'Lossless' if lossless else ''}RGB{'A' if channels == 4 else ''}")
+    encode.restype = ctypes.c_size_t
+    n = encode(samples, width, height, width * channels, *([] if lossless else [ctypes.c_float(d.int(1, 99))]), ctypes.byref(out))
+    return ctypes.string_at(out, n)
+
+
+def webp_file(d):
+    """A picture, or an animation of pictures that cover a part of the canvas each."""
+    def chunk(name, data):
+        return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+
+    def three(*numbers):
+        return b"".join(struct.pack("<I", n)[:3] for n in numbers)
+    height, width = d.int(1, 20), d.int(1, 20)
+    if d.chance(0.6):
+        return webp_still(d, [height, width], d.one(3, 4))
+    frames = b""
+    for _ in range(d.int(1, 3)):
+        size = [d.int(1, height), d.int(1, width)] if webp_library() else [1, 1]
+        still = webp_still(d, size, d.one(3, 4))[12:]
+        still = still[18:] if still[:4] == b"VP8X" else still
+        place = three(d.int(0, width - size[1]) // 2, d.int(0, height - size[0]) // 2, size[1] - 1, size[0] - 1, 40)
+        frames += chunk(b"ANMF", place + bytes([d.int(0, 3)]) + still)
+    # Without the bit of alpha TensorFlow writes four channels into room for three.
+    whole = b"WEBP" + chunk(b"VP8X", bytes([0x12, 0, 0, 0]) + three(width - 1, height - 1)) + chunk(b"ANIM", d.rng.bytes(4) + b"\0\0") + frames
+    return chunk(b"RIFF", whole)
+
+
 def image_file(d, kind):
+    if kind == "webp":
+        return webp_file(d)
     if kind == "jpeg":
         a = picture(d, d.one(1, 3))
         return tf.io.encode_jpeg(a, quality=d.int(30, 100), progressive=d.chance(0.3), optimize_size=d.chance(0.3), chroma_downsampling=d.chance(0.6)).numpy()
@@ -238,16 +291,16 @@ def within(steps):
         f"{name}: {got.shape} {got.ravel()[:9]} wanted {want.shape} {want.ravel()[:9]}"
 
 
-@draws("DecodeJpeg", "DecodeAndCropJpeg", "DecodePng", "DecodeGif", "DecodeBmp", "DecodeImage", "ExtractJpegShape")
+@draws("DecodeJpeg", "DecodeAndCropJpeg", "DecodePng", "DecodeGif", "DecodeBmp", "DecodeWebP", "DecodeImage", "ExtractJpegShape")
 def decode(d):
-    kinds = {"DecodeJpeg": "jpeg", "DecodeAndCropJpeg": "jpeg", "DecodePng": "png", "DecodeGif": "gif", "DecodeBmp": "bmp", "ExtractJpegShape": "jpeg"}
-    kind = kinds.get(d.op) or d.one("jpeg", "png", "gif", "bmp")
-    if d.op in ("DecodeJpeg", "DecodePng", "DecodeGif") and d.chance(0.1):
-        kind = d.one("jpeg", "png", "gif")
+    kinds = {"DecodeWebP": "webp", "DecodeJpeg": "jpeg", "DecodeAndCropJpeg": "jpeg", "DecodePng": "png", "DecodeGif": "gif", "DecodeBmp": "bmp", "ExtractJpegShape": "jpeg"}
+    kind = kinds.get(d.op) or d.one("jpeg", "png", "gif", "bmp", "webp")
+    if d.op in ("DecodeJpeg", "DecodePng", "DecodeGif", "DecodeWebP", "DecodeBmp") and d.chance(0.1):
+        kind = d.one("jpeg", "png", "gif", "webp", "bmp")
     data = damaged(d, image_file(d, kind))
     attrs = {}
     names = [d.put(np.array(data, object), fed=0)]
-    if d.op in ("DecodeJpeg", "DecodeAndCropJpeg", "DecodePng", "DecodeImage", "DecodeBmp") and d.chance(0.6):
+    if d.op in ("DecodeJpeg", "DecodeAndCropJpeg", "DecodePng", "DecodeImage", "DecodeBmp", "DecodeWebP") and d.chance(0.4 if kind == "webp" else 0.6):
         attrs["channels"] = d.one(0, 1, 3, 4) if d.op not in ("DecodeJpeg", "DecodeAndCropJpeg") else d.one(0, 1, 3)
     if d.op in ("DecodeJpeg", "DecodeAndCropJpeg"):
         if d.chance(0.4):
