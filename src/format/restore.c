@@ -5,7 +5,7 @@
 #include "format/restore.h"
 
 #include "base/wire.h"
-#include "ops/op.h"
+#include "ops/function.h"
 
 #define CALL_LIMIT 10000 /* functions entered, and steps along one edge */
 #define DEPTH_LIMIT 50
@@ -202,7 +202,7 @@ static berth_status visit(restore *r, const frame *f, const bt_node *node)
 {
     if (op_is(node, "AssignVariableOp") || op_is(node, "Assign")) return assign(r, f, node);
     if (op_is(node, "LookupTableImportV2") || op_is(node, "LookupTableImport")) return fill(r, f, node);
-    if (op_is(node, "PartitionedCall") || op_is(node, "StatefulPartitionedCall") || !node->def)
+    if (bt_op_calls(node->op) || !node->def)
         return enter(r, f, node);
     return BERTH_OK;
 }

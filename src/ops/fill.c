@@ -62,6 +62,15 @@ static berth_status run_empty(bt_call *c)
     return bt_call_zero(c, fact.dtype, out, bt_shape_count(&fact.shape));
 }
 
+/* What a branch gives that does not compute it: TensorFlow writes nothing there. */
+static berth_status infer_fake(bt_infer *x)
+{
+    x->out[0].dtype = bt_attr_type(x->node, "dtype", BERTH_NO_DTYPE);
+    bt_attr_shape(x->node, "shape", &x->out[0].shape);
+    if (bt_shape_known(&x->out[0].shape)) return BERTH_OK;
+    return bt_infer_fail(x, "the shape must be fully known");
+}
+
 /* ---- Range -------------------------------------------------------------------------------------------- */
 
 /* A number in the arithmetic of a type: doubles for double, else floats rounded to the type. */
@@ -283,6 +292,7 @@ const bt_op bt_ops_fill[] = {
      .gpu_types = BT_GPU_MOVES,
      .host_inputs = 1,
      .type_attr = "dtype"},
+    {.name = "FakeParam", .infer = infer_fake, .cpu = run_empty, .type_attr = "dtype"},
     {.name = "Range",
      .infer = infer_range,
      .cpu = run_range,

@@ -148,12 +148,33 @@ int bt_branches(const bt_op *op, const void *state, struct bt_body *const **bodi
     return b->n;
 }
 
+/* ---- DeviceIndex --------------------------------------------------------------------------------------- */
+
+static berth_status infer_device_index(bt_infer *x)
+{
+    x->out[0] = (bt_fact){BERTH_INT32, BT_SCALAR, NULL};
+    return BERTH_OK;
+}
+
+/* Which of the names is the CPU's, or else their number: of ways to do the same, a device each, the one that runs anywhere. */
+static berth_status run_device_index(bt_call *c)
+{
+    const bt_attr_value *names;
+    int n = bt_attr_list(c->node, "device_names", &names), i = 0;
+    while (i < n && !bt_str_is(names[i].s, "CPU")) i++;
+    int32_t *out = bt_out(c, 0, BERTH_INT32, &BT_SCALAR);
+    if (!out) return BERTH_NO_MEMORY;
+    *out = i;
+    return BERTH_OK;
+}
+
 /* On a device the bodies run there; what decides between them is read on the host. */
-#define CALL(op, prepare, run, kind, decides)                                                            \
-    {                                                                                                    \
-        op, bt_infer_call, prepare, run, kind | BT_OP_BODY, .outputs = "output*Tout", .gpu = run,        \
-        .gpu_prepare = prepare, .host_inputs = decides                                                   \
+#define CALL_TO(op, prepare, run, kind, decides, outs)                                    \
+    {                                                                                     \
+        op, bt_infer_call, prepare, run, kind | BT_OP_BODY, .outputs = outs, .gpu = run,  \
+        .gpu_prepare = prepare, .host_inputs = decides                                    \
     }
+#define CALL(op, prepare, run, kind, decides) CALL_TO(op, prepare, run, kind, decides, "output*Tout")
 #define PURE BT_OP_NO_FOLD
 #define EFFECT BT_OP_STATEFUL
 
@@ -164,5 +185,8 @@ const bt_op bt_ops_function[] = {
     CALL("StatelessCase", prepare_case, run_case, PURE, 1),
     CALL("PartitionedCall", prepare_function_call, run_function_call, PURE, 0),
     CALL("StatefulPartitionedCall", prepare_function_call, run_function_call, EFFECT, 0),
+    /* Of a batch that nobody else adds to. */
+    CALL_TO("BatchFunction", prepare_function_call, run_function_call, EFFECT, 0, "out_tensors*Tout"),
+    {"DeviceIndex", infer_device_index, .cpu = run_device_index, .outputs = "index"},
     {NULL},
 };

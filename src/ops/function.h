@@ -4,6 +4,11 @@
 
 #include "ops/op.h"
 
+/* Whether the op is a call of the function that attribute f names, with all of its inputs. */
+static inline bool bt_op_calls(const char *op)
+{
+    return !strcmp(op, "PartitionedCall") || !strcmp(op, "StatefulPartitionedCall") || !strcmp(op, "BatchFunction");
+}
 /* Output dtypes from the first of the list attributes Tout, T, output_types that is there; shapes from output_shapes. */
 bt_infer_fn bt_infer_call;
 /* The body of the function that an attribute names, for the inputs from `first` on; it must have one result an output. */

@@ -17,7 +17,7 @@ typedef struct state {
     bt_call *c;
     const uint8_t *samples;
     int64_t height, width;
-    int channels, bits;
+    int channels, bits, quality;
     char *file; /* grows as it is written */
     size_t n, capacity;
     jmp_buf out;
@@ -199,8 +199,7 @@ static berth_status write_jpeg(writer *w)
     if (bt_attr_bool(node, "progressive", false)) jpeg_simple_progression(jpeg);
     if (!bt_attr_bool(node, "chroma_downsampling", true))
         jpeg->comp_info[0].h_samp_factor = jpeg->comp_info[0].v_samp_factor = 1;
-    int64_t quality = bt_attr_int(node, "quality", 95);
-    jpeg_set_quality(jpeg, (int)quality, TRUE);
+    jpeg_set_quality(jpeg, s->quality, TRUE);
     jpeg_start_compress(jpeg, TRUE);
     const char *xmp = bt_attr_string(node, "xmp_metadata", "");
     if (*xmp) write_xmp(w, xmp);
@@ -232,14 +231,16 @@ static berth_status encode_jpeg(state *s)
 
 static berth_status infer_jpeg(bt_infer *x)
 {
-    berth_status status = bt_infer_arity(x, 1);
+    berth_status status = bt_infer_arity(x, strstr(x->node->op, "Variable") ? 2 : 1);
     if (status) return status;
     const char *format = bt_attr_string(x->node, "format", "");
     if (x->in[0].shape.rank >= 0 && x->in[0].shape.rank != 3)
         return bt_infer_fail(x, "image must have 3 dimensions, not %d", x->in[0].shape.rank);
     if (*format && strcmp(format, "rgb") != 0 && strcmp(format, "grayscale") != 0)
         return bt_infer_fail(x, "format '%s' is neither rgb nor grayscale", format);
-    int64_t quality = bt_attr_int(x->node, "quality", 95);
+    int64_t quality = x->n_in < 2 ? bt_attr_int(x->node, "quality", 95) : 95;
+    if (x->n_in > 1 && x->in[1].shape.rank > 0) return bt_infer_fail(x, "quality must be a scalar");
+    if (x->n_in > 1 && x->in[1].value) quality = bt_tensor_int(x->in[1].value, 0);
     if (quality < 0 || quality > 100)
         return bt_infer_fail(x, "quality must be in 0..100, not %lld", (long long)quality);
     x->out[0] = (bt_fact){BERTH_STRING, BT_SCALAR, NULL};
@@ -261,6 +262,7 @@ static berth_status run_jpeg(bt_call *c)
         return bt_call_fail(c, "a picture of %lld x %lld and %lld channels", (long long)dim[0],
                             (long long)dim[1], (long long)dim[2]);
     state s = {.c = c, .samples = t->data, .height = dim[0], .width = dim[1], .channels = (int)dim[2]};
+    s.quality = (int)(c->n_in > 1 ? bt_tensor_int(c->in[1], 0) : bt_attr_int(c->node, "quality", 95));
     status = encode_jpeg(&s);
     bt_string *out = status ? NULL : bt_out(c, 0, BERTH_STRING, &fact.shape);
     if (!status && !out) status = BERTH_NO_MEMORY;
@@ -271,6 +273,7 @@ static berth_status run_jpeg(bt_call *c)
 
 const bt_op bt_ops_image_encode[] = {
     {.name = "EncodePng", .infer = infer_png, .cpu = run_png, .outputs = "contents"},
+    {.name = "EncodeJpegVariableQuality", .infer = infer_jpeg, .cpu = run_jpeg, .outputs = "contents"},
     {.name = "EncodeJpeg", .infer = infer_jpeg, .cpu = run_jpeg, .outputs = "contents"},
     {0},
 };

@@ -54,6 +54,14 @@ static berth_status infer_top_k(bt_infer *x)
     return BERTH_OK;
 }
 
+/* As TensorFlow's kernel for CPUs, which is not approximate: along the last dimension, and the largest ones. */
+static berth_status infer_approximate(bt_infer *x)
+{
+    if (bt_attr_int(x->node, "reduction_dimension", -1) != -1 || !bt_attr_bool(x->node, "is_max_k", true))
+        return bt_fail(x->error, BERTH_UNSUPPORTED, "another dimension than -1, or the smallest elements");
+    return infer_top_k(x);
+}
+
 /* Whether element a stands behind element b: smaller, or equal and later. */
 static bool behind(const uint64_t *keys, int32_t a, int32_t b)
 {
@@ -407,6 +415,7 @@ static berth_status run_histogram(bt_call *c)
 
 const bt_op bt_ops_topk[] = {
     {.name = "TopK", .infer = infer_top_k, ON_GPU(run_top_k, BT_REALS), .outputs = "values,indices"},
+    {.name = "ApproxTopK", .infer = infer_approximate, ON_GPU(run_top_k, BT_REALS), .outputs = "values,indices"},
     {.name = "TopKV2", .infer = infer_top_k, ON_GPU(run_top_k, BT_REALS), .outputs = "values,indices", .host_inputs = 2},
     {.name = "InTopK", .infer = infer_in_top_k, ON_GPU(run_in_top_k, BT_T(BERTH_INT32) | BT_T(BERTH_INT64))},
     {.name = "InTopKV2", .infer = infer_in_top_k, ON_GPU(run_in_top_k, BT_T(BERTH_INT32) | BT_T(BERTH_INT64)), .host_inputs = 4},

@@ -3,6 +3,8 @@
  * that had frozen one of them. */
 #include "pass/pass.h"
 
+#include "ops/function.h"
+
 /* Of a handle; TensorFlow 1's variables have become such (refs.c). */
 static const bt_variable *variable_of(const bt_pass_context *x, const bt_node *handle)
 {
@@ -43,7 +45,7 @@ static bool node_writes(const bt_pass_context *x, const bt_node *node, int input
 {
     if (only_reads(node->op)) return false;
     bool calls = false, writes = false;
-    bool has_leading = strstr(node->op, "While") == NULL && !strstr(node->op, "PartitionedCall");
+    bool has_leading = strstr(node->op, "While") == NULL && !bt_op_calls(node->op);
     for (int a = 0; a < node->n_attrs; a++) {
         const bt_attr *attr = &node->attrs[a];
         if (attr->kind != BT_ATTR_FUNC) continue;

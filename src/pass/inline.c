@@ -2,6 +2,8 @@
  * a call (ops/function.c) where its branch might not be taken: a graph with Switch nodes, for functions with effects. */
 #include "pass/clone.h"
 
+#include "ops/function.h"
+
 /* The calls that a node came out of, innermost first. */
 typedef struct chain {
     const char *function;
@@ -14,11 +16,6 @@ typedef struct inliner {
     size_t n_chains, room;
     bool has_switch;
 } inliner;
-
-static bool is_call(const bt_node *node)
-{
-    return !strcmp(node->op, "PartitionedCall") || !strcmp(node->op, "StatefulPartitionedCall");
-}
 
 /* All nodes without a chain so far came out of this one. */
 static berth_status note_chain(inliner *l, const chain *c)
@@ -123,7 +120,7 @@ berth_status bt_pass_inline(bt_pass_context *x)
     /* The nodes that a call brings are appended, and looked at in their turn. */
     for (size_t i = 0; !status && i < x->graph.n_nodes; i++) {
         const bt_node *node = &x->graph.nodes[i];
-        if (!is_call(node)) continue;
+        if (!bt_op_calls(node->op)) continue;
         const char *name = bt_attr_func(node, "f");
         const bt_function *f = name ? bt_map_get(x->functions, bt_str_of(name)) : NULL;
         if (!f)

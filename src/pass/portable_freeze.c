@@ -1,6 +1,7 @@
 /* In a model that is to be written out, variables that nothing writes become constants: a VarHandleOp the constant itself, and
  * whatever the handle went through (loops, branches, functions) now carries the value. Variables of TensorFlow 1 are
  * handles by then (refs.c). The same for a plan, where bodies are planned one by one: freeze.c. */
+#include "ops/function.h"
 #include "pass/portable.h"
 
 enum { STEP_LIMIT = 1 << 22 };
@@ -55,10 +56,6 @@ static bool hands_on(const bt_node *node)
 }
 
 static bool is_while(const bt_node *node) { return op_is(node, "While") || op_is(node, "StatelessWhile"); }
-static bool is_call(const bt_node *node)
-{
-    return op_is(node, "PartitionedCall") || op_is(node, "StatefulPartitionedCall");
-}
 /* If, Case: a condition stands before the arguments. */
 static bool is_branch(const bt_node *node)
 {
@@ -122,7 +119,7 @@ static bool follow(freezing *f, size_t unit, int32_t user, int input)
         return is_invariant(f, node, input) && push_arguments(f, node, input) &&
                push(f, unit, (bt_edge){user, input});
     if (is_branch(node)) return input > 0 && push_arguments(f, node, input - 1);
-    return is_call(node) && push_arguments(f, node, input);
+    return bt_op_calls(node->op) && push_arguments(f, node, input);
 }
 
 /* All uses of what is marked. A handle that a function gives back is one only where a loop hands it round. */
@@ -316,7 +313,7 @@ static bool find_misfit(freezing *f, call *c)
         const bt_graph *g = &f->views[c->unit].x->graph;
         for (c->node = 0; (size_t)c->node < g->n_nodes; c->node++) {
             const bt_node *node = &g->nodes[c->node];
-            if (!is_branch(node) && !is_while(node) && !is_call(node)) continue;
+            if (!is_branch(node) && !is_while(node) && !bt_op_calls(node->op)) continue;
             for (c->attr = 0; c->attr < node->n_attrs; c->attr++) {
                 const bt_attr *attr = &node->attrs[c->attr];
                 for (c->item = 0; attr->kind == BT_ATTR_FUNC && c->item < (attr->is_list ? attr->n : 1);

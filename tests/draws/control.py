@@ -166,6 +166,28 @@ def arguments(d, least=1):
     return types, [d.put(d.values(t, shape, wild=False), t) for t in types]
 
 
+@draws("BatchFunction")
+def batch_function(d):
+    n = d.int(1, 4)
+    types = [d.one(*KINDS) for _ in range(d.int(1, 2))]
+    inputs = [d.put(d.values(t, [n, 2], wild=False), t) for t in types]
+    captured = [d.put(d.values(types[0], [2], wild=False), types[0])] if d.chance(0.5) else []
+    args = [(f"a{i}", t) for i, t in enumerate(types)] + [("held", types[0])] * len(captured)
+    f = function(d, "batched", args, [("AddV2", "sum", ["a0", "held" if captured else "a0"], {"T": types[0]})],
+                 [(types[0], "sum:z:0")] + [(t, f"a{i}") for i, t in enumerate(types)])
+    sizes = {"allowed_batch_sizes": [4, 8], "max_batch_size": 8} if d.chance(0.5) else {"max_batch_size": d.int(n, 9)}
+    d.node(d.op, [inputs, captured], f=f, Tout=[types[0], *types], num_batch_threads=1, batch_timeout_micros=0, **sizes)
+
+
+@draws("DeviceIndex", "FakeParam")
+def which_device(d):
+    if d.op == "DeviceIndex":
+        d.node(d.op, device_names=d.some(["CPU", "GPU", "TPU"]))
+    else:  # what it holds is not defined
+        fake = d.node(d.op, fetch=False, dtype=d.one("float32", "int64", "bool", "complex64"), shape=d.shape())
+        d.node("Shape", fake)
+
+
 @draws("PartitionedCall", "StatefulPartitionedCall")
 def call(d):
     types, inputs = arguments(d)

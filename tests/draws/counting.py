@@ -1,7 +1,7 @@
 """Counting, sorting, sets: bins, the best k, unique values, set operations."""
 import numpy as np
 
-from draws.draw import COMPLEXES, FLOATS, INTS, KNOWN, draws
+from draws.draw import COMPLEXES, FLOATS, INTS, KNOWN, carrier, draws
 from draws.sparse import coordinates, rows_of
 
 WEIGHTS = ("int32", "int64", "float32", "float64")
@@ -138,6 +138,35 @@ def nth(d):
     dtype, shape = d.type(), d.shape(rank=d.int(1, 4), empty=0)
     attrs = {"reverse": d.chance(0.5)} if d.chance(0.6) else {}
     d.node(d.op, [d.put(d.values(dtype, shape, wild=False)), d.put(np.array(d.int(0, shape[-1] - (0 if d.chance(0.05) else 1)), np.int32))], **attrs)
+
+
+@draws("ApproxTopK")
+def approximate_top_k(d):
+    shape = d.shape(rank=d.int(1, 3))
+    dtype = d.type("T", of=("float16", "float32", "float64", "int16", "int32", "int64", "uint16"))
+    count = int(np.prod(shape))
+    values = d.rng.permutation(max(count, 1))[:count] if count < 250 or dtype in ("float32", "float64", "int32") else np.arange(count) % 250
+    k = d.int(0, shape[-1] if d.chance(0.95) else shape[-1] + 2)
+    attrs = {"recall_target": d.one(0.5, 0.99)} if d.chance(0.3) else {}
+    if d.chance(0.3):
+        attrs["aggregate_to_topk"] = d.chance(0.5)
+    d.compare = in_any_order
+    d.node(d.op, [d.put(values.astype(carrier(dtype)).reshape(shape), dtype, fed=0)], k=k, **attrs)  # whose shape must be known
+
+
+def in_any_order(name, got, want):
+    got, want = (np.sort(np.asarray(a).astype("f8"), -1) for a in (got, want))
+    return None if got.shape == want.shape and np.array_equal(got, want) else f"{name}: {got.ravel()[:9]} wanted {want.ravel()[:9]}"
+
+
+@draws("NearestNeighbors")
+def nearest(d):
+    n, m, size = d.size(6), d.size(9), d.int(1, 20)
+    if d.chance(0.05):
+        m = 1500
+    points = d.rng.integers(-4, 5, [n, size]).astype("f4")
+    centers = d.rng.integers(-4, 5, [m, size if d.chance(0.97) else size + 1]).astype("f4")
+    d.node(d.op, [d.put(points), d.put(centers), d.put(np.array(d.int(0, 5) if d.chance(0.6) else 1, np.int64))])
 
 
 @draws("TopKV2")

@@ -331,6 +331,14 @@ def decode(d):
     d.node(d.op, names, **attrs)
 
 
+@draws("EncodeJpegVariableQuality")
+def encode_quality(d):
+    quality = d.int(0, 100) if d.chance(0.95) else 101
+    text = d.node(d.op, [d.put(picture(d, d.one(1, 3))), d.put(np.array(quality, np.int32))])
+    d.compare = within(3 if quality > 50 else 12)
+    d.node("DecodeJpeg", text)
+
+
 @draws("EncodeJpeg", "EncodePng")
 def encode(d):
     if d.op == "EncodePng":
