@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -312,6 +313,22 @@ class CommandLine(Case):
             bytes_of.append(json.loads(self.good("inspect", folder, "--json"))["weight_bytes"])
         self.assertEqual(*bytes_of)
         self.assertGreater(bytes_of[0], 64)
+
+    def test_weights_of_another_model_of_the_form(self):
+        """Keras loads .h5 layer by layer: names are of the model that was saved, one of several made in that process, say."""
+        with open(EXAMPLE + "/digits.h5", "rb") as f:
+            content = f.read()
+        model, _ = json.JSONDecoder().raw_decode(content[content.index(b'{"class_name": "Sequential"'):].decode("latin-1"))
+        for layer in model["config"]["layers"]:
+            kind, number = re.fullmatch(r"(.*?)(?:_(\d+))?", layer["config"]["name"]).groups()
+            layer["config"]["name"] = f"{kind}_{int(number or 0) + 1}"
+        with open(self.path("arch.json"), "w") as f:
+            json.dump(model, f)
+        picture = self.put("picture.npy", floats((1, 8, 8, 1), [i % 7 / 7 for i in range(64)]))
+        for end, more in ("", []), ("_1", ["--structure", self.path("arch.json")]):
+            self.good("run", EXAMPLE + "/digits.h5", f"--input=image{end}={picture}", f"--output=probability{end}={self.path('image' + end + '.npy')}", *more)
+        with open(self.path("image.npy"), "rb") as one, open(self.path("image_1.npy"), "rb") as other:
+            self.assertEqual(one.read(), other.read())
 
     def test_folder_of_checkpoints(self):
         """Its file "checkpoint" tells the last one, whose prefix may be a path of where the folder was, and end with a slash."""

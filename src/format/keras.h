@@ -84,8 +84,9 @@ typedef struct btk_layer {
 /* Where weights come from: one of of_layer and of_path, and what is kept beside them. */
 typedef struct btk_weights {
     void *user;
-    /* All that is stored for a layer of the outermost model, in Keras's order. place: for a layer that has no
-     * name (a model of Keras 1), its number among the layers that have weights; else -1. */
+    int n_layers; /* for of_layer: how many have weights */
+    /* All that is stored for a layer of the outermost model, in Keras's order: of the layer with this name, or, if place is not
+     * -1, of that one of the layers that have weights. */
     berth_status (*of_layer)(void *user, const char *layer, int place, const bt_tensor **weights, int *n,
                              berth_error *error);
     /* Of the object at a path, weight number i, which Keras calls `name` (NULL: by number alone). Dtype 0: none. */

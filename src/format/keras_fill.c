@@ -64,16 +64,12 @@ static void fill_some(fill *f, btk_layer *layer, bool trainable, bool above)
     for (btk_layer *child = layer->children; child; child = child->next) fill_some(f, child, trainable, free);
 }
 
-/* *place: of how many layers there are weights before. */
-static void fill_whole(btk *k, btk_layer *layer, int *place)
+/* place: of the layer in the file, or -1: it is the one of that name. */
+static void fill_whole(btk *k, btk_layer *layer, int place)
 {
     fill f = {.k = k, .layer = layer->name};
-    int needed = count(layer), at = *place;
-    bool is_nameless = layer->name == layer->class_name;
-    if (!needed) return;
-    ++*place;
-    if (k->weights->of_layer(k->weights->user, layer->name, is_nameless ? at : -1, &f.values, &f.n,
-                             k->error)) {
+    int needed = count(layer);
+    if (k->weights->of_layer(k->weights->user, layer->name, place, &f.values, &f.n, k->error)) {
         k->failed = true;
     } else if (f.n != needed) {
         btk_damaged(k, "layer '%s' (%s): the model needs %d weights, and the file has %d", layer->name,
@@ -84,16 +80,33 @@ static void fill_whole(btk *k, btk_layer *layer, int *place)
     }
 }
 
-/* Keras 1 stores the layers of models that a Merge holds by themselves; it is the first of a Sequential. */
-static void fill_in_order(btk *k, btk_layer *model, int *place)
+/* The layers that have weights, as files list them, to *list, which may be NULL; gives their number. Keras 1 stores the layers of
+ * models that a Merge holds by themselves; it is the first of a Sequential. */
+static int list_stored(btk_layer *model, btk_layer **list)
 {
-    for (btk_layer *layer = model->children; layer && !k->failed; layer = layer->next) {
-        if (layer->class->build != btk_merge_old || !layer->children) {
-            fill_whole(k, layer, place);
-            continue;
-        }
-        for (btk_layer *joined = layer->children; joined; joined = joined->next)
-            fill_in_order(k, joined, place);
+    int n = 0;
+    for (btk_layer *layer = model->children; layer; layer = layer->next) {
+        bool is_merge = layer->class->build == btk_merge_old && layer->children;
+        for (btk_layer *joined = is_merge ? layer->children : NULL; joined; joined = joined->next)
+            n += list_stored(joined, list ? list + n : NULL);
+        if (is_merge || !count(layer)) continue;
+        if (list) list[n] = layer;
+        n++;
+    }
+    return n;
+}
+
+/* As Keras does it: layer by layer, whatever their names are; they may be those of another model of the same form. Where the file
+ * has more or fewer layers, by their names, and those that have none (models of Keras 1) by their place. */
+static void fill_in_order(btk *k, btk_layer *top)
+{
+    int n = list_stored(top, NULL);
+    btk_layer **list = bt_arena_array(k->arena, btk_layer *, (size_t)n + 1);
+    if (!list) k->failed = true, bt_fail_memory(k->error);
+    else list_stored(top, list);
+    for (int i = 0; i < n && !k->failed; i++) {
+        bool by_place = n == k->weights->n_layers || list[i]->name == list[i]->class_name;
+        fill_whole(k, list[i], by_place ? i : -1);
     }
 }
 
@@ -162,7 +175,6 @@ static void fill_by_path(btk *k, btk_layer *layer)
 
 void btk_weights_fill(btk *k, btk_layer *top)
 {
-    int place = 0;
     if (k->weights->of_path) fill_by_path(k, top);
-    else fill_in_order(k, top, &place);
+    else fill_in_order(k, top);
 }

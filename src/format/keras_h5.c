@@ -10,6 +10,8 @@ typedef struct keras_file {
     bt_hdf5 h5;
     bt_hdf5_group root, weights; /* "model_weights", or the root of a file of weights, */
     uint64_t place;              /* where that lies */
+    uint64_t *layers;            /* where those of its layers lie that have weights, in their order */
+    int n_layers;
     bt_arena *arena;
 } keras_file;
 
@@ -71,17 +73,17 @@ static berth_status names_of(keras_file *f, uint64_t group, const char *attribut
     return status;
 }
 
-/* Of the layers in their order that have weights. *address 0: there are not so many. */
-static berth_status layer_at(keras_file *f, int place, uint64_t *address)
+static berth_status list_layers(keras_file *f)
 {
     names layers, weights;
-    uint64_t at = 0;
     berth_status status = names_of(f, f->place, "layer_names", &layers);
-    *address = 0;
-    for (int i = 0; i < layers.n && !status && !*address; i++) {
+    f->layers = status ? NULL : bt_arena_array(f->arena, uint64_t, (size_t)layers.n + 1);
+    if (!status && !f->layers) return bt_fail_memory(f->h5.error);
+    for (int i = 0; i < layers.n && !status; i++) {
+        uint64_t at;
         status = bt_hdf5_find(&f->h5, &f->weights, layers.list[i], &at);
         if (!status && at) status = names_of(f, at, "weight_names", &weights);
-        if (!status && at && weights.n && place-- == 0) *address = at;
+        if (!status && at && weights.n) f->layers[f->n_layers++] = at;
     }
     return status;
 }
@@ -94,8 +96,9 @@ static berth_status of_layer(void *user, const char *layer, int place, const bt_
     names list;
     bt_hdf5_group group;
     *n = 0;
-    berth_status status = bt_hdf5_find(&f->h5, &f->weights, bt_str_of(layer), &address);
-    if (!status && !address && place >= 0) status = layer_at(f, place, &address);
+    berth_status status = BERTH_OK;
+    if (place >= 0) address = place < f->n_layers ? f->layers[place] : 0;
+    else status = bt_hdf5_find(&f->h5, &f->weights, bt_str_of(layer), &address);
     if (status || !address) return status;
     uint64_t from = address;
     status = names_of(f, from, "weight_names", &list);
@@ -142,11 +145,15 @@ static berth_status build(keras_file *f, const bt_format_options *options, bt_so
     if (!status) status = text_attribute(&f->h5, f->h5.root, "backend", &backend);
     if (!status) status = bt_hdf5_find(&f->h5, &f->root, bt_str_of("model_weights"), &place);
     if (!status) status = bt_hdf5_group_open(&f->h5, f->place = place ? place : f->h5.root, &f->weights);
+    bool is_tree = !status && !place && btk_tree_sniff(&f->weights);
+    if (!status && !is_tree) status = list_layers(f);
     if (status) return status;
     btk_tree tree = {.h5 = &f->h5};
-    btk_weights weights = {.user = f, .of_layer = of_layer, .turned_over = bt_str_is(backend, "theano")};
-    if (!place && btk_tree_sniff(&f->weights))
-        weights = (btk_weights){.user = &tree, .of_path = btk_tree_weight};
+    btk_weights weights = {.user = f,
+                           .n_layers = f->n_layers,
+                           .of_layer = of_layer,
+                           .turned_over = bt_str_is(backend, "theano")};
+    if (is_tree) weights = (btk_weights){.user = &tree, .of_path = btk_tree_weight};
     status = btk_load(source, &weights, text, what, version, error);
     btk_tree_free(&tree);
     return status;
