@@ -60,7 +60,7 @@ static void give(btk_call *c, const btk_window *w, btk_tensor y)
 
 static int64_t output_size(const btk_window *w, int i, int64_t in)
 {
-    if (in < 0) return -1;
+    if (in < 0 || w->stride[i] < 1) return -1;
     int64_t span = strcmp(w->padding, "same") ? (w->size[i] - 1) * w->rate[i] : 0;
     return in <= span ? 0 : (in - span + w->stride[i] - 1) / w->stride[i];
 }
@@ -291,6 +291,8 @@ btk_tensor btk_patches(btk *k, btk_tensor x, const btk_window *w)
 {
     int64_t sizes[4] = {1, w->size[0], w->size[1], 1}, strides[4] = {1, w->stride[0], w->stride[1], 1},
             rates[4] = {1, w->rate[0], w->rate[1], 1}, channels = btk_dim(x, -1);
+    if (w->size[0] > INT16_MAX || w->size[1] > INT16_MAX) btk_damaged(k, "a window too large");
+    if (k->failed) return x;
     bt_shape shape = btk_with_dim(x.shape, -1, channels < 0 ? -1 : w->size[0] * w->size[1] * channels);
     for (int i = 0; i < 2; i++) shape.dim[i + 1] = output_size(w, i, x.shape.dim[i + 1]);
     btk_tensor y = btk_node(k, "ExtractImagePatches", 1, &x, x.dtype, shape);
@@ -334,12 +336,15 @@ void btk_locally_connected(btk_call *c)
     int64_t channels = btk_known(k, x, -1, "the number of channels"), filters = filters_of(c),
             out[2] = {1, 1};
     int64_t implementation = btk_int_of(c, "implementation", 1);
-    if (implementation < 1 || implementation > 3) btk_damaged(k, "implementation %lld", (long long)implementation);
+    if (implementation < 1 || implementation > 3)
+        btk_damaged(k, "implementation %lld", (long long)implementation);
     bool first = w.channels_first, old = k->version == 1;
     if (w.n == 1) x = btk_expand(k, x, 1), w = as_image(&w);
     for (int i = 0; i < 2 && !k->failed; i++)
         out[i] = output_size(&w, i, btk_known(k, x, i + 1, "the size of the input"));
     if (out[0] > INT16_MAX || out[1] > INT16_MAX) btk_damaged(k, "an input too large");
+    if (w.size[0] > INT16_MAX || w.size[1] > INT16_MAX) btk_damaged(k, "a window too large");
+    if (k->failed) return;
     bt_shape bias = axes_of(c) == 1 ? BT_SHAPE(out[1], filters) : BT_SHAPE(out[0], out[1], filters);
     if (first && old) bias = BT_SHAPE(-1, -1, -1); /* versions of Keras 1 differ */
     btk_tensor y;

@@ -156,7 +156,7 @@ static const btk_class classes[] = {
     {"Rescaling", btk_rescaling, BTK_MASK | BTK_NO_CAST | BTK_STEPS, NULL},
     {"Normalization", btk_normalization, BTK_NO_CAST, NULL},
     {"Discretization", btk_discretization, BTK_NO_CAST | BTK_STEPS, NULL},
-    {"CategoryEncoding", btk_category_encoding, BTK_NO_CAST, NULL},
+    {"CategoryEncoding", btk_category_encoding, BTK_NO_CAST | BTK_STEPS, NULL},
     {"Hashing", btk_hashing, BTK_NO_CAST | BTK_STEPS, NULL},
     {"HashedCrossing", btk_hashed_crossing, BTK_NO_CAST, NULL},
     {"StringLookup", btk_lookup, BTK_NO_CAST | BTK_STEPS, NULL},
@@ -213,7 +213,7 @@ static const btk_class classes[] = {
 };
 
 /* An operation is no class of layers, though some have the names of one ("Add"). */
-static const btk_class operation = {"", btk_run_operation, BTK_NO_CAST, NULL};
+static const btk_class operation = {"", btk_run_operation, BTK_NO_CAST | BTK_SPARSE, NULL};
 
 const btk_class *btk_class_find(const btk_layer *layer)
 {

@@ -182,7 +182,7 @@ static void open_value(btk_call *c, btk_value *v)
     }
     if (!(flags & (BTK_STEPS | BTK_PADDED)) || ((flags & BTK_PADDED) && btk_channels_first(c)) ||
         ((flags & BTK_FEATURES) && !of_features(c, v->tensor.shape.rank)) ||
-        strcmp(btk_text_of(c, "output_mode", "int"), "int"))
+        (v->tensor.shape.rank > 2 && strcmp(btk_text_of(c, "output_mode", "int"), "int")))
         return btk_unsupported(k, "takes no such ragged tensor: export a SavedModel instead (model.export)");
     if (p->splits.edge.node != c->ragged->splits.edge.node ||
         p->splits.edge.slot != c->ragged->splits.edge.slot)

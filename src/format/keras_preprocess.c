@@ -94,6 +94,13 @@ btk_tensor btk_encoded(btk_call *c, btk_tensor x, int64_t depth, const char *mod
         btk_unsupported(k, "output mode '%s'", mode);
     if (depth < 1) btk_damaged(k, "no number of tokens");
     if (x.dtype != BERTH_INT32 && x.dtype != BERTH_INT64) x = btk_cast(k, x, BERTH_INT64);
+    if (c->ragged) { /* those of a row, in one vector; -1 is none of them */
+        if (one || weights.dtype)
+            btk_unsupported(k, "such vectors of ragged rows: export a SavedModel instead (model.export)");
+        x = btk_padded_rows(k, btk_squeeze(k, x, 0), c->ragged->splits, btk_number(k, x.dtype, -1), c->batch,
+                            -1);
+        c->ragged = NULL;
+    }
     if (one && x.shape.rank > 1 && btk_dim(x, -1) == 1) x = btk_squeeze(k, x, -1);
     if (!btk_rank(k, x, 0, BT_MAX_RANK - 1)) return x;
     bt_shape shape = {.rank = x.shape.rank + 1};

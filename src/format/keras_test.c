@@ -148,6 +148,10 @@ static void layers(void)
     layer(equalizer, "{\"tile_grid_size\": [99999, 3]}", BERTH_BAD_MODEL, NULL);
     layer(equalizer, "{\"tile_grid_size\": [900, 900]}", BERTH_BAD_MODEL, NULL);
     layer(equalizer, "{\"value_range\": [1, 1]}", BERTH_BAD_MODEL, NULL);
+    layer("LocallyConnected2D", "{\"filters\": 2, \"kernel_size\": [2, 2], \"strides\": [0, 1]}",
+          BERTH_BAD_MODEL, NULL);
+    layer("LocallyConnected2D", "{\"filters\": 2, \"kernel_size\": [99999, 99999], \"padding\": \"same\"}",
+          BERTH_BAD_MODEL, NULL);
     layer("Discretization", "{\"num_bins\": 3, \"bin_boundaries\": null}", BERTH_UNSUPPORTED, NULL);
     layer("Dense", "{\"units\": 3, \"dtype\": {\"config\": {\"mode\": \"int4/0\"}}}", BERTH_BAD_MODEL, NULL);
     layer("Dense", "{\"units\": 3, \"dtype\": {\"config\": {\"mode\": \"gptq/4/128\"}}}", BERTH_UNSUPPORTED,
@@ -167,6 +171,7 @@ static void sparse_and_ragged(void)
     in_parts("ragged", "GlobalMaxPooling1D", "{}", 2, 1, "RaggedTensorToTensor");
     in_parts("ragged", "GlobalMaxPooling1D", "{\"data_format\": \"channels_first\"}", 0, 0, NULL);
     in_parts("ragged", "Flatten", "{}", 0, 0, NULL);
+    in_parts("ragged", "CategoryEncoding", "{\"num_tokens\": 4, \"output_mode\": \"count\"}", 0, 0, NULL);
 }
 
 /* An operation of Keras 3 on inputs a [open, 4, 4] and b [open]: what comes of it, and a node of which it is made. */

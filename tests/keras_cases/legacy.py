@@ -43,7 +43,9 @@ add("TimeDistributed", lambda _: lambda d: L.TimeDistributed(L.Dense(3))(steps(d
 add("Activation", lambda _: lambda d: L.Activation(d.pick("relu", "tanh", "softmax"))(steps(d)))
 add("Dropout ReLU Softmax LayerNormalization", lambda name: lambda d: getattr(L, name)(*((0.5,) if name == "Dropout" else ()))(steps(d, True)))
 add("StringLookup", lambda _: lambda d: L.StringLookup(vocabulary=["a", "b"])(words(d)))
-add("Hashing", lambda _: lambda d: L.Hashing(5)(words(d)))
+add("StringLookup", lambda _: lambda d: L.StringLookup(vocabulary=["a", "b"], output_mode=d.pick("multi_hot", "count"))(words(d)))
+add("CategoryEncoding", lambda _: lambda d: L.CategoryEncoding(6, output_mode=d.pick("multi_hot", "count"))(tokens(d)))
+add("Hashing", lambda _: lambda d: L.Hashing(5, output_mode=d.pick("int", "multi_hot", "count"))(words(d)))
 add("Discretization", lambda _: lambda d: L.Discretization([-0.5, 0.5])(steps(d)))
 add("TextVectorization", lambda _: lambda d: L.Embedding(9, 3)(L.TextVectorization(vocabulary=["a", "b"], ragged=True)(d.given(np.array([["a b"], ["b"]])))))
 
@@ -78,5 +80,4 @@ DRAWS = {
     "MultiHeadAttention": lambda d: L.MultiHeadAttention(1, 2)(*[steps(d)] * 2),
     "Flatten": lambda d: L.Flatten()(steps(d)),
     "Masking": lambda d: L.Masking()(steps(d)),
-    "StringLookup": lambda d: L.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot")(words(d)),
 }

@@ -290,3 +290,12 @@ add("SSIM", lambda _: lambda d: K.image.ssim(d.x(2, 12, 13, 3, like="share"), d.
 add("ExtractPatches", lambda _: lambda d: K.image.extract_patches(d.x(*PICTURE), d.pick(2, (3, 2)), padding=d.pick("valid", "same")))
 add("CropImages", lambda _: lambda d: K.image.crop_images(d.x(*PICTURE), top_cropping=1, bottom_cropping=d.pick(1, 2), left_cropping=0, target_width=4))
 add("PadImages", lambda _: lambda d: K.image.pad_images(d.x(*PICTURE), top_padding=1, bottom_padding=d.pick(1, 2), left_padding=0, target_width=9))
+
+# ---- Sparse tensors -------------------------------------------------------------------------------------
+
+add("Multiply", lambda _: lambda d: d.sparse(3, 5) * 2.0)
+add("Absolute Negative Sqrt Tanh Sin Ceil Sign Square Expm1", lambda name: lambda d: function(name)(K.square(d.sparse(3, 5))))
+add("Exp Cos", lambda name: lambda d: function(name)(d.sparse(3, 5)))
+add("Add Subtract Multiply Maximum Minimum", lambda name: lambda d: function(name)(d.sparse(3, 5), d.pick(lambda: d.sparse(3, 5), lambda: d.x(3, 5))()))
+add("Matmul", lambda _: lambda d: K.matmul(d.sparse(3, 5), d.numbers((5, 2), "normal")))
+add("Sum", lambda _: lambda d: K.sum(d.sparse(3, 5), axis=d.pick(None, 1, 0)))
