@@ -539,7 +539,7 @@ static berth_status load(const char *path, bt_file *file, const bt_format_option
     (void)path, (void)options;
     if (!bt_source_add_file(source, bt_file_ref(file))) return bt_fail_memory(error);
     if (bt_graphdef_read((bt_str){(const char *)file->data, file->size}, source, error)) return error->status;
-    return bt_graphdef_find_init(source, error);
+    return bt_graphdef_mend(source, error) ? error->status : bt_graphdef_find_init(source, error);
 }
 
 const bt_format bt_format_graphdef = {.name = "GraphDef", .sniff = sniff, .load = load};

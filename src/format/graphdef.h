@@ -31,6 +31,8 @@ typedef struct bt_loader {
 berth_status bt_graphdef_read(bt_str message, bt_source *source, berth_error *error);
 /* And those functions of its library, whether the graph reaches them or not; names that it lacks are passed over. */
 berth_status bt_graphdef_read_with(bt_str message, const bt_str *functions, size_t n, bt_source *source, berth_error *error);
+/* Mends writes to variables that are constants by now (frozen.c); of a graph that was read alone. */
+berth_status bt_graphdef_mend(bt_source *source, berth_error *error);
 /* Adds the nodes that fill tables to source->init_targets: for graphs that name no initialiser themselves. */
 berth_status bt_graphdef_find_init(bt_source *source, berth_error *error);
 

@@ -363,7 +363,7 @@ static berth_status load(const char *path, bt_file *file, const bt_format_option
     bt_str wire;
     if (bt_pbtxt_keep(text_of(file), BT_PBTXT_GRAPH, &source->arena, &wire, error)) return error->status;
     if (bt_graphdef_read(wire, source, error)) return error->status;
-    return bt_graphdef_find_init(source, error);
+    return bt_graphdef_mend(source, error) ? error->status : bt_graphdef_find_init(source, error);
 }
 
 const bt_format bt_format_pbtxt = {.name = "GraphDef text", .sniff = sniff, .load = load};
