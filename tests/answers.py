@@ -91,7 +91,7 @@ def run(row, berth, device):
         done = subprocess.run(command, stderr=subprocess.PIPE, timeout=60)
         stderr = done.stderr.decode(errors="replace").strip()
         if None in row["out"].values():
-            names = re.findall(r'^  name: "(.*)"$', row["graph"], re.M)
+            names = re.findall(r'^ +name: "(.*)"$', row["graph"], re.M)
             good = 1 <= done.returncode <= 125 and done.returncode != 70 and stderr.startswith("berth: ") and "\n" not in stderr
             return None if good and any(n in stderr for n in names) else f"status {done.returncode}, wanted an error: {stderr}"
         if done.returncode:

@@ -209,9 +209,8 @@ static berth_status collect(draft *d)
 
 static berth_dtype type_of_argument(const loop *l, int k)
 {
-    const bt_node *node =
-        &l->x->graph.nodes[k < l->n_vars ? l->vars[k].merge : l->captured[k - l->n_vars].node];
-    return bt_attr_type(node, "T", bt_attr_type(node, "dtype", BERTH_NO_DTYPE));
+    bt_edge from = k < l->n_vars ? (bt_edge){l->vars[k].merge, 0} : l->captured[k - l->n_vars];
+    return bt_node_output_type(&l->x->graph.nodes[from.node], from.slot);
 }
 
 static berth_status add_arguments(draft *d)
