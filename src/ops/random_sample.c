@@ -1,8 +1,11 @@
-/* Draws that need more than a block of bits: categories, shuffles, gamma, normal numbers between bounds. Uniform and
+/* Draws that need more than a block of bits: categories, shuffles, gamma and Poisson numbers. Uniform and
  * normal numbers are in random.c. The order in which bits are used up is TensorFlow's on one thread. */
 #include "ops/gpu.h"
+#include "ops/move.h"
 #include "ops/object.h"
 #include "ops/philox.h"
+
+enum { RESERVED = 256 }; /* blocks for each number */
 
 /* ---- Categories: the inverse of the cumulated weights exp(logit - max) ----------------------------------- */
 
@@ -239,6 +242,45 @@ static berth_status infer_index_shuffle(bt_infer *x)
     return BERTH_OK;
 }
 
+/* ---- Shapes of draws for given parameters: [samples...] + their shape ------------------------------------- */
+
+/* Input 0 says all of it, or what stands before the parameters' shape. */
+static berth_status shape_of_draws(bt_call *c, const bt_tensor *parameters, bool is_all, bt_shape *shape)
+{
+    berth_status status = bt_random_shape(c, 0, shape);
+    const bt_shape *p = &parameters->shape;
+    if (status) return status;
+    int extra = shape->rank - (is_all ? p->rank : 0);
+    if (!is_all && shape->rank + p->rank > BT_MAX_RANK)
+        return bt_call_unsupported(c, "more than %d dimensions", BT_MAX_RANK);
+    for (int i = 0; !is_all && i < p->rank; i++) shape->dim[shape->rank++] = p->dim[i];
+    bool fits = extra >= 0;
+    for (int i = 0; fits && i < p->rank; i++) fits = shape->dim[extra + i] == p->dim[i];
+    if (!fits && bt_shape_count(shape) > 0)
+        return bt_call_fail(c, "the shape does not end in that of the parameters");
+    return BERTH_OK;
+}
+
+static berth_status infer_draws(bt_infer *x)
+{
+    berth_status status = bt_infer_random(x);
+    if (status || x->n_in < 2) return status;
+    const bt_shape *p = &x->in[1].shape;
+    bt_shape *out = &x->out[0].shape;
+    x->out[0].dtype = bt_attr_type(x->node, strstr(x->node->op, "Gamma") ? "T" : "dtype", BERTH_INT64);
+    if (p->rank < 0 || out->rank < 0 || out->rank + p->rank > BT_MAX_RANK)
+        return *out = BT_SHAPE_UNKNOWN, BERTH_OK;
+    for (int i = 0; i < p->rank; i++) out->dim[out->rank++] = p->dim[i];
+    return BERTH_OK;
+}
+
+/* The generator of draw i. */
+static bt_philox nth_generator(bt_philox generator, int64_t i)
+{
+    bt_philox_skip(&generator, RESERVED * (uint64_t)i);
+    return generator;
+}
+
 /* ---- Gamma: Marsaglia and Tsang, "A simple method for generating gamma variables" (2000) ------------------- */
 
 /* Numbers of a block of two, last first. */
@@ -297,42 +339,103 @@ static berth_status gammas_on_gpu(bt_call *c, bt_philox generator, const bt_tens
     return n ? bt_gpu_launch(c, BT_CL(random_sample), defines, "draw_gammas", &grid, args, 6) : BERTH_OK;
 }
 
-/* out: [samples...] + alpha.shape. */
-static berth_status gammas(bt_call *c, int input, bt_philox generator)
+static berth_status gammas(bt_call *c, const bt_shape *shape, const bt_tensor *alpha, bt_philox generator)
 {
-    bt_shape shape;
-    berth_status status = bt_random_shape(c, 0, &shape);
-    if (status) return status;
-    const bt_tensor *alpha = c->in[input];
-    int extra = shape.rank - alpha->shape.rank;
-    bool fits = extra >= 0;
-    for (int i = 0; fits && i < alpha->shape.rank; i++) fits = shape.dim[extra + i] == alpha->shape.dim[i];
-    if (!fits) return bt_call_fail(c, "the shape does not end in that of alpha");
-    void *out = bt_out(c, 0, alpha->dtype, &shape);
+    void *out = bt_out(c, 0, alpha->dtype, shape);
     if (!out) return BERTH_NO_MEMORY;
-    int64_t n = bt_shape_count(&shape), alphas = bt_tensor_count(alpha), samples = alphas ? n / alphas : 0;
+    int64_t n = bt_shape_count(shape), alphas = bt_tensor_count(alpha), samples = alphas ? n / alphas : 0;
     if (bt_on_gpu(c)) return gammas_on_gpu(c, generator, alpha, out, n);
-    for (int64_t i = 0; i < n; i++) {
-        bt_philox g = generator;
-        bt_philox_skip(&g, 256 * (uint64_t)i);
+    for (int64_t i = 0; i < n; i++)
         bt_random_store(alpha->dtype, out, i % samples * alphas + i / samples,
-                        gamma_sample(bt_tensor_number(alpha, i / samples), g));
-    }
+                        gamma_sample(bt_tensor_number(alpha, i / samples), nth_generator(generator, i)));
     return BERTH_OK;
 }
 
 static berth_status run_gamma(bt_call *c)
 {
+    bt_shape shape;
     bt_philox generator;
     berth_status status = c->n_in > 2 ? bt_random_seeded(c, 1, &generator) : bt_call_fail(c, "needs alpha");
-    return status ? status : gammas(c, 2, generator);
+    if (!status) status = shape_of_draws(c, c->in[2], true, &shape);
+    return status ? status : gammas(c, &shape, c->in[2], generator);
 }
 
 static berth_status run_gamma_keyed(bt_call *c)
 {
+    bt_shape shape;
     bt_philox generator;
     berth_status status = c->n_in > 4 ? bt_random_keyed(c, 1, &generator) : bt_call_fail(c, "needs alpha");
-    return status ? status : gammas(c, 4, generator);
+    if (!status) status = shape_of_draws(c, c->in[4], true, &shape);
+    return status ? status : gammas(c, &shape, c->in[4], generator);
+}
+
+/* Of the op's own generator. */
+static berth_status run_gamma_reserved(bt_call *c)
+{
+    bt_shape shape;
+    bt_philox generator;
+    berth_status status =
+        c->n_in > 1 ? shape_of_draws(c, c->in[1], false, &shape) : bt_call_fail(c, "needs alpha");
+    if (!status) status = bt_random_reserve(c, (uint64_t)bt_shape_count(&shape) * RESERVED, &generator);
+    return status ? status : gammas(c, &shape, c->in[1], generator);
+}
+
+/* ---- Poisson ----------------------------------------------------------------------------------------------- */
+
+/* Below 10 by Knuth's products, else by Hormann, "The transformed rejection method for generating Poisson random variables"
+ * (1993): a point of a hat over the inverse distribution, taken at once where a rectangle lies below. */
+static double poisson_sample(double rate, bt_philox g)
+{
+    pair uniforms = {.left = 0};
+    if (rate < 10) {
+        double product = 1, least = exp(-rate), n = 0;
+        while ((product *= next_uniform(&uniforms, &g)) > least) n++;
+        return n;
+    }
+    double b = 0.931 + 2.53 * sqrt(rate), a = -0.059 + 0.02483 * b, inverse = 1.1239 + 1.1328 / (b - 3.4);
+    for (;;) {
+        int sign;
+        double u = next_uniform(&uniforms, &g) - 0.5, v = next_uniform(&uniforms, &g), half = 0.5 - fabs(u);
+        double k = floor((2 * a / half + b) * u + rate + 0.43);
+        if (half >= 0.07 && v <= 0.9277 - 3.6224 / (b - 2)) return k;
+        if (k < 0 || (half < 0.013 && v > half)) continue;
+        double s = log(v * inverse / (a / (half * half) + b));
+        if (s <= -rate + k * log(rate) - lgamma_r(k + 1, &sign)) return k;
+    }
+}
+
+static berth_status poissons(bt_call *c, const bt_shape *shape, const bt_tensor *rate, bt_philox generator)
+{
+    berth_dtype dtype = bt_attr_type(c->node, "dtype", BERTH_INT64);
+    int64_t n = bt_shape_count(shape), rates = bt_tensor_count(rate), samples = rates ? n / rates : 0;
+    void *out = bt_out(c, 0, dtype, shape);
+    if (!out) return BERTH_NO_MEMORY;
+    for (int64_t i = 0; i < n; i++) {
+        double r = bt_tensor_number(rate, i / samples);
+        if (isnan(r) || r == INFINITY) return bt_call_fail(c, "a rate of %f", r); /* TensorFlow never ends */
+        bt_put_number(dtype, bt_at(dtype, out, i % samples * rates + i / samples),
+                      poisson_sample(r, nth_generator(generator, i)));
+    }
+    return BERTH_OK;
+}
+
+static berth_status run_poisson(bt_call *c)
+{
+    bt_shape shape;
+    bt_philox generator;
+    berth_status status = c->n_in > 2 ? bt_random_seeded(c, 1, &generator) : bt_call_fail(c, "needs a rate");
+    if (!status) status = shape_of_draws(c, c->in[2], true, &shape);
+    return status ? status : poissons(c, &shape, c->in[2], generator);
+}
+
+static berth_status run_poisson_reserved(bt_call *c)
+{
+    bt_shape shape;
+    bt_philox generator;
+    berth_status status =
+        c->n_in > 1 ? shape_of_draws(c, c->in[1], false, &shape) : bt_call_fail(c, "needs a rate");
+    if (!status) status = bt_random_reserve(c, (uint64_t)bt_shape_count(&shape) * RESERVED, &generator);
+    return status ? status : poissons(c, &shape, c->in[1], generator);
 }
 
 #define STATELESS(op, infer, run)                     \
@@ -359,5 +462,8 @@ const bt_op bt_ops_random_sample[] = {
     STATELESS("RandomIndexShuffle", infer_index_shuffle, run_index_shuffle),
     GAMMA("StatelessRandomGammaV2", run_gamma, 1 | 2),
     GAMMA("StatelessRandomGammaV3", run_gamma_keyed, 1 | 2 | 4 | 8),
+    {"RandomGamma", infer_draws, .cpu = run_gamma_reserved, .flags = BT_OP_STATEFUL},
+    STATELESS("StatelessRandomPoisson", bt_infer_random, run_poisson),
+    {"RandomPoissonV2", infer_draws, .cpu = run_poisson_reserved, .flags = BT_OP_STATEFUL},
     {NULL},
 };

@@ -164,6 +164,30 @@ def parameterized(d):
                   d.put(np.array(float(np.max(low)) + d.one(0.5, 2.0, 20.0), dtype))])
 
 
+def rates(d, dtype):
+    top = d.one(3, 30, 500)  # below 10 by another way
+    return d.values(dtype, d.shape(most_rank=2), 0, top, False)
+
+
+@draws("RandomGamma", "RandomPoissonV2")
+def sampled(d):
+    attr = "T" if d.op == "RandomGamma" else "R"
+    dtype = d.type(attr)
+    parameters = d.values(dtype, d.shape(most_rank=2), 0.5, 4, False) if attr == "T" else rates(d, dtype)
+    close_enough(d)
+    attrs = {"dtype": d.type("dtype")} if attr == "R" else {}
+    d.node(d.op, [d.put(np.array([d.int(0, 4) for _ in range(d.int(0, 2))], d.one("int32", "int64"))), d.put(parameters)], **attrs, **seeds(d))
+
+
+@draws("StatelessRandomPoisson")
+def poisson(d):
+    rate = rates(d, d.type("Rtype"))
+    shape = [d.int(0, 4) for _ in range(d.int(0, 2))] + list(rate.shape)
+    if d.chance(0.03):
+        shape = shape + [3]
+    d.node(d.op, [d.put(np.array(shape, d.one("int32", "int64"))), seed_of(d), d.put(rate)], dtype=d.type("dtype"))
+
+
 @draws("StatelessRandomGammaV2")
 def gamma(d):
     dtype = d.type("dtype")
