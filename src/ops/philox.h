@@ -123,6 +123,9 @@ berth_status bt_random_reserve(bt_call *c, uint64_t blocks, bt_philox *generator
 berth_status bt_random_seeded(bt_call *c, int i, bt_philox *generator);
 /* From inputs i, i + 1, i + 2: key, counter and algorithm. */
 berth_status bt_random_keyed(bt_call *c, int i, bt_philox *generator);
+/* From the state of a tf.random.Generator, the variable of input 0, with the algorithm in input 1; it moves on by so many
+ * numbers (random_state.c). */
+berth_status bt_random_of_state(bt_call *c, uint64_t numbers, bt_philox *generator);
 /* The shape in input i. */
 berth_status bt_random_shape(bt_call *c, int i, bt_shape *shape);
 /* Element i of a float tensor of any width. */

@@ -263,17 +263,19 @@ static berth_dtype dtype_of(const bt_node *node)
     return bt_attr_type(node, "dtype", bt_attr_type(node, "Tout", BERTH_FLOAT));
 }
 
-/* The generator comes after the shape; bounds of a RANGE after that. */
+/* n_generator: how many inputs the generator is. It comes after the shape, but for that of a state (2), which comes before; bounds
+ * of a RANGE come last. */
 static berth_status run_fill(bt_call *c, kind kind, int n_generator, int low, int high)
 {
     fill f = {.kind = kind, .dtype = dtype_of(c->node)};
     bt_shape shape;
-    berth_status status = bt_random_shape(c, 0, &shape);
+    berth_status status = bt_random_shape(c, n_generator == 2 ? 2 : 0, &shape);
     if (status) return status;
     f.n = bt_shape_count(&shape);
     f.group = bt_dtype_size(f.dtype) == 8 ? 2 : 4;
     if (n_generator == 0) status = bt_random_reserve(c, (uint64_t)f.n * RESERVED, &f.generator);
     else if (n_generator == 1) status = bt_random_seeded(c, 1, &f.generator);
+    else if (n_generator == 2) status = bt_random_of_state(c, (uint64_t)f.n, &f.generator);
     else if (f.n) status = bt_random_keyed(c, 1, &f.generator); /* nothing to be drawn: whatever it is */
     if (!status && kind == RANGE) {
         if (c->n_in <= high || bt_tensor_count(c->in[low]) != 1 || bt_tensor_count(c->in[high]) != 1)
@@ -307,6 +309,12 @@ static berth_status run_keyed_truncated(bt_call *c) { return run_fill(c, TRUNCAT
 static berth_status run_keyed_range(bt_call *c) { return run_fill(c, RANGE, 3, 4, 5); }
 static berth_status run_keyed_full(bt_call *c) { return run_fill(c, FULL, 3, 0, 0); }
 
+static berth_status run_state_uniform(bt_call *c) { return run_fill(c, UNIFORM, 2, 0, 0); }
+static berth_status run_state_normal(bt_call *c) { return run_fill(c, NORMAL, 2, 0, 0); }
+static berth_status run_state_truncated(bt_call *c) { return run_fill(c, TRUNCATED, 2, 0, 0); }
+static berth_status run_state_range(bt_call *c) { return run_fill(c, RANGE, 2, 3, 4); }
+static berth_status run_state_full(bt_call *c) { return run_fill(c, FULL, 2, 0, 0); }
+
 /* ---- Seeds to keys --------------------------------------------------------------------------------------- */
 
 static berth_status run_key_counter(bt_call *c)
@@ -339,13 +347,16 @@ static berth_status infer_algorithm(bt_infer *x)
     return BERTH_OK;
 }
 
-berth_status bt_infer_random(bt_infer *x)
+static berth_status infer_from(bt_infer *x, int shape)
 {
     x->out[0].dtype = dtype_of(x->node);
-    const bt_tensor *value = x->n_in ? x->in[0].value : NULL;
+    const bt_tensor *value = x->n_in > shape ? x->in[shape].value : NULL;
     if (!value || !bt_tensor_shape_value(value, &x->out[0].shape)) x->out[0].shape = BT_SHAPE_UNKNOWN;
     return BERTH_OK;
 }
+
+berth_status bt_infer_random(bt_infer *x) { return infer_from(x, 0); }
+static berth_status infer_of_state(bt_infer *x) { return infer_from(x, 2); }
 
 #define WIDE_INTS (BT_T(BERTH_INT32) | BT_T(BERTH_INT64) | BT_T(BERTH_UINT32) | BT_T(BERTH_UINT64))
 #define ALL_INPUTS 63 /* shapes, seeds, keys, bounds: all are small */
@@ -358,6 +369,12 @@ berth_status bt_infer_random(bt_infer *x)
     {                                                                                                        \
         op, bt_infer_random, .cpu = run, .flags = BT_OP_NO_FOLD, all, "dtype", .gpu = run, .gpu_types = all, \
         .host_inputs = ALL_INPUTS                                                                            \
+    }
+
+/* Of a tf.random.Generator, as TensorFlow 2 wrote them before 2.4. */
+#define OF_STATE(op, run, all)                                                             \
+    {                                                                                      \
+        op, infer_of_state, .cpu = run, .flags = BT_OP_STATEFUL, all, .type_attr = "dtype" \
     }
 
 const bt_op bt_ops_random[] = {
@@ -375,6 +392,11 @@ const bt_op bt_ops_random[] = {
     STATELESS("StatelessTruncatedNormalV2", run_keyed_truncated, BT_FLOATS),
     STATELESS("StatelessRandomUniformIntV2", run_keyed_range, WIDE_INTS),
     STATELESS("StatelessRandomUniformFullIntV2", run_keyed_full, WIDE_INTS),
+    OF_STATE("StatefulUniform", run_state_uniform, BT_FLOATS),
+    OF_STATE("StatefulStandardNormalV2", run_state_normal, BT_FLOATS),
+    OF_STATE("StatefulTruncatedNormal", run_state_truncated, BT_FLOATS),
+    OF_STATE("StatefulUniformInt", run_state_range, WIDE_INTS),
+    OF_STATE("StatefulUniformFullInt", run_state_full, WIDE_INTS),
     {"StatelessRandomGetKeyCounter", infer_key_counter, .cpu = run_key_counter, .outputs = "key,counter"},
     {"StatelessRandomGetKeyCounterAlg", infer_key_counter, .cpu = run_key_counter,
      .outputs = "key,counter,alg"},

@@ -28,6 +28,16 @@ static berth_status move_on(bt_call *c, int64_t algorithm, uint64_t numbers, int
     return status;
 }
 
+berth_status bt_random_of_state(bt_call *c, uint64_t numbers, bt_philox *generator)
+{
+    int64_t before[WORDS];
+    if (c->n_in < 3 || c->in[1]->dtype != BERTH_INT64 || c->in[1]->shape.rank != 0)
+        return bt_call_fail(c, "needs a generator, an algorithm, an int64, and a shape");
+    berth_status status = move_on(c, bt_tensor_int(c->in[1], 0), numbers, before);
+    if (!status) *generator = bt_philox_of((uint64_t)before[2], (uint64_t)before[0], (uint64_t)before[1]);
+    return status;
+}
+
 static bool is_scalar(const bt_call *c, int i, berth_dtype dtype)
 {
     return i < c->n_in && c->in[i]->dtype == dtype && c->in[i]->shape.rank == 0;

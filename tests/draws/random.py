@@ -95,6 +95,17 @@ def moved_on(d):
     d.fetch(*out, *read(d, handle, "int64", [d.graph.node[-1].name]))
 
 
+@draws("StatefulStandardNormalV2", "StatefulTruncatedNormal", "StatefulUniform", "StatefulUniformFullInt", "StatefulUniformInt")
+def of_state(d):
+    dtype = d.type("dtype")
+    handle, last = by_handle(d, "int64", [3], d.rng.integers(-1 << 63, (1 << 63) - 1, [3], np.int64))
+    close_enough(d)
+    range_ = bounds(d, dtype) if d.op == "StatefulUniformInt" else []
+    out = d.node(d.op, [handle, d.put(np.array(1 if d.chance(0.97) else 2, np.int64)), d.put(size_vector(d, d.one("int32", "int64")))] + range_,
+                 controls=last, fetch=False, dtype=dtype)
+    d.fetch(*out, *read(d, handle, "int64", [d.graph.node[-1].name]))
+
+
 @draws("StatelessRandomNormalV2", "StatelessRandomUniformV2", "StatelessTruncatedNormalV2", "StatelessRandomUniformFullIntV2")
 def stateless_v2(d):
     dtype = d.type("dtype")
