@@ -229,6 +229,23 @@ class CommandLine(Case):
         self.assertFalse({"Switch", "Merge", "Neg"} & set(json.loads(self.good("inspect", self.path("out"), "--json"))["ops"]))
         self.assertEqual(json.loads(self.good("run", self.path("out"), "--input", "x=3", "--json"))["y"]["values"], 3)
 
+    def test_set_by_initialiser(self):
+        """A variable that has its value of an initialiser: a SavedModel keeps both, a GraphDef cannot."""
+        node = lambda name, op, inputs="", attrs="": f'node {{ name: "{name}" op: "{op}" input: [{inputs}] {attrs} }}\n'
+        typed = lambda key: f'attr {{ key: "{key}" value {{ type: DT_FLOAT }} }}'
+        port = lambda key: f'{{ key: "{key}" value {{ name: "{key}:0" dtype: DT_FLOAT tensor_shape {{ }} }} }}'
+        os.mkdir(self.path("m"))
+        self.put("m/saved_model.pbtxt", 'saved_model_schema_version: 1 meta_graphs { meta_info_def { tags: "serve" } graph_def {\n' +
+                 node("x", "Placeholder", attrs=typed("dtype")) + node("v", "VarHandleOp", attrs=typed("dtype")) +
+                 node("c", "Const", attrs=typed("dtype") + 'attr { key: "value" value { tensor { dtype: DT_FLOAT tensor_shape { } float_val: 5 } } }') +
+                 node("init", "AssignVariableOp", '"v", "c"', typed("dtype")) + node("r", "ReadVariableOp", '"v"', typed("dtype")) +
+                 node("y", "AddV2", '"x", "r"', typed("T")) + '} collection_def { key: "saved_model_main_op" value { node_list { value: "init" } } } '
+                 'signature_def { key: "serving_default" value { inputs ' + port("x") + "outputs " + port("y") + "} } }")
+        self.bad(1, "variable 'v': an initialiser sets it", "convert", self.path("m"), self.path("m.pb"))
+        self.good("convert", self.path("m"), self.path("out"))
+        for model in ("m", "out"):
+            self.assertEqual(json.loads(self.good("run", self.path(model), "--input", "x=2", "--json"))["y"]["values"], 7)
+
     def test_views_of_refs(self):
         """What an Identity gives of a ref is the variable's memory, in which AssignAdd writes."""
         shutil.copytree(EXAMPLE + "/digits/variables", self.path("m/variables"))

@@ -182,6 +182,8 @@ static void *copy_room(bt_bundle *b, uint64_t bytes)
 {
     b->copied += bytes;
     void *p = NULL;
+    for (uint64_t i = 0; i < b->n_shards && b->copied / 8 > b->mapped; i++) /* what is not read yet counts too */
+        if (!open_shard(b, i)) return NULL;
     if (b->copied / 8 > b->mapped) damaged(b, "its tensors are larger than the data files");
     else if (!(p = bt_arena_alloc(&b->source->arena, bytes))) bt_fail_memory(b->error);
     return p;

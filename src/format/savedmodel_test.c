@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "format/bundle.h"
 #include "format/format.h"
 #include "format/pbtxt.h"
 #include "format/sstable_make.h"
@@ -319,6 +320,23 @@ static void check_absent(int name, const char *message)
     CHECK(rename(aside, names[name]) == 0);
 }
 
+/* A tensor that is put together from slices, before anything else is read. */
+static void check_whole(void)
+{
+    bt_source source;
+    berth_error error = {0};
+    bt_tensor w;
+    char prefix[100];
+    bt_source_init(&source);
+    snprintf(prefix, sizeof prefix, "%s/variables/variables", folder);
+    bt_bundle *bundle = bt_bundle_open(prefix, "variables", &source, &error);
+    if (CHECK(bundle && !bt_bundle_read(bundle, bt_str_of("w"), bt_str_of(""), &w, &error)))
+        for (int i = 0; i < 6; i++) CHECK_EQ(bt_tensor_number(&w, i), i + 1);
+    else printf("    %s\n", error.message);
+    bt_bundle_free(bundle);
+    bt_source_free(&source);
+}
+
 int main(void)
 {
     static const char *const parts[] = {"saved_model.pb",
@@ -342,6 +360,7 @@ int main(void)
     write_file(MODEL, model.p, model.n);
     check_model(folder);
     check_model(names[MODEL]);
+    check_whole();
     check_memory();
     check_damage(MODEL, model.p, model.n, false);
     check_damage(INDEX, index.p, index.n, false);

@@ -119,7 +119,39 @@ static berth_status fill_from_constants(bt_portable *p, int32_t index)
     return BERTH_OK;
 }
 
-berth_status bt_portable_tables(bt_portable *p)
+/* Variables that the graph writes, by the handle's name. */
+static bool find_written(const bt_graph *g, bt_map *written)
+{
+    bool ok = true;
+    for (size_t i = 0; i < g->n_nodes && ok; i++) {
+        const bt_node *node = &g->nodes[i];
+        const bt_node *handle = node->n_inputs ? &g->nodes[node->inputs[0].node] : NULL;
+        if (op_is(node, "AssignVariableOp") && handle && op_is(handle, "VarHandleOp"))
+            ok = bt_map_put(written, bt_str_of(handle->name), written);
+    }
+    return ok;
+}
+
+/* A variable that had its value of an initialiser (the path of an asset, say) would be without one. */
+static berth_status check_variables(bt_portable *p, const bt_map *initialised)
+{
+    const bt_graph *g = &p->units[0]->x.graph;
+    bt_map written = {0};
+    berth_status status = find_written(g, &written) ? BERTH_OK : bt_fail_memory(p->error);
+    for (size_t i = 0; i < g->n_nodes && !status; i++) {
+        const bt_node *node = &g->nodes[i];
+        bt_str name = bt_str_of(node->name);
+        if (op_is(node, "VarHandleOp") && bt_map_get(initialised, name) && !bt_map_get(&written, name))
+            status =
+                bt_fail(p->error, BERTH_UNSUPPORTED,
+                        "variable '%s': an initialiser sets it, and a GraphDef has none; a SavedModel does",
+                        node->name);
+    }
+    bt_map_free(&written);
+    return status;
+}
+
+static berth_status fill_tables(bt_portable *p)
 {
     bt_pass_context *x = &p->units[0]->x;
     size_t count = x->graph.n_nodes;
@@ -135,4 +167,14 @@ berth_status bt_portable_tables(bt_portable *p)
     }
     x->targets = fills, x->n_targets = n;
     return bt_pass_sweep(x);
+}
+
+berth_status bt_portable_tables(bt_portable *p)
+{
+    bt_map written = {0};
+    berth_status status =
+        find_written(&p->units[0]->x.graph, &written) ? fill_tables(p) : bt_fail_memory(p->error);
+    if (!status) status = check_variables(p, &written);
+    bt_map_free(&written);
+    return status;
 }
