@@ -126,7 +126,8 @@ def berth(np, args, draw, folder):
     for i, name in enumerate(draw.fetches):
         command += ["--output", f"{name}={folder}/got_{i}.npy"]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=30)
+        mine = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}  # empty for TensorFlow's sake
+        done = subprocess.run(command, capture_output=True, timeout=30, env=mine)
     except subprocess.TimeoutExpired:
         return -1, "no answer in 30 s", {}
     got = {}

@@ -226,7 +226,7 @@ def around(d):
         return None
     most = max((d.feeds[n][0].ndim for n in d.feeds), default=0)
     effects = any(op_def_registry.get(n.op).is_stateful or n.op == "ParallelConcat" for n in d.graph.node)
-    how = d.one("call", "branch", "loop", *([] if effects else ["frame"]), *(["map"] if most < 8 else []))
+    how = d.one("call", "branch", "loop", *([] if effects else ["frame"]), *(["map"] if most < 8 and not d.compare else []))
     seed = d.int(0, 1 << 30)
     fetches = list(dict.fromkeys(d.fetches))
     graph, names = move(d.graph, fetches, d.feeds, how, np.random.default_rng(seed))

@@ -45,8 +45,14 @@ def branches(d):
         if d.chance(0.2):
             p = d.node("Switch", [sides[i], d.put(np.array(d.chance(0.5)))], fetch=False)
             sides[i] = d.node("Merge", [p if d.chance(0.7) else p[::-1]], fetch=False)[0]
-    merged = d.node("Merge", [sides if d.chance(0.7) else sides[::-1]], fetch=False)
+    if d.chance(0.3):  # several ends that meet at once
+        i = d.int(0, len(sides) - 1)
+        sides[i:i + 1] = d.node("Switch", [sides[i], d.put(np.array(d.chance(0.5)))], fetch=False)
+    order = d.rng.permutation(len(sides)).tolist() if d.chance(0.4) else range(len(sides))
+    merged = d.node("Merge", [[sides[i] for i in order]], fetch=False)
     d.fetch(*merged)
+    if d.chance(0.2):  # what waits for an end that may be dead
+        d.fetch(*merged, *d.node("Identity", [merged[0]], controls=[d.one(*sides)] if d.chance(0.3) else [], fetch=False))
 
 
 def loop(d, name, state, invariants, depth):
@@ -108,7 +114,7 @@ def effects(d):
     x = d.put(d.values(dtype, d.shape(most_rank=2), wild=False), dtype)
     if d.op == "Print":
         attrs = {"message": "here: "} if d.chance(0.5) else {}
-        d.node(d.op, [x, [d.put(d.texts([2])), x][:d.int(0, 2)]], **attrs, **({"summarize": d.int(1, 5)} if d.chance(0.3) else {}))
+        d.node(d.op, [x, [d.put(d.texts([2])), x][:d.int(0, 2)]], **attrs, **({"summarize": d.int(1, 5)} if d.chance(0.3) else {}), **({"first_n": d.int(-1, 2)} if d.chance(0.3) else {}))
         return
     if d.op == "Assert":
         ok = np.array(d.chance(0.7)) if d.chance(0.97) else np.array([True])

@@ -86,9 +86,33 @@ def references(d):
     d.fetch(*out)
 
 
+@draws("VarHandleOp", "ReadVariableOp", "VariableV2", "MutableHashTableV2", "LookupTableFindV2")
+def shared(d):
+    """Two nodes that name one thing, or two of the same name in different containers."""
+    names = {"shared_name": "thing", **({"container": d.one("", "a")} if d.chance(0.5) else {})}
+    others = {"shared_name": d.one("thing", "thing", "other", ""), **({"container": d.one("", "a")} if d.chance(0.5) else {})}
+    dtype, shape = d.one("float32", "int64"), d.shape(most_rank=2, empty=0)
+    value = lambda: d.values(dtype, shape, wild=False)
+    if d.op == "VariableV2":
+        one, two = (d.node("VariableV2", fetch=False, dtype=dtype, shape=shape, **n)[0] for n in (names, others))
+        at = d.node("Assign", [one, d.put(value(), dtype, exact=1)], fetch=False)
+        d.fetch(*d.node("Identity", [two], controls=at, fetch=False), *d.node("IsVariableInitialized", [two], controls=at, fetch=False)
+                if d.chance(0.5) else [])
+    elif "Table" in d.op:
+        one, two = (d.node("MutableHashTableV2", fetch=False, key_dtype="int64", value_dtype=dtype, **n)[0] for n in (names, others))
+        keys = d.put(d.values("int64", [3], 0, 5, False))
+        d.node("LookupTableInsertV2", [one, keys, d.put(d.values(dtype, [3], wild=False), dtype)], fetch=False)
+        d.fetch(*d.node("LookupTableFindV2", [two, d.put(d.values("int64", [4], 0, 5, False)), d.put(np.array(7, dtype))],
+                        controls=[d.graph.node[-1].name], fetch=False))
+    else:
+        one, two = (d.node("VarHandleOp", fetch=False, dtype=dtype, shape=shape if d.chance(0.7) else None, **n)[0] for n in (names, others))
+        d.node("AssignVariableOp", [one, d.put(value(), dtype)], fetch=False)
+        d.fetch(*read(d, two, dtype, [d.graph.node[-1].name]))
+
+
 @draws("TemporaryVariable", "DestroyTemporaryVariable")
 def temporary(d):
-    kinds = [t for k in kernel_types("AssignAdd") for t in k["T"] if t in NUMBERS]
+    kinds = [t for k in kernel_types("AssignAdd") for t in k["T"] if t != "string"]
     dtype, shape = d.one(*kinds), d.shape(most_rank=3, empty=0)
     ref = d.node("TemporaryVariable", fetch=False, dtype=dtype, shape=shape, var_name="tmp")[0]
     at = d.node("Assign", [ref, d.put(d.values(dtype, shape, wild=False), dtype)], fetch=False)
