@@ -125,8 +125,9 @@ typedef struct btk_call {
     int n_x;
     btk_tensor *out; /* results, set by btk_return(s) */
     int n_out;
-    const btk_parts *ragged; /* those of the arguments, if any was; and how many rows: keras_parts.c */
+    const btk_parts *ragged; /* those of the arguments, if any was; how many rows; what the class takes: keras_parts.c */
     int64_t batch;
+    int flags;
 } btk_call;
 
 typedef struct btk_class {

@@ -24,6 +24,8 @@ static const btk_class classes[] = {
     /* Functions of tf in a model of Keras 2 */
     {"TFOpLambda", btk_run_operation, BTK_NO_CAST, NULL},
     {"SlicingOpLambda", btk_run_operation, BTK_NO_CAST, NULL},
+    {"InstanceMethod", btk_ragged_member, BTK_NO_CAST | BTK_PARTS, NULL},
+    {"InstanceProperty", btk_ragged_member, BTK_NO_CAST | BTK_PARTS, NULL},
 
     /* Nothing, when a model is used */
     {"Dropout", btk_identity, BTK_MASK | BTK_SPARSE | BTK_STEPS, NULL},

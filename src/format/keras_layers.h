@@ -118,6 +118,9 @@ void btk_hashed_crossing(btk_call *c);
 /* keras_operation.c: operations in a model are layers whose class is the operation's. */
 void btk_run_operation(btk_call *c);
 bool btk_is_operation(const btk_layer *layer);
+int btk_operation_flags(const btk_call *c); /* BTK_STEPS, BTK_PADDED or 0, for it and no other class */
+/* keras_parts.c: members of ragged tensors in models of Keras 2: values, row_splits, row_lengths, to_tensor. */
+void btk_ragged_member(btk_call *c);
 
 btk_tensor btk_mask_of(const btk_call *c); /* the keyword "mask", or that of the input; dtype 0: none */
 

@@ -2,6 +2,7 @@
  * keras_operand.c, keras_operation_array.c. */
 #include "format/keras_operation.h"
 
+#include <float.h>
 #include <ctype.h>
 #include <math.h>
 
@@ -212,8 +213,28 @@ static bool keeps(const btk_call *c)
     return bt_json_bool(btk_operand_json(c, 2, "keepdims|keep_dims"), false);
 }
 
+/* Over the steps of ragged rows, which are padded, and masked. */
+static btk_tensor reduce_rows(btk_call *c, const char *op)
+{
+    btk *k = c->k;
+    btk_tensor x = c->x, steps = x.mask ? *x.mask : x;
+    bool max = !strcmp(op, "Max"), mean = !strcmp(op, "Mean");
+    if (btk_operand_int(c, 1, "axis", 0) != 1 || x.dtype != BERTH_FLOAT ||
+        (!max && !mean && strcmp(op, "Min") && strcmp(op, "Sum")))
+        return btk_unsupported(k, "such a sum of ragged rows: export a SavedModel instead (model.export)"), x;
+    while (!k->failed && steps.shape.rank < x.shape.rank) steps = btk_expand(k, steps, -1);
+    if (max || !strcmp(op, "Min"))
+        return btk_reduce(k, op, btk_select(k, steps, x, btk_number(k, x.dtype, max ? -FLT_MAX : FLT_MAX)), 2,
+                          keeps(c));
+    btk_tensor sum = btk_reduce(k, "Sum", x, 2, keeps(c));
+    return mean
+               ? btk_binary(k, "RealDiv", sum, btk_reduce(k, "Sum", btk_cast(k, steps, x.dtype), 2, keeps(c)))
+               : sum;
+}
+
 static void reduce(btk_call *c, const char *op)
 {
+    if (c->ragged) return btk_return(c, reduce_rows(c, op));
     btk_tensor x = !strcmp(op, "Mean") && c->k->version >= 3
                        ? first_float(c)
                        : btk_operand(c, 0, "x|input_tensor|input|a", BERTH_NO_DTYPE);
@@ -466,10 +487,29 @@ bool btk_is_operation(const btk_layer *layer)
     return !bt_json_get(layer->config, "trainable") && named(layer->class_name, true);
 }
 
-void btk_run_operation(btk_call *c)
+/* The function of tf that it says, or NULL: it is its class. */
+static const char *function_of(const btk_call *c)
 {
     const bt_json *function = btk_of(c, "function"), *symbol = btk_of(c, "symbol");
-    const char *text = bt_json_text(function ? function : symbol, NULL);
+    return bt_json_text(function ? function : symbol, NULL);
+}
+
+int btk_operation_flags(const btk_call *c)
+{
+    static void (*const of_elements[])(btk_call *, const char *) = {
+        binary,     divide,          compare, logical,    unary, unary_float, round_, test,    logical_not,
+        activation, activation_with, gelu,    leaky_relu, relu,  clip,        cast,   identity};
+    if (c->layer->class->build != btk_run_operation) return 0;
+    const char *text = function_of(c);
+    const btk_operation *o = text ? named(text, false) : named(c->layer->class_name, true);
+    for (size_t i = 0; o && i < sizeof of_elements / sizeof *of_elements; i++)
+        if (o->build == of_elements[i]) return BTK_STEPS;
+    return o && o->build == reduce ? BTK_PADDED : 0;
+}
+
+void btk_run_operation(btk_call *c)
+{
+    const char *text = function_of(c);
     const btk_operation *o = text ? named(text, false) : named(c->layer->class_name, true);
     if (o) o->build(c, o->detail);
     else

@@ -84,15 +84,22 @@ btk_tensor btk_padded_rows(btk *k, btk_tensor values, btk_tensor splits, btk_ten
     return y;
 }
 
+/* How many steps each row has. */
+static btk_tensor lengths_of(btk *k, btk_tensor splits, int64_t batch)
+{
+    btk_tensor n =
+        btk_binary(k, "Sub", btk_slice(k, splits, 0, 1, INT64_MAX), btk_slice(k, splits, 0, 0, -1));
+    n.shape = BT_SHAPE(batch);
+    return n;
+}
+
 /* [batch, longest]: true where x, which is padded, has steps of its own. */
 static btk_tensor kept(btk *k, btk_tensor x, btk_tensor splits)
 {
     btk_tensor bounds[3] = {btk_int(k, 0), btk_size(k, x, 1), btk_int(k, 1)};
     btk_tensor steps = btk_bare(k, "Range", 3, bounds, BERTH_INT32, BT_SHAPE(-1));
     btk_attr_type(k, steps, "Tidx", BERTH_INT32);
-    btk_tensor lengths =
-        btk_binary(k, "Sub", btk_slice(k, splits, 0, 1, INT64_MAX), btk_slice(k, splits, 0, 0, -1));
-    lengths.shape = BT_SHAPE(x.shape.dim[0]);
+    btk_tensor lengths = lengths_of(k, splits, x.shape.dim[0]);
     return btk_compare(k, "Less", btk_expand(k, btk_cast(k, steps, BERTH_INT64), 0),
                        btk_expand(k, lengths, 1));
 }
@@ -167,10 +174,12 @@ static bool of_features(const btk_call *c, int rank)
 static void open_value(btk_call *c, btk_value *v)
 {
     btk *k = c->k;
-    int flags = c->layer->class->flags;
+    int flags = c->flags;
     for (int i = 0; v->kind == BTK_LIST && i < v->n; i++) open_value(c, &v->items[i]);
     const btk_parts *p = v->kind == BTK_TENSOR ? v->tensor.parts : NULL;
-    if (!p && v->kind == BTK_TENSOR && c->ragged && (flags & BTK_STEPS) && v->tensor.shape.rank)
+    bool beside = (v->kind == BTK_TENSOR && v->tensor.shape.rank) ||
+                  (v->kind == BTK_JSON && bt_json_is(v->json, BT_JSON_ARRAY));
+    if (!p && beside && c->ragged && (flags & BTK_STEPS))
         return btk_unsupported(k, "a ragged tensor beside a dense one");
     if (!p || k->failed) return;
     if (p->is_sparse) {
@@ -193,9 +202,10 @@ static void open_value(btk_call *c, btk_value *v)
 
 void btk_parts_open(btk_call *c, btk_value *args)
 {
-    int flags = c->layer->class->flags;
-    if ((flags & BTK_PARTS) && !(flags & BTK_STEPS)) return;
+    c->flags = c->layer->class->flags;
+    if ((c->flags & BTK_PARTS) && !(c->flags & BTK_STEPS)) return;
     for (int i = 0; i < c->n_args && !c->ragged; i++) c->ragged = ragged_in(&args[i]);
+    if (c->ragged) c->flags |= btk_operation_flags(c);
     for (int i = 0; i < c->n_args && !c->k->failed; i++) open_value(c, &args[i]);
 }
 
@@ -203,7 +213,7 @@ void btk_parts_close(btk_call *c)
 {
     btk *k = c->k;
     if (!c->ragged || k->failed) return;
-    if (c->layer->class->flags & BTK_STEPS) {
+    if (c->flags & BTK_STEPS) {
         for (int i = 0; i < c->n_out && !k->failed; i++) c->out[i] = parted(c, c->out[i]);
         return;
     }
@@ -214,4 +224,33 @@ void btk_parts_close(btk_call *c)
     if (inner && bt_json_is(bt_json_get(c->config, "merge_mode"), BT_JSON_NULL))
         return btk_unsupported(k, "a ragged tensor in two directions that are not merged");
     c->out[0] = unpadded(k, c->out[0], c->ragged->splits);
+}
+
+/* The length that shape=[None, length, ...] says; -1: none. */
+static int64_t length_of(btk_call *c, const bt_json *shape)
+{
+    int64_t n = bt_json_int(bt_json_at(shape, 1), -1);
+    if (n > INT32_MAX) btk_damaged(c->k, "rows too long");
+    return n < 0 ? -1 : n;
+}
+
+void btk_ragged_member(btk_call *c)
+{
+    btk *k = c->k;
+    const char *name = btk_text_of(c, "attr_name", "");
+    const btk_value *keywords = btk_arg(c, -1, "kwargs"), *list = btk_arg(c, -1, "args");
+    const bt_json *json = keywords ? keywords->json : NULL;
+    btk_tensor x = c->x;
+    bool is_ragged = x.parts && !x.parts->is_sparse,
+         plain = !list || (list->kind == BTK_JSON && !list->json->n);
+    if (is_ragged && (!strcmp(name, "values") || !strcmp(name, "flat_values")))
+        return btk_return(c, btk_values_of(x));
+    if (is_ragged && !strcmp(name, "row_splits")) return btk_return(c, x.parts->splits);
+    if (is_ragged && plain && !strcmp(name, "row_lengths"))
+        return btk_return(c, lengths_of(k, x.parts->splits, x.shape.dim[0]));
+    if (!is_ragged || !plain || strcmp(name, "to_tensor") || x.dtype == BERTH_STRING)
+        return btk_unsupported(k, "a tensor's '%s': export a SavedModel instead (model.export)", name);
+    btk_tensor fill = btk_number(k, x.dtype, bt_json_double(bt_json_get(json, "default_value"), 0));
+    int64_t length = length_of(c, bt_json_get(json, "shape"));
+    btk_return(c, btk_padded_rows(k, btk_values_of(x), x.parts->splits, fill, x.shape.dim[0], length));
 }

@@ -171,6 +171,14 @@ static void sparse_and_ragged(void)
     in_parts("ragged", "GlobalMaxPooling1D", "{}", 2, 1, "RaggedTensorToTensor");
     in_parts("ragged", "GlobalMaxPooling1D", "{\"data_format\": \"channels_first\"}", 0, 0, NULL);
     in_parts("ragged", "Flatten", "{}", 0, 0, NULL);
+    in_parts("ragged", "InstanceMethod", "{\"attr_name\": \"to_tensor\"}", 2, 1, "RaggedTensorToTensor");
+    in_parts("ragged", "InstanceMethod", "{\"attr_name\": \"row_lengths\"}", 2, 1, "Sub");
+    in_parts("ragged", "InstanceProperty", "{\"attr_name\": \"shape\"}", 0, 0, NULL);
+    in_parts("sparse", "InstanceProperty", "{\"attr_name\": \"values\"}", 0, 0, NULL);
+    in_parts("ragged", "TFOpLambda", "{\"function\": \"math.exp\"}", 2, 2, "Exp");
+    in_parts("ragged", "TFOpLambda", "{\"function\": \"math.reduce_mean\", \"axis\": 1}", 2, 1, "RealDiv");
+    in_parts("ragged", "TFOpLambda", "{\"function\": \"math.reduce_mean\", \"axis\": 2}", 0, 0, NULL);
+    in_parts("ragged", "TFOpLambda", "{\"function\": \"transpose\"}", 0, 0, NULL);
     in_parts("ragged", "CategoryEncoding", "{\"num_tokens\": 4, \"output_mode\": \"count\"}", 0, 0, NULL);
 }
 

@@ -204,6 +204,9 @@ add("Reshape", lambda _: lambda d: L.Dense(3)(L.Reshape((6,))(d.sparse(3, 2, 3))
 add("Add Multiply Average Maximum Minimum Concatenate", lambda name: lambda d: getattr(L, name)()([d.sparse(3, 5), d.sparse(3, 5)]))
 add("Dropout", lambda _: lambda d: L.Dropout(0.5)(d.sparse(3, 5)))
 
+add("CategoryEncoding", lambda _: lambda d: L.CategoryEncoding(6, output_mode=d.pick("multi_hot", "count"), sparse=True)(d.i(3, 4)))
+add("StringLookup", lambda _: lambda d: L.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot", sparse=True)(d.given(WORDS)))
+
 
 def tokens(d, empty=False):
     return d.ragged(3, d.rng.integers(0, 6, 9).astype(np.int32), empty)

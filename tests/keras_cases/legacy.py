@@ -45,8 +45,16 @@ add("Dropout ReLU Softmax LayerNormalization", lambda name: lambda d: getattr(L,
 add("StringLookup", lambda _: lambda d: L.StringLookup(vocabulary=["a", "b"])(words(d)))
 add("StringLookup", lambda _: lambda d: L.StringLookup(vocabulary=["a", "b"], output_mode=d.pick("multi_hot", "count"))(words(d)))
 add("CategoryEncoding", lambda _: lambda d: L.CategoryEncoding(6, output_mode=d.pick("multi_hot", "count"))(tokens(d)))
+add("CategoryEncoding", lambda _: lambda d: L.CategoryEncoding(6, output_mode=d.pick("multi_hot", "count"), sparse=True)(d.i(3, 4)))
+add("StringLookup", lambda _: lambda d: L.StringLookup(vocabulary=["a", "b"], output_mode=d.pick("multi_hot", "count"), sparse=True)(d.given(WORDS)))
 add("Hashing", lambda _: lambda d: L.Hashing(5, output_mode=d.pick("int", "multi_hot", "count"))(words(d)))
 add("Discretization", lambda _: lambda d: L.Discretization([-0.5, 0.5])(steps(d)))
+add("TFOpLambda", lambda _: lambda d: d.pick(lambda x: x * 2.0 + 1.0, tf.nn.relu, tf.exp, lambda x: x - x * x, tf.math.square)(steps(d)))
+add("TFOpLambda", lambda _: lambda d: d.pick(tf.reduce_mean, tf.reduce_sum, tf.reduce_max, tf.reduce_min)(steps(d), axis=1))
+add("InstanceMethod", lambda _: lambda d: steps(d, True).to_tensor(**d.pick({}, {"default_value": -1.0}, {"default_value": 2.0, "shape": [None, 4, 4]})))
+add("InstanceMethod", lambda _: lambda d: tokens(d).to_tensor())
+add("InstanceMethod", lambda _: lambda d: steps(d, True).row_lengths())
+add("InstanceProperty", lambda _: lambda d: (lambda x: d.pick(x.values, x.flat_values, x.row_splits))(steps(d)))
 add("TextVectorization", lambda _: lambda d: L.Embedding(9, 3)(L.TextVectorization(vocabulary=["a", "b"], ragged=True)(d.given(np.array([["a b"], ["b"]])))))
 
 # ---- What preprocessing layers have learnt --------------------------------------------------------------
