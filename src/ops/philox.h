@@ -98,6 +98,22 @@ static inline double bt_bits_double(uint32_t low, uint32_t high)
     return v.d - 1.0;
 }
 
+/* Doubles of a block of two, last first. */
+typedef struct bt_doubles {
+    double x[2];
+    int left;
+} bt_doubles;
+
+static inline double bt_doubles_next(bt_doubles *p, bt_philox *g)
+{
+    if (!p->left) {
+        bt_bits b = bt_philox_next(g);
+        p->x[0] = bt_bits_double(b.x[0], b.x[1]), p->x[1] = bt_bits_double(b.x[2], b.x[3]);
+        p->left = 2;
+    }
+    return p->x[--p->left];
+}
+
 /* Two normal numbers (Box and Muller) from two uniform ones. */
 static inline void bt_normal_float(uint32_t a, uint32_t b, float out[2])
 {
@@ -128,6 +144,8 @@ berth_status bt_random_keyed(bt_call *c, int i, bt_philox *generator);
 berth_status bt_random_of_state(bt_call *c, uint64_t numbers, bt_philox *generator);
 /* The shape in input i. */
 berth_status bt_random_shape(bt_call *c, int i, bt_shape *shape);
+/* The shape of draws for parameters of a shape: [samples...] + that. Input i says all of it, or the samples alone. */
+berth_status bt_random_shape_of_draws(bt_call *c, int i, const bt_shape *parameters, bool is_all, bt_shape *shape);
 /* Element i of a float tensor of any width. */
 void bt_random_store(berth_dtype dtype, void *out, int64_t i, double value);
 bt_infer_fn bt_infer_random; /* output 0: dtype "dtype" or "Tout", shape as input 0 says */

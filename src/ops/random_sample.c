@@ -244,18 +244,18 @@ static berth_status infer_index_shuffle(bt_infer *x)
 
 /* ---- Shapes of draws for given parameters: [samples...] + their shape ------------------------------------- */
 
-/* Input 0 says all of it, or what stands before the parameters' shape. */
-static berth_status shape_of_draws(bt_call *c, const bt_tensor *parameters, bool is_all, bt_shape *shape)
+berth_status bt_random_shape_of_draws(bt_call *c, int i, const bt_shape *parameters, bool is_all,
+                                      bt_shape *shape)
 {
-    berth_status status = bt_random_shape(c, 0, shape);
-    const bt_shape *p = &parameters->shape;
+    berth_status status = bt_random_shape(c, i, shape);
+    const bt_shape *p = parameters;
     if (status) return status;
     int extra = shape->rank - (is_all ? p->rank : 0);
     if (!is_all && shape->rank + p->rank > BT_MAX_RANK)
         return bt_call_unsupported(c, "more than %d dimensions", BT_MAX_RANK);
-    for (int i = 0; !is_all && i < p->rank; i++) shape->dim[shape->rank++] = p->dim[i];
+    for (int d = 0; !is_all && d < p->rank; d++) shape->dim[shape->rank++] = p->dim[d];
     bool fits = extra >= 0;
-    for (int i = 0; fits && i < p->rank; i++) fits = shape->dim[extra + i] == p->dim[i];
+    for (int d = 0; fits && d < p->rank; d++) fits = shape->dim[extra + d] == p->dim[d];
     if (!fits && bt_shape_count(shape) > 0)
         return bt_call_fail(c, "the shape does not end in that of the parameters");
     return BERTH_OK;
@@ -283,13 +283,7 @@ static bt_philox nth_generator(bt_philox generator, int64_t i)
 
 /* ---- Gamma: Marsaglia and Tsang, "A simple method for generating gamma variables" (2000) ------------------- */
 
-/* Numbers of a block of two, last first. */
-typedef struct pair {
-    double x[2];
-    int left;
-} pair;
-
-static double next_normal(pair *p, bt_philox *g)
+static double next_normal(bt_doubles *p, bt_philox *g)
 {
     if (!p->left) {
         bt_bits b = bt_philox_next(g);
@@ -299,29 +293,19 @@ static double next_normal(pair *p, bt_philox *g)
     return p->x[--p->left];
 }
 
-static double next_uniform(pair *p, bt_philox *g)
-{
-    if (!p->left) {
-        bt_bits b = bt_philox_next(g);
-        p->x[0] = bt_bits_double(b.x[0], b.x[1]), p->x[1] = bt_bits_double(b.x[2], b.x[3]);
-        p->left = 2;
-    }
-    return p->x[--p->left];
-}
-
 static double gamma_sample(double alpha, bt_philox g)
 {
-    pair normals = {.left = 0}, uniforms = {.left = 0};
-    if (alpha == 1.0) return -log1p(-next_uniform(&uniforms, &g));
+    bt_doubles normals = {.left = 0}, uniforms = {.left = 0};
+    if (alpha == 1.0) return -log1p(-bt_doubles_next(&uniforms, &g));
     if (!(alpha >= 0)) return NAN;
     double d = alpha + (alpha < 1 ? 2.0 / 3 : -1.0 / 3), c = 1.0 / 3 / sqrt(d);
     for (;;) {
         double x = next_normal(&normals, &g), v = 1 + c * x;
         if (v <= 0) continue;
         v = v * v * v;
-        double u = next_uniform(&uniforms, &g);
+        double u = bt_doubles_next(&uniforms, &g);
         bool taken = u < 1 - 0.0331 * (x * x) * (x * x) || log(u) < 0.5 * x * x + d * (1 - v + log(v));
-        if (taken) return d * v * (alpha < 1 ? pow(next_uniform(&uniforms, &g), 1 / alpha) : 1);
+        if (taken) return d * v * (alpha < 1 ? pow(bt_doubles_next(&uniforms, &g), 1 / alpha) : 1);
     }
 }
 
@@ -356,7 +340,7 @@ static berth_status run_gamma(bt_call *c)
     bt_shape shape;
     bt_philox generator;
     berth_status status = c->n_in > 2 ? bt_random_seeded(c, 1, &generator) : bt_call_fail(c, "needs alpha");
-    if (!status) status = shape_of_draws(c, c->in[2], true, &shape);
+    if (!status) status = bt_random_shape_of_draws(c, 0, &c->in[2]->shape, true, &shape);
     return status ? status : gammas(c, &shape, c->in[2], generator);
 }
 
@@ -365,7 +349,7 @@ static berth_status run_gamma_keyed(bt_call *c)
     bt_shape shape;
     bt_philox generator;
     berth_status status = c->n_in > 4 ? bt_random_keyed(c, 1, &generator) : bt_call_fail(c, "needs alpha");
-    if (!status) status = shape_of_draws(c, c->in[4], true, &shape);
+    if (!status) status = bt_random_shape_of_draws(c, 0, &c->in[4]->shape, true, &shape);
     return status ? status : gammas(c, &shape, c->in[4], generator);
 }
 
@@ -374,8 +358,8 @@ static berth_status run_gamma_reserved(bt_call *c)
 {
     bt_shape shape;
     bt_philox generator;
-    berth_status status =
-        c->n_in > 1 ? shape_of_draws(c, c->in[1], false, &shape) : bt_call_fail(c, "needs alpha");
+    berth_status status = c->n_in > 1 ? bt_random_shape_of_draws(c, 0, &c->in[1]->shape, false, &shape)
+                                      : bt_call_fail(c, "needs alpha");
     if (!status) status = bt_random_reserve(c, (uint64_t)bt_shape_count(&shape) * RESERVED, &generator);
     return status ? status : gammas(c, &shape, c->in[1], generator);
 }
@@ -386,16 +370,17 @@ static berth_status run_gamma_reserved(bt_call *c)
  * (1993): a point of a hat over the inverse distribution, taken at once where a rectangle lies below. */
 static double poisson_sample(double rate, bt_philox g)
 {
-    pair uniforms = {.left = 0};
+    bt_doubles uniforms = {.left = 0};
     if (rate < 10) {
         double product = 1, least = exp(-rate), n = 0;
-        while ((product *= next_uniform(&uniforms, &g)) > least) n++;
+        while ((product *= bt_doubles_next(&uniforms, &g)) > least) n++;
         return n;
     }
     double b = 0.931 + 2.53 * sqrt(rate), a = -0.059 + 0.02483 * b, inverse = 1.1239 + 1.1328 / (b - 3.4);
     for (;;) {
         int sign;
-        double u = next_uniform(&uniforms, &g) - 0.5, v = next_uniform(&uniforms, &g), half = 0.5 - fabs(u);
+        double u = bt_doubles_next(&uniforms, &g) - 0.5, v = bt_doubles_next(&uniforms, &g),
+               half = 0.5 - fabs(u);
         double k = floor((2 * a / half + b) * u + rate + 0.43);
         if (half >= 0.07 && v <= 0.9277 - 3.6224 / (b - 2)) return k;
         if (k < 0 || (half < 0.013 && v > half)) continue;
@@ -424,7 +409,7 @@ static berth_status run_poisson(bt_call *c)
     bt_shape shape;
     bt_philox generator;
     berth_status status = c->n_in > 2 ? bt_random_seeded(c, 1, &generator) : bt_call_fail(c, "needs a rate");
-    if (!status) status = shape_of_draws(c, c->in[2], true, &shape);
+    if (!status) status = bt_random_shape_of_draws(c, 0, &c->in[2]->shape, true, &shape);
     return status ? status : poissons(c, &shape, c->in[2], generator);
 }
 
@@ -432,8 +417,8 @@ static berth_status run_poisson_reserved(bt_call *c)
 {
     bt_shape shape;
     bt_philox generator;
-    berth_status status =
-        c->n_in > 1 ? shape_of_draws(c, c->in[1], false, &shape) : bt_call_fail(c, "needs a rate");
+    berth_status status = c->n_in > 1 ? bt_random_shape_of_draws(c, 0, &c->in[1]->shape, false, &shape)
+                                      : bt_call_fail(c, "needs a rate");
     if (!status) status = bt_random_reserve(c, (uint64_t)bt_shape_count(&shape) * RESERVED, &generator);
     return status ? status : poissons(c, &shape, c->in[1], generator);
 }

@@ -190,6 +190,27 @@ def sampled(d):
     d.node(d.op, [d.put(np.array([d.int(0, 4) for _ in range(d.int(0, 2))], d.one("int32", "int64"))), d.put(parameters)], **attrs, **seeds(d))
 
 
+@draws("StatefulRandomBinomial", "StatelessRandomBinomial")
+def binomial(d):
+    dtype, each = d.type("T"), d.shape(most_rank=2, empty=0)
+    counts = np.floor(d.values(dtype, d.like(each), -1, d.one(9, 60, 900), False))
+    chances = d.rng.uniform(0, 1, d.like(each)).astype(dtype)
+    if chances.size and d.chance(0.1):
+        chances.ravel()[0] = d.one(0, 1, 0.5)
+    both = list(np.broadcast_shapes(counts.shape, chances.shape))
+    shape = np.array([d.int(1, 4) for _ in range(d.int(0, 2))] + both, np.int32)  # TensorFlow reads int64 as int32
+    parameters = [d.put(counts.astype(dtype)), d.put(chances)]
+    if d.op == "StatelessRandomBinomial":
+        d.node(d.op, [d.put(shape), seed_of(d), *parameters], dtype=d.type("dtype"))
+        return
+    handle, last = by_handle(d, "int64", [3], d.rng.integers(-1 << 63, (1 << 63) - 1, [3], np.int64))
+    # TensorFlow moves the state on where it lay: lost where the bytes are shared with what was assigned.
+    d.node("AssignAddVariableOp", [handle, d.const(np.zeros(3, np.int64))], controls=last, fetch=False, dtype="int64")
+    last = [d.graph.node[-1].name]
+    out = d.node(d.op, [handle, d.put(np.array(1, np.int64)), d.put(shape), *parameters], controls=last, fetch=False, dtype=d.type("dtype"))
+    d.fetch(*out, *read(d, handle, "int64", [d.graph.node[-1].name]))
+
+
 @draws("StatelessRandomPoisson")
 def poisson(d):
     rate = rates(d, d.type("Rtype"))
