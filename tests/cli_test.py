@@ -354,7 +354,7 @@ class CommandLine(Case):
         size = bytes([len(graph) >> 7 * i & 127 | (128 if len(graph) >> 7 * (i + 1) else 0) for i in range(5) if len(graph) >> 7 * i])
         folder = self.path("run")
         shutil.copytree(EXAMPLE + "/digits/variables", folder)
-        for prefix, state in ("variables", "variables"), ("", "/was/here/run/"), ("variables", "/was/here/run/variables"):
+        for prefix, state in ("variables", "variables"), ("", "/was/here/run/"), ("variables", "/was/here/run/variables"), ("variables", "variables-?????-of-00001"):
             self.put("run/checkpoint", f'model_checkpoint_path: "{state}"\nall_model_checkpoint_paths: "{state}"\n')
             for end in ".index", ".data-00000-of-00001":
                 shutil.copyfile(EXAMPLE + "/digits/variables/variables" + end, f"{folder}/{prefix}{end}")

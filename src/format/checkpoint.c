@@ -10,6 +10,16 @@
 
 static bool is_meta(const char *path) { return bt_ends(path, ".meta"); }
 
+/* The prefix of a checkpoint's name; for shards of the old format that is a pattern, "PREFIX-?????-of-00002". */
+static bt_str without_pattern(bt_str name)
+{
+    static const char pattern[] = "-?????"
+                                  "-of-"; /* and five digits; in two for want of trigraphs */
+    size_t n = sizeof pattern - 1 + 5;
+    bool is_pattern = name.n > n && !memcmp(name.p + name.n - n, pattern, sizeof pattern - 1);
+    return is_pattern ? (bt_str){name.p, name.n - n} : name;
+}
+
 const char *bt_checkpoint_latest(bt_source *source, const char *folder, berth_error *error)
 {
     const char *slash = bt_ends(folder, "/") ? "" : "/",
@@ -22,7 +32,7 @@ const char *bt_checkpoint_latest(bt_source *source, const char *folder, berth_er
     const char *prefix = NULL;
     if (file && !bt_pbtxt_encode((bt_str){(const char *)file->data, file->size}, BT_PBTXT_CHECKPOINT, &state,
                                  error)) {
-        bt_str last = bt_wire_field((bt_str){state.p, state.n}, 1, &failed);
+        bt_str last = without_pattern(bt_wire_field((bt_str){state.p, state.n}, 1, &failed));
         for (size_t i = last.n; last.n && *last.p == '/' && i-- > 0;)
             if (last.p[i] == '/') last = (bt_str){last.p + i + 1, last.n - i - 1};
         prefix = bt_arena_print(&source->arena, "%s%s%.*s", folder, slash, (int)last.n, last.p);
