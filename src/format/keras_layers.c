@@ -212,6 +212,7 @@ static const btk_class classes[] = {
     {"Dot", btk_dot, BTK_SPARSE, NULL},
     {"Merge", btk_merge_old, BTK_OWN_MASK, NULL},
     {"CustomScaleLayer", btk_custom_scale, 0, NULL},
+    {"Custom>CustomScaleLayer", btk_custom_scale, 0, NULL}, /* as Keras 2 registers it */
 };
 
 /* An operation is no class of layers, though some have the names of one ("Add"). */

@@ -82,6 +82,7 @@ static void merged(void)
 {
     weightless("Subtract", "{}", "Sub");
     weightless("CustomScaleLayer", "{\"scale\": 0.17}", "Mul");
+    weightless("Custom>CustomScaleLayer", "{\"scale\": 0.17}", "Mul");
 }
 
 /* A layer on an input a [open, open, 3], or [open, 3], that is sparse or ragged. */
