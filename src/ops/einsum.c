@@ -221,7 +221,8 @@ static int64_t label_stride(const labels *l, const int64_t *strides, int label)
 
 BT_CL_DECLARE(einsum);
 
-static berth_status sum_rows_on_gpu(bt_call *c, berth_dtype dtype, void *y, const void *x, int64_t rows, int64_t n)
+static berth_status sum_rows_on_gpu(bt_call *c, berth_dtype dtype, void *y, const void *x, int64_t rows,
+                                    int64_t n)
 {
     char defines[BT_DEFINES];
     bt_arg args[] = {bt_pointer(x), bt_pointer(y), bt_long(rows), bt_long(n)};
@@ -405,7 +406,8 @@ static berth_status run_einsum(bt_call *c)
 }
 
 /* Lets BatchMatMulV2 pack the right side where it is a constant matrix in the right order. e: NULL if not known. */
-static berth_status prepare_product(bt_prepare *p, product *product, const einsum *e, bt_prepare_fn *prepare, bt_prepare *inner)
+static berth_status prepare_product(bt_prepare *p, product *product, const einsum *e, bt_prepare_fn *prepare,
+                                    bt_prepare *inner)
 {
     int right = e ? 1 ^ e->first : 1;
     const bt_fact *b = &p->in[right];
@@ -463,14 +465,14 @@ static berth_status prepare_on(bt_prepare *p, bool on_gpu)
 static berth_status prepare_einsum(bt_prepare *p) { return prepare_on(p, false); }
 static berth_status prepare_gpu(bt_prepare *p) { return prepare_on(p, true); }
 
+#define EINSUM(op)                                                                                     \
+    {                                                                                                  \
+        .name = op, .infer = infer_einsum, .prepare = prepare_einsum, .cpu = run_einsum,               \
+        .types = BT_NUMBERS, .gpu = run_einsum, .gpu_prepare = prepare_gpu, .gpu_types = BT_GPU_FLOATS \
+    }
+
 const bt_op bt_ops_einsum[] = {
-    {.name = "Einsum",
-     .infer = infer_einsum,
-     .prepare = prepare_einsum,
-     .cpu = run_einsum,
-     .types = BT_NUMBERS,
-     .gpu = run_einsum,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_GPU_FLOATS},
+    EINSUM("Einsum"),
+    EINSUM("XlaEinsum"),
     {0},
 };

@@ -133,6 +133,12 @@ static berth_status run_print_v2(bt_call *c)
         .flags = BT_OP_ALIAS                                                                  \
     }
 
+#define PASS_ALL_ON(op)                                                                      \
+    {                                                                                        \
+        .name = op, .infer = infer_identity_n, .cpu = run_identity_n, .gpu = run_identity_n, \
+        .gpu_types = ~0u, .outputs = "output*T"                                              \
+    }
+
 const bt_op bt_ops_identity[] = {
     PASS_ON("Identity"),
     PASS_ON("StopGradient"),
@@ -141,12 +147,9 @@ const bt_op bt_ops_identity[] = {
     PASS_ON("DeepCopy"),
     PASS_ON("DebugGradientIdentity"),
     PASS_ON("GuaranteeConst"),
-    {.name = "IdentityN",
-     .infer = infer_identity_n,
-     .cpu = run_identity_n,
-     .gpu = run_identity_n,
-     .gpu_types = ~0u,
-     .outputs = "output*T"},
+    PASS_ON("XlaSharding"),
+    PASS_ALL_ON("IdentityN"),
+    PASS_ALL_ON("XlaOptimizationBarrier"),
     {.name = "PlaceholderWithDefault",
      .infer = infer_default,
      .cpu = pass_on,
