@@ -239,8 +239,9 @@ def worker(args):
         library = Library(args.berth)
     threads = 4 if args.around else 1  # functions wait for each other
     config = config_pb2.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=threads)
-    config.graph_options.optimizer_options.opt_level = -1
-    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    if not args.optimised:
+        config.graph_options.optimizer_options.opt_level = -1
+        config.graph_options.rewrite_options.disable_meta_optimizer = True
 
     ops = sorted(op for op in TABLE if re.search(args.only, op))
     say = lambda **row: print(json.dumps(row), flush=True)
@@ -361,7 +362,7 @@ def watch(args):
     while time.monotonic() < end:
         command = [sys.executable, __file__, "--worker", "--start", str(start), "--berth", args.berth, "--device", args.device,
                    "--only", args.only, "--seed", str(args.seed), "--keep", args.keep, *(["--around"] if args.around else []),
-                   *(["--runs"] if args.runs else [])]
+                   *(["--runs"] if args.runs else []), *(["--optimised"] if args.optimised else [])]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")  # TensorFlow prints as well
         last = None
         for line in child.stdout:
@@ -398,6 +399,7 @@ def main():
     parser.add_argument("--draw", type=int, help="this draw of the seed alone, shown whole (with the same --only)")
     parser.add_argument("--around", action="store_true", help="with the op in a function, branch, loop or map")
     parser.add_argument("--runs", action="store_true", help="several runs of one session, with feeds of other sizes, by the library")
+    parser.add_argument("--optimised", action="store_true", help="with TensorFlow's own graph optimisations, as its users have them")
     parser.add_argument("--keep", default="", help="folder for the draws that differ")
     parser.add_argument("--verbose", action="store_true", help="tell also where TensorFlow aborts")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)

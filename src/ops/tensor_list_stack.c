@@ -242,16 +242,11 @@ static berth_status run_scatter(bt_call *c)
 static berth_status run_scatter_into(bt_call *c)
 {
     const bt_list *in = bt_list_input(c, 0);
-    char ta[BT_SHAPE_TEXT], tb[BT_SHAPE_TEXT];
     berth_status status =
         in && c->n_in > 2 ? check_vector(c, 2, "indices") : bt_call_fail(c, "needs indices");
     if (status) return status;
     const bt_tensor *t = c->in[1];
     if (t->shape.rank < 1 || t->dtype != in->dtype) return bt_call_fail(c, "needs rows of the list's dtype");
-    bt_shape row = bt_shape_from(t->shape.rank - 1, t->shape.dim + 1);
-    if (!bt_shape_compatible(&in->shape, &row))
-        return bt_call_fail(c, "rows have shape %s, not %s", bt_shape_text(&row, ta),
-                            bt_shape_text(&in->shape, tb));
     bt_list *list = bt_list_take(c, 0);
     return list ? bt_list_out(c, 0, list, scatter_rows(c, list, t, c->in[2])) : BERTH_NO_MEMORY;
 }
