@@ -232,6 +232,7 @@ static berth_status gather_nd_from(bt_call *c, const bt_tensor *value)
     int64_t n = bt_shape_span(&indices->shape, 0, rank - 1);
     int64_t slice = bt_shape_span(&value->shape, (int)depth, value->shape.rank);
     size_t slice_bytes = (size_t)slice * bt_dtype_size(value->dtype);
+    if (n > 0 && bt_tensor_count(value) == 0) return bt_call_fail(c, "there are indices for an empty tensor");
     char *out = bt_out(c, 0, value->dtype, &shape);
     if (!out) return c->error ? c->error->status : BERTH_NO_MEMORY;
     berth_status status = BERTH_OK;

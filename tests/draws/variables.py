@@ -124,7 +124,7 @@ def temporary(d):
 @draws("ResourceGather", "ResourceGatherNd")
 def gather(d):
     dtype, index = dtype_of(d, "dtype"), d.one("int32", "int64")
-    shape = d.shape(rank=d.int(1, 4), empty=0)
+    shape = d.shape(rank=d.int(1, 4), empty=0.02 if d.op == "ResourceGatherNd" else 0)
     handle, last = by_handle(d, dtype, shape)
     attrs = {}
     if d.op == "ResourceGather":
@@ -137,7 +137,7 @@ def gather(d):
     else:
         depth = d.int(0, len(shape)) if d.chance(0.97) else len(shape) + 1
         lead = d.shape(most_rank=2, beside=len(shape) + 1)
-        columns = [d.values(index, lead, 0, s - 1 if d.chance(0.98) else s, False) for s in (shape + [1])[:depth]]
+        columns = [d.values(index, lead, 0, max(s - 1, 0) if d.chance(0.98) else s, False) for s in (shape + [1])[:depth]]
         indices = np.stack(columns, -1) if depth else np.zeros(lead + [0], index)
     d.node(d.op, [handle, d.put(indices)], controls=last, dtype=dtype, **attrs)
 
