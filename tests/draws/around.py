@@ -40,10 +40,14 @@ class Around:
         self.ins = [n.name + ":0" for n in self.fed]
         self.in_types = [self.types[t] for t in self.ins]
         self.out_types = [self.types[t] for t in fetches]
-        self.round = None
+        self.effects = any(op_def_registry.get(n.op).is_stateful for n in graph.node)
 
     def one(self, *choices):
         return choices[int(self.rng.integers(len(choices)))]
+
+    def caller(self, stateful, plain):
+        """Which of two ops: TensorFlow may compute one without effects beforehand, once."""
+        return stateful if self.effects else self.one(stateful, plain)
 
     # ---- Nodes, in the graph or in a function
 
@@ -76,7 +80,7 @@ class Around:
         for i, (dtype, tensor) in enumerate(outs):
             made.signature.output_arg.add(name=f"out{i}", type=enum(dtype))
             made.ret[f"out{i}"] = tensor
-        made.signature.is_stateful = any(op_def_registry.get(n.op).is_stateful for n in self.old.node)
+        made.signature.is_stateful = self.effects
         return made
 
     def whole(self):
@@ -103,7 +107,7 @@ class Around:
     # ---- What may stand around it; each gives the tensors to fetch
 
     def call(self):
-        node = self.node(self.graph.node, self.one("PartitionedCall", "StatefulPartitionedCall"), "the_call", self.ins,
+        node = self.node(self.graph.node, self.caller("StatefulPartitionedCall", "PartitionedCall"), "the_call", self.ins,
                          Tin=self.in_types, Tout=self.out_types, f=self.whole())
         return [f"{node.name}:{i}" for i in range(len(self.out_types))]
 
@@ -117,11 +121,11 @@ class Around:
             other.ret[f"out{i}"] = tensor
         if self.one(0, 1):
             self.const(self.graph.node, "which", True, "bool")
-            self.node(self.graph.node, self.one("If", "StatelessIf"), "the_branch", ["which:0", *self.ins], Tcond="bool",
+            self.node(self.graph.node, self.caller("If", "StatelessIf"), "the_branch", ["which:0", *self.ins], Tcond="bool",
                       Tin=self.in_types, Tout=self.out_types, then_branch=whole, else_branch="other")
         else:
             self.const(self.graph.node, "which", 1)
-            self.node(self.graph.node, self.one("Case", "StatelessCase"), "the_branch", ["which:0", *self.ins],
+            self.node(self.graph.node, self.caller("Case", "StatelessCase"), "the_branch", ["which:0", *self.ins],
                       Tin=self.in_types, Tout=self.out_types, branches=["other", whole])
         return [f"the_branch:{i}" for i in range(len(self.out_types))]
 
@@ -141,7 +145,7 @@ class Around:
                   Tout=self.out_types, f=whole)
         start = [self.const(self.graph.node, "start", 0), *self.ins]
         start += [self.nothing(self.graph.node, f"none{i}", t) for i, t in enumerate(self.out_types)]
-        self.node(self.graph.node, self.one("While", "StatelessWhile"), "the_loop", start, T=types, cond="loop_cond", body="loop_body")
+        self.node(self.graph.node, self.caller("While", "StatelessWhile"), "the_loop", start, T=types, cond="loop_cond", body="loop_body")
         return [f"the_loop:{i + 1 + n}" for i in range(len(self.out_types))]
 
     def frame(self):
