@@ -370,6 +370,8 @@ def watch(args):
                 row = json.loads(line)
             except ValueError:
                 continue
+            if not isinstance(row, dict):
+                continue
             tally.take(row)
             last = row if "draw" in row else last
             if time.monotonic() > end:
