@@ -5,15 +5,16 @@
 /* ---- ScatterNd and TensorScatter* --------------------------------------------------------------------- */
 
 /* updates must be indices.shape[:-1] + shape[depth:], with depth = indices.shape[-1]. A vector of indices: TensorFlow's shape
- * function takes it for the coordinates of one place, and its kernel for one coordinate of each of many. */
+ * function takes it for the coordinates of one place, and its kernel refuses it. */
 static berth_status check_updates(bt_infer *x, const bt_shape *indices, const bt_shape *updates,
                                   const bt_shape *shape)
 {
     char have[BT_SHAPE_TEXT];
     if (indices->rank < 0 || updates->rank < 0 || shape->rank < 0) return BERTH_OK;
-    bool vector = indices->rank == 1 && !x->planning;
-    int lead = vector ? 1 : indices->rank > 0 ? indices->rank - 1 : 0;
-    int64_t depth = vector || indices->rank == 0 ? 1 : indices->dim[indices->rank - 1];
+    if (indices->rank == 1 && !x->planning)
+        return bt_infer_fail(x, "a vector of indices: a matrix has a row for each place");
+    int lead = indices->rank > 0 ? indices->rank - 1 : 0;
+    int64_t depth = indices->rank == 0 ? 1 : indices->dim[indices->rank - 1];
     if (depth < 0) return BERTH_OK;
     bool fits = depth <= shape->rank && updates->rank == lead + shape->rank - depth;
     for (int i = 0; fits && i < updates->rank; i++) {
@@ -233,13 +234,15 @@ static berth_status check_partition(bt_call *c)
 /* From the outputs, whose shapes are known by now: row i of data is the next row of output part[i]. */
 static berth_status part_on_device(bt_call *c, const int32_t *part, int64_t n, int64_t row)
 {
-    int64_t *from = bt_host_scratch(c, (size_t)n * sizeof *from), *to = from ? bt_host_scratch(c, (size_t)n * sizeof *to) : NULL;
+    int64_t *from = bt_host_scratch(c, (size_t)n * sizeof *from),
+            *to = from ? bt_host_scratch(c, (size_t)n * sizeof *to) : NULL;
     if (!to) return BERTH_NO_MEMORY;
     for (int k = 0; k < c->n_out; k++) {
         int64_t rows = 0;
         for (int64_t i = 0; i < n; i++)
             if (part[i] == k) from[rows] = i, to[rows] = rows, rows++;
-        berth_status status = bt_carry_rows_gpu(c, c->in[0]->dtype, c->out[k]->data, c->in[0]->data, to, from, rows, row);
+        berth_status status =
+            bt_carry_rows_gpu(c, c->in[0]->dtype, c->out[k]->data, c->in[0]->data, to, from, rows, row);
         if (status) return status;
     }
     return BERTH_OK;
@@ -368,19 +371,20 @@ static berth_status run_stitch(bt_call *c)
 }
 
 #define SUMS (BT_FLOATS | BT_INTS)
-#define TENSOR_SCATTER(op, run, on_cpu, on_gpu)                                                                \
-    {                                                                                                          \
-        .name = op, .infer = infer_tensor_scatter, .cpu = run, .types = on_cpu, .gpu = run, .gpu_types = on_gpu \
+#define TENSOR_SCATTER(op, run, on_cpu, on_gpu)                                             \
+    {                                                                                       \
+        .name = op, .infer = infer_tensor_scatter, .cpu = run, .types = on_cpu, .gpu = run, \
+        .gpu_types = on_gpu                                                                 \
     }
-#define INPLACE(op, run, on_cpu, on_gpu)                                                                \
-    {                                                                                                   \
+#define INPLACE(op, run, on_cpu, on_gpu)                                                                 \
+    {                                                                                                    \
         .name = op, .infer = infer_inplace, .cpu = run, .types = on_cpu, .gpu = run, .gpu_types = on_gpu \
     }
 
-#define STITCH(op)                                                                                                       \
-    {                                                                                                                    \
-        .name = op, .infer = infer_stitch, .cpu = run_stitch, .gpu = run_stitch, .gpu_types = BT_GPU_MOVES,              \
-        .host_inputs = BT_HOST_HALF                                                                                      \
+#define STITCH(op)                                                                                          \
+    {                                                                                                       \
+        .name = op, .infer = infer_stitch, .cpu = run_stitch, .gpu = run_stitch, .gpu_types = BT_GPU_MOVES, \
+        .host_inputs = BT_HOST_HALF                                                                         \
     }
 
 const bt_op bt_ops_scatter[] = {
@@ -390,7 +394,8 @@ const bt_op bt_ops_scatter[] = {
      .gpu = run_scatter_nd,
      .gpu_types = SUMS | BT_T(BERTH_BOOL),
      .host_inputs = 4},
-    TENSOR_SCATTER("ScatterNdNonAliasingAdd", run_scatter_add, BT_NUMBERS | BT_T(BERTH_BOOL), SUMS | BT_T(BERTH_BOOL)),
+    TENSOR_SCATTER("ScatterNdNonAliasingAdd", run_scatter_add, BT_NUMBERS | BT_T(BERTH_BOOL),
+                   SUMS | BT_T(BERTH_BOOL)),
     TENSOR_SCATTER("TensorScatterUpdate", run_scatter_update, BT_ANY, BT_GPU_MOVES),
     TENSOR_SCATTER("TensorScatterAdd", run_scatter_add, BT_NUMBERS, SUMS),
     TENSOR_SCATTER("TensorScatterSub", run_scatter_sub, BT_NUMBERS, SUMS),
