@@ -88,7 +88,7 @@ static berth_status read_record(csv *x, bt_str s, int n_out)
         if (!status && is_wanted && taken < n_out) status = put(x, taken, field);
         if (status) return status;
         taken += is_wanted;
-        more = s.n > 0;
+        more = s.n > 0 && !(x->columns && taken == x->n_columns); /* what lies behind the last that is wanted is not read */
         if (more) s.p++, s.n--;
     }
     if (taken == n_out) return BERTH_OK;

@@ -119,19 +119,28 @@ static berth_status infer_range(bt_infer *x)
     return BERTH_OK;
 }
 
-#define COUNT_UP(type)                                               \
-    {                                                                \
-        type v = *(const type *)c->in[0]->data, *y = out;            \
-        const type d = *(const type *)c->in[2]->data;                \
-        for (int64_t i = 0; i < n; i++, v = (type)(v + d)) y[i] = v; \
-        break;                                                       \
+/* Number i is start + i delta, each step rounded to the type, as TensorFlow has it. */
+#define COUNT_UP(type)                                                                   \
+    {                                                                                    \
+        const type v = *(const type *)c->in[0]->data, d = *(const type *)c->in[2]->data; \
+        type *y = out;                                                                   \
+        for (int64_t i = 0; i < n; i++) y[i] = (type)(v + (type)((type)i * d));          \
+        break;                                                                           \
     }
-#define COUNT_UP_SMALL(from, to)                                       \
-    {                                                                  \
-        uint16_t v = *(const uint16_t *)c->in[0]->data, *y = out;      \
-        const float d = from(*(const uint16_t *)c->in[2]->data);       \
-        for (int64_t i = 0; i < n; i++, v = to(from(v) + d)) y[i] = v; \
-        break;                                                         \
+#define COUNT_UP_INT(type)                                                                   \
+    {                                                                                        \
+        const uint64_t v = *(const type *)c->in[0]->data, d = *(const type *)c->in[2]->data; \
+        type *y = out;                                                                       \
+        for (int64_t i = 0; i < n; i++) y[i] = (type)(v + (uint64_t)i * d);                  \
+        break;                                                                               \
+    }
+#define COUNT_UP_SMALL(from, to)                                                         \
+    {                                                                                    \
+        const float v = from(*(const uint16_t *)c->in[0]->data),                         \
+                    d = from(*(const uint16_t *)c->in[2]->data);                         \
+        uint16_t *y = out;                                                               \
+        for (int64_t i = 0; i < n; i++) y[i] = to(v + from(to(from(to((float)i)) * d))); \
+        break;                                                                           \
     }
 
 static berth_status run_range(bt_call *c)
@@ -145,7 +154,8 @@ static berth_status run_range(bt_call *c)
     int64_t n = fact.shape.dim[0];
     size_t bytes = (size_t)n * bt_dtype_size(dtype);
     void *there = bt_out(c, 0, dtype, &fact.shape), *out = there;
-    if (there && bt_on_gpu(c)) out = bt_host_scratch(c, bytes + 1); /* few numbers, each a sum: counted here and brought there */
+    if (there && bt_on_gpu(c))
+        out = bt_host_scratch(c, bytes + 1); /* few numbers, each a sum: counted here and brought there */
     if (!out) return c->error->status;
     switch (dtype) {
     case BERTH_FLOAT: COUNT_UP(float)
@@ -153,12 +163,12 @@ static berth_status run_range(bt_call *c)
     case BERTH_HALF: COUNT_UP_SMALL(bt_half_to_float, bt_float_to_half)
     case BERTH_BFLOAT16: COUNT_UP_SMALL(bt_bf16_to_float, bt_float_to_bf16)
     case BERTH_INT8:
-    case BERTH_UINT8: COUNT_UP(uint8_t)
+    case BERTH_UINT8: COUNT_UP_INT(uint8_t)
     case BERTH_INT16:
-    case BERTH_UINT16: COUNT_UP(uint16_t)
+    case BERTH_UINT16: COUNT_UP_INT(uint16_t)
     case BERTH_INT32:
-    case BERTH_UINT32: COUNT_UP(uint32_t)
-    default: COUNT_UP(uint64_t)
+    case BERTH_UINT32: COUNT_UP_INT(uint32_t)
+    default: COUNT_UP_INT(uint64_t)
     }
     return bytes && out != there ? bt_device_upload(c->device, there, out, bytes, c->error) : BERTH_OK;
 }
@@ -183,10 +193,12 @@ static bt_arg number_arg(berth_dtype dtype, double v)
     return dtype == BERTH_DOUBLE ? (bt_arg){.kind = BT_ARG_DOUBLE, .d = v} : bt_float((float)v);
 }
 
-static berth_status line_on_gpu(bt_call *c, berth_dtype dtype, void *out, int64_t n, double start, double step, double stop)
+static berth_status line_on_gpu(bt_call *c, berth_dtype dtype, void *out, int64_t n, double start,
+                                double step, double stop)
 {
     char defines[BT_DEFINES];
-    bt_arg args[] = {bt_pointer(out), bt_long(n), number_arg(dtype, start), number_arg(dtype, step), number_arg(dtype, stop)};
+    bt_arg args[] = {bt_pointer(out), bt_long(n), number_arg(dtype, start), number_arg(dtype, step),
+                     number_arg(dtype, stop)};
     bt_grid grid = bt_grid_of(c, n);
     bt_gpu_defines(defines, dtype, 0, "-DLINE");
     return bt_gpu_launch(c, BT_CL(arrange), defines, "line", &grid, args, 5);
@@ -245,8 +257,13 @@ static berth_status one_hot_on_gpu(bt_call *c, void *out, int64_t n, int64_t dep
     if (n * depth == 0) return BERTH_OK;
     memcpy(&on, c->in[2]->data, size);
     memcpy(&off, c->in[3]->data, size);
-    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(out), bt_long(n * depth), bt_long(depth), bt_long(inner),
-                     bt_long(on), bt_long(off)};
+    bt_arg args[] = {bt_pointer(c->in[0]->data),
+                     bt_pointer(out),
+                     bt_long(n * depth),
+                     bt_long(depth),
+                     bt_long(inner),
+                     bt_long(on),
+                     bt_long(off)};
     bt_grid grid = bt_grid_of(c, n * depth);
     bt_gpu_defines(defines, bt_gpu_unit(c->in[2]->dtype), c->in[0]->dtype, "");
     return bt_gpu_launch(c, BT_CL(arrange), defines, "one_hot", &grid, args, 7);

@@ -26,7 +26,7 @@ def segment(d):
 @draws("UnsortedSegmentMax", "UnsortedSegmentMin", "UnsortedSegmentProd", "UnsortedSegmentSum")
 def unsorted(d):
     dtype, index = d.type("T", of=FLOATS + INTS + COMPLEXES), d.type("Tindices", of=("int16", "int32", "int64"))
-    shape = d.shape(most_rank=4)
+    shape = d.shape(most_rank=4, beside=1)
     n = d.int(0, 5)
     ids = d.values(index, shape[:d.int(0, len(shape))], -1 if d.chance(0.3) else 0, max(n - 1, 0) if d.chance(0.95) else n, False)
     d.scaled = True
@@ -37,7 +37,7 @@ def unsorted(d):
 @draws("UnsortedSegmentJoin")
 def join(d):
     index = d.one("int32", "int64")
-    shape = d.shape(most_rank=3)
+    shape = d.shape(most_rank=3, beside=1)
     n = d.int(0, 4)
     ids = d.values(index, shape[:d.int(0, len(shape))], 0, max(n - 1, 0), False)
     attrs = {"separator": d.one("", ", ", "--")} if d.chance(0.6) else {}

@@ -450,7 +450,8 @@ def span(d):
     limit = start + step * np.asarray(d.int(0, 6), step.dtype) if d.chance(0.8) else d.values(dtype, [], wild=False)
     if dtype in FLOATS:
         step = np.where(np.abs(step.astype("float32")) < 0.2, 0.5, step.astype("float32")).astype(step.dtype)
-        limit = (start.astype("float32") + step.astype("float32") * (d.int(0, 6) + 0.5)).astype(step.dtype)
+        count = d.int(0, 6) if d.chance(0.9) else d.int(0, 2000)
+        limit = (start.astype("float32") + step.astype("float32") * (count + 0.5)).astype(step.dtype)
     d.node(d.op, [d.put(np.asarray(v)) for v in (start, np.asarray(limit, start.dtype), step)])
 
 
