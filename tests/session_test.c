@@ -176,6 +176,19 @@ static void test_strings(void)
     unlink(t.path);
 }
 
+/* A damaged name says another tensor than its node's: the graph has inputs and outputs for all that. */
+static void test_names(void)
+{
+    static const char graph[] = TRIAL_NODE("x:y", "Placeholder", "", TRIAL_TYPE("dtype", "DT_FLOAT"))
+        TRIAL_NODE("x", "Placeholder", "", TRIAL_TYPE("dtype", "DT_FLOAT"))
+            TRIAL_NODE("y", "Abs", "input: 'x'", TRIAL_FLOAT);
+    berth_error error = {0};
+    berth_model *model = berth_model_load_memory(graph, sizeof graph - 1, NULL, NULL, NULL, &error);
+    if (model) CHECK(berth_model_input_count(model, NULL) == 2 && berth_model_output_count(model, NULL) == 1);
+    else CHECK(error.status == BERTH_BAD_MODEL);
+    berth_model_free(model);
+}
+
 /* A session keeps its model alive; the store gives back what it held. */
 static void test_life(void)
 {
@@ -222,6 +235,7 @@ int main(void)
     test_inside();
     test_refused();
     test_strings();
+    test_names();
     test_life();
     test_memory(&trial_mlp);
     for (int i = 0; i < N_TRIALS; i++) test_warm(trials[i]);

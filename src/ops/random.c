@@ -282,7 +282,7 @@ static berth_status run_fill(bt_call *c, kind kind, int n_generator, int low, in
             return bt_call_fail(c, "the bounds must be scalars");
         int64_t from = bt_tensor_int(c->in[low], 0), to = bt_tensor_int(c->in[high], 0);
         bool empty = f.dtype == BERTH_UINT64 ? (uint64_t)from >= (uint64_t)to : from >= to;
-        if (empty && f.n)
+        if (empty && (f.n || n_generator == 2)) /* where nothing is drawn, TensorFlow looks only with a state */
             return bt_call_fail(c, "there is nothing from %lld to below %lld", (long long)from,
                                 (long long)to);
         f.low = from, f.range = (uint64_t)to - (uint64_t)from;

@@ -32,10 +32,12 @@ static void infer_ports(berth_model *model, const bt_edge *edges, bt_port *ports
     x.feed_facts = bt_arena_array(&arena, bt_fact, (size_t)inputs->n_inputs + 1);
     x.fetches = bt_arena_array(&arena, bt_edge, (size_t)n + 1);
     if (x.feeds && x.feed_facts && x.fetches) {
-        for (x.n_feeds = 0; x.n_feeds < inputs->n_inputs; x.n_feeds++) {
-            const bt_port *port = &inputs->inputs[x.n_feeds];
-            x.feeds[x.n_feeds] = edge_of(&model->source.graph, port->tensor);
-            x.feed_facts[x.n_feeds] = (bt_fact){port->dtype, port->shape, NULL};
+        for (int i = 0; i < inputs->n_inputs; i++) {
+            const bt_port *port = &inputs->inputs[i];
+            bt_edge e = edge_of(&model->source.graph, port->tensor);
+            if (e.node < 0) continue; /* a node's name that holds a colon */
+            x.feeds[x.n_feeds] = e;
+            x.feed_facts[x.n_feeds++] = (bt_fact){port->dtype, port->shape, NULL};
         }
         memcpy(x.fetches, edges, (size_t)n * sizeof *edges);
         if (!bt_pass_prune(&x, &model->source.graph, false) && !bt_pass_infer(&x))
