@@ -42,7 +42,10 @@ def leaky(d):
 def gradient(d):
     dtype, shape = d.type(), d.shape()
     attrs = {"alpha": d.one(0.1, 0.7)} if d.op == "LeakyReluGrad" and d.chance(0.6) else {}
-    d.node(d.op, [d.put(d.values(dtype, shape, wild=False)), d.put(d.values(dtype, shape, wild=False))], **attrs)
+    first = d.values(dtype, shape, wild=False)
+    if d.op == "SqrtGrad" and dtype.startswith("complex"):
+        first = np.where(first == 0, 1, first).astype(first.dtype)  # divided by 0 is nan in TensorFlow's vectors, and inf behind them
+    d.node(d.op, [d.put(first), d.put(d.values(dtype, shape, wild=False))], **attrs)
 
 
 BINARY = """Add AddV2 Atan2 BitwiseAnd BitwiseOr BitwiseXor Div DivNoNan FloorDiv FloorMod Greater GreaterEqual Igamma Igammac
