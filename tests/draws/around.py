@@ -6,7 +6,7 @@ import numpy as np
 from tensorflow.core.framework import graph_pb2
 from tensorflow.python.framework import dtypes, op_def_registry
 
-from draws.draw import Draw, enum, set_attr, tensor_proto
+from draws.draw import Draw, add_function, enum, set_attr, tensor_proto
 
 ALONE = {"Enter", "Exit", "LoopCond", "NextIteration", "RefSwitch", "RefMerge"}  # in no function
 
@@ -72,14 +72,7 @@ class Around:
         return name + ":0"
 
     def function(self, name, args, outs):
-        """args: [(name, dtype)]; outs: [(dtype, tensor within)]."""
-        made = self.graph.library.function.add()
-        made.signature.name = name
-        for arg, dtype in args:
-            made.signature.input_arg.add(name=arg, type=enum(dtype))
-        for i, (dtype, tensor) in enumerate(outs):
-            made.signature.output_arg.add(name=f"out{i}", type=enum(dtype))
-            made.ret[f"out{i}"] = tensor
+        made = add_function(self.graph.library, name, args, outs)
         made.signature.is_stateful = self.effects
         return made
 
@@ -113,12 +106,10 @@ class Around:
 
     def branch(self):
         whole = self.whole()
-        nodes = lambda to: [self.nothing(to, f"none{i}", t)[:-2] + ":output:0" for i, t in enumerate(self.out_types)]
         args = [(f"a{i}", t) for i, t in enumerate(self.in_types)]
-        other = self.function("other", args, [])
-        for i, (t, tensor) in enumerate(zip(self.out_types, nodes(other.node_def))):
-            other.signature.output_arg.add(name=f"out{i}", type=enum(t))
-            other.ret[f"out{i}"] = tensor
+        other = self.function("other", args, [(t, f"none{i}:output:0") for i, t in enumerate(self.out_types)])
+        for i, t in enumerate(self.out_types):
+            self.nothing(other.node_def, f"none{i}", t)
         if self.one(0, 1):
             self.const(self.graph.node, "which", True, "bool")
             self.node(self.graph.node, self.caller("If", "StatelessIf"), "the_branch", ["which:0", *self.ins], Tcond="bool",

@@ -1,7 +1,7 @@
 """Control flow: branches and loops of TensorFlow 1 as frames, and of TensorFlow 2 as functions; calls; effects in order."""
 import numpy as np
 
-from draws.draw import KNOWN, draws, enum, set_attr, attr_type
+from draws.draw import KNOWN, add_function, draws, enum, set_attr, attr_type
 from tensorflow.python.framework import op_def_registry
 
 KINDS = ("float32", "float64", "int32", "int64")
@@ -132,14 +132,8 @@ def effects(d):
 
 
 def function(d, name, args, nodes, outs):
-    """Adds a function. args: [(name, dtype)]; nodes: [(op, name, inputs, attrs)]; outs: [(dtype, tensor)]."""
-    made = d.graph.library.function.add()
-    made.signature.name = name
-    for arg, dtype in args:
-        made.signature.input_arg.add(name=arg, type=enum(dtype))
-    for i, (dtype, tensor) in enumerate(outs):
-        made.signature.output_arg.add(name=f"out{i}", type=enum(dtype))
-        made.ret[f"out{i}"] = tensor
+    """Adds a function. nodes: [(op, name, inputs, attrs)]; the others as add_function has them."""
+    made = add_function(d.graph.library, name, args, outs)
     for op, node_name, inputs, attrs in nodes:
         node = made.node_def.add(op=op, name=node_name)
         node.input.extend(inputs)

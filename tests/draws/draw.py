@@ -352,6 +352,18 @@ class Draw:
         return node.attr[arg.number_attr].i if arg.number_attr else 1
 
 
+def add_function(library, name, args, outs):
+    """A function, as yet without nodes. args: [(name, dtype)]; outs: [(dtype, tensor within)]."""
+    made = library.function.add()
+    made.signature.name = name
+    for arg, dtype in args:
+        made.signature.input_arg.add(name=arg, type=enum(dtype))
+    for i, (dtype, tensor) in enumerate(outs):
+        made.signature.output_arg.add(name=f"out{i}", type=enum(dtype))
+        made.ret[f"out{i}"] = tensor
+    return made
+
+
 def attr_type(definition, key):
     for attr in definition.attr:
         if attr.name == key:
