@@ -2,10 +2,10 @@
  * allocation refused once. */
 #include <unistd.h>
 
-#include "check.h"
 #include "format/format.h"
 #include "format/graphdef.h"
 #include "format/pbtxt.h"
+#include "torture.h"
 
 static const char graph_text[] =
     "# a comment\n"
@@ -227,21 +227,14 @@ static void test_text_faults(void)
     bt_text_free(&deep), bt_text_free(&wire);
 }
 
-/* The n-th allocation fails, for each n that there is. */
-static void test_memory(const char *bytes, size_t n)
+static berth_status load_once(void *user)
 {
+    const bt_str *bytes = user;
     bt_source source;
     berth_error error;
-    berth_status status = BERTH_NO_MEMORY;
-    for (uint64_t at = 1; status && at < 10000; at++) {
-        bt_error_clear(&error);
-        bt_mem_fail_at(at);
-        status = load(bytes, n, &source, &error);
-        bt_mem_fail_at(0);
-        CHECK(status == BERTH_OK || status == BERTH_NO_MEMORY);
-        bt_source_free(&source);
-    }
-    CHECK_EQ(status, BERTH_OK);
+    berth_status status = load(bytes->p, bytes->n, &source, &error);
+    bt_source_free(&source);
+    return status;
 }
 
 int main(void)
@@ -251,8 +244,8 @@ int main(void)
     bt_text wire = encode(graph_text);
     check_load(graph_text, strlen(graph_text), "GraphDef text");
     check_load(wire.p, wire.n, "GraphDef");
-    test_memory(graph_text, strlen(graph_text));
-    test_memory(wire.p, wire.n);
+    torture_status(load_once, &(bt_str){graph_text, strlen(graph_text)}, false);
+    torture_status(load_once, &(bt_str){wire.p, wire.n}, false);
     bt_text_free(&wire);
     test_faults();
     test_text_faults();
