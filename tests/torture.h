@@ -8,7 +8,8 @@
 #include "check.h"
 
 /* work(user) gives true when all went well. Returns the number of allocations of the last, whole pass. With
- * `absorbed`, work may go well although an allocation failed (caches, threads that need not be, a look at whether a file is there). */
+ * `absorbed`, work may go well although an allocation failed (caches, threads that need not be, a look at whether
+ * a file is there). */
 static inline uint64_t torture(bool (*work)(void *user), void *user, bool absorbed)
 {
     for (uint64_t n = 1;; n++) {

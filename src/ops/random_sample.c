@@ -274,6 +274,19 @@ static berth_status infer_draws(bt_infer *x)
     return BERTH_OK;
 }
 
+/* Shape and generator of draws for the parameters, input `last`: behind shape and seed (2), or shape, key, counter and
+ * algorithm (4), or, where the op has a generator of its own, a shape of samples alone (1). */
+static berth_status begin_draws(bt_call *c, int last, bt_shape *shape, bt_philox *generator)
+{
+    bool reserved = last == 1;
+    berth_status status = BERTH_OK;
+    if (c->n_in <= last) return bt_call_fail(c, "needs the parameters of its numbers");
+    if (!reserved) status = last == 2 ? bt_random_seeded(c, 1, generator) : bt_random_keyed(c, 1, generator);
+    if (!status) status = bt_random_shape_of_draws(c, 0, &c->in[last]->shape, !reserved, shape);
+    if (status || !reserved) return status;
+    return bt_random_reserve(c, (uint64_t)bt_shape_count(shape) * RESERVED, generator);
+}
+
 /* The generator of draw i. */
 static bt_philox nth_generator(bt_philox generator, int64_t i)
 {
@@ -323,11 +336,16 @@ static berth_status gammas_on_gpu(bt_call *c, bt_philox generator, const bt_tens
     return n ? bt_gpu_launch(c, BT_CL(random_sample), defines, "draw_gammas", &grid, args, 6) : BERTH_OK;
 }
 
-static berth_status gammas(bt_call *c, const bt_shape *shape, const bt_tensor *alpha, bt_philox generator)
+static berth_status gammas(bt_call *c, int last)
 {
-    void *out = bt_out(c, 0, alpha->dtype, shape);
+    bt_shape shape;
+    bt_philox generator;
+    berth_status status = begin_draws(c, last, &shape, &generator);
+    if (status) return status;
+    const bt_tensor *alpha = c->in[last];
+    void *out = bt_out(c, 0, alpha->dtype, &shape);
     if (!out) return BERTH_NO_MEMORY;
-    int64_t n = bt_shape_count(shape), alphas = bt_tensor_count(alpha), samples = alphas ? n / alphas : 0;
+    int64_t n = bt_shape_count(&shape), alphas = bt_tensor_count(alpha), samples = alphas ? n / alphas : 0;
     if (bt_on_gpu(c)) return gammas_on_gpu(c, generator, alpha, out, n);
     for (int64_t i = 0; i < n; i++)
         bt_random_store(alpha->dtype, out, i % samples * alphas + i / samples,
@@ -335,34 +353,9 @@ static berth_status gammas(bt_call *c, const bt_shape *shape, const bt_tensor *a
     return BERTH_OK;
 }
 
-static berth_status run_gamma(bt_call *c)
-{
-    bt_shape shape;
-    bt_philox generator;
-    berth_status status = c->n_in > 2 ? bt_random_seeded(c, 1, &generator) : bt_call_fail(c, "needs alpha");
-    if (!status) status = bt_random_shape_of_draws(c, 0, &c->in[2]->shape, true, &shape);
-    return status ? status : gammas(c, &shape, c->in[2], generator);
-}
-
-static berth_status run_gamma_keyed(bt_call *c)
-{
-    bt_shape shape;
-    bt_philox generator;
-    berth_status status = c->n_in > 4 ? bt_random_keyed(c, 1, &generator) : bt_call_fail(c, "needs alpha");
-    if (!status) status = bt_random_shape_of_draws(c, 0, &c->in[4]->shape, true, &shape);
-    return status ? status : gammas(c, &shape, c->in[4], generator);
-}
-
-/* Of the op's own generator. */
-static berth_status run_gamma_reserved(bt_call *c)
-{
-    bt_shape shape;
-    bt_philox generator;
-    berth_status status = c->n_in > 1 ? bt_random_shape_of_draws(c, 0, &c->in[1]->shape, false, &shape)
-                                      : bt_call_fail(c, "needs alpha");
-    if (!status) status = bt_random_reserve(c, (uint64_t)bt_shape_count(&shape) * RESERVED, &generator);
-    return status ? status : gammas(c, &shape, c->in[1], generator);
-}
+static berth_status run_gamma(bt_call *c) { return gammas(c, 2); }
+static berth_status run_gamma_keyed(bt_call *c) { return gammas(c, 4); }
+static berth_status run_gamma_reserved(bt_call *c) { return gammas(c, 1); }
 
 /* ---- Poisson ----------------------------------------------------------------------------------------------- */
 
@@ -389,11 +382,16 @@ static double poisson_sample(double rate, bt_philox g)
     }
 }
 
-static berth_status poissons(bt_call *c, const bt_shape *shape, const bt_tensor *rate, bt_philox generator)
+static berth_status poissons(bt_call *c, int last)
 {
+    bt_shape shape;
+    bt_philox generator;
+    berth_status status = begin_draws(c, last, &shape, &generator);
+    if (status) return status;
+    const bt_tensor *rate = c->in[last];
     berth_dtype dtype = bt_attr_type(c->node, "dtype", BERTH_INT64);
-    int64_t n = bt_shape_count(shape), rates = bt_tensor_count(rate), samples = rates ? n / rates : 0;
-    void *out = bt_out(c, 0, dtype, shape);
+    int64_t n = bt_shape_count(&shape), rates = bt_tensor_count(rate), samples = rates ? n / rates : 0;
+    void *out = bt_out(c, 0, dtype, &shape);
     if (!out) return BERTH_NO_MEMORY;
     for (int64_t i = 0; i < n; i++) {
         double r = bt_tensor_number(rate, i / samples);
@@ -404,24 +402,8 @@ static berth_status poissons(bt_call *c, const bt_shape *shape, const bt_tensor 
     return BERTH_OK;
 }
 
-static berth_status run_poisson(bt_call *c)
-{
-    bt_shape shape;
-    bt_philox generator;
-    berth_status status = c->n_in > 2 ? bt_random_seeded(c, 1, &generator) : bt_call_fail(c, "needs a rate");
-    if (!status) status = bt_random_shape_of_draws(c, 0, &c->in[2]->shape, true, &shape);
-    return status ? status : poissons(c, &shape, c->in[2], generator);
-}
-
-static berth_status run_poisson_reserved(bt_call *c)
-{
-    bt_shape shape;
-    bt_philox generator;
-    berth_status status = c->n_in > 1 ? bt_random_shape_of_draws(c, 0, &c->in[1]->shape, false, &shape)
-                                      : bt_call_fail(c, "needs a rate");
-    if (!status) status = bt_random_reserve(c, (uint64_t)bt_shape_count(&shape) * RESERVED, &generator);
-    return status ? status : poissons(c, &shape, c->in[1], generator);
-}
+static berth_status run_poisson(bt_call *c) { return poissons(c, 2); }
+static berth_status run_poisson_reserved(bt_call *c) { return poissons(c, 1); }
 
 #define STATELESS(op, infer, run)                     \
     {                                                 \
