@@ -94,6 +94,7 @@ typedef struct bt_port {
     const char *tensor; /* "x:0" */
     berth_dtype dtype;  /* 0: as the graph says */
     bt_shape shape;
+    bt_edge at;         /* what it names, in a graph without signatures; else looked up when it is needed */
 } bt_port;
 
 typedef struct bt_signature {

@@ -33,6 +33,12 @@ static berth_status find_tensor(transform *t, const char *name, bt_edge *edge)
     return bt_fail(t->error, BERTH_NOT_FOUND, "output '%s': the model has no such tensor", name);
 }
 
+static berth_status find_port(transform *t, const bt_port *port, bt_edge *edge)
+{
+    if (t->from->source.n_signatures) return find_tensor(t, port->tensor, edge);
+    return *edge = port->at, BERTH_OK;
+}
+
 /* The outputs that were asked for, by a key or by a tensor's name, each under the signature's key or else its own name. */
 static berth_status take_outputs(transform *t, bt_signature *s)
 {
@@ -54,10 +60,11 @@ static berth_status take_outputs(transform *t, bt_signature *s)
         size_t length = strlen(name) - (bt_ends(name, ":0") ? 2 : 0);
         s->outputs[i] = (bt_port){.key = bt_arena_copy(t->arena, name, length),
                                   .tensor = bt_arena_copy(t->arena, name, strlen(name)),
-                                  .shape = BT_SHAPE_UNKNOWN};
+                                  .shape = BT_SHAPE_UNKNOWN,
+                                  .at = wanted};
         if (!s->outputs[i].key || !s->outputs[i].tensor) return bt_fail_memory(t->error);
         for (int k = 0; k < n; k++)
-            if (!find_tensor(t, ports[k].tensor, &has) && has.node == wanted.node && has.slot == wanted.slot)
+            if (!find_port(t, &ports[k], &has) && has.node == wanted.node && has.slot == wanted.slot)
                 s->outputs[i] = ports[k];
     }
     return BERTH_OK;
@@ -159,11 +166,11 @@ static berth_status find_ports(transform *t)
         const bt_signature *kept = &t->kept[s];
         for (int i = 0; i < kept->n_inputs; i++, in++) {
             bt_edge e;
-            if (find_tensor(t, kept->inputs[i].tensor, &e)) return t->error->status;
+            if (find_port(t, &kept->inputs[i], &e)) return t->error->status;
             t->feed_of[in] = add_feed(t, e, kept->inputs[i].dtype, &kept->inputs[i].shape);
         }
         for (int i = 0; i < kept->n_outputs; i++) {
-            if (find_tensor(t, kept->outputs[i].tensor, &t->fetches[t->n_fetches])) return t->error->status;
+            if (find_port(t, &kept->outputs[i], &t->fetches[t->n_fetches])) return t->error->status;
             t->fetch_of[t->n_fetches] = t->n_fetches;
             t->n_fetches++;
         }
@@ -345,7 +352,8 @@ static berth_status name_ports(naming *n)
         if (!signature) bt_tensor_name(bt_str_of(s->inputs[i].key), &name, &slot);
         int32_t node = x->feeds[t->feed_of[i]].node;
         /* The second that a pipeline brings is "IteratorGetNext_1". */
-        const char *text = slot > 0 ? bt_arena_print(n->g->arena, "%.*s_%d", (int)name.n, name.p, slot) : name.p;
+        const char *text =
+            slot > 0 ? bt_arena_print(n->g->arena, "%.*s_%d", (int)name.n, name.p, slot) : name.p;
         const char *clean = text ? bt_graph_clean_name(n->g->arena, slot > 0 ? bt_str_of(text) : name) : NULL;
         if (!clean) return bt_fail_memory(t->error);
         if (node >= 0) want(n, node, clean);
@@ -388,9 +396,11 @@ static berth_status infer_outputs(transform *t)
     return status;
 }
 
-static const char *edge_name(transform *t, bt_edge e)
+static berth_status name_port(transform *t, bt_port *port, bt_edge e)
 {
-    return bt_arena_print(t->arena, "%s:%d", t->p.units[0]->x.graph.nodes[e.node].name, e.slot);
+    port->at = e;
+    port->tensor = bt_arena_print(t->arena, "%s:%d", t->made->source.graph.nodes[e.node].name, e.slot);
+    return port->tensor ? BERTH_OK : bt_fail_memory(t->error);
 }
 
 /* Ports get their own memory, in order that they can be changed. */
@@ -421,12 +431,11 @@ static berth_status settle_ports(transform *t)
             kept->inputs[n] = kept->inputs[i];
             kept->inputs[n].dtype = x->feed_facts[feed].dtype;
             kept->inputs[n].shape = x->feed_facts[feed].shape;
-            if (!(kept->inputs[n++].tensor = edge_name(t, x->feeds[feed]))) return bt_fail_memory(t->error);
+            if (name_port(t, &kept->inputs[n++], x->feeds[feed])) return t->error->status;
         }
         kept->n_inputs = n;
         for (int i = 0; i < kept->n_outputs; i++, out++)
-            if (!(kept->outputs[i].tensor = edge_name(t, x->fetches[t->fetch_of[out]])))
-                return bt_fail_memory(t->error);
+            if (name_port(t, &kept->outputs[i], x->fetches[t->fetch_of[out]])) return t->error->status;
     }
     bool whole = t->flat || !t->from->source.n_signatures;
     if (!whole) {
@@ -495,8 +504,8 @@ static berth_status make(transform *t)
     if (!status) status = infer_outputs(t);
     if (!status && (t->flat || !t->from->source.n_signatures)) status = name_all(t);
     if (!status) status = share_source(t);
-    if (!status) status = settle_ports(t);
     if (!status) status = bt_portable_end(&t->p, &t->made->source);
+    if (!status) status = settle_ports(t);
     if (!status) status = settle_init(t);
     if (!status) status = bt_model_finish(t->made, t->error);
     return status;

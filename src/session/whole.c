@@ -4,18 +4,10 @@
 
 #include "pass/clone.h"
 
-/* Node -1: the graph has no such tensor. */
-static bt_edge edge_of(const bt_graph *g, const char *tensor)
-{
-    bt_str node;
-    int slot;
-    bool named = bt_tensor_name(bt_str_of(tensor), &node, &slot) && slot >= 0;
-    return (bt_edge){named ? bt_graph_find(g, node) : -1, slot};
-}
-
 /* Facts of the whole graph, as far as its ops are known; a graph that cannot be planned has none. */
-static void infer_ports(berth_model *model, const bt_edge *edges, bt_port *ports, int n)
+static void infer_outputs(berth_model *model)
 {
+    const bt_signature *whole = &model->whole;
     bt_arena arena;
     bt_map written = {0};
     berth_error ignored = {0};
@@ -24,26 +16,23 @@ static void infer_ports(berth_model *model, const bt_edge *edges, bt_port *ports
                          .functions = &model->source.functions,
                          .arena = &arena,
                          .written = &written,
-                         .n_fetches = n,
+                         .n_fetches = whole->n_outputs,
                          .error = &ignored};
     bt_graph_init(&x.graph, &arena);
-    const bt_signature *inputs = &model->whole;
-    x.feeds = bt_arena_array(&arena, bt_edge, (size_t)inputs->n_inputs + 1);
-    x.feed_facts = bt_arena_array(&arena, bt_fact, (size_t)inputs->n_inputs + 1);
-    x.fetches = bt_arena_array(&arena, bt_edge, (size_t)n + 1);
+    x.feeds = bt_arena_array(&arena, bt_edge, (size_t)whole->n_inputs + 1);
+    x.feed_facts = bt_arena_array(&arena, bt_fact, (size_t)whole->n_inputs + 1);
+    x.fetches = bt_arena_array(&arena, bt_edge, (size_t)whole->n_outputs + 1);
     if (x.feeds && x.feed_facts && x.fetches) {
-        for (int i = 0; i < inputs->n_inputs; i++) {
-            const bt_port *port = &inputs->inputs[i];
-            bt_edge e = edge_of(&model->source.graph, port->tensor);
-            if (e.node < 0) continue; /* a node's name that holds a colon */
-            x.feeds[x.n_feeds] = e;
-            x.feed_facts[x.n_feeds++] = (bt_fact){port->dtype, port->shape, NULL};
+        for (; x.n_feeds < whole->n_inputs; x.n_feeds++) {
+            const bt_port *port = &whole->inputs[x.n_feeds];
+            x.feeds[x.n_feeds] = port->at;
+            x.feed_facts[x.n_feeds] = (bt_fact){port->dtype, port->shape, NULL};
         }
-        memcpy(x.fetches, edges, (size_t)n * sizeof *edges);
+        for (int i = 0; i < whole->n_outputs; i++) x.fetches[i] = whole->outputs[i].at;
         if (!bt_pass_prune(&x, &model->source.graph, false) && !bt_pass_infer(&x))
-            for (int i = 0; i < n; i++) {
+            for (int i = 0; i < whole->n_outputs; i++) {
                 const bt_fact *fact = bt_pass_fact(&x, x.fetches[i]);
-                ports[i].dtype = fact->dtype, ports[i].shape = fact->shape;
+                whole->outputs[i].dtype = fact->dtype, whole->outputs[i].shape = fact->shape;
             }
     }
     bt_graph_free(&x.graph);
@@ -105,9 +94,10 @@ static void describe(const bt_graph *g, const bt_node *node, int row, int i, bt_
 
 /* ---- The whole ---------------------------------------------------------------------------------------- */
 
-static bool add_port(bt_arena *arena, const bt_node *node, int slot, bt_port *port)
+static bool add_port(berth_model *model, const bt_node *node, int slot, bt_port *port)
 {
-    port->tensor = port->key = bt_arena_print(arena, "%s:%d", node->name, slot);
+    port->tensor = port->key = bt_arena_print(&model->source.arena, "%s:%d", node->name, slot);
+    port->at = (bt_edge){(int32_t)(node - model->source.graph.nodes), slot};
     port->shape = BT_SHAPE_UNKNOWN;
     return port->key != NULL;
 }
@@ -118,7 +108,7 @@ static bool add_inputs(berth_model *model, const bt_node *node)
     int n = (int)count_inputs(node), row = pipeline_of(node);
     for (int i = 0; i < n; i++) {
         bt_port *port = &whole->inputs[whole->n_inputs++];
-        if (!add_port(&model->source.arena, node, i, port)) return false;
+        if (!add_port(model, node, i, port)) return false;
         if (row >= 0) {
             describe(&model->source.graph, node, row, i, port);
             continue;
@@ -142,7 +132,7 @@ static bool is_answer(const bt_graph *g, const bt_node *node)
 }
 
 /* Outputs: of nodes whose results nothing consumes; answers alone, if there are any. */
-static berth_status add_outputs(berth_model *model, const bool *consumed, bt_edge *sinks, bool answers)
+static berth_status add_outputs(berth_model *model, const bool *consumed, bool answers)
 {
     bt_graph *g = &model->source.graph;
     bt_signature *whole = &model->whole;
@@ -152,11 +142,9 @@ static berth_status add_outputs(berth_model *model, const bool *consumed, bt_edg
         if (consumed[i] || count_inputs(node) || !strcmp(node->op, "Const") || !strcmp(node->op, "NoOp") ||
             (op && op->outputs && !*op->outputs) || (answers && !is_answer(g, node)))
             continue;
-        if (!add_port(&model->source.arena, node, 0, &whole->outputs[whole->n_outputs]))
-            return BERTH_NO_MEMORY;
-        sinks[whole->n_outputs++] = (bt_edge){(int32_t)i, 0};
+        if (!add_port(model, node, 0, &whole->outputs[whole->n_outputs++])) return BERTH_NO_MEMORY;
     }
-    return whole->n_outputs || !answers ? BERTH_OK : add_outputs(model, consumed, sinks, false);
+    return whole->n_outputs || !answers ? BERTH_OK : add_outputs(model, consumed, false);
 }
 
 berth_status bt_model_whole(berth_model *model, berth_error *error)
@@ -174,12 +162,11 @@ berth_status bt_model_whole(berth_model *model, berth_error *error)
     }
     whole->inputs = bt_arena_array(arena, bt_port, n_inputs + 1);
     whole->outputs = bt_arena_array(arena, bt_port, g->n_nodes + 1);
-    bt_edge *sinks = bt_arena_array(arena, bt_edge, g->n_nodes + 1);
-    if (!whole->inputs || !whole->outputs || !sinks) return bt_fail_memory(error);
+    if (!whole->inputs || !whole->outputs) return bt_fail_memory(error);
     for (size_t i = 0; i < g->n_nodes; i++)
         if (!add_inputs(model, &g->nodes[i])) return bt_fail_memory(error);
-    if (add_outputs(model, consumed, sinks, true)) return bt_fail_memory(error);
-    infer_ports(model, sinks, whole->outputs, whole->n_outputs);
+    if (add_outputs(model, consumed, true)) return bt_fail_memory(error);
+    infer_outputs(model);
     return BERTH_OK;
 }
 
@@ -217,11 +204,10 @@ berth_status bt_whole_drop_unknown(const berth_model *model, bt_arena *arena, bt
     if (!unknown || !kept) return bt_fail_memory(error);
     find_unknown(&model->source, unknown);
     for (int i = 0; i < s->n_outputs; i++) {
-        bt_edge e = edge_of(g, s->outputs[i].tensor);
-        if (e.node < 0) continue;
-        const char *op = g->nodes[e.node].op;
+        int32_t node = s->outputs[i].at.node;
+        const char *op = g->nodes[node].op;
         bool is_state = bt_starts(op, "Assign") || bt_starts(op, "Variable") || bt_starts(op, "VarHandle");
-        if (!unknown[e.node] && !is_state) kept[n++] = s->outputs[i];
+        if (!unknown[node] && !is_state) kept[n++] = s->outputs[i];
     }
     if (n) s->outputs = kept, s->n_outputs = n;
     return BERTH_OK;
@@ -267,14 +253,13 @@ berth_status bt_whole_drop_unread(const berth_model *model, bt_arena *arena, bt_
     int n_kept = 0;
     if (!seen || !stack || !kept || !r.port_of || !r.read) return bt_fail_memory(error);
     for (int i = 0; i < s->n_inputs; i++) {
-        bt_edge e = edge_of(g, s->inputs[i].tensor);
-        bool is_pipeline = e.node >= 0 && pipeline_of(&g->nodes[e.node]) >= 0;
+        bt_edge e = s->inputs[i].at;
+        bool is_pipeline = pipeline_of(&g->nodes[e.node]) >= 0;
         if (is_pipeline && e.slot == 0) r.port_of[e.node] = i + 1;
         r.read[i] = !is_pipeline;
     }
     for (int i = 0; i < s->n_outputs; i++) {
-        bt_edge e = edge_of(g, s->outputs[i].tensor);
-        if (e.node < 0) continue;
+        bt_edge e = s->outputs[i].at;
         mark_read(&r, e);
         if (!seen[e.node]) seen[e.node] = true, stack[n++] = e.node;
     }
