@@ -5,12 +5,13 @@ Runs the acceptance cases with their own tool (run_cases.py, which needs numpy) 
 acceptance.txt: the cases that must pass, sorted, one path a line. The list only grows: --update adds the
 cases that pass and are not on it yet. Ends with `N passed, N failed`, counted over the cases on the list.
 """
-import argparse
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
+
+from case_tool import count, parser
 
 LIST = pathlib.Path(__file__).with_name("acceptance.txt")
 
@@ -29,13 +30,9 @@ def run(args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tool", help="path of run_cases.py")
-    parser.add_argument("--berth", required=True, help="path of the program")
-    parser.add_argument("--only", default="", help="regular expression on a case's path and tags")
-    parser.add_argument("--timeout", type=float, default=60, help="seconds a case may take (default %(default)g)")
-    parser.add_argument("--update", action="store_true", help="add the cases that pass to the list")
-    args = parser.parse_args()
+    options = parser(__doc__, timeout=60)
+    options.add_argument("--update", action="store_true", help="add the cases that pass to the list")
+    args = options.parse_args()
 
     listed = set(LIST.read_text().split("\n")) - {""} if LIST.exists() else set()
     faults = run(args)
@@ -46,14 +43,11 @@ def main():
         LIST.write_text("".join(f"{case}\n" for case in sorted(listed)))
         print(f"{len(new)} cases are new on the list")
     required = listed & set(faults)
-    for case in sorted(required - passing):
-        print(f"FAIL {case}: {faults[case]}")
     if not args.only and listed - set(faults):
         print(f"{len(listed - set(faults))} listed cases are not among those run")
     if new and not args.update:
         print(f"{len(new)} cases pass that are not on the list (--update adds them):", *new[:10], "..." if new[10:] else "")
-    failed = len(required - passing)
-    print(f"{len(required) - failed} passed, {failed} failed")
+    _, failed = count((case, faults[case]) for case in sorted(required))
     return failed > 0
 
 

@@ -6,18 +6,15 @@ again into the tensors of before, on ones of another shape, and from two threads
 TensorFlow gave each time; of a model that keeps something from run to run, after the session is reset. Needs numpy, and
 run_cases.py, whose path is TOOL. Ends with `N passed, N failed`.
 """
-import argparse
-import concurrent.futures
 import multiprocessing
 import os
-import pathlib
 import sys
 import tempfile
 import threading
 
 import numpy as np
 
-from case_tool import load_tool
+from case_tool import at_once, count, find_cases, load_tool, parser
 from library import CODES, STRING, Fails, Library, Session
 
 # What a run changes, by the ops that do: the answers of the next may be others.
@@ -122,23 +119,13 @@ def in_process(args, case):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tool", help="path of run_cases.py")
-    parser.add_argument("--berth", required=True, help="path of the program, beside its library")
-    parser.add_argument("--only", default="", help="regular expression on a case's path and tags")
-    parser.add_argument("--device", default="/CPU:0", help="where to (default %(default)s)")
-    parser.add_argument("--timeout", type=float, default=120, help="seconds a case may take (default %(default)g)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    args = parser.parse_args()
-    tool = load_tool(args.tool)
-    cases = [c for c in tool.find_cases(pathlib.Path(tool.HERE) / "cases", args.only) if c.get("expect", "ok") == "ok" and c.get("outputs")]
-    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        faults = list(pool.map(lambda case: in_process(args, case), cases))
-    for case, fault in zip(cases, faults):
-        if fault:
-            print(f"FAIL {case['path']}: {fault}")
-    failed = sum(fault is not None for fault in faults)
-    print(f"{len(cases) - failed} passed, {failed} failed")
+    options = parser(__doc__, timeout=120)
+    options.add_argument("--device", default="/CPU:0", help="where to (default %(default)s)")
+    options.add_argument("--jobs", type=int, default=os.cpu_count())
+    args = options.parse_args()
+    cases = [c for c in find_cases(load_tool(args.tool), args.only) if c.get("outputs")]
+    faults = at_once(lambda case: in_process(args, case), cases, args.jobs)
+    _, failed = count((case["path"], fault) for case, fault in faults)
     return failed > 0 or not cases
 
 

@@ -8,7 +8,6 @@ first, the smallest first, then all others; --list prints those that do not coun
 to device_ops.txt. Ends with `N passed, N failed`: ops that must count. TOOL is run_cases.py, which needs numpy. Without
 BERTH_OPENCL in the environment the device is OpenCL's CPU.
 """
-import argparse
 import concurrent.futures
 import json
 import os
@@ -17,7 +16,7 @@ import re
 import subprocess
 import sys
 
-from case_tool import load_tool
+from case_tool import count, find_cases, load_tool, parser
 
 LIST = pathlib.Path(__file__).with_name("device_ops.txt")
 
@@ -34,8 +33,7 @@ def strict_cases(tool):
         files = [os.path.join(case["folder"], file) for file in (case["model"], *case["inputs"].values())]
         return sum(os.path.getsize(file) for file in files if os.path.isfile(file))
 
-    root = os.path.join(os.path.dirname(os.path.abspath(tool.__file__)), "cases")
-    cases = [c for c in tool.find_cases(root, "") if c.get("inputs") and c.get("expect", "ok") == "ok"]
+    cases = [c for c in find_cases(tool) if c.get("inputs")]
     for case in cases:
         case["own"] = case["path"].split("/")[1] if case["path"].startswith("ops/") else None
         case["args"] = [*case.get("args", []), "--no-soft-placement"]
@@ -102,17 +100,13 @@ def search_listed(trial, cases, listed, pool):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tool", help="path of run_cases.py")
-    parser.add_argument("--berth", required=True, help="path of the program")
-    parser.add_argument("--device", default="/GPU:0", help="default: %(default)s")
-    parser.add_argument("--only", default="", help="regular expression on the op")
-    parser.add_argument("--timeout", type=float, default=60, help="seconds a case may take (default %(default)g)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--all", action="store_true", help="try every op, not those of the list alone")
-    parser.add_argument("--list", action="store_true", help="print the ops that do not count, and why")
-    parser.add_argument("--update", action="store_true", help="with --all: write the list")
-    args = parser.parse_args()
+    options = parser(__doc__, timeout=60, of="the op")
+    options.add_argument("--device", default="/GPU:0", help="default: %(default)s")
+    options.add_argument("--jobs", type=int, default=os.cpu_count())
+    options.add_argument("--all", action="store_true", help="try every op, not those of the list alone")
+    options.add_argument("--list", action="store_true", help="print the ops that do not count, and why")
+    options.add_argument("--update", action="store_true", help="with --all: write the list")
+    args = options.parse_args()
     args.berth = os.path.abspath(args.berth)
     os.environ.setdefault("BERTH_OPENCL", "cpu")
 
@@ -127,14 +121,11 @@ def main():
         for op, (path, fault) in sorted(found.items()):
             if not path:
                 print(f"{op}: {fault}")
-    lost = sorted(set(must) - set(counted))
-    for op in lost:
-        print(f"FAIL {op}: {found.get(op, (None, 'no case'))[1]}")
     if args.all and args.update:
         LIST.write_text("".join(f"{op} {path}\n" for op, path in sorted((listed | counted).items())))
     print(f"{len(counted)} ops run on {args.device}" + (f", {len(counted.keys() - must.keys())} of them not on the list" if args.all else ""))
-    print(f"{len(must) - len(lost)} passed, {len(lost)} failed")
-    return len(lost) > 0
+    _, failed = count((op, None if op in counted else found.get(op, (None, "no case"))[1]) for op in sorted(must))
+    return failed > 0
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ be off by two millionths of the largest, too. The others must be refused: a case
 answer fails, on the list or not. Prints how many are refused for which reason, and ends with `N passed, N failed`. TOOL is
 run_cases.py, which needs numpy.
 """
-import argparse
 import collections
 import os
 import pathlib
@@ -19,7 +18,7 @@ import tempfile
 
 import numpy as np
 
-from case_tool import load_tool
+from case_tool import count, find_cases, load_tool, parser
 
 LIST = pathlib.Path(__file__).with_name("divided.txt")
 MODELS = re.compile(r"frozen|savedmodel_|keras_|checkpoint|real")
@@ -54,36 +53,32 @@ def run(tool, args, case):
         return fault or ("divided" if parts > 1 else "one row"), bool(fault)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tool", help="path of run_cases.py")
-    parser.add_argument("--berth", required=True, help="path of the program")
-    parser.add_argument("--devices", default="/CPU:0,/CPU:1", help="default %(default)s")
-    parser.add_argument("--only", default="", help="regular expression on a case's path and tags")
-    parser.add_argument("--timeout", type=float, default=120, help="seconds a case may take (default %(default)g)")
-    parser.add_argument("--update", action="store_true", help="add the cases that are divided to the list")
-    args = parser.parse_args()
-
+def faults(args):
+    """(path, fault or None) a case; at its end prints the reasons, and writes the list where that is asked for."""
     tool = load_tool(args.tool)
-    root = os.path.join(os.path.dirname(os.path.abspath(args.tool)), "cases")
     listed = set(LIST.read_text().split("\n")) - {""} if LIST.exists() else set()
-    divided, failed, n, reasons = set(), 0, 0, collections.Counter()
-    for case in tool.find_cases(root, args.only):
-        if not MODELS.match(case["path"]) or case.get("expect", "ok") != "ok":
+    divided, reasons = set(), collections.Counter()
+    for case in find_cases(tool, args.only):
+        path = case["path"]
+        if not MODELS.match(path):
             continue
-        n += 1
         outcome, fault = run(tool, args, case)
         reasons[outcome] += 1
         if outcome == "divided":
-            divided.add(case["path"])
-        elif fault or case["path"] in listed:
-            failed += 1
-            print(f"FAIL {case['path']}: {outcome}")
+            divided.add(path)
+        yield path, outcome if outcome != "divided" and (fault or path in listed) else None
     if args.update:
-        LIST.write_text("".join(f"{case}\n" for case in sorted(listed | divided)))
-    for outcome, count in reasons.most_common():
-        print(f"{count:4} {outcome}")
-    print(f"{n - failed} passed, {failed} failed")
+        LIST.write_text("".join(f"{path}\n" for path in sorted(listed | divided)))
+    for outcome, n in reasons.most_common():
+        print(f"{n:4} {outcome}")
+
+
+def main():
+    options = parser(__doc__, timeout=120)
+    options.add_argument("--devices", default="/CPU:0,/CPU:1", help="default %(default)s")
+    options.add_argument("--update", action="store_true", help="add the cases that are divided to the list")
+    args = options.parse_args()
+    _, failed = count(faults(args))
     return failed > 0
 
 

@@ -7,7 +7,6 @@ comparison these are. Without --each a model is converted once, with all options
 it in every way that fits. A model with an op that TensorFlow itself does not have is read by berth again. Needs tensorflow and
 numpy. Ends with `N passed, N failed`."""
 import argparse
-import concurrent.futures
 import os
 import re
 import shutil
@@ -15,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-from case_tool import load_tool
+from case_tool import at_once, count, find_cases, load_tool, parser
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -39,11 +38,11 @@ ON_GPU = {"gpu-only", "nchw"}      # cases that TensorFlow's CPU build runs afte
 SUFFIX = {"graphdef": "model.pb", "pbtxt": "model.pbtxt", "savedmodel": "model"}
 
 
-def models_of(tool, root, only):
+def models_of(tool, only):
     """Cases by what they convert: (model, arguments)."""
     models = {}
-    for case in tool.find_cases(root, only):
-        if case.get("expect", "ok") != "ok" or not case["path"].startswith(GROUPS) or not case.get("outputs"):
+    for case in find_cases(tool, only):
+        if not case["path"].startswith(GROUPS) or not case.get("outputs"):
             continue
         args = tuple(arg.replace("{folder}", case["folder"]) for arg in case.get("args", []))
         models.setdefault((os.path.join(case["folder"], case["model"]), args), []).append(case)
@@ -189,30 +188,21 @@ def ways_of(cases, index, each):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tool", help="path of run_cases.py")
-    parser.add_argument("--berth", required=True, help="path of the program")
-    parser.add_argument("--only", default="", help="regular expression on a case's path and tags")
-    parser.add_argument("--each", action="store_true", help="every way that fits, instead of one")
-    parser.add_argument("--way", action="append", choices=WAYS, help="this way alone")
-    parser.add_argument("--jobs", type=int, default=2, help="models at a time (default 2)")
-    args = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--each", action="store_true", help="every way that fits, instead of one")
+    options.add_argument("--way", action="append", choices=WAYS, help="this way alone")
+    options.add_argument("--jobs", type=int, default=2, help="models at a time (default 2)")
+    args = options.parse_args()
     tool = load_tool(args.tool)
     import numpy as np
     import tensorflow as tf
 
-    models = models_of(tool, os.path.join(os.path.dirname(os.path.abspath(args.tool)), "cases"), args.only)
+    models = models_of(tool, args.only)
     jobs = [(model, cases, way) for index, (model, cases) in enumerate(models.items())
             for way in args.way or ways_of(cases, index, args.each)]
-    passed = failed = 0
-    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        runs = pool.map(lambda job: run_model(tool, tf, np, args.berth, *job), jobs)
-        for (_, cases, way), results in zip(jobs, runs):
-            for case, wrong in zip(cases, results):
-                passed, failed = passed + (wrong is None), failed + (wrong is not None)
-                if wrong:
-                    print(f"FAIL {case['path']} ({way}): {wrong}", flush=True)
-    print(f"{passed} passed, {failed} failed")
+    runs = at_once(lambda job: run_model(tool, tf, np, args.berth, *job), jobs, args.jobs)
+    passed, failed = count((f"{case['path']} ({way})", wrong) for (_, cases, way), results in runs
+                           for case, wrong in zip(cases, results))
     return failed != 0 or passed == 0
 
 
