@@ -177,23 +177,12 @@ static berth_status attribute_body(bt_hdf5 *h, const uint8_t *data, size_t size,
     return status ? status : bt_h5_decode(h, &type, &shape, r.p, bt_reader_left(&r), want->value);
 }
 
-/* Version, flags, [largest creation index (2)], fractal heap, B-tree by name. */
-static berth_status dense_attributes(bt_hdf5 *h, const bt_h5_message *m, attribute *want)
-{
-    bt_reader r = bt_reader_of(m->data, m->size);
-    bt_read_uint(&r, 1);
-    if (bt_read_uint(&r, 1) & 1) bt_read_bytes(&r, 2);
-    uint64_t heap = bt_h5_offset(h, &r), tree = bt_h5_offset(h, &r);
-    if (r.failed) return bt_h5_fail(h, "a damaged attribute table");
-    return heap == H5_NOWHERE ? BERTH_OK : bt_h5_dense(h, heap, tree, 8, attribute_body, want);
-}
-
 static berth_status attribute_message(bt_hdf5 *h, const bt_h5_message *m, void *user, bool *stop)
 {
     attribute *want = user;
     berth_status status = BERTH_OK;
     if (m->type == H5_ATTRIBUTE && !(m->flags & 2)) status = attribute_body(h, m->data, m->size, want);
-    if (m->type == H5_ATTRIBUTE_INFO) status = dense_attributes(h, m, want);
+    if (m->type == H5_ATTRIBUTE_INFO) status = bt_h5_dense(h, m, 2, 8, attribute_body, want);
     *stop = want->found;
     return status;
 }

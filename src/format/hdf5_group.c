@@ -117,24 +117,13 @@ static berth_status new_link(bt_hdf5 *h, const uint8_t *data, size_t size, void 
     return add_link(h, user, name, n, address, target);
 }
 
-/* Version 0, flags, [largest creation index (8)], fractal heap, B-tree by name. */
-static berth_status dense_links(bt_hdf5 *h, bt_hdf5_group *group, const bt_h5_message *m)
-{
-    bt_reader r = bt_reader_of(m->data, m->size);
-    bt_read_uint(&r, 1);
-    if (bt_read_uint(&r, 1) & 1) bt_read_bytes(&r, 8);
-    uint64_t heap = bt_h5_offset(h, &r), tree = bt_h5_offset(h, &r);
-    if (r.failed) return bt_h5_fail(h, "a damaged link table");
-    return heap == H5_NOWHERE ? BERTH_OK : bt_h5_dense(h, heap, tree, 5, new_link, group);
-}
-
 static berth_status group_message(bt_hdf5 *h, const bt_h5_message *m, void *user, bool *stop)
 {
     (void)stop;
     switch (m->type) {
     case H5_SYMBOL_TABLE: return old_links(h, user, m);
     case H5_LINK: return new_link(h, m->data, m->size, user);
-    case H5_LINK_INFO: return dense_links(h, user, m);
+    case H5_LINK_INFO: return bt_h5_dense(h, m, 8, 5, new_link, user);
     default: return BERTH_OK;
     }
 }

@@ -228,10 +228,16 @@ static berth_status dense_record(bt_hdf5 *h, const uint8_t *data, size_t size, v
     return heap_object(h, o, data + before);
 }
 
-berth_status bt_h5_dense(bt_hdf5 *h, uint64_t address, uint64_t names, int record_type, bt_h5_object_fn *f,
-                         void *user)
+berth_status bt_h5_dense(bt_hdf5 *h, const bt_h5_message *m, size_t index_bytes, int record_type,
+                         bt_h5_object_fn *f, void *user)
 {
     heap o = {.record_type = record_type, .f = f, .user = user};
+    bt_reader r = bt_reader_of(m->data, m->size);
+    bt_read_uint(&r, 1);
+    if (bt_read_uint(&r, 1) & 1) bt_read_bytes(&r, index_bytes);
+    uint64_t address = bt_h5_offset(h, &r), names = bt_h5_offset(h, &r);
+    if (r.failed) return bt_h5_fail(h, record_type == 5 ? "a damaged link table" : "a damaged attribute table");
+    if (address == H5_NOWHERE) return BERTH_OK;
     berth_status status = open_heap(h, address, &o);
     return status ? status : bt_h5_btree2(h, names, record_type, dense_record, &o);
 }

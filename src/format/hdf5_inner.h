@@ -50,10 +50,11 @@ berth_status bt_h5_work(bt_hdf5 *h, uint64_t steps);
 typedef berth_status bt_h5_message_fn(bt_hdf5 *h, const bt_h5_message *m, void *user, bool *stop);
 berth_status bt_h5_messages(bt_hdf5 *h, uint64_t address, bt_h5_message_fn *f, void *user);
 
-/* Every object in a fractal heap that a version 2 B-tree lists: links (record type 5) or attributes (8). */
+/* Every object in a fractal heap that a version 2 B-tree lists: links (record type 5) or attributes (8). Both are found by a
+ * message: version, flags, [largest creation index (index_bytes)], heap, B-tree by name. */
 typedef berth_status bt_h5_object_fn(bt_hdf5 *h, const uint8_t *data, size_t size, void *user);
-berth_status bt_h5_dense(bt_hdf5 *h, uint64_t heap, uint64_t tree, int record_type, bt_h5_object_fn *f,
-                         void *user);
+berth_status bt_h5_dense(bt_hdf5 *h, const bt_h5_message *m, size_t index_bytes, int record_type,
+                         bt_h5_object_fn *f, void *user);
 /* Every record of a version 2 B-tree. */
 berth_status bt_h5_btree2(bt_hdf5 *h, uint64_t address, int record_type, bt_h5_object_fn *f, void *user);
 

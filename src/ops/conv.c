@@ -419,38 +419,16 @@ static berth_status run_conv(bt_call *c)
 
 #define CONV_TYPES (BT_FLOATS | BT_T(BERTH_INT32))
 
+#define CONV(op, of)                                                                            \
+    {                                                                                           \
+        .name = op, .infer = infer_conv, .prepare = prepare_conv, .cpu = run_conv, .types = of, \
+        .gpu = run_conv, .gpu_prepare = prepare_gpu, .gpu_types = BT_FLOATS                     \
+    }
+
 const bt_op bt_ops_conv[] = {
-    {.name = "Conv2D",
-     .infer = infer_conv,
-     .prepare = prepare_conv,
-     .cpu = run_conv,
-     .gpu = run_conv,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_FLOATS,
-     .types = CONV_TYPES},
-    {.name = "_FusedConv2D",
-     .infer = infer_conv,
-     .prepare = prepare_conv,
-     .cpu = run_conv,
-     .gpu = run_conv,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_FLOATS,
-     .types = BT_FLOATS},
-    {.name = "Conv3D",
-     .infer = infer_conv,
-     .prepare = prepare_conv,
-     .cpu = run_conv,
-     .gpu = run_conv,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_FLOATS,
-     .types = BT_FLOATS},
-    {.name = "Conv",
-     .infer = infer_conv,
-     .prepare = prepare_conv,
-     .cpu = run_conv,
-     .gpu = run_conv,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_FLOATS,
-     .types = CONV_TYPES},
+    CONV("Conv2D", CONV_TYPES),
+    CONV("_FusedConv2D", BT_FLOATS),
+    CONV("Conv3D", BT_FLOATS),
+    CONV("Conv", CONV_TYPES),
     {0},
 };

@@ -354,40 +354,24 @@ static berth_status run_transposed(bt_call *c)
     void *y = w->channels_first ? bt_scratch(c, bt_tensor_bytes(c->out[0])) : out;
     if ((!gradient && bt_tensor_count(c->in[2])) || !y) return BERTH_NO_MEMORY;
     if (bt_on_device(c))
-        status = bt_conv_gpu(c, form_of(op), dtype, w, &s, groups, NULL, gradient, c->in[1]->data, NULL, NULL, y);
+        status =
+            bt_conv_gpu(c, form_of(op), dtype, w, &s, groups, NULL, gradient, c->in[1]->data, NULL, NULL, y);
     else if (!op->is_depthwise && has_phases(w, dtype, groups) && s.out_c > 0)
         status = run_phases(c, op, &s, gradient, y);
     else status = run_loops(c, op, &s, groups, gradient, y);
     return status || y == out ? status : bt_swap_axes(c, dtype, out, y, s.batch, bt_axes_count(s.in), s.in_c);
 }
 
+#define TRANSPOSED(op, of)                                                                           \
+    {                                                                                                \
+        .name = op, .infer = infer_transposed, .prepare = prepare_transposed, .cpu = run_transposed, \
+        .types = of, .gpu = run_transposed, .gpu_prepare = prepare_gpu, .gpu_types = BT_FLOATS,      \
+        .host_inputs = 1                                                                             \
+    }
+
 const bt_op bt_ops_conv_transpose[] = {
-    {.name = "Conv2DBackpropInput",
-     .infer = infer_transposed,
-     .prepare = prepare_transposed,
-     .cpu = run_transposed,
-     .gpu = run_transposed,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_FLOATS,
-     .host_inputs = 1,
-     .types = BT_FLOATS | BT_T(BERTH_INT32)},
-    {.name = "Conv3DBackpropInputV2",
-     .infer = infer_transposed,
-     .prepare = prepare_transposed,
-     .cpu = run_transposed,
-     .gpu = run_transposed,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_FLOATS,
-     .host_inputs = 1,
-     .types = BT_FLOATS},
-    {.name = "DepthwiseConv2dNativeBackpropInput",
-     .infer = infer_transposed,
-     .prepare = prepare_transposed,
-     .cpu = run_transposed,
-     .gpu = run_transposed,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_FLOATS,
-     .host_inputs = 1,
-     .types = BT_FLOATS},
+    TRANSPOSED("Conv2DBackpropInput", BT_FLOATS | BT_T(BERTH_INT32)),
+    TRANSPOSED("Conv3DBackpropInputV2", BT_FLOATS),
+    TRANSPOSED("DepthwiseConv2dNativeBackpropInput", BT_FLOATS),
     {0},
 };

@@ -228,7 +228,8 @@ static berth_status run_depthwise(bt_call *c)
         memcpy(like.in, s.out, sizeof like.in);
         const void *add = op->epilogue.add < 0 ? NULL : bt_channels_last(c, op->epilogue.add, w, &like);
         if (op->epilogue.add >= 0 && !add) return BERTH_NO_MEMORY;
-        status = bt_conv_gpu(c, BT_CONV_DEPTHWISE, dtype, w, &s, 1, &op->epilogue, x, c->in[1]->data, NULL, add, y);
+        status = bt_conv_gpu(c, BT_CONV_DEPTHWISE, dtype, w, &s, 1, &op->epilogue, x, c->in[1]->data, NULL,
+                             add, y);
         return status || y == out ? status
                                   : bt_swap_axes(c, dtype, out, y, s.batch, bt_axes_count(s.out), s.out_c);
     }
@@ -250,30 +251,15 @@ static berth_status run_depthwise(bt_call *c)
                               : bt_swap_axes(c, dtype, out, y, s.batch, bt_axes_count(s.out), s.out_c);
 }
 
+#define DEPTHWISE(op)                                                                                \
+    {                                                                                                \
+        .name = op, .infer = infer_depthwise, .prepare = prepare_depthwise, .cpu = run_depthwise,    \
+        .types = BT_FLOATS, .gpu = run_depthwise, .gpu_prepare = prepare_gpu, .gpu_types = BT_FLOATS \
+    }
+
 const bt_op bt_ops_depthwise[] = {
-    {.name = "DepthwiseConv2dNative",
-     .infer = infer_depthwise,
-     .prepare = prepare_depthwise,
-     .cpu = run_depthwise,
-     .gpu = run_depthwise,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_FLOATS,
-     .types = BT_FLOATS},
-    {.name = "_FusedDepthwiseConv2d",
-     .infer = infer_depthwise,
-     .prepare = prepare_depthwise,
-     .cpu = run_depthwise,
-     .gpu = run_depthwise,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_FLOATS,
-     .types = BT_FLOATS},
-    {.name = "_FusedDepthwiseConv2dNative",
-     .infer = infer_depthwise,
-     .prepare = prepare_depthwise,
-     .cpu = run_depthwise,
-     .gpu = run_depthwise,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_FLOATS,
-     .types = BT_FLOATS},
+    DEPTHWISE("DepthwiseConv2dNative"),
+    DEPTHWISE("_FusedDepthwiseConv2d"),
+    DEPTHWISE("_FusedDepthwiseConv2dNative"),
     {0},
 };

@@ -359,14 +359,18 @@ BT_CL_DECLARE(matmul);
 
 /* As in matmul.cl. */
 typedef struct gpu_product {
-    int64_t batch, m, n, k, a_row, a_col, b_row, b_col, dim[BT_MAX_RANK], a_step[BT_MAX_RANK], b_step[BT_MAX_RANK];
+    int64_t batch, m, n, k, a_row, a_col, b_row, b_col, dim[BT_MAX_RANK], a_step[BT_MAX_RANK],
+        b_step[BT_MAX_RANK];
     bt_epilogue_kinds kinds;
 } gpu_product;
 
 static gpu_product gpu_product_of(const product_call *p)
 {
     const matmul *op = p->op;
-    gpu_product by = {.batch = p->batch, .m = p->m, .n = p->n, .k = p->k,
+    gpu_product by = {.batch = p->batch,
+                      .m = p->m,
+                      .n = p->n,
+                      .k = p->k,
                       .a_row = op->adjoint_a ? 1 : p->k,
                       .a_col = op->adjoint_a ? p->m : 1,
                       .b_row = op->adjoint_b ? 1 : p->n,
@@ -402,13 +406,21 @@ static bool run_by_library(const product_call *p, const gpu_product *by, berth_d
     bt_call *c = p->c;
     const bt_epilogue *e = &p->op->epilogue;
     bt_gemm_way way = {0};
-    bt_gemm g = {.m = by->m, .n = by->n, .k = by->k, .type = dtype, .out = dtype, .turned_a = p->op->adjoint_a, .turned_b = p->op->adjoint_b,
+    bt_gemm g = {.m = by->m,
+                 .n = by->n,
+                 .k = by->k,
+                 .type = dtype,
+                 .out = dtype,
+                 .turned_a = p->op->adjoint_a,
+                 .turned_b = p->op->adjoint_b,
                  .tf32 = bt_attr_bool(c->node, "_tf32", false)};
     g.batch = by->batch > 1 ? even_run(by, &g.step_a, &g.step_b) : 1;
     if (by->batch > MOST_RUNS * g.batch) return false;
     for (int64_t i = 0; i < by->batch; i += g.batch) {
-        const void *a = bt_at_const(dtype, c->in[0]->data, by->batch > 1 ? matrix_of(p, p->step_a, i) * by->m * by->k : 0);
-        const void *b = bt_at_const(dtype, c->in[1]->data, by->batch > 1 ? matrix_of(p, p->step_b, i) * by->k * by->n : 0);
+        const void *a = bt_at_const(dtype, c->in[0]->data,
+                                    by->batch > 1 ? matrix_of(p, p->step_a, i) * by->m * by->k : 0);
+        const void *b = bt_at_const(dtype, c->in[1]->data,
+                                    by->batch > 1 ? matrix_of(p, p->step_b, i) * by->k * by->n : 0);
         const void *add = e->add < 0 ? NULL : bt_at_const(dtype, c->in[e->add]->data, i * by->m * by->n);
         if (!bt_gemm_by_library(c, g, e, a, b, add, bt_at(dtype, out, i * by->m * by->n), &way)) return false;
     }
@@ -422,27 +434,37 @@ static berth_status run_on_gpu(product_call *p, berth_dtype dtype, void *out)
     gpu_product by = gpu_product_of(p);
     const bt_epilogue *e = &p->op->epilogue;
     if (bt_shape_count(&p->out) == 0) return BERTH_OK;
-    if (by.batch > 1 && !p->op->adjoint_a && c->in[1]->shape.rank == 2) by.m *= by.batch, by.batch = 1; /* one tall product */
+    if (by.batch > 1 && !p->op->adjoint_a && c->in[1]->shape.rank == 2)
+        by.m *= by.batch, by.batch = 1; /* one tall product */
     if (run_by_library(p, &by, dtype, out)) return BERTH_OK;
-    bt_arg args[4 + BT_EPILOGUE_ARGS] = {bt_pointer(c->in[0]->data), bt_pointer(c->in[1]->data), bt_pointer(out),
-                                         bt_bytes(&by, sizeof by)};
+    bt_arg args[4 + BT_EPILOGUE_ARGS] = {bt_pointer(c->in[0]->data), bt_pointer(c->in[1]->data),
+                                         bt_pointer(out), bt_bytes(&by, sizeof by)};
     bt_epilogue_args(c, e, bt_input_or(c, e->add, NULL), out, args + 4);
     bt_grid grid = bt_grid_of(c, by.batch * ((by.m + 5) / 6) * ((by.n + 31) / 32) * 4096);
     if (!c->device->is_cpu_shaped)
-        grid = (bt_grid){{(size_t)(by.n + 63) / 64 * 16, (size_t)(by.m + 63) / 64 * 16, (size_t)(by.batch < 65535 ? by.batch : 65535)},
+        grid = (bt_grid){{(size_t)(by.n + 63) / 64 * 16, (size_t)(by.m + 63) / 64 * 16,
+                          (size_t)(by.batch < 65535 ? by.batch : 65535)},
                          {16, 16, 1}};
     bt_gpu_defines(defines, dtype, 0, "");
     return bt_gpu_launch(c, BT_CL(matmul), defines, "product_tiles", &grid, args, sizeof args / sizeof *args);
 }
 
-berth_status bt_gpu_product(bt_call *c, berth_dtype dtype, const void *a, const void *b, bool turned_b, void *y, int64_t m,
-                            int64_t k, int64_t n)
+berth_status bt_gpu_product(bt_call *c, berth_dtype dtype, const void *a, const void *b, bool turned_b,
+                            void *y, int64_t m, int64_t k, int64_t n)
 {
-    bt_tensor sides[2] = {{.dtype = dtype, .shape = BT_SHAPE(m, k), .data = (void *)a},
-                          {.dtype = dtype, .shape = turned_b ? BT_SHAPE(n, k) : BT_SHAPE(k, n), .data = (void *)b}};
+    bt_tensor sides[2] = {
+        {.dtype = dtype, .shape = BT_SHAPE(m, k), .data = (void *)a},
+        {.dtype = dtype, .shape = turned_b ? BT_SHAPE(n, k) : BT_SHAPE(k, n), .data = (void *)b}};
     bt_call call = *c;
     matmul op = {.adjoint_b = turned_b};
-    product_call p = {.c = &call, .op = &op, .m = m, .k = k, .n = n, .batch = 1, .out = BT_SHAPE(m, n), .batch_shape = BT_SCALAR};
+    product_call p = {.c = &call,
+                      .op = &op,
+                      .m = m,
+                      .k = k,
+                      .n = n,
+                      .batch = 1,
+                      .out = BT_SHAPE(m, n),
+                      .batch_shape = BT_SCALAR};
     call.in = (bt_tensor *[]){&sides[0], &sides[1]}, call.n_in = 2;
     berth_status status = bt_epilogue_parse(c->node, 2, 2, &op.epilogue, c->error);
     return status ? status : run_on_gpu(&p, dtype, y);
@@ -510,58 +532,24 @@ static berth_status run_matmul(bt_call *c)
 
 static const char *product_refuses(const bt_node *node, const bt_fact *in, int n_in)
 {
-    bool mixed = n_in > 1 && (in[0].dtype != in[1].dtype || bt_attr_type(node, "Tout", in[0].dtype) != in[0].dtype);
+    bool mixed =
+        n_in > 1 && (in[0].dtype != in[1].dtype || bt_attr_type(node, "Tout", in[0].dtype) != in[0].dtype);
     return mixed ? "its types differ" : NULL;
 }
 
 #define PRODUCT_TYPES (BT_FLOATS | BT_INTS | BT_COMPLEXES)
 
+#define PRODUCT(op, ...)                                                                                    \
+    {                                                                                                       \
+        .name = op, .infer = infer_matmul, .prepare = prepare_matmul, .cpu = run_matmul, .gpu = run_matmul, \
+        .gpu_prepare = prepare_gpu, .gpu_types = BT_GPU_FLOATS, .gpu_refuses = product_refuses, __VA_ARGS__ \
+    }
+
 const bt_op bt_ops_matmul[] = {
-    {.name = "MatMul",
-     .infer = infer_matmul,
-     .prepare = prepare_matmul,
-     .cpu = run_matmul,
-     .gpu = run_matmul,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_GPU_FLOATS,
-     .gpu_refuses = product_refuses,
-     .types = PRODUCT_TYPES},
-    {.name = "_FusedMatMul",
-     .infer = infer_matmul,
-     .prepare = prepare_matmul,
-     .cpu = run_matmul,
-     .gpu = run_matmul,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_GPU_FLOATS,
-     .gpu_refuses = product_refuses,
-     .types = BT_FLOATS},
-    {.name = "BatchMatMul",
-     .infer = infer_matmul,
-     .prepare = prepare_matmul,
-     .cpu = run_matmul,
-     .gpu = run_matmul,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_GPU_FLOATS,
-     .gpu_refuses = product_refuses,
-     .types = PRODUCT_TYPES},
-    {.name = "BatchMatMulV2",
-     .infer = infer_matmul,
-     .prepare = prepare_matmul,
-     .cpu = run_matmul,
-     .gpu = run_matmul,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_GPU_FLOATS,
-     .gpu_refuses = product_refuses,
-     .types = PRODUCT_TYPES},
-    {.name = "BatchMatMulV3",
-     .infer = infer_matmul,
-     .prepare = prepare_matmul,
-     .cpu = run_matmul,
-     .gpu = run_matmul,
-     .gpu_prepare = prepare_gpu,
-     .gpu_types = BT_GPU_FLOATS,
-     .gpu_refuses = product_refuses,
-     .types = PRODUCT_TYPES,
-     .type_attr = "Ta"},
+    PRODUCT("MatMul", .types = PRODUCT_TYPES),
+    PRODUCT("_FusedMatMul", .types = BT_FLOATS),
+    PRODUCT("BatchMatMul", .types = PRODUCT_TYPES),
+    PRODUCT("BatchMatMulV2", .types = PRODUCT_TYPES),
+    PRODUCT("BatchMatMulV3", .types = PRODUCT_TYPES, .type_attr = "Ta"),
     {0},
 };

@@ -65,6 +65,18 @@ berth_status bt_infer_handle(bt_infer *x)
 
 berth_status bt_infer_none(bt_infer *x) { return (void)x, BERTH_OK; }
 
+berth_status bt_infer_bool(bt_infer *x)
+{
+    bt_infer_scalar(x, 0, BERTH_BOOL);
+    return BERTH_OK;
+}
+
+berth_status bt_infer_int32(bt_infer *x)
+{
+    bt_infer_scalar(x, 0, BERTH_INT32);
+    return BERTH_OK;
+}
+
 void bt_infer_scalar(bt_infer *x, int i, berth_dtype dtype)
 {
     x->out[i].dtype = dtype;

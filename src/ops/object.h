@@ -17,6 +17,7 @@ berth_status bt_int_input(bt_call *c, int i, int64_t *value);
 
 bt_infer_fn bt_infer_handle; /* output 0: a scalar resource */
 bt_infer_fn bt_infer_none;   /* no outputs */
+bt_infer_fn bt_infer_bool, bt_infer_int32; /* output 0: a scalar of the dtype */
 void bt_infer_scalar(bt_infer *x, int i, berth_dtype dtype);
 
 #endif

@@ -71,12 +71,6 @@ static berth_status infer_optional(bt_infer *x)
     return BERTH_OK;
 }
 
-static berth_status infer_has_value(bt_infer *x)
-{
-    bt_infer_scalar(x, 0, BERTH_BOOL);
-    return BERTH_OK;
-}
-
 static berth_status infer_get_value(bt_infer *x)
 {
     const bt_attr_value *types, *shapes;
@@ -93,8 +87,7 @@ const bt_op bt_ops_optional[] = {
     {"OptionalFromValue", infer_optional, .cpu = run_from_value, .flags = BT_OP_NO_FOLD,
      .outputs = "optional"},
     {"OptionalNone", infer_optional, .cpu = run_none, .flags = BT_OP_NO_FOLD, .outputs = "optional"},
-    {"OptionalHasValue", infer_has_value, .cpu = run_has_value, .flags = BT_OP_NO_FOLD,
-     .outputs = "has_value"},
+    {"OptionalHasValue", bt_infer_bool, .cpu = run_has_value, .flags = BT_OP_NO_FOLD, .outputs = "has_value"},
     {"OptionalGetValue", infer_get_value, .cpu = run_get_value, .flags = BT_OP_NO_FOLD,
      .outputs = "components*output_types"},
     {0},

@@ -222,18 +222,6 @@ static berth_status infer_taken(bt_infer *x)
     return BERTH_OK;
 }
 
-static berth_status infer_size(bt_infer *x)
-{
-    bt_infer_scalar(x, 0, BERTH_INT32);
-    return BERTH_OK;
-}
-
-static berth_status infer_is_closed(bt_infer *x)
-{
-    bt_infer_scalar(x, 0, BERTH_BOOL);
-    return BERTH_OK;
-}
-
 #define VERSIONS(op, ...) \
     {op, __VA_ARGS__}, { op "V2", __VA_ARGS__ }
 #define STATE .flags = BT_OP_STATEFUL
@@ -247,8 +235,8 @@ const bt_op bt_ops_queue[] = {
              .outputs = "components*component_types"),
     VERSIONS("QueueDequeueUpTo", infer_taken, .cpu = run_take_up_to, STATE,
              .outputs = "components*component_types"),
-    VERSIONS("QueueSize", infer_size, .cpu = run_size, STATE),
+    VERSIONS("QueueSize", bt_infer_int32, .cpu = run_size, STATE),
     VERSIONS("QueueClose", bt_infer_none, .cpu = run_close, STATE, .outputs = ""),
-    VERSIONS("QueueIsClosed", infer_is_closed, .cpu = run_is_closed, STATE),
+    VERSIONS("QueueIsClosed", bt_infer_bool, .cpu = run_is_closed, STATE),
     {NULL},
 };

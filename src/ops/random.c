@@ -282,7 +282,8 @@ static berth_status run_fill(bt_call *c, kind kind, int n_generator, int low, in
             return bt_call_fail(c, "the bounds must be scalars");
         int64_t from = bt_tensor_int(c->in[low], 0), to = bt_tensor_int(c->in[high], 0);
         bool empty = f.dtype == BERTH_UINT64 ? (uint64_t)from >= (uint64_t)to : from >= to;
-        if (empty && (f.n || n_generator == 2)) /* where nothing is drawn, TensorFlow looks only with a state */
+        if (empty &&
+            (f.n || n_generator == 2)) /* where nothing is drawn, TensorFlow looks only with a state */
             return bt_call_fail(c, "there is nothing from %lld to below %lld", (long long)from,
                                 (long long)to);
         f.low = from, f.range = (uint64_t)to - (uint64_t)from;
@@ -341,12 +342,6 @@ static berth_status infer_key_counter(bt_infer *x)
 
 static berth_status run_algorithm(bt_call *c) { return bt_out_scalar(c, 0, BERTH_INT32, 1); }
 
-static berth_status infer_algorithm(bt_infer *x)
-{
-    bt_infer_scalar(x, 0, BERTH_INT32);
-    return BERTH_OK;
-}
-
 static berth_status infer_from(bt_infer *x, int shape)
 {
     x->out[0].dtype = dtype_of(x->node);
@@ -360,15 +355,15 @@ static berth_status infer_of_state(bt_infer *x) { return infer_from(x, 2); }
 
 #define WIDE_INTS (BT_T(BERTH_INT32) | BT_T(BERTH_INT64) | BT_T(BERTH_UINT32) | BT_T(BERTH_UINT64))
 #define ALL_INPUTS 63 /* shapes, seeds, keys, bounds: all are small */
-#define STATEFUL(op, run, all, attr)                                                                     \
+#define STATEFUL(op, run, all, attr)                                                                       \
     {                                                                                                      \
         op, bt_infer_random, .cpu = run, .flags = BT_OP_STATEFUL, all, attr, .gpu = run, .gpu_types = all, \
-        .host_inputs = ALL_INPUTS                                                                          \
+                             .host_inputs = ALL_INPUTS                                                     \
     }
-#define STATELESS(op, run, all)                                                                            \
+#define STATELESS(op, run, all)                                                                              \
     {                                                                                                        \
         op, bt_infer_random, .cpu = run, .flags = BT_OP_NO_FOLD, all, "dtype", .gpu = run, .gpu_types = all, \
-        .host_inputs = ALL_INPUTS                                                                            \
+                             .host_inputs = ALL_INPUTS                                                       \
     }
 
 /* Of a tf.random.Generator, as TensorFlow 2 wrote them before 2.4. */
@@ -400,6 +395,6 @@ const bt_op bt_ops_random[] = {
     {"StatelessRandomGetKeyCounter", infer_key_counter, .cpu = run_key_counter, .outputs = "key,counter"},
     {"StatelessRandomGetKeyCounterAlg", infer_key_counter, .cpu = run_key_counter,
      .outputs = "key,counter,alg"},
-    {"StatelessRandomGetAlg", infer_algorithm, .cpu = run_algorithm},
+    {"StatelessRandomGetAlg", bt_infer_int32, .cpu = run_algorithm},
     {NULL},
 };

@@ -359,12 +359,6 @@ static berth_status infer_concat(bt_infer *x)
     return infer_rows(x, "element_shape_except0", -1);
 }
 
-static berth_status infer_size(bt_infer *x)
-{
-    bt_infer_scalar(x, 0, BERTH_INT32);
-    return BERTH_OK;
-}
-
 /* The first two versions differ in how the handle travels, which is no matter here. */
 #define VERSIONS(op, ...) \
     {op, __VA_ARGS__}, {op "V2", __VA_ARGS__}, { op "V3", __VA_ARGS__ }
@@ -383,7 +377,7 @@ const bt_op bt_ops_tensor_array[] = {
     VERSIONS("TensorArrayConcat", infer_concat, RUN(run_concat), DTYPE, .outputs = "value,lengths",
              .host_outputs = 2),
     VERSIONS("TensorArraySplit", infer_flow, RUN(run_split), .host_inputs = 4),
-    VERSIONS("TensorArraySize", infer_size, RUN(run_size), .host_outputs = 1),
+    VERSIONS("TensorArraySize", bt_infer_int32, RUN(run_size), .host_outputs = 1),
     VERSIONS("TensorArrayClose", bt_infer_none, RUN(run_close), .outputs = ""),
     {NULL},
 };

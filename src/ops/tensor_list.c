@@ -118,12 +118,6 @@ static berth_status infer_pop(bt_infer *x)
     return BERTH_OK;
 }
 
-static berth_status infer_length(bt_infer *x)
-{
-    bt_infer_scalar(x, 0, BERTH_INT32);
-    return BERTH_OK;
-}
-
 static berth_status infer_element_shape(bt_infer *x)
 {
     x->out[0].dtype = bt_attr_type(x->node, "shape_type", BERTH_INT32);
@@ -270,7 +264,7 @@ const bt_op bt_ops_tensor_list[] = {
     BT_LIST("TensorListPopBack", infer_pop, run_pop, .host_inputs = 2, .outputs = "output_handle,tensor"),
     BT_LIST("TensorListGetItem", infer_get, run_get, .host_inputs = 6),
     BT_LIST("TensorListSetItem", bt_infer_list, run_set, .host_inputs = 2),
-    BT_LIST("TensorListLength", infer_length, run_length, .host_outputs = 1),
+    BT_LIST("TensorListLength", bt_infer_int32, run_length, .host_outputs = 1),
     BT_LIST("TensorListResize", bt_infer_list, run_resize, .host_inputs = 2),
     BT_LIST("TensorListElementShape", infer_element_shape, run_element_shape, .host_outputs = 1),
     {NULL},

@@ -213,17 +213,24 @@ static berth_status run_uniform_clip(bt_call *c)
 /* ---- Add, Dot ----------------------------------------------------------------------------------------- */
 
 /* lhs, rhs, and scales of lhs, rhs, output. One scale for each whole tensor, or for slices where all have the same. */
+static berth_status begin_pair(bt_call *c, bt_fact *fact, scales *a, scales *b, scales *o, void **out)
+{
+    berth_status status = bt_call_facts(c, fact);
+    if (!status) status = read_scales(c, "lhs_", 2, &c->in[0]->shape, a);
+    if (!status) status = read_scales(c, "rhs_", 4, &c->in[1]->shape, b);
+    if (!status) status = read_scales(c, "output_", 6, &fact->shape, o);
+    if (status) return status;
+    return (*out = bt_out(c, 0, fact->dtype, &fact->shape)) ? BERTH_OK : BERTH_NO_MEMORY;
+}
+
 static berth_status run_uniform_add(bt_call *c)
 {
     const bt_tensor *a = c->in[0], *b = c->in[1];
     bt_fact fact;
     scales sa, sb, so;
-    berth_status status = bt_call_facts(c, &fact);
-    if (!status) status = read_scales(c, "lhs_", 2, &a->shape, &sa);
-    if (!status) status = read_scales(c, "rhs_", 4, &b->shape, &sb);
-    if (!status) status = read_scales(c, "output_", 6, &fact.shape, &so);
-    void *out = status ? NULL : bt_out(c, 0, fact.dtype, &fact.shape);
-    if (!out) return status ? status : BERTH_NO_MEMORY;
+    void *out;
+    berth_status status = begin_pair(c, &fact, &sa, &sb, &so, &out);
+    if (status) return status;
     if (!is_quantized(a->dtype) || b->dtype != a->dtype)
         return bt_call_unsupported(c, "a sum of %s", bt_dtype_name(a->dtype));
     for (int64_t i = 0, n = bt_shape_count(&fact.shape); i < n; i++) {
@@ -244,12 +251,9 @@ static berth_status run_uniform_dot(bt_call *c)
     const bt_tensor *a = c->in[0], *b = c->in[1];
     bt_fact fact;
     scales sa, sb, so;
-    berth_status status = bt_call_facts(c, &fact);
-    if (!status) status = read_scales(c, "lhs_", 2, &a->shape, &sa);
-    if (!status) status = read_scales(c, "rhs_", 4, &b->shape, &sb);
-    if (!status) status = read_scales(c, "output_", 6, &fact.shape, &so);
-    void *out = status ? NULL : bt_out(c, 0, fact.dtype, &fact.shape);
-    if (!out) return status ? status : BERTH_NO_MEMORY;
+    void *out;
+    berth_status status = begin_pair(c, &fact, &sa, &sb, &so, &out);
+    if (status) return status;
     if (a->dtype != BERTH_QINT8 || b->dtype != BERTH_QINT8)
         return bt_call_unsupported(c, "a product of %s", bt_dtype_name(a->dtype));
     if (sa.n > 1) return bt_call_fail(c, "lhs must have one scale");
@@ -267,9 +271,10 @@ static berth_status run_uniform_dot(bt_call *c)
 }
 
 #define SOME (BT_T(BERTH_QINT8) | BT_T(BERTH_QUINT8) | BT_T(BERTH_QINT32))
-#define UNIFORM(op, what, run, of, attr)                                                                      \
-    {                                                                                                         \
-        .name = "Uniform" op, .infer = infer_##what, .cpu = run_uniform_##run, .types = of, .type_attr = attr \
+#define UNIFORM(op, what, run, of, attr)                                                    \
+    {                                                                                       \
+        .name = "Uniform" op, .infer = infer_##what, .cpu = run_uniform_##run, .types = of, \
+        .type_attr = attr                                                                   \
     }
 
 const bt_op bt_ops_uniform[] = {

@@ -96,12 +96,6 @@ berth_status bt_infer_var_value(bt_infer *x)
     return BERTH_OK;
 }
 
-static berth_status infer_bool(bt_infer *x)
-{
-    bt_infer_scalar(x, 0, BERTH_BOOL);
-    return BERTH_OK;
-}
-
 static creation creation_of(const bt_node *node)
 {
     const char *shared = bt_attr_string(node, "shared_name", "");
@@ -292,14 +286,16 @@ const bt_op bt_ops_variable[] = {
     {"VarHandleOp", bt_infer_handle, .cpu = run_handle, STATE, .type_attr = "dtype"},
     {"ReadVariableOp", bt_infer_var_value, .cpu = run_read, STATE, .type_attr = "dtype"},
     {"AssignVariableOp", bt_infer_none, .cpu = run_assign, STATE, .type_attr = "dtype", .outputs = ""},
-    {"AssignAddVariableOp", bt_infer_none, .cpu = run_assign_add, STATE, .types = BT_NUMBERS, .type_attr = "dtype", .outputs = ""},
-    {"AssignSubVariableOp", bt_infer_none, .cpu = run_assign_sub, STATE, .types = BT_NUMBERS, .type_attr = "dtype", .outputs = ""},
-    {"VarIsInitializedOp", infer_bool, .cpu = run_is_initialized, STATE},
+    {"AssignAddVariableOp", bt_infer_none, .cpu = run_assign_add, STATE, .types = BT_NUMBERS,
+     .type_attr = "dtype", .outputs = ""},
+    {"AssignSubVariableOp", bt_infer_none, .cpu = run_assign_sub, STATE, .types = BT_NUMBERS,
+     .type_attr = "dtype", .outputs = ""},
+    {"VarIsInitializedOp", bt_infer_bool, .cpu = run_is_initialized, STATE},
     {"VariableShape", infer_shape, .cpu = run_shape, STATE},
     {"DestroyResourceOp", bt_infer_none, .cpu = run_destroy, STATE, .outputs = ""},
     {"_TemporaryVariable", bt_infer_handle, .cpu = run_temporary, STATE},
     {"_DestroyTemporaryVariable", bt_infer_var_value, .cpu = run_destroy_temporary, STATE},
-    {"IsVariableInitialized", infer_bool, STATE},
+    {"IsVariableInitialized", bt_infer_bool, STATE},
     REF("Variable"),
     REF("VariableV2"),
     REF("TemporaryVariable"),

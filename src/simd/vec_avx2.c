@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include "simd/vec.h"
+#include "simd/vec_bf16.h"
 
 typedef __m256 V;
 typedef __m256 M;
@@ -76,29 +77,6 @@ static void float_to_half(uint16_t *y, const float *x, int64_t n)
     for (; i + W <= n; i += W)
         _mm_storeu_si128((__m128i *)(y + i), _mm256_cvtps_ph(LOAD(x + i), _MM_FROUND_TO_NEAREST_INT));
     for (; i < n; i++) y[i] = _cvtss_sh(x[i], _MM_FROUND_TO_NEAREST_INT);
-}
-
-static void bf16_to_float(float *y, const uint16_t *x, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        union {
-            uint32_t u;
-            float f;
-        } v = {(uint32_t)x[i] << 16};
-        y[i] = v.f;
-    }
-}
-
-static void float_to_bf16(uint16_t *y, const float *x, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        union {
-            float f;
-            uint32_t u;
-        } v = {x[i]};
-        uint32_t round = (v.u + 0x7fff + (v.u >> 16 & 1)) >> 16, quiet = (v.u >> 16 & 0x8000) | 0x7fc0;
-        y[i] = (uint16_t)((v.u & 0x7fffffff) > 0x7f800000 ? quiet : round);
-    }
 }
 
 #include "simd/vec_tmpl.h"
