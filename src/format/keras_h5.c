@@ -6,11 +6,22 @@
 
 #include <stdlib.h>
 
+typedef struct names {
+    bt_str *list;
+    int n;
+} names;
+
+/* The group of a layer. */
+typedef struct stored {
+    uint64_t place;
+    names weights;
+} stored;
+
 typedef struct keras_file {
     bt_hdf5 h5;
     bt_hdf5_group root, weights; /* "model_weights", or the root of a file of weights, */
     uint64_t place;              /* where that lies */
-    uint64_t *layers;            /* where those of its layers lie that have weights, in their order */
+    stored *layers;              /* those that have weights, in their order */
     int n_layers;
     bt_arena *arena;
 } keras_file;
@@ -33,11 +44,6 @@ static berth_status text_attribute(bt_hdf5 *h5, uint64_t address, const char *na
 }
 
 /* ---- Weights ------------------------------------------------------------------------------------------ */
-
-typedef struct names {
-    bt_str *list;
-    int n;
-} names;
 
 static berth_status add_names(keras_file *f, const bt_tensor *t, names *out)
 {
@@ -75,46 +81,53 @@ static berth_status names_of(keras_file *f, uint64_t group, const char *attribut
 
 static berth_status list_layers(keras_file *f)
 {
-    names layers, weights;
+    names layers;
     berth_status status = names_of(f, f->place, "layer_names", &layers);
-    f->layers = status ? NULL : bt_arena_array(f->arena, uint64_t, (size_t)layers.n + 1);
+    f->layers = status ? NULL : bt_arena_array(f->arena, stored, (size_t)layers.n + 1);
     if (!status && !f->layers) return bt_fail_memory(f->h5.error);
     for (int i = 0; i < layers.n && !status; i++) {
-        uint64_t at;
-        status = bt_hdf5_find(&f->h5, &f->weights, layers.list[i], &at);
-        if (!status && at) status = names_of(f, at, "weight_names", &weights);
-        if (!status && at && weights.n) f->layers[f->n_layers++] = at;
+        stored *layer = &f->layers[f->n_layers];
+        status = bt_hdf5_find(&f->h5, &f->weights, layers.list[i], &layer->place);
+        if (!status && layer->place) status = names_of(f, layer->place, "weight_names", &layer->weights);
+        if (!status && layer->place && layer->weights.n) f->n_layers++;
     }
     return status;
+}
+
+static berth_status find_layer(keras_file *f, const char *name, int place, stored *out)
+{
+    *out = place >= 0 && place < f->n_layers ? f->layers[place] : (stored){0};
+    berth_status status =
+        place >= 0 ? BERTH_OK : bt_hdf5_find(&f->h5, &f->weights, bt_str_of(name), &out->place);
+    if (status || place >= 0 || !out->place) return status;
+    return names_of(f, out->place, "weight_names", &out->weights);
 }
 
 static berth_status of_layer(void *user, const char *layer, int place, const bt_tensor **weights, int *n,
                              berth_error *error)
 {
     keras_file *f = user;
-    uint64_t address;
-    names list;
+    stored of;
     bt_hdf5_group group;
     *n = 0;
-    berth_status status = BERTH_OK;
-    if (place >= 0) address = place < f->n_layers ? f->layers[place] : 0;
-    else status = bt_hdf5_find(&f->h5, &f->weights, bt_str_of(layer), &address);
-    if (status || !address) return status;
-    uint64_t from = address;
-    status = names_of(f, from, "weight_names", &list);
-    bt_tensor *values = status ? NULL : bt_arena_array(f->arena, bt_tensor, (size_t)list.n + 1);
-    if (!status && !values) status = bt_fail_memory(error);
-    if (status || (status = bt_hdf5_group_open(&f->h5, from, &group))) return status;
-    for (int i = 0; i < list.n && !status; i++) {
-        status = bt_hdf5_find(&f->h5, &group, list.list[i], &address);
+    berth_status status = find_layer(f, layer, place, &of);
+    if (status || !of.place) return status;
+    const names *names = &of.weights;
+    bt_tensor *values = bt_arena_array(f->arena, bt_tensor, (size_t)names->n + 1);
+    if (!values) return bt_fail_memory(error);
+    if ((status = bt_hdf5_group_open(&f->h5, of.place, &group))) return status;
+    for (int i = 0; i < names->n && !status; i++) {
+        uint64_t address;
+        bt_str name = names->list[i];
+        status = bt_hdf5_find(&f->h5, &group, name, &address);
         if (!status && !address)
             status = bt_fail(error, BERTH_BAD_MODEL, "layer '%s': the file lacks weight '%.*s'", layer,
-                             (int)(list.list[i].n < 200 ? list.list[i].n : 200), list.list[i].p);
+                             (int)(name.n < 200 ? name.n : 200), name.p);
         if (!status) status = bt_hdf5_dataset(&f->h5, address, &values[i]);
     }
     bt_hdf5_group_free(&group);
     *weights = values;
-    *n = list.n;
+    *n = names->n;
     return status;
 }
 
