@@ -140,8 +140,7 @@ static void pack_phase(const bt_windowing *w, const bt_sizes *s, const char *fil
             g->transpose(work + (jy * nx + jx) * tap, s->in_c, (const float *)(const void *)from, s->out_c,
                          s->out_c, s->in_c);
         }
-    bt_gemm_pack(g, packed, work, s->in_c, false, ny * nx * s->out_c, s->in_c, NULL, 0,
-                 bt_gemm_panels(g, s->in_c));
+    bt_gemm_pack(g, packed, work, s->in_c, false, ny * nx * s->out_c, s->in_c, NULL);
 }
 
 static void pack_phases(const bt_windowing *w, const bt_sizes *s, const void *filter, float *work,

@@ -28,10 +28,8 @@ typedef struct packing {
 static berth_status pack_filter(void *user, void *dst, berth_error *error)
 {
     const packing *job = user;
-    float *work = bt_alloc(BT_WINOGRAD_FREQUENCIES * (size_t)job->s->out_c * sizeof *work);
-    if (!work) return bt_fail_memory(error);
-    bt_winograd_pack(&bt_simd_get()->gemm, dst, job->filter, job->s->in_c, job->s->out_c, job->scale, work);
-    bt_free(work);
+    (void)error;
+    bt_winograd_pack(&bt_simd_get()->gemm, dst, job->filter, job->s->in_c, job->s->out_c, job->scale);
     return BERTH_OK;
 }
 

@@ -34,7 +34,7 @@ static size_t f32_packed(int64_t k, int64_t n)
 static void f32_pack(float *dst, const float *matrix, int64_t k, int64_t n)
 {
     const bt_gemm_kernels *g = &bt_simd_get()->gemm;
-    bt_gemm_pack(g, dst, matrix, k, true, k, n, NULL, 0, bt_gemm_panels(g, n));
+    bt_gemm_pack(g, dst, matrix, k, true, k, n, NULL);
 }
 
 static void f32_multiply(bt_pool *pool, const float *x, const float *right, const float *bias, float *y,

@@ -291,7 +291,7 @@ static void run_matrix(const product_call *p, bt_pool *pool, int64_t index, floa
     product.ldb = p->n;
     if (!in_place(p)) {
         bt_gemm_pack(g, work, b, p->op->adjoint_b ? p->k : p->n, p->op->adjoint_b, p->k, p->n,
-                     p->columns.scale, 0, bt_gemm_panels(g, p->n));
+                     p->columns.scale);
         product.packed = work;
         product.ldb = 0;
     }

@@ -184,12 +184,12 @@ static void widen(berth_dtype dtype, float *y, const void *x, int64_t n)
 static void pack_groups(const bt_right *r, const char *elements, const float *scale, float *packed)
 {
     const bt_gemm_kernels *g = &bt_simd_get()->gemm;
-    int64_t panels = bt_gemm_panels(g, r->n), ld = r->transposed ? r->k : r->groups * r->n;
+    int64_t ld = r->transposed ? r->k : r->groups * r->n;
     for (int64_t i = 0; i < slices_of(r) * r->groups; i++) {
         int64_t slice = i / r->groups, group = i % r->groups;
         const char *matrix = elements + (slice * r->k * r->groups + group) * r->n * (int64_t)sizeof(float);
         bt_gemm_pack(g, packed + bt_right_offset(r, slice, group), matrix, ld, r->transposed, r->k, r->n,
-                     scale ? scale + group * r->n : NULL, 0, panels);
+                     scale ? scale + group * r->n : NULL);
     }
     memset(packed + bt_right_offset(r, slices_of(r), 0), 0, (size_t)r->zeros * sizeof(float));
 }

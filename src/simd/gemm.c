@@ -35,33 +35,44 @@ bool bt_gemm_packed_bytes(const bt_gemm_kernels *g, int64_t k, int64_t n, size_t
     return bt_mul(cols, (size_t)k, bytes) && bt_mul(*bytes, sizeof(float), bytes) && *bytes <= PTRDIFF_MAX;
 }
 
-static void scale_columns(float *panel, int64_t k, int64_t width, int64_t cols, const float *scale)
+/* From the columns of b, panel by panel. */
+static void pack_transposed(const bt_gemm_kernels *g, float *packed, const char *b, int64_t ldb, int64_t k,
+                            int64_t n, const float *scale)
 {
-    for (int64_t i = 0; i < k; i++)
-        for (int64_t j = 0; j < cols; j++) panel[i * width + j] *= scale[j];
+    for (int64_t p = 0, start = 0, end; start < n; p++, start = end) {
+        end = bt_gemm_panel_start(g, n, p + 1);
+        const float *from = (const float *)(const void *)(b + start * ldb * (int64_t)sizeof(float));
+        int64_t cols = end - start, width = vectors_of(g, cols) * g->vector;
+        float *row = packed + start * k;
+        g->transpose(row, width, from, ldb, k, cols);
+        for (int64_t i = 0; i < k; i++, row += width) {
+            for (int64_t j = 0; scale && j < cols; j++) row[j] *= scale[start + j];
+            if (width > cols) memset(row + cols, 0, (size_t)(width - cols) * sizeof *row);
+        }
+    }
+}
+
+/* Row by row to all panels, of which the first may be wider: b, maybe pages of a file, is read once from end to end. */
+static void pack_rows(const bt_gemm_kernels *g, float *packed, const char *b, int64_t ldb, int64_t k,
+                      int64_t n, const float *scale)
+{
+    const int64_t vectors = vectors_of(g, n), panels = bt_gemm_panels(g, n);
+    const int64_t width = vectors / panels * g->vector, wide = width + g->vector,
+                  split = bt_gemm_panel_start(g, n, vectors % panels);
+    for (int64_t i = 0; i < k; i++, b += ldb * (int64_t)sizeof(float)) {
+        const float *row = (const float *)(const void *)b;
+        g->pack(packed + i * wide, k, wide, row, scale, split);
+        g->pack(packed + split * k + i * width, k, width, row + split, scale ? scale + split : NULL,
+                n - split);
+    }
 }
 
 void bt_gemm_pack(const bt_gemm_kernels *g, float *packed, const void *b, int64_t ldb, bool transposed,
-                  int64_t k, int64_t n, const float *scale, int64_t p0, int64_t p1)
+                  int64_t k, int64_t n, const float *scale)
 {
-    const char *bytes = b;
-    for (int64_t p = p0; p < p1; p++) {
-        int64_t start = bt_gemm_panel_start(g, n, p), cols = bt_gemm_panel_start(g, n, p + 1) - start;
-        int64_t width = vectors_of(g, cols) * g->vector;
-        float *panel = packed + start * k;
-        for (int64_t i = 0; width > cols && i < k; i++)
-            memset(panel + i * width + cols, 0, (size_t)(width - cols) * sizeof(float));
-        if (transposed) {
-            g->transpose(panel, width,
-                         (const float *)(const void *)(bytes + start * ldb * (int64_t)sizeof(float)), ldb, k,
-                         cols);
-        } else {
-            for (int64_t i = 0; i < k; i++)
-                memcpy(panel + i * width, bytes + (i * ldb + start) * (int64_t)sizeof(float),
-                       (size_t)cols * sizeof(float));
-        }
-        if (scale) scale_columns(panel, k, width, cols, scale + start);
-    }
+    if (n == 0) return;
+    if (transposed) pack_transposed(g, packed, b, ldb, k, n, scale);
+    else pack_rows(g, packed, b, ldb, k, n, scale);
 }
 
 /* ---- Where a tile reads ------------------------------------------------------------------------------- */

@@ -84,6 +84,9 @@ typedef struct bt_gemm_kernels {
     /* dst[i][j] = src[j][i], i < rows, j < cols; columns [cols, ld_dst) of dst are left alone. */
     void (*transpose)(float *dst, int64_t ld_dst, const float *src, int64_t ld_src, int64_t rows,
                       int64_t cols);
+    /* A row of n columns to panels of `width` columns and k rows: src[j] scale[j] (NULL: 1) to dst[j / width * width * k +
+     * j % width], and zeros behind column n up to a whole vector. src may be unaligned. */
+    void (*pack)(float *dst, int64_t k, int64_t width, const float *src, const float *scale, int64_t n);
     /* Output rows [y0, y1). */
     void (*depthwise)(const bt_depthwise *d, int64_t y0, int64_t y1);
     /* One output pixel of a pooling: the largest, or `scale` times the sum, of h x w > 0 pixels of `channels` floats. */
@@ -93,8 +96,9 @@ typedef struct bt_gemm_kernels {
                        int64_t pixel_stride, int64_t channels, float scale);
     void (*winograd_input)(const bt_patch *p);  /* 6 x 6 pixels, zeros outside, to frequencies */
     void (*winograd_output)(const bt_patch *p); /* frequencies to 4 x 4 pixels, those outside left out */
-    /* 3 x 3 taps of n numbers each, tap_step apart (maybe unaligned) and scaled, to 36 rows of n frequencies. */
-    void (*winograd_filter)(const float *taps, int64_t tap_step, const float *scale, int64_t n, float *rows);
+    /* 3 x 3 taps of n numbers each, tap_step apart (maybe unaligned) and scaled, to 36 rows of n frequencies, row_step apart. */
+    void (*winograd_filter)(const float *taps, int64_t tap_step, const float *scale, int64_t n, float *rows,
+                            int64_t row_step);
 } bt_gemm_kernels;
 
 /* ---- Packed right sides (gemm.c) ---------------------------------------------------------------------- */
@@ -106,10 +110,9 @@ int64_t bt_gemm_panels(const bt_gemm_kernels *g, int64_t n);
 int64_t bt_gemm_panel_start(const bt_gemm_kernels *g, int64_t n, int64_t p);
 /* Floats of all panels: k n rounded up to whole vectors. False when the number of bytes overflows. */
 bool bt_gemm_packed_bytes(const bt_gemm_kernels *g, int64_t k, int64_t n, size_t *bytes);
-/* Packs panels [p0, p1) of b[k][n] (row stride ldb), or of its transpose [n][k]; `scale` [n] multiplies columns (NULL: 1).
- * b may be unaligned. */
+/* Packs b[k][n] (row stride ldb), or its transpose [n][k]; `scale` [n] multiplies columns (NULL: 1). b may be unaligned. */
 void bt_gemm_pack(const bt_gemm_kernels *g, float *packed, const void *b, int64_t ldb, bool transposed,
-                  int64_t k, int64_t n, const float *scale, int64_t p0, int64_t p1);
+                  int64_t k, int64_t n, const float *scale);
 
 /* ---- Products and convolutions over a block of the output (gemm.c) ------------------------------------ */
 

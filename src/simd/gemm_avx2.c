@@ -56,6 +56,7 @@ void bt_gemm_fill_avx2(bt_gemm_kernels *gemm)
         .gemv = gemv,
         .gemv_transposed = gemv_transposed,
         .transpose = transpose,
+        .pack = pack,
         .depthwise = depthwise,
         .window_max = window_max,
         .window_sum = window_sum,

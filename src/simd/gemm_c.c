@@ -60,6 +60,16 @@ static void transpose(float *dst, int64_t ld_dst, const float *src, int64_t ld_s
                    sizeof *src);
 }
 
+static void pack(float *dst, int64_t k, int64_t width, const float *src, const float *scale, int64_t n)
+{
+    const int64_t whole = (n + PANEL_VECTOR - 1) / PANEL_VECTOR * PANEL_VECTOR;
+    for (int64_t j = 0; j < whole; j++) {
+        float x = 0;
+        if (j < n) memcpy(&x, src + j, sizeof x);
+        dst[j / width * width * k + j % width] = scale && j < n ? x * scale[j] : x;
+    }
+}
+
 /* One output pixel: y[c] = clamp(bias[c] + sum over taps that lie inside). */
 static void depthwise_pixel(const bt_depthwise *d, int64_t oy, int64_t ox)
 {
@@ -118,6 +128,7 @@ void bt_gemm_fill_c(bt_gemm_kernels *gemm)
         .gemv = gemv,
         .gemv_transposed = gemv_transposed,
         .transpose = transpose,
+        .pack = pack,
         .depthwise = depthwise,
         .window_max = window_max,
         .window_sum = window_sum,

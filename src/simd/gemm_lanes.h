@@ -150,6 +150,16 @@ static void transpose(float *dst, int64_t ld_dst, const float *src, int64_t ld_s
         }
 }
 
+static void pack(float *dst, int64_t k, int64_t width, const float *src, const float *scale, int64_t n)
+{
+    for (int64_t start = 0; start < n; start += width)
+        for (int64_t j = start; j < start + width && j < n; j += VECTOR) {
+            const lanes_mask in = mask_of(n - j);
+            const lanes x = load_masked(in, src + j);
+            store(dst + start * k + j - start, scale ? mul(x, load_masked(in, scale + j)) : x);
+        }
+}
+
 /* ---- One row against a matrix in place ---------------------------------------------------------------- */
 
 INLINE void gemv_strip(float *y, const float *x, const float *b, int64_t ldb, int64_t k, int64_t n,

@@ -89,7 +89,7 @@ static void run_problem(const bt_gemm_kernels *g, const problem *q, const float 
     size_t bytes;
     CHECK(bt_gemm_packed_bytes(g, k, q->n, &bytes));
     float *packed = random_floats(bytes / sizeof(float));
-    bt_gemm_pack(g, packed, w, q->n, false, k, q->n, NULL, 0, panels);
+    bt_gemm_pack(g, packed, w, q->n, false, k, q->n, NULL);
     bt_product p = {.left = q->l,
                     .packed = packed,
                     .k = k,
@@ -108,6 +108,32 @@ static void run_problem(const bt_gemm_kernels *g, const problem *q, const float 
     bt_product_run(g, &p, split, rows_of(q), 0, panels / 2);
     bt_product_run(g, &p, split, rows_of(q), panels / 2, panels);
     release(packed, bytes / sizeof(float));
+}
+
+/* Every panel row holds its columns, scaled, then zeros up to a whole vector; nothing else is touched. */
+static void test_pack(const bt_simd *simd)
+{
+    const bt_gemm_kernels *g = &simd->gemm;
+    for (int i = 0; i < 200; i++) {
+        int64_t k = check_int(1, 40), n = check_int(1, 200), ld = (i % 2 ? k : n) + check_int(0, 3);
+        size_t n_b = (size_t)((i % 2 ? n : k) * ld), bytes;
+        float *b = random_floats(n_b), *scale = random_floats((size_t)n);
+        CHECK(bt_gemm_packed_bytes(g, k, n, &bytes));
+        float *packed = guarded(bytes / sizeof(float));
+        bt_gemm_pack(g, packed + PAD, b, ld, i % 2, k, n, i % 3 ? scale : NULL);
+        CHECK(guards_hold(packed, bytes / sizeof(float)));
+        for (int64_t p = 0; p < bt_gemm_panels(g, n); p++) {
+            int64_t start = bt_gemm_panel_start(g, n, p), end = bt_gemm_panel_start(g, n, p + 1);
+            int64_t width = (end - start + g->vector - 1) / g->vector * g->vector;
+            for (int64_t at = 0; at < k * width; at++) {
+                int64_t row = at / width, column = start + at % width;
+                float expected = column < end ? b[i % 2 ? column * ld + row : row * ld + column] : 0;
+                if (i % 3 && column < end) expected *= scale[column];
+                CHECK(packed[PAD + start * k + at] == expected);
+            }
+        }
+        release(b, n_b), release(scale, (size_t)n), release(packed, bytes / sizeof(float) + 2 * PAD);
+    }
 }
 
 static void plain_product(const problem *q, const float *x, const float *w, const float *bias,
@@ -290,9 +316,8 @@ static float *winograd_filter(const bt_gemm_kernels *g, const problem *q, const 
     size_t bytes;
     CHECK(bt_winograd_bytes(g, q->l.channels, q->n, &bytes));
     *floats = bytes / sizeof(float);
-    float *u = random_floats(*floats), *work = random_floats((size_t)(36 * q->n));
-    bt_winograd_pack(g, u, w, q->l.channels, q->n, NULL, work);
-    release(work, (size_t)(36 * q->n));
+    float *u = random_floats(*floats);
+    bt_winograd_pack(g, u, w, q->l.channels, q->n, NULL);
     return u;
 }
 
@@ -365,7 +390,7 @@ static void bench_product(const char *name, problem q)
         size_t bytes;
         bt_gemm_packed_bytes(g, k_of(&q), q.n, &bytes);
         float *packed = random_floats(bytes / sizeof(float));
-        bt_gemm_pack(g, packed, w, q.n, false, k_of(&q), q.n, NULL, 0, bt_gemm_panels(g, q.n));
+        bt_gemm_pack(g, packed, w, q.n, false, k_of(&q), q.n, NULL);
         bt_product p = {.left = q.l,
                         .packed = packed,
                         .k = k_of(&q),
@@ -490,6 +515,7 @@ int main(int argc, char **argv)
     bt_simd_fill(&reference, BT_SIMD_C);
     for (int level = BT_SIMD_C; level <= BT_SIMD_AVX512; level++) {
         if (!bt_simd_fill(&simd, (bt_simd_level)level)) continue;
+        test_pack(&simd);
         test_products(&simd);
         test_gemv(&simd);
         test_depthwise(&simd, &reference);

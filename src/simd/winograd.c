@@ -22,24 +22,25 @@ bool bt_winograd_bytes(const bt_gemm_kernels *g, int64_t channels, int64_t n, si
            *bytes <= PTRDIFF_MAX;
 }
 
+static int64_t row_floats(const bt_gemm_kernels *g, int64_t n)
+{
+    return (n + g->vector - 1) / g->vector * g->vector;
+}
+
 void bt_winograd_pack(const bt_gemm_kernels *g, float *u, const void *filter, int64_t channels, int64_t n,
-                      const float *scale, float *work)
+                      const float *scale)
 {
     size_t bytes;
-    int64_t panels = bt_gemm_panels(g, n), row = n * (int64_t)sizeof(float);
     bt_gemm_packed_bytes(g, channels, n, &bytes);
     if (n % g->vector) memset(u, 0, bytes * FREQUENCIES);
-    for (int64_t c = 0; c < channels; c++) {
-        const float *taps = (const float *)(const void *)((const char *)filter + c * row);
-        g->winograd_filter(taps, channels * n, scale, n, work);
-        for (int64_t f = 0; f < FREQUENCIES; f++)
-            for (int64_t p = 0; p < panels; p++) {
-                int64_t start = bt_gemm_panel_start(g, n, p), cols = bt_gemm_panel_start(g, n, p + 1) - start;
-                int64_t width = (cols + g->vector - 1) / g->vector * g->vector;
-                float *panel = u + f * (int64_t)(bytes / sizeof(float)) + start * channels;
-                memcpy(panel + c * width, work + f * n + start, (size_t)cols * sizeof(float));
-            }
-    }
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t p = 0, start = 0, end; start < n; p++, start = end) {
+            end = bt_gemm_panel_start(g, n, p + 1);
+            const char *taps = (const char *)filter + (c * n + start) * (int64_t)sizeof(float);
+            g->winograd_filter((const float *)(const void *)taps, channels * n, scale ? scale + start : NULL,
+                               end - start, u + start * channels + c * row_floats(g, end - start),
+                               (int64_t)(bytes / sizeof(float)));
+        }
 }
 
 /* ---- Blocks of tiles ---------------------------------------------------------------------------------- */
@@ -56,11 +57,6 @@ int64_t bt_winograd_block(const bt_winograd *w)
     enum { STEP = 6, LEAST = 18 }; /* rows of a register tile */
     int64_t tiles = BLOCK_BYTES / (FREQUENCIES * (w->channels + 1) * (int64_t)sizeof(float)) / STEP * STEP;
     return tiles < LEAST ? LEAST : tiles;
-}
-
-static int64_t row_floats(const bt_gemm_kernels *g, int64_t n)
-{
-    return (n + g->vector - 1) / g->vector * g->vector;
 }
 
 int64_t bt_winograd_work(const bt_gemm_kernels *g, const bt_winograd *w, int64_t tiles)

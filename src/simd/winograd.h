@@ -26,9 +26,9 @@ typedef struct bt_winograd {
 
 /* Bytes of a transformed filter; false when they overflow. */
 bool bt_winograd_bytes(const bt_gemm_kernels *g, int64_t channels, int64_t n, size_t *bytes);
-/* filter [3][3][channels][n], maybe unaligned; scale [n] or NULL. work: 36 n floats. */
+/* filter [3][3][channels][n], maybe unaligned; scale [n] or NULL. */
 void bt_winograd_pack(const bt_gemm_kernels *g, float *u, const void *filter, int64_t channels, int64_t n,
-                      const float *scale, float *work);
+                      const float *scale);
 /* Tiles of 4 x 4 outputs in a batch, numbered row by row, image by image. */
 int64_t bt_winograd_tiles(const bt_winograd *w, int64_t batch);
 /* How many tiles at a time keep both sides in cache, and the floats of working memory for as many. */

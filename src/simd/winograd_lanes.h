@@ -101,7 +101,8 @@ INLINE void filter_to_frequencies(lanes x0, lanes x1, lanes x2, lanes y[6])
     y[5] = x2;
 }
 
-static void winograd_filter(const float *taps, int64_t tap_step, const float *scale, int64_t n, float *rows)
+static void winograd_filter(const float *taps, int64_t tap_step, const float *scale, int64_t n, float *rows,
+                            int64_t row_step)
 {
     for (int64_t k = 0; k < n; k += VECTOR) {
         const lanes_mask m = mask_of(n - k);
@@ -118,7 +119,7 @@ static void winograd_filter(const float *taps, int64_t tap_step, const float *sc
         {
             lanes y[6];
             filter_to_frequencies(half[0][i], half[1][i], half[2][i], y);
-            UNROLL for (int j = 0; j < 6; j++) store_masked(rows + (i * 6 + j) * n + k, m, y[j]);
+            UNROLL for (int j = 0; j < 6; j++) store_masked(rows + (i * 6 + j) * row_step + k, m, y[j]);
         }
     }
 }
