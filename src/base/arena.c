@@ -1,4 +1,5 @@
-/* Arena: a chain of zeroed chunks, each filled from its front. Nothing is ever given back singly. */
+/* Arena: a chain of chunks, each filled from its front, and zeroed only as it is: what no object needs is not touched, and
+ * so not taken from the system. Nothing is ever given back singly. */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -23,12 +24,13 @@ void bt_arena_free(bt_arena *arena)
 static bt_chunk *chunk_new(bt_arena *arena, size_t room)
 {
     size_t bytes;
-    bt_chunk *chunk = bt_add(room, sizeof *chunk, &bytes) ? bt_calloc(1, bytes) : NULL;
+    bt_chunk *chunk = bt_add(room, sizeof *chunk, &bytes) ? bt_alloc(bytes) : NULL;
     if (chunk) arena->total += bytes;
     return chunk;
 }
 
-void *bt_arena_alloc_aligned(bt_arena *arena, size_t bytes, size_t align)
+/* Not zeroed. */
+static void *take(bt_arena *arena, size_t bytes, size_t align)
 {
     size_t at = bt_align(arena->used, align);
     if (arena->chunk && at <= arena->room && bytes <= arena->room - at) {
@@ -54,6 +56,12 @@ void *bt_arena_alloc_aligned(bt_arena *arena, size_t bytes, size_t align)
     return chunk->bytes;
 }
 
+void *bt_arena_alloc_aligned(bt_arena *arena, size_t bytes, size_t align)
+{
+    void *p = take(arena, bytes, align);
+    return p && bytes ? memset(p, 0, bytes) : p;
+}
+
 void *bt_arena_alloc(bt_arena *arena, size_t bytes) { return bt_arena_alloc_aligned(arena, bytes, 16); }
 
 void *bt_arena_alloc_n(bt_arena *arena, size_t n, size_t bytes)
@@ -65,8 +73,9 @@ void *bt_arena_alloc_n(bt_arena *arena, size_t n, size_t bytes)
 char *bt_arena_copy(bt_arena *arena, const char *text, size_t n)
 {
     size_t bytes;
-    char *copy = bt_add(n, 1, &bytes) ? bt_arena_alloc_aligned(arena, bytes, 1) : NULL;
+    char *copy = bt_add(n, 1, &bytes) ? take(arena, bytes, 1) : NULL;
     if (copy && n) memcpy(copy, text, n);
+    if (copy) copy[n] = 0;
     return copy;
 }
 
@@ -77,7 +86,7 @@ char *bt_arena_print(bt_arena *arena, const char *format, ...)
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    char *text = n < 0 ? NULL : bt_arena_alloc_aligned(arena, (size_t)n + 1, 1);
+    char *text = n < 0 ? NULL : take(arena, (size_t)n + 1, 1);
     if (text) vsnprintf(text, (size_t)n + 1, format, again);
     va_end(again);
     return text;
