@@ -457,8 +457,7 @@ static berth_status add_input(offering *o, const bt_function *callee, int i, con
     const bt_attr_value *shapes;
     berth_dtype dtype = bt_attr_type(arg, "T", BERTH_NO_DTYPE);
     const char *key = bt_attr_string(arg, "_user_specified_name", callee->arg_names[i]);
-    bool is_shaped = bt_attr_list(arg, "_output_shapes", &shapes) == 1 &&
-                     bt_attr_find(arg, "_output_shapes")->kind == BT_ATTR_SHAPE;
+    bool is_shaped = bt_attr_shapes(arg, "_output_shapes", &shapes) == 1;
     if (dtype == BERTH_RESOURCE || dtype == BERTH_VARIANT)
         return bt_fail(&o->why, BERTH_UNSUPPORTED, "its argument '%s' is no tensor, but a %s", key,
                        bt_dtype_name(dtype));
@@ -467,7 +466,7 @@ static berth_status add_input(offering *o, const bt_function *callee, int i, con
     const char *clean = text ? bt_graph_clean_name(g->arena, bt_str_of(text)) : NULL;
     const char *name = clean ? bt_graph_unique_name(g, clean) : NULL;
     int32_t node = name ? bt_graph_add(g, name, "Placeholder") : -1;
-    *port = (bt_port){.key = key, .dtype = dtype, .shape = is_shaped ? shapes[0].shape : BT_SHAPE_UNKNOWN};
+    *port = (bt_port){.key = key, .dtype = dtype, .shape = is_shaped ? *shapes[0].shape : BT_SHAPE_UNKNOWN};
     if (node < 0 || !bt_set_type(g, node, "dtype", dtype) || !bt_set_shape(g, node, "shape", &port->shape) ||
         !(port->tensor = bt_arena_print(g->arena, "%s:0", name)))
         return bt_fail_memory(&o->why);

@@ -254,20 +254,26 @@ static berth_status read_function_name(bt_loader *l, bt_str message, bt_str *out
     return out->p ? BERTH_OK : bt_fail_memory(l->error);
 }
 
-static berth_status read_object(bt_loader *l, bt_attr_kind kind, bt_str bytes, bt_attr_value *out)
+static berth_status read_shape(bt_loader *l, bt_str message, const bt_shape **out)
 {
     int rank;
+    bt_shape *shape = bt_arena_new(&l->source->arena, bt_shape);
+    if (!(*out = shape)) return bt_fail_memory(l->error);
+    if (!bt_shape_read(message, shape, &rank)) return damaged(l, "shape");
+    for (int i = 0; i < shape->rank; i++)
+        if (shape->dim[i] < -1)
+            return bt_fail(l->error, BERTH_BAD_MODEL, "a shape with a dimension of %" PRId64, shape->dim[i]);
+    return BERTH_OK;
+}
+
+static berth_status read_object(bt_loader *l, bt_attr_kind kind, bt_str bytes, bt_attr_value *out)
+{
     switch (kind) {
     case BT_ATTR_STRING:
         out->s = (bt_str){bt_arena_copy(&l->source->arena, bytes.p, bytes.n), bytes.n};
         return out->s.p ? BERTH_OK : bt_fail_memory(l->error);
     case BT_ATTR_SHAPE:
-        if (!bt_shape_read(bytes, &out->shape, &rank)) return damaged(l, "shape");
-        for (int i = 0; i < out->shape.rank; i++)
-            if (out->shape.dim[i] < -1)
-                return bt_fail(l->error, BERTH_BAD_MODEL, "a shape with a dimension of %" PRId64,
-                               out->shape.dim[i]);
-        return BERTH_OK;
+        return read_shape(l, bytes, &out->shape);
     case BT_ATTR_TENSOR:
         out->tensor = bt_arena_new(&l->source->arena, bt_tensor);
         return out->tensor ? read_tensor(l, bytes, out->tensor) : bt_fail_memory(l->error);

@@ -101,7 +101,7 @@ static berth_status put_value(const bt_source *source, bt_attr_kind kind, const 
     case BT_ATTR_FLOAT: put_float(out, 4, v->f); break;
     case BT_ATTR_BOOL: bt_wire_put_uint(out, 5, v->b); break;
     case BT_ATTR_TYPE: bt_wire_put_uint(out, 6, (uint64_t)v->type); break;
-    case BT_ATTR_SHAPE: bt_shape_write(out, 7, &v->shape); break;
+    case BT_ATTR_SHAPE: bt_shape_write(out, 7, v->shape); break;
     case BT_ATTR_TENSOR: return put_tensor(source, 8, v->tensor, out, behind, error);
     case BT_ATTR_FUNC: put_function(out, func_field, v->s); break;
     case BT_ATTR_NONE: break;

@@ -49,7 +49,7 @@ const char *bt_attr_string(const bt_node *node, const char *name, const char *ot
 bool bt_attr_shape(const bt_node *node, const char *name, bt_shape *out)
 {
     const bt_attr_value *value = plain(node, name, BT_ATTR_SHAPE);
-    if (value) *out = value->shape;
+    if (value) *out = *value->shape;
     return value;
 }
 
@@ -78,6 +78,12 @@ int bt_attr_list(const bt_node *node, const char *name, const bt_attr_value **li
     if (!attr || !attr->is_list) return -1;
     if (list) *list = attr->list;
     return attr->n;
+}
+
+int bt_attr_shapes(const bt_node *node, const char *name, const bt_attr_value **list)
+{
+    const bt_attr *attr = bt_attr_find(node, name);
+    return attr && attr->n && attr->kind != BT_ATTR_SHAPE ? -1 : bt_attr_list(node, name, list);
 }
 
 /* ---- Setters ------------------------------------------------------------------------------------------ */
@@ -136,9 +142,17 @@ bool bt_set_type(bt_graph *graph, int32_t node, const char *name, berth_dtype va
     return set_plain(graph, node, name, BT_ATTR_TYPE, (bt_attr_value){.type = value});
 }
 
+static const bt_shape *kept_shape(bt_graph *graph, const bt_shape *shape)
+{
+    bt_shape *copy = bt_arena_new(graph->arena, bt_shape);
+    if (copy) *copy = *shape;
+    return copy;
+}
+
 bool bt_set_shape(bt_graph *graph, int32_t node, const char *name, const bt_shape *value)
 {
-    return set_plain(graph, node, name, BT_ATTR_SHAPE, (bt_attr_value){.shape = *value});
+    const bt_shape *shape = kept_shape(graph, value);
+    return shape && set_plain(graph, node, name, BT_ATTR_SHAPE, (bt_attr_value){.shape = shape});
 }
 
 bool bt_set_string(bt_graph *graph, int32_t node, const char *name, const char *value)
@@ -196,6 +210,7 @@ bool bt_set_strings(bt_graph *graph, int32_t node, const char *name, const char 
 bool bt_set_shapes(bt_graph *graph, int32_t node, const char *name, const bt_shape *values, int n)
 {
     bt_attr attr = list_of(graph, BT_ATTR_SHAPE, n);
-    for (int i = 0; attr.list && i < n; i++) attr.list[i].shape = values[i];
+    for (int i = 0; attr.list && i < n; i++)
+        if (!(attr.list[i].shape = kept_shape(graph, &values[i]))) return false;
     return attr.list && set(graph, node, name, attr);
 }

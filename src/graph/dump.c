@@ -50,7 +50,7 @@ static void add_value(bt_text *out, bt_attr_kind kind, const bt_attr_value *v)
     case BT_ATTR_FLOAT: bt_text_print(out, "%.9g", (double)v->f); break;
     case BT_ATTR_BOOL: bt_text_print(out, v->b ? "true" : "false"); break;
     case BT_ATTR_TYPE: bt_text_print(out, "%s", bt_dtype_name(v->type)); break;
-    case BT_ATTR_SHAPE: bt_text_print(out, "%s", bt_shape_text(&v->shape, text)); break;
+    case BT_ATTR_SHAPE: bt_text_print(out, "%s", bt_shape_text(v->shape, text)); break;
     case BT_ATTR_TENSOR: add_tensor(out, v->tensor); break;
     case BT_ATTR_FUNC: bt_text_print(out, "%.*s()", (int)v->s.n, v->s.p); break;
     }

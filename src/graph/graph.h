@@ -30,7 +30,7 @@ typedef union bt_attr_value {
     float f;
     bool b;
     berth_dtype type;
-    bt_shape shape;
+    const bt_shape *shape;
     bt_tensor *tensor;
 } bt_attr_value;
 
@@ -198,6 +198,7 @@ const bt_tensor *bt_attr_tensor(const bt_node *node, const char *name);
 const char *bt_attr_func(const bt_node *node, const char *name); /* NULL: absent */
 /* Number of elements of a list attribute, -1 when absent. Elements: bt_attr_find(...)->list[i]. */
 int bt_attr_list(const bt_node *node, const char *name, const bt_attr_value **list);
+int bt_attr_shapes(const bt_node *node, const char *name, const bt_attr_value **list); /* -1 too when they are no shapes */
 
 /* Setters replace or add, in a new array of attributes: nodes may share theirs. Text is copied into the graph's
  * arena. False when out of memory. */

@@ -229,7 +229,7 @@ static berth_status put_all(bt_call *c, const bt_example_spec *s, const bt_featu
     o += 3 * n;
     for (int i = 0; i < s->n_dense && !status; i++, k++, o++) {
         bt_feature_row r = {s->keys[k], found + k * rows, rows, is_vector, s->is_sequence};
-        status = bt_feature_dense(c, &r, s->dense_types[i].type, &s->dense_shapes[i].shape,
+        status = bt_feature_dense(c, &r, s->dense_types[i].type, s->dense_shapes[i].shape,
                                   s->defaults ? s->defaults[i] : NULL, o);
     }
     for (int i = 0; i < s->n_ragged && !status; i++, k++) {
@@ -283,6 +283,12 @@ berth_status bt_example_list(bt_call *c, const char *name, int n, const bt_attr_
     return bt_call_fail(c, "attribute '%s' does not have %d elements", name, n);
 }
 
+berth_status bt_example_shapes(bt_call *c, const char *name, int n, const bt_attr_value **list)
+{
+    if (bt_attr_shapes(c->node, name, list) == n) return BERTH_OK;
+    return bt_call_fail(c, "attribute '%s' does not have %d shapes", name, n);
+}
+
 berth_status bt_example_scalars(bt_call *c, bt_str *keys, int first, int n)
 {
     for (int i = 0; i < n; i++) {
@@ -309,7 +315,7 @@ static berth_status complete(bt_call *c, bt_example_spec *s, int first_default)
 {
     berth_status status = bt_example_list(c, "sparse_types", s->n_sparse, &s->sparse_types);
     if (!status) status = bt_example_list(c, "Tdense", s->n_dense, &s->dense_types);
-    if (!status) status = bt_example_list(c, "dense_shapes", s->n_dense, &s->dense_shapes);
+    if (!status) status = bt_example_shapes(c, "dense_shapes", s->n_dense, &s->dense_shapes);
     if (!status && s->n_ragged)
         status = bt_example_list(c, "ragged_value_types", s->n_ragged, &s->ragged_types);
     if (!status && s->n_ragged)
@@ -385,15 +391,15 @@ void bt_infer_dense_features(bt_infer *x, int *o, const char *types, const char 
                              bool single)
 {
     const bt_attr_value *list, *dims = NULL;
-    int n = bt_attr_list(x->node, types, &list), n_shapes = bt_attr_list(x->node, shapes, &dims);
+    int n = bt_attr_list(x->node, types, &list), n_shapes = bt_attr_shapes(x->node, shapes, &dims);
     for (int i = 0; i < n && *o < x->n_out; i++, ++*o) {
         x->out[*o].dtype = list[i].type;
-        if (rows == -2 || i >= n_shapes || dims[i].shape.rank < 0 || dims[i].shape.rank >= BT_MAX_RANK)
+        if (rows == -2 || i >= n_shapes || dims[i].shape->rank < 0 || dims[i].shape->rank >= BT_MAX_RANK)
             continue;
         bt_shape *out = &x->out[*o].shape;
         out->rank = 0;
         if (!single) out->dim[out->rank++] = rows;
-        for (int d = 0; d < dims[i].shape.rank; d++) out->dim[out->rank++] = dims[i].shape.dim[d];
+        for (int d = 0; d < dims[i].shape->rank; d++) out->dim[out->rank++] = dims[i].shape->dim[d];
     }
 }
 

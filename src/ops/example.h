@@ -68,6 +68,7 @@ bool bt_example_find(bt_str message, const bt_map *keys, bt_feature *found, int6
 berth_status bt_example_parse(bt_call *c, const bt_example_spec *s, const bt_tensor *examples);
 /* The list attribute `name`, which must have n elements. */
 berth_status bt_example_list(bt_call *c, const char *name, int n, const bt_attr_value **list);
+berth_status bt_example_shapes(bt_call *c, const char *name, int n, const bt_attr_value **list);
 /* Keys out of scalar inputs [first, first + n); of a vector of n, input `input`. */
 berth_status bt_example_scalars(bt_call *c, bt_str *keys, int first, int n);
 berth_status bt_example_vector(bt_call *c, bt_str *keys, int input, int n);

@@ -89,7 +89,7 @@ static berth_status put_list(bt_call *c, const sequence_spec *q, int k, const bt
         return bt_feature_sparse(c, &flat, s->sparse_types[k].type, (int[]){o + k, o + n + k, o + 2 * n + k});
     o += 3 * n;
     if (i < s->n_dense) {
-        const bt_shape *shape = &s->dense_shapes[i].shape;
+        const bt_shape *shape = s->dense_shapes[i].shape;
         berth_status status = is_batch
                                   ? put_padded(c, r, s->dense_types[i].type, shape, o + i)
                                   : bt_feature_dense(c, &flat, s->dense_types[i].type, shape, NULL, o + i);
@@ -157,10 +157,10 @@ static berth_status read_types(bt_call *c, bt_example_spec *s, const char *const
     s->n_sparse = length_of(c->node, names[0], &s->sparse_types);
     s->n_dense = length_of(c->node, names[1], &s->dense_types);
     s->n_ragged = length_of(c->node, names[3], &s->ragged_types);
-    berth_status status = s->n_dense ? bt_example_list(c, names[2], s->n_dense, &s->dense_shapes) : BERTH_OK;
+    berth_status status = s->n_dense ? bt_example_shapes(c, names[2], s->n_dense, &s->dense_shapes) : BERTH_OK;
     if (!status && s->n_ragged) status = bt_example_list(c, names[4], s->n_ragged, &s->split_types);
     for (int i = 0; i < s->n_dense && !status; i++)
-        if (!bt_shape_known(&s->dense_shapes[i].shape))
+        if (!bt_shape_known(s->dense_shapes[i].shape))
             status = bt_call_fail(c, "%s[%d] is not fully defined", names[2], i);
     return status;
 }
@@ -186,7 +186,7 @@ static berth_status read_spec(bt_call *c, sequence_spec *q, int first)
     s->defaults = c->in + first;
     for (int i = 0; i < s->n_dense; i++)
         if (bt_tensor_count(s->defaults[i]) > 0 &&
-            !bt_shape_equal(&s->defaults[i]->shape, &s->dense_shapes[i].shape))
+            !bt_shape_equal(&s->defaults[i]->shape, s->dense_shapes[i].shape))
             return bt_call_fail(c, "the shape of default %d is not that of context_dense_shapes", i);
     s->keys = bt_scratch(c, ((size_t)keys + 1) * sizeof *s->keys);
     q->may_lack = s->keys ? bt_scratch(c, (size_t)q->lists.n_dense + 1) : NULL;
@@ -200,7 +200,7 @@ static berth_status parse(bt_call *c, const sequence_spec *q, int most_rank)
     if (c->in[0]->shape.rank > most_rank)
         return bt_call_fail(c, "Expected serialized to be a scalar%s", most_rank ? " or vector" : "");
     for (int i = 0; i < q->context.n_dense && bt_tensor_count(c->in[0]) == 0; i++)
-        if (bt_shape_count(&q->context.dense_shapes[i].shape) && !bt_tensor_count(q->context.defaults[i]))
+        if (bt_shape_count(q->context.dense_shapes[i].shape) && !bt_tensor_count(q->context.defaults[i]))
             return bt_call_fail(
                 c, "Inconsistent max number of elements for feature %.*s: of no examples there is none",
                 (int)q->context.keys[q->context.n_sparse + i].n, q->context.keys[q->context.n_sparse + i].p);

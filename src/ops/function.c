@@ -9,8 +9,8 @@ berth_status bt_infer_call(bt_infer *x)
     for (size_t i = 0; n < 0 && i < sizeof lists / sizeof *lists; i++)
         n = bt_attr_list(x->node, lists[i], &types);
     for (int i = 0; i < n && i < x->n_out; i++) x->out[i].dtype = types[i].type;
-    n = bt_attr_list(x->node, "output_shapes", &shapes);
-    for (int i = 0; i < n && i < x->n_out; i++) x->out[i].shape = shapes[i].shape;
+    n = bt_attr_shapes(x->node, "output_shapes", &shapes);
+    for (int i = 0; i < n && i < x->n_out; i++) x->out[i].shape = *shapes[i].shape;
     return BERTH_OK;
 }
 

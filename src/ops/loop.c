@@ -237,13 +237,13 @@ static berth_status map_row(bt_call *c, const map *m, int64_t i, int64_t n, bt_t
 static berth_status map_nothing(bt_call *c)
 {
     const bt_attr_value *shapes = NULL, *types = NULL;
-    int n = bt_attr_list(c->node, "output_shapes", &shapes),
+    int n = bt_attr_shapes(c->node, "output_shapes", &shapes),
         n_types = bt_attr_list(c->node, "output_types", &types);
     berth_status status = BERTH_OK;
     for (int k = 0; k < c->n_out && !status; k++) {
         bt_shape whole;
-        if (k >= n || k >= n_types || !bt_shape_known(&shapes[k].shape) ||
-            !bt_shape_prepend(0, &shapes[k].shape, &whole))
+        if (k >= n || k >= n_types || !bt_shape_known(shapes[k].shape) ||
+            !bt_shape_prepend(0, shapes[k].shape, &whole))
             return bt_call_fail(c, "has no rows, and the shape of its results is not known");
         status = bt_out_zeros(c, k, types[k].type, &whole);
     }

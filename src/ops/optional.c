@@ -75,10 +75,10 @@ static berth_status infer_get_value(bt_infer *x)
 {
     const bt_attr_value *types, *shapes;
     int n = bt_attr_list(x->node, "output_types", &types),
-        known = bt_attr_list(x->node, "output_shapes", &shapes);
+        known = bt_attr_shapes(x->node, "output_shapes", &shapes);
     for (int i = 0; i < n && i < x->n_out; i++) {
         x->out[i].dtype = types[i].type;
-        x->out[i].shape = i < known ? shapes[i].shape : BT_SHAPE_UNKNOWN;
+        x->out[i].shape = i < known ? *shapes[i].shape : BT_SHAPE_UNKNOWN;
     }
     return BERTH_OK;
 }

@@ -13,7 +13,7 @@ typedef struct queue {
     bool closed;
     int64_t head; /* tuples that were taken and not yet dropped from the arrays */
     int n_parts;
-    const bt_attr_value *types, *shapes; /* of each part, in the node's arena; shapes may be NULL */
+    bt_fact *facts; /* what each part must be */
     bt_items parts[];
 } queue;
 
@@ -31,20 +31,19 @@ static bt_object *create_queue(void *user, berth_error *error)
 {
     const bt_node *node = user;
     const bt_attr_value *types, *shapes = NULL;
-    int n = bt_attr_list(node, "component_types", &types), n_shapes = bt_attr_list(node, "shapes", &shapes);
+    int n = bt_attr_list(node, "component_types", &types);
+    bool is_shaped = bt_attr_shapes(node, "shapes", &shapes) == n;
     if (n < 1) return bt_fail(error, BERTH_BAD_MODEL, "has no component types"), NULL;
-    size_t bytes = sizeof(queue) + (size_t)n * sizeof(bt_items) + 2 * (size_t)n * sizeof *types;
+    size_t bytes = sizeof(queue) + (size_t)n * (sizeof(bt_items) + sizeof(bt_fact));
     queue *q = bt_calloc(1, bytes);
     if (!q) return bt_fail_memory(error), NULL;
-    bt_attr_value *own = (bt_attr_value *)(q->parts + n);
-    memcpy(own, types, (size_t)n * sizeof *own);
-    if (n_shapes == n) memcpy(own + n, shapes, (size_t)n * sizeof *own);
+    q->facts = (bt_fact *)(q->parts + n);
+    for (int i = 0; i < n; i++)
+        q->facts[i] = (bt_fact){types[i].type, is_shaped ? *shapes[i].shape : BT_SHAPE_UNKNOWN, NULL};
     q->base = (bt_object){&queue_type, 1};
     pthread_mutex_init(&q->lock, NULL);
     q->capacity = bt_attr_int(node, "capacity", -1);
     q->n_parts = n;
-    q->types = own;
-    q->shapes = n_shapes == n ? own + n : NULL;
     return &q->base;
 }
 
@@ -78,12 +77,12 @@ static berth_status check_part(bt_call *c, const queue *q, int part, const bt_sh
 {
     char ta[BT_SHAPE_TEXT], tb[BT_SHAPE_TEXT];
     const bt_tensor *t = c->in[part + 1];
-    if (t->dtype != q->types[part].type)
+    if (t->dtype != q->facts[part].dtype)
         return bt_call_fail(c, "component %d is %s, not %s", part, bt_dtype_name(t->dtype),
-                            bt_dtype_name(q->types[part].type));
-    if (!q->shapes || bt_shape_compatible(&q->shapes[part].shape, shape)) return BERTH_OK;
+                            bt_dtype_name(q->facts[part].dtype));
+    if (bt_shape_compatible(&q->facts[part].shape, shape)) return BERTH_OK;
     return bt_call_fail(c, "component %d has shape %s, not %s", part, bt_shape_text(shape, ta),
-                        bt_shape_text(&q->shapes[part].shape, tb));
+                        bt_shape_text(&q->facts[part].shape, tb));
 }
 
 /* Taken tuples leave the arrays once they are half of them. */
@@ -171,13 +170,13 @@ static berth_status take_rows(bt_call *c, queue *q, int64_t n)
         n < 0 ? bt_call_fail(c, "cannot take %lld elements", (long long)n) : check_length(c, q, n);
     for (int i = 0; i < q->n_parts && !status; i++) {
         bt_items view = {.at = q->parts[i].at + q->head, .n = n};
-        bt_shape shape = q->shapes ? q->shapes[i].shape : BT_SHAPE_UNKNOWN;
+        bt_shape shape = q->facts[i].shape;
         for (int64_t k = 0; k < n; k++)
             if (!bt_shape_merge(&shape, &view.at[k].shape))
                 return bt_call_fail(c, "elements have shapes %s and %s", bt_shape_text(&shape, ta),
                                     bt_shape_text(&view.at[k].shape, tb));
         if (!bt_shape_known(&shape)) return bt_call_fail(c, "the shape of no elements is not known");
-        status = bt_items_stack(c, i, &view, NULL, n, q->types[i].type, &shape);
+        status = bt_items_stack(c, i, &view, NULL, n, q->facts[i].dtype, &shape);
     }
     for (int i = 0; i < q->n_parts && !status; i++)
         for (int64_t k = 0; k < n; k++) bt_tensor_clear(&q->parts[i].at[q->head + k]);

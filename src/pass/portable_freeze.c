@@ -240,10 +240,10 @@ static bool set_type_at(bt_pass_context *x, int32_t index, const char *name, int
 static bool forget_shape(bt_pass_context *x, int32_t index, int i)
 {
     const bt_attr_value *list;
-    int n = bt_attr_list(&x->graph.nodes[index], "output_shapes", &list);
+    int n = bt_attr_shapes(&x->graph.nodes[index], "output_shapes", &list);
     if (n <= i) return true;
     bt_shape *shapes = bt_arena_array(x->arena, bt_shape, (size_t)n);
-    for (int k = 0; shapes && k < n; k++) shapes[k] = k == i ? BT_SHAPE_UNKNOWN : list[k].shape;
+    for (int k = 0; shapes && k < n; k++) shapes[k] = k == i ? BT_SHAPE_UNKNOWN : *list[k].shape;
     return shapes && bt_set_shapes(&x->graph, index, "output_shapes", shapes, n);
 }
 

@@ -86,9 +86,9 @@ static void describe(const bt_graph *g, const bt_node *node, int row, int i, bt_
     const char *name = pipelines[row].shapes ? pipelines[row].shapes : "shapes";
     const bt_node *from = pipelines[row].shapes || !node->n_inputs ? node : &g->nodes[node->inputs[0].node];
     bt_attr_list(node, pipelines[row].types, &types);
-    const bt_attr *attr = bt_attr_find(from, name), *dtypes = bt_attr_find(node, pipelines[row].types);
+    const bt_attr *dtypes = bt_attr_find(node, pipelines[row].types);
     if (dtypes->kind == BT_ATTR_TYPE) port->dtype = types[i].type;
-    if (bt_attr_list(from, name, &shapes) > i && attr->kind == BT_ATTR_SHAPE) port->shape = shapes[i].shape;
+    if (bt_attr_shapes(from, name, &shapes) > i) port->shape = *shapes[i].shape;
     if (pipelines[row].is_many) put_rows(&port->shape);
 }
 
