@@ -558,7 +558,7 @@ def slice_spec(d, shape, most=3):
         step.append(d.one(1, 1, 1, 2, -1, -2, 3) if d.chance(0.99) else 0)
         if not ellipsis and d.chance(0.12):
             ellipsis = 1 << i
-        elif d.chance(0.12):
+        elif d.chance(0.12) and len(shape) + new.bit_count() < 8:
             new |= 1 << i
         elif axis >= n:
             begin.pop(), end.pop(), step.pop()
