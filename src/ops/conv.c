@@ -114,10 +114,13 @@ static berth_status all_sizes(const conv *op, const bt_shape *in, const bt_shape
     if (s->in_c >= 0 && depth >= 0 && (depth == 0 ? s->in_c != 0 : s->in_c % depth || s->in_c == 0))
         return bt_fail(error, BERTH_BAD_MODEL, "input depth %lld does not fit filter depth %lld",
                        (long long)s->in_c, (long long)depth);
-    if (s->out_c >= 0 && s->out_c % *groups)
+    status = bt_sizes_output(&op->w, s, error);
+    bool is_empty = s->batch == 0; /* nothing is asked of the groups then */
+    for (int i = 0; i < BT_AXES; i++) is_empty = is_empty || s->out[i] == 0;
+    if (!status && !is_empty && s->out_c >= 0 && s->out_c % *groups)
         return bt_fail(error, BERTH_BAD_MODEL, "%lld groups do not divide %lld output channels",
                        (long long)*groups, (long long)s->out_c);
-    return bt_sizes_output(&op->w, s, error);
+    return status;
 }
 
 static berth_status infer_conv(bt_infer *x)

@@ -354,7 +354,8 @@ static berth_status transcode_strings(bt_call *c, decoder *d, const encoding *to
     for (int64_t i = 0; i < bt_tensor_count(c->in[0]) && !status; i++) {
         int32_t point;
         decode_begin(d, (const bt_string *)c->in[0]->data + i);
-        while (decode_next(d, &point)) to->add(&text, point);
+        while (decode_next(d, &point)) /* UTF-7 may bring half a pair, for which UTF-8 has no bytes */
+            to->add(&text, is_surrogate(point) && to->add == bt_utf8_add ? 0xfffd : point);
         if (d->wrong) status = bt_call_fail(c, "Invalid formatting on input string");
         else if (!bt_string_from_text(&out[i], &text)) status = bt_fail_memory(c->error);
     }
