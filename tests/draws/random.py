@@ -204,8 +204,9 @@ def binomial(d):
         d.node(d.op, [d.put(shape), seed_of(d), *parameters], dtype=d.type("dtype"))
         return
     handle, last = by_handle(d, "int64", [3], d.rng.integers(-1 << 63, (1 << 63) - 1, [3], np.int64))
-    # TensorFlow moves the state on where it lay: lost where the bytes are shared with what was assigned.
-    d.node("AssignAddVariableOp", [handle, d.const(np.zeros(3, np.int64))], controls=last, fetch=False, dtype="int64")
+    # TensorFlow moves the state on where it lay: lost where the bytes are shared with what was assigned. In functions it
+    # leaves out what adds zeros.
+    d.node("AssignAddVariableOp", [handle, d.const(np.ones(3, np.int64))], controls=last, fetch=False, dtype="int64")
     last = [d.graph.node[-1].name]
     out = d.node(d.op, [handle, d.put(np.array(1, np.int64)), d.put(shape), *parameters], controls=last, fetch=False, dtype=d.type("dtype"))
     d.fetch(*out, *read(d, handle, "int64", [d.graph.node[-1].name]))
