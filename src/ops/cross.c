@@ -116,6 +116,27 @@ static berth_status check_values(bt_call *c, const bt_tensor *values)
     return bt_call_fail(c, "features must be int64 or string, not %s", bt_dtype_name(values->dtype));
 }
 
+/* Where the rows of RaggedCross begin: TensorFlow takes indices as they come, and leaves out those behind the batch. */
+static berth_status sparse_rows(bt_call *c, const cross *x, const bt_tensor *const *in, column *out)
+{
+    const bt_tensor *indices = in[0], *values = in[1], *shape = in[2];
+    if (shape->dtype != BERTH_INT64 || shape->shape.rank != 1 || bt_tensor_count(shape) != 2 ||
+        indices->dtype != BERTH_INT64 || indices->shape.rank != 2 || values->shape.rank != 1)
+        return bt_call_fail(c, "needs sparse columns of [batch, features]");
+    int64_t n = bt_tensor_count(values), step = indices->shape.dim[1], i = 0;
+    if (bt_tensor_int(shape, 0) != x->rows || (n && (indices->shape.dim[0] < n || step < 1)))
+        return bt_call_fail(c, "a sparse column does not fit the batch");
+    int64_t *starts = bt_scratch(c, (size_t)(x->rows + 1) * sizeof *starts);
+    if (!starts) return BERTH_NO_MEMORY;
+    starts[0] = 0;
+    for (int64_t row = 0; row < x->rows; row++) {
+        while (i < n && ((const int64_t *)indices->data)[i * step] <= row) i++;
+        starts[row + 1] = i;
+    }
+    *out = (column){values, starts, 0};
+    return check_values(c, values);
+}
+
 /* Rows take part in order, so that counting how many indices each has says where it begins. */
 static berth_status sparse_column(bt_call *c, const cross *x, const bt_tensor *indices,
                                   const bt_tensor *values, column *out)
@@ -144,7 +165,8 @@ static berth_status ragged_column(bt_call *c, const cross *x, const bt_tensor *s
 {
     const int64_t *starts = splits->shape.rank == 1 ? bt_call_indices(c, splits) : NULL;
     int64_t n = bt_tensor_count(values);
-    bool fits = starts && bt_tensor_count(splits) == x->rows + 1 && starts[0] == 0 && starts[x->rows] == n;
+    bool fits = starts && values->shape.rank == 1 && bt_tensor_count(splits) == x->rows + 1 &&
+                starts[0] == 0 && starts[x->rows] == n;
     for (int64_t i = 0; fits && i < x->rows; i++) fits = starts[i + 1] >= starts[i];
     if (!fits) return bt_call_fail(c, "the row splits of a column do not fit");
     *out = (column){values, starts, 0};
@@ -283,18 +305,16 @@ static berth_status run_ragged_cross(bt_call *c)
         d = bt_attr_list(c->node, "dense_types", &list);
     int s = bt_attr_list(c->node, "sparse_values_types", &list), first[3] = {0, 2 * r, 2 * r + 3 * s},
         next[3] = {0};
-    if (r < 0 || s < 0 || d < 0 || c->n_in != 2 * r + 3 * s + d || strlen(order) != (size_t)(r + s + d) ||
-        !c->n_in)
+    if (r < 0 || s < 0 || d < 0 || c->n_in != 2 * r + 3 * s + d || strlen(order) != (size_t)(r + s + d))
         return bt_call_fail(c, "the number of columns is wrong");
     cross x = {0};
     cross_options(c, &x);
-    if (!x.hashed && cross_dtype(c->node) != BERTH_STRING)
-        return bt_call_unsupported(c, "integers that are no hash");
+    x.hashed = cross_dtype(c->node) == BERTH_INT64; /* whatever hashed_output says */
     berth_status status = cross_begin(c, &x, r + s + d);
     if (status) return status;
     if (r) x.rows = bt_tensor_count(c->in[r]) - 1;
     else if (s) x.rows = bt_tensor_count(c->in[2 * s]) == 2 ? bt_tensor_int(c->in[2 * s], 0) : -1;
-    else x.rows = c->in[0]->shape.rank == 2 ? c->in[0]->shape.dim[0] : -1;
+    else if (d) x.rows = c->in[0]->shape.rank == 2 ? c->in[0]->shape.dim[0] : -1;
     if (x.rows < 0 || x.rows > (int64_t)1 << 40) return bt_call_fail(c, "a batch of %lld", (long long)x.rows);
     for (int i = 0; order[i] && !status; i++) {
         int kind = order[i] == 'R' ? 0 : order[i] == 'S' ? 1 : 2, k = next[kind]++;
@@ -302,7 +322,8 @@ static berth_status run_ragged_cross(bt_call *c)
             return bt_call_fail(c, "the order of the columns is wrong");
         bt_tensor *const *in = c->in + first[kind] + k;
         if (kind == 0) status = ragged_column(c, &x, in[r], in[0], &x.columns[i]);
-        else if (kind == 1) status = sparse_column(c, &x, in[0], in[s], &x.columns[i]);
+        else if (kind == 1)
+            status = sparse_rows(c, &x, (const bt_tensor *const[]){in[0], in[s], in[2 * s]}, &x.columns[i]);
         else status = dense_column(c, &x, in[0], &x.columns[i]);
     }
     return status ? status : put_ragged_cross(c, &x);

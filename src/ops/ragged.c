@@ -65,12 +65,13 @@ static int partition_levels(const bt_node *node, int n_in, bool *sized, berth_er
     int n = bt_attr_list(node, "row_partition_types", &types);
     if (n < 1 || n_in != 3 + n)
         return bt_fail(error, BERTH_BAD_INPUT, "%d inputs for %d partitions", n_in, n), -1;
-    for (int i = 0; i < n; i++) {
+    *sized = bt_str_is(types[0].s, "FIRST_DIM_SIZE");
+    for (int i = *sized; i < n; i++) {
         bool splits = bt_str_is(types[i].s, "ROW_SPLITS"), ids = bt_str_is(types[i].s, "VALUE_ROWIDS");
-        if (i == 0 ? !splits && !bt_str_is(types[i].s, "FIRST_DIM_SIZE") : !splits && !ids)
+        if (i == 0 ? !splits : i == 1 && *sized ? !ids : !splits && !ids)
             return bt_fail(error, BERTH_BAD_INPUT, "partition %d of type %.40s", i, types[i].s.p), -1;
     }
-    *sized = !bt_str_is(types[0].s, "ROW_SPLITS");
+    if (n == *sized) return bt_fail(error, BERTH_BAD_INPUT, "FIRST_DIM_SIZE without VALUE_ROWIDS"), -1;
     return n - *sized;
 }
 
@@ -126,22 +127,27 @@ typedef struct places {
     int64_t n;
 } places;
 
-/* Items of `width` columns at `step` apart behind those of their rows. */
+/* Items of `width` columns at `step` apart behind those of their rows. As in TensorFlow, row splits may be anything as
+ * long as the lengths of the rows, none where they fall, sum up to the last of them. */
 static berth_status place_splits(bt_call *c, const int64_t *splits, int64_t n, int64_t width, int64_t step,
                                  places *p)
 {
     if (n < 1) return bt_call_fail(c, "row splits without an element");
-    int64_t rows = n - 1, items = splits[rows];
-    bool rises = splits[0] == 0 && rows <= p->n;
-    for (int64_t r = 0; rises && r < rows; r++) rises = splits[r] <= splits[r + 1];
-    if (!rises) return bt_call_fail(c, "row splits must rise from 0, for %lld rows at most", (long long)p->n);
-    int64_t *at = bt_scratch(c, ((size_t)items + 1) * sizeof *at);
+    int64_t rows = n - 1, items = splits[rows], i = 0;
+    size_t bytes;
+    bt_shape shape = BT_SHAPE(items);
+    if (rows > p->n || items < 0 || !bt_shape_bytes(&shape, sizeof *p->at, &bytes))
+        return bt_call_fail(c, "row splits of %lld rows and %lld items, where %lld rows are", (long long)rows,
+                            (long long)items, (long long)p->n);
+    int64_t *at = bt_scratch(c, bytes + 1);
     if (!at) return BERTH_NO_MEMORY;
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = splits[r]; i < splits[r + 1]; i++) {
-            int64_t column = i - splits[r];
-            at[i] = p->at[r] < 0 || column >= width ? -1 : p->at[r] + column * step;
+        for (int64_t k = splits[r]; k < splits[r + 1] && i <= items; k++, i++) {
+            int64_t column = k - splits[r];
+            if (i < items) at[i] = p->at[r] < 0 || column >= width ? -1 : p->at[r] + column * step;
         }
+    if (i != items)
+        return bt_call_fail(c, "the rows do not have %lld items, as the row splits end", (long long)items);
     *p = (places){at, items};
     return BERTH_OK;
 }
@@ -170,9 +176,8 @@ static berth_status close_shape(bt_call *c, const int64_t *const *part, bool siz
     if (c->in[3]->shape.rank > 1 || bt_tensor_count(c->in[3]) < 1 ||
         (sized && bt_tensor_count(c->in[3]) != 1))
         return bt_call_fail(c, "the first partition must have an element");
-    int64_t rows = sized ? part[0][0] : bt_tensor_count(c->in[3]) - 1;
-    if (rows < 0) return bt_call_fail(c, "%lld rows", (long long)rows);
-    if (shape->dim[0] < 0) shape->dim[0] = rows;
+    if (shape->dim[0] < 0) shape->dim[0] = sized ? part[0][0] : bt_tensor_count(c->in[3]) - 1;
+    if (shape->dim[0] < 0) return bt_call_fail(c, "%lld rows", (long long)shape->dim[0]);
     for (int k = 0; k < levels; k++)
         if (shape->dim[k + 1] < 0)
             shape->dim[k + 1] = longest_row(part[sized + k], bt_tensor_count(c->in[3 + sized + k]),
@@ -189,7 +194,8 @@ static berth_status place_values(bt_call *c, const int64_t *const *part, bool si
     p->n = sized ? part[0][0] : bt_tensor_count(c->in[3]) - 1;
     size_t bytes;
     bt_shape rows = BT_SHAPE(p->n);
-    if (!bt_shape_bytes(&rows, sizeof *p->at, &bytes)) return bt_call_fail(c, "too many rows");
+    if (p->n < 0 || !bt_shape_bytes(&rows, sizeof *p->at, &bytes))
+        return bt_call_fail(c, "%lld rows", (long long)p->n);
     if (!(p->at = bt_scratch(c, bytes + 1))) return BERTH_NO_MEMORY;
     for (int64_t i = 0; i < p->n; i++) p->at[i] = i < shape->dim[0] ? i * strides[0] : -1;
     berth_status status = BERTH_OK;
@@ -201,7 +207,8 @@ static berth_status place_values(bt_call *c, const int64_t *const *part, bool si
     return status;
 }
 
-/* All of out is the default, broadcast along the dimensions of the values. */
+/* All of out is the default, broadcast to the dimensions of a value. TensorFlow holds the default's dimensions against those from the
+ * first on, too, and takes one that has as many elements as a value as it lies. */
 static berth_status fill_default(bt_call *c, const bt_shape *shape, int levels, void *out)
 {
     const bt_tensor *value = c->in[2];
@@ -209,14 +216,40 @@ static berth_status fill_default(bt_call *c, const bt_shape *shape, int levels, 
     int64_t own[BT_MAX_RANK], strides[BT_MAX_RANK];
     int lead = shape->rank - value->shape.rank;
     bool fits = lead > levels && value->dtype == c->in[1]->dtype;
-    bt_strides(shape, strides), bt_strides(&value->shape, own);
+    for (int i = 0; fits && i < value->shape.rank; i++)
+        fits = value->shape.dim[i] == 1 || value->shape.dim[i] == shape->dim[levels + 1 + i];
+    if (!fits) return bt_call_fail(c, "the default value does not fit the values");
+    bt_shape of = value->shape;
+    if (bt_shape_count(&of) == bt_shape_span(shape, levels + 1, shape->rank))
+        of = bt_shape_from(shape->rank - levels - 1, shape->dim + levels + 1), lead = levels + 1;
+    bt_strides(shape, strides), bt_strides(&of, own);
     for (int i = 0; fits && i < shape->rank; i++) {
-        int64_t dim = i < lead ? 1 : value->shape.dim[i - lead];
+        int64_t dim = i < lead ? 1 : of.dim[i - lead];
         fits = dim == 1 || dim == shape->dim[i];
         bt_move_axis(&m, shape->dim[i], strides[i], dim == 1 ? 0 : own[i - lead]);
     }
-    if (!fits) return bt_call_fail(c, "the default value does not fit the values");
+    if (bt_shape_count(shape) == 0) return BERTH_OK;
+    if (!fits) return bt_call_fail(c, "the default value does not broadcast to the values");
     return bt_move_run(&m, out, value->data, c->pool, c->error);
+}
+
+/* One behind the other, at their places or, where something is there already, behind that, as TensorFlow does. */
+static berth_status put_values(bt_call *c, const places *p, const bt_shape *shape, void *out)
+{
+    const bt_tensor *values = c->in[1];
+    berth_status status = BERTH_OK;
+    int64_t row = bt_ragged_inner(&values->shape), total = bt_shape_count(shape), end = 0;
+    for (int64_t i = 0; !status && i < p->n; i++) {
+        if (p->at[i] < 0) continue;
+        if (p->at[i] > end) end = p->at[i];
+        if (i >= values->shape.dim[0] || end + row > total)
+            return bt_call_fail(c, "%lld values for partitions of %lld", (long long)values->shape.dim[0],
+                                (long long)p->n);
+        status = bt_move_row(values->dtype, bt_at(values->dtype, out, end),
+                             bt_at_const(values->dtype, values->data, i * row), row, NULL, c->error);
+        end += row;
+    }
+    return status;
 }
 
 static berth_status run_to_tensor(bt_call *c)
@@ -238,20 +271,12 @@ static berth_status run_to_tensor(bt_call *c)
     size_t bytes;
     if (!bt_shape_bytes(&shape, bt_dtype_size(values->dtype), &bytes))
         return bt_call_fail(c, "too large a result");
-    if ((status = place_values(c, part, sized, levels, &shape, &p))) return status;
-    if (p.n > values->shape.dim[0] && levels)
-        return bt_call_fail(c, "%lld values for partitions of %lld", (long long)values->shape.dim[0],
-                            (long long)p.n);
+    bool is_empty = bt_shape_span(&shape, 0, levels + 1) == 0; /* whatever the partitions are */
+    if (!is_empty && (status = place_values(c, part, sized, levels, &shape, &p))) return status;
     void *out = bt_out(c, 0, values->dtype, &shape);
     if (!out) return BERTH_NO_MEMORY;
     status = fill_default(c, &shape, levels, out);
-    int64_t row = bt_ragged_inner(&values->shape),
-            n = p.n < values->shape.dim[0] ? p.n : values->shape.dim[0];
-    for (int64_t i = 0; !status && row && i < n; i++)
-        if (p.at[i] >= 0)
-            status = bt_move_row(values->dtype, bt_at(values->dtype, out, p.at[i]),
-                                 bt_at_const(values->dtype, values->data, i * row), row, NULL, c->error);
-    return status;
+    return status || bt_shape_count(&shape) == 0 ? status : put_values(c, &p, &shape, out);
 }
 
 /* ---- RaggedTensorToSparse: splits, values ------------------------------------------------------------- */

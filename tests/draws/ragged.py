@@ -17,22 +17,26 @@ def nested(d, index, depth):
 
 @draws("RaggedCross")
 def cross(d):
-    batch, hashed, split = d.int(1, 3), d.chance(0.6), d.one("int32", "int64")
-    kind = lambda: d.one("int64", "string")
+    batch, split = d.int(0, 3), d.one("int32", "int64")
+    hashed = d.chance(0.6)
+    of_batch = lambda: batch if d.chance(0.99) else batch + 1
     order, ragged, sparse, dense = "", [], [], []
-    for _ in range(d.int(1, 3)):
-        way, dtype = d.one("R", "S", "D"), kind()
+    for _ in range(d.int(1, 3) if d.chance(0.97) else 0):
+        way, dtype = d.one("R", "S", "D"), d.one("int64", "string")
         order += way
         if way == "R":
-            splits = rows_of(d, split, batch, 2)
+            splits = rows_of(d, split, of_batch(), 2)
             ragged.append((dtype, d.values(dtype, [int(splits[-1])], wild=False), splits))
         elif way == "S":
-            sparse.append((dtype, puts(d, a_sparse(d, dtype, [batch, d.int(1, 3)], 4), dtype)))
+            at, values, shape = a_sparse(d, dtype, [of_batch(), d.int(1, 3)], 4, ordered=d.chance(0.9))
+            if d.chance(0.1):  # rows that are not there; more columns
+                at = np.concatenate([at + d.values("int64", at.shape, -1, 2), d.values("int64", [len(at), d.int(0, 1)])], 1)
+            sparse.append((dtype, puts(d, (at, values, shape), dtype)))
         else:
-            dense.append((dtype, d.values(dtype, [batch, d.int(1, 2)], wild=False)))
+            dense.append((dtype, d.values(dtype, [of_batch(), d.int(0, 2)], wild=False)))
     d.node(d.op, [[d.put(v, t) for t, v, _ in ragged], [d.put(s) for _, _, s in ragged], [p[0] for _, p in sparse], [p[1] for _, p in sparse],
                   [p[2] for _, p in sparse], [d.put(v, t) for t, v in dense]],
-           input_order=order, hashed_output=hashed, num_buckets=d.one(0, 10, 1000) if hashed else 0, hash_key=d.int(0, 1 << 40),
+           input_order=order, hashed_output=hashed if d.chance(0.9) else not hashed, num_buckets=d.one(0, 10, 1000), hash_key=d.int(0, 1 << 40),
            ragged_values_types=[t for t, _, _ in ragged], ragged_splits_types=[s.dtype.name for _, _, s in ragged],
            sparse_values_types=[t for t, _ in sparse], dense_types=[t for t, _ in dense], out_values_type="int64" if hashed else "string",
            out_row_splits_type=split)
@@ -81,20 +85,27 @@ def to_sparse(d):
 @draws("RaggedTensorToTensor", weight=2)
 def to_tensor(d):
     dtype, index, shaped = d.type("T", of=ANY), d.one("int32", "int64"), d.one("int32", "int64")
-    depth, inner = d.int(1, 3), d.shape(most_rank=1, most=3, empty=0)
+    depth, inner = d.int(1, 3), d.shape(most_rank=2, most=3, empty=0.03)
     splits = nested(d, index, depth)
     values = d.values(dtype, [int(splits[-1][-1])] + inner, wild=False)
-    if d.chance(0.7):
+    if d.chance(0.6):
         parts, kinds = splits, ["ROW_SPLITS"] * depth
     else:
         ids = [np.repeat(np.arange(len(s) - 1), np.diff(s)).astype(index) for s in splits]
-        parts, kinds = [np.array(len(splits[0]) - 1, index)] + ids, ["FIRST_DIM_SIZE"] + ["VALUE_ROWIDS"] * depth
-    shape = np.array(d.one([-1] * (1 + depth + len(inner)), [d.int(0, 4)] + [d.one(-1, d.int(0, 4)) for _ in range(depth)] + inner), shaped)
+        rowwise = [i == 0 or d.chance(0.7) for i in range(depth)]
+        parts = [np.array(len(splits[0]) - 1 + (0 if d.chance(0.9) else d.int(-1, 1)), index)] + [i if r else s for i, s, r in zip(ids, splits, rowwise)]
+        kinds = ["FIRST_DIM_SIZE"] + ["VALUE_ROWIDS" if r else "ROW_SPLITS" for r in rowwise]
+    if d.chance(0.05):  # partitions that are none
+        at = d.int(0, len(parts) - 1)
+        parts[at] = np.minimum(parts[at] + d.values(index, parts[at].shape, -1, 1), len(values))  # TensorFlow would read more
+    asked = lambda n: n if d.chance(0.95) else d.one(-1, n + 1)
+    shape = np.array(d.one([-1] * (1 + depth + len(inner)),
+                           [d.int(-1, 4)] + [d.one(-1, d.int(0, 4)) for _ in range(depth)] + [asked(n) for n in inner]), shaped)
     if d.chance(0.2):
         shape = np.array(-1, shaped)
     if d.chance(0.04):
         shape = np.append(shape, 2).astype(shaped)
-    default = d.values(dtype, inner if d.chance(0.3) else [], wild=False)
+    default = d.values(dtype, d.like(inner) if d.chance(0.4) else [], wild=False)
     d.node(d.op, [d.put(shape), d.put(values, dtype), d.put(default, dtype), [d.put(p) for p in parts]], row_partition_types=kinds)
 
 
