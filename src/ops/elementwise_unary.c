@@ -4,6 +4,10 @@
 #include <tgmath.h>
 
 #include "ops/elementwise.h"
+#include "ops/object.h"
+#include "ops/object.h"
+#include "ops/object.h"
+#include "ops/object.h"
 
 #define TABLE(name, ...) static const bt_elementwise name##_op = {.n_in = 1, .of = {__VA_ARGS__}};
 #define OP_FLOATS(name, expression)            \
@@ -90,11 +94,15 @@ OP_FLOATS(erfc, erfc(x))
 LIKE(ones_like, 1)
 LIKE(zeros_like, 0)
 
+/* Of strings empty ones, of a list, optional or ragged tensor one of the same form. */
 static berth_status run_zeros_or_empty(bt_call *c)
 {
     if (c->n_in > 0 && c->in[0]->dtype == BERTH_STRING)
         return bt_out(c, 0, BERTH_STRING, &c->in[0]->shape) ? BERTH_OK : c->error->status;
-    return run_zeros_like(c);
+    if (c->n_in == 0 || c->in[0]->dtype != BERTH_VARIANT) return run_zeros_like(c);
+    bt_tensor zeros;
+    berth_status status = bt_tensor_zeros(&zeros, c->in[0], 0, c->error);
+    return status ? status : bt_out_move(c, 0, &zeros);
 }
 
 /* ---- Rounding and signs ------------------------------------------------------------------------------- */
@@ -169,7 +177,7 @@ BT_ELEMENTWISE_RUN(conj)
 #define ROW(op, name, types)                                                                       \
     {                                                                                              \
         op, bt_infer_same, .cpu = run_##name, .flags = BT_OP_INPLACE, types, .gpu = run_##name,    \
-        .gpu_types = (types) & ~BT_T(BERTH_STRING)                                                 \
+        .gpu_types = (types) & ~(BT_T(BERTH_STRING) | BT_T(BERTH_VARIANT))                                                 \
     }
 #define TEST_ROW(op, name)                                                                         \
     {                                                                                              \
@@ -217,7 +225,7 @@ const bt_op bt_ops_elementwise_unary[] = {
     ROW("Sign", sign, COMPLEX_FLOATS | BT_SIGNED),
     ROW("Square", square, BT_NUMBERS),
     ROW("OnesLike", ones_like, BT_NUMBERS | BT_T(BERTH_BOOL)),
-    ROW("ZerosLike", zeros_or_empty, BT_NUMBERS | BT_T(BERTH_BOOL) | BT_T(BERTH_STRING)),
+    ROW("ZerosLike", zeros_or_empty, BT_NUMBERS | BT_T(BERTH_BOOL) | BT_T(BERTH_STRING) | BT_T(BERTH_VARIANT)),
     TEST_ROW("IsNan", is_nan),
     TEST_ROW("IsInf", is_inf),
     TEST_ROW("IsFinite", is_finite),

@@ -139,6 +139,39 @@ static berth_status run_function_call(bt_call *c)
     return run_branch(c, state->body[0], 0);
 }
 
+/* ---- BatchFunction: a call, of a batch that nobody else adds to ---------------------------------------- */
+
+/* A scheduler that adapts itself takes no negative limit, which is none to the other. */
+berth_status bt_batch_limits(const bt_node *node, berth_error *error)
+{
+    const bt_attr_value *sizes;
+    int n = bt_attr_list(node, "allowed_batch_sizes", &sizes);
+    int64_t most = bt_attr_int(node, "max_batch_size", 0),
+            wait = bt_attr_int(node, "batch_timeout_micros", 0);
+    int64_t last = n > 0 ? sizes[n - 1].i : most;
+    bool splits = bt_attr_bool(node, "enable_large_batch_splitting", false);
+    bool adapts = bt_attr_bool(node, "_enable_adaptive_scheduler", false) ||
+                  bt_attr_int(node, "num_batch_threads", 1) <= 0;
+    for (int i = 1; i < n; i++)
+        if (sizes[i].i <= sizes[i - 1].i)
+            return bt_fail(error, BERTH_BAD_MODEL, "allowed_batch_sizes must rise");
+    if (adapts ? most <= 0 : most == 0)
+        return bt_fail(error, BERTH_BAD_MODEL, "max_batch_size is %lld", (long long)most);
+    if (splits ? most > 0 && last > most : last != most)
+        return bt_fail(error, BERTH_BAD_MODEL,
+                       "allowed_batch_sizes end with %lld, and max_batch_size is %lld", (long long)last,
+                       (long long)most);
+    if (wait < 0 && !adapts)
+        return bt_fail(error, BERTH_BAD_MODEL, "batch_timeout_micros is %lld", (long long)wait);
+    return BERTH_OK;
+}
+
+static berth_status prepare_batch(bt_prepare *p)
+{
+    berth_status status = bt_batch_limits(p->node, p->error);
+    return status ? status : prepare_function_call(p);
+}
+
 int bt_branches(const bt_op *op, const void *state, struct bt_body *const **bodies, bool *decides)
 {
     const branches *b = state;
@@ -169,10 +202,10 @@ static berth_status run_device_index(bt_call *c)
 }
 
 /* On a device the bodies run there; what decides between them is read on the host. */
-#define CALL_TO(op, prepare, run, kind, decides, outs)                                    \
-    {                                                                                     \
-        op, bt_infer_call, prepare, run, kind | BT_OP_BODY, .outputs = outs, .gpu = run,  \
-        .gpu_prepare = prepare, .host_inputs = decides                                    \
+#define CALL_TO(op, prepare, run, kind, decides, outs)                                                     \
+    {                                                                                                      \
+        op, bt_infer_call, prepare, run, kind | BT_OP_BODY, .outputs = outs, .gpu = run,                   \
+                                                            .gpu_prepare = prepare, .host_inputs = decides \
     }
 #define CALL(op, prepare, run, kind, decides) CALL_TO(op, prepare, run, kind, decides, "output*Tout")
 #define PURE BT_OP_NO_FOLD
@@ -185,8 +218,7 @@ const bt_op bt_ops_function[] = {
     CALL("StatelessCase", prepare_case, run_case, PURE, 1),
     CALL("PartitionedCall", prepare_function_call, run_function_call, PURE, 0),
     CALL("StatefulPartitionedCall", prepare_function_call, run_function_call, EFFECT, 0),
-    /* Of a batch that nobody else adds to. */
-    CALL_TO("BatchFunction", prepare_function_call, run_function_call, EFFECT, 0, "out_tensors*Tout"),
+    CALL_TO("BatchFunction", prepare_batch, run_function_call, EFFECT, 0, "out_tensors*Tout"),
     {"DeviceIndex", infer_device_index, .cpu = run_device_index, .outputs = "index"},
     {NULL},
 };

@@ -9,6 +9,9 @@ static inline bool bt_op_calls(const char *op)
 {
     return !strcmp(op, "PartitionedCall") || !strcmp(op, "StatefulPartitionedCall") || !strcmp(op, "BatchFunction");
 }
+/* Whether the sizes that a BatchFunction allows its batches fit one another. The batch itself may have any: nobody adds to it, and
+ * rows are independent of one another, so that none is added to fill it up. */
+berth_status bt_batch_limits(const bt_node *node, berth_error *error);
 /* Output dtypes from the first of the list attributes Tout, T, output_types that is there; shapes from output_shapes. */
 bt_infer_fn bt_infer_call;
 /* The body of the function that an attribute names, for the inputs from `first` on; it must have one result an output. */

@@ -130,9 +130,12 @@ static berth_status glimpse_on_gpu(bt_call *c, void *out, const bt_shape *shape)
     frames by = frames_of(c->in[0], shape);
     glimpse_flags(c->node, &centered, &normalized, &plain);
     by.centered = centered, by.normalized = normalized, by.plain = plain;
-    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(c->in[2]->data), bt_pointer(out), bt_bytes(&by, sizeof by)};
+    bt_arg args[] = {bt_pointer(c->in[0]->data), bt_pointer(c->in[2]->data), bt_pointer(out),
+                     bt_bytes(&by, sizeof by)};
     bt_grid grid = bt_grid_rows(c, by.out_w * by.channels, by.n);
-    return bt_shape_count(shape) ? bt_gpu_launch(c, BT_CL(image), "-DDT=f32 -DMARKS", "glimpse", &grid, args, 4) : BERTH_OK;
+    return bt_shape_count(shape)
+               ? bt_gpu_launch(c, BT_CL(image), "-DDT=f32 -DMARKS", "glimpse", &grid, args, 4)
+               : BERTH_OK;
 }
 
 static berth_status run_glimpse(bt_call *c)
@@ -233,8 +236,9 @@ static berth_status draw_on_gpu(bt_call *c, void *out)
     frames by = frames_of(in, &in->shape);
     by.boxes = boxes->shape.dim[1];
     if (colours) by.colours = colours->shape.dim[0], by.colour_size = colours->shape.dim[1];
-    bt_arg args[] = {bt_pointer(in->data), bt_pointer(boxes->data), bt_pointer(colours ? colours->data : boxes->data),
-                     bt_pointer(out), bt_bytes(&by, sizeof by)};
+    bt_arg args[] = {bt_pointer(in->data), bt_pointer(boxes->data),
+                     bt_pointer(colours ? colours->data : boxes->data), bt_pointer(out),
+                     bt_bytes(&by, sizeof by)};
     bt_grid grid = bt_grid_rows(c, by.w, by.n);
     bt_gpu_defines(defines, in->dtype, 0, "-DMARKS");
     return bt_tensor_count(in) ? bt_gpu_launch(c, BT_CL(image), defines, "draw", &grid, args, 5) : BERTH_OK;
@@ -251,7 +255,7 @@ static berth_status run_draw(bt_call *c)
     if ((in->dtype != BERTH_FLOAT && in->dtype != BERTH_HALF) || boxes->dtype != BERTH_FLOAT ||
         (colours && colours->dtype != BERTH_FLOAT))
         return bt_call_unsupported(c, "drawing on %s", bt_dtype_name(in->dtype));
-    if (n_colours && colours->shape.dim[1] < n)
+    if (colours && colours->shape.dim[1] < n)
         return bt_call_fail(c, "colors of %lld channels for images of %lld", (long long)colours->shape.dim[1],
                             (long long)n);
     void *out = bt_out(c, 0, in->dtype, &in->shape);
@@ -382,7 +386,8 @@ static berth_status project_on_gpu(bt_call *c, const bt_shape *shape, char mode,
     bool whole = !bt_dtype_is_float(in->dtype);
     frames by = frames_of(in, shape);
     by.transforms = c->in[1]->shape.dim[0], by.mode = mode, by.nearest = nearest;
-    void *out = bt_out(c, 0, in->dtype, shape), *fill = c->n_in > 3 ? c->in[3]->data : bt_scratch(c, sizeof(float));
+    void *out = bt_out(c, 0, in->dtype, shape),
+         *fill = c->n_in > 3 ? c->in[3]->data : bt_scratch(c, sizeof(float));
     if (!out || !fill) return BERTH_NO_MEMORY;
     berth_status status = c->n_in > 3 ? BERTH_OK : bt_call_zero(c, BERTH_FLOAT, fill, 1);
     bt_arg args[] = {bt_pointer(in->data), bt_pointer(c->in[1]->data), bt_pointer(fill), bt_pointer(out),
@@ -427,21 +432,21 @@ static berth_status run_project(bt_call *c)
 }
 
 #define PROJECT_TYPES (BT_FLOATS | BT_T(BERTH_UINT8) | BT_T(BERTH_INT32) | BT_T(BERTH_INT64))
-#define PROJECT(version)                                                                                            \
-    {                                                                                                               \
-        .name = "ImageProjectiveTransform" version, .infer = infer_project, .cpu = run_project,                     \
-        .types = PROJECT_TYPES, .type_attr = "dtype", .outputs = "transformed_images", .gpu = run_project,          \
-        .gpu_types = PROJECT_TYPES, .host_inputs = 4                                                                \
+#define PROJECT(version)                                                                                   \
+    {                                                                                                      \
+        .name = "ImageProjectiveTransform" version, .infer = infer_project, .cpu = run_project,            \
+        .types = PROJECT_TYPES, .type_attr = "dtype", .outputs = "transformed_images", .gpu = run_project, \
+        .gpu_types = PROJECT_TYPES, .host_inputs = 4                                                       \
     }
-#define GLIMPSE(op)                                                                                                 \
-    {                                                                                                               \
-        .name = op, .infer = infer_glimpse, .cpu = run_glimpse, .outputs = "glimpse", .gpu = run_glimpse,           \
-        .gpu_refuses = glimpse_refuses, .host_inputs = 2                                                            \
+#define GLIMPSE(op)                                                                                       \
+    {                                                                                                     \
+        .name = op, .infer = infer_glimpse, .cpu = run_glimpse, .outputs = "glimpse", .gpu = run_glimpse, \
+        .gpu_refuses = glimpse_refuses, .host_inputs = 2                                                  \
     }
-#define DRAW(op)                                                                                                    \
-    {                                                                                                               \
-        .name = op, .infer = infer_draw, .cpu = run_draw, .gpu = run_draw,                                          \
-        .gpu_types = BT_T(BERTH_FLOAT) | BT_T(BERTH_HALF)                                                           \
+#define DRAW(op)                                                           \
+    {                                                                      \
+        .name = op, .infer = infer_draw, .cpu = run_draw, .gpu = run_draw, \
+        .gpu_types = BT_T(BERTH_FLOAT) | BT_T(BERTH_HALF)                  \
     }
 
 const bt_op bt_ops_image_crop[] = {

@@ -3,6 +3,7 @@
 
 #include "ops/gpu.h"
 #include "ops/move.h"
+#include "ops/object.h"
 
 void bt_items_free(bt_items *items)
 {
@@ -17,7 +18,8 @@ berth_status bt_items_resize(bt_items *items, int64_t n, berth_error *error)
     if (n > INT32_MAX || !bt_grow(&items->at, &items->capacity, (size_t)n, sizeof *items->at))
         return bt_fail_memory(error);
     for (int64_t i = n; i < items->n; i++) bt_tensor_clear(&items->at[i]);
-    if (n < items->n && items->slab_end > n) items->slab_end = n; /* the dropped rows may have readers still */
+    if (n < items->n && items->slab_end > n)
+        items->slab_end = n; /* the dropped rows may have readers still */
     if (n > items->n) memset(items->at + items->n, 0, (size_t)(n - items->n) * sizeof *items->at);
     items->n = n;
     return BERTH_OK;
@@ -46,6 +48,18 @@ berth_status bt_items_copy(bt_items *to, const bt_items *from, berth_error *erro
     *to = (bt_items){0};
     berth_status status = bt_items_resize(to, from->n, error);
     for (int64_t i = 0; i < from->n && !status; i++) bt_tensor_share(&to->at[i], &from->at[i]);
+    return status;
+}
+
+berth_status bt_items_zeros(bt_items *to, const bt_items *from, int depth, berth_error *error)
+{
+    *to = (bt_items){0};
+    berth_status status = bt_items_resize(to, from->n, error);
+    for (int64_t i = 0; i < from->n && !status; i++) {
+        if (!from->at[i].dtype) continue;
+        bt_tensor item;
+        if (!(status = bt_tensor_zeros(&item, &from->at[i], depth, error))) to->at[i] = item;
+    }
     return status;
 }
 

@@ -23,6 +23,8 @@ berth_status bt_items_resize(bt_items *items, int64_t n, berth_error *error);
 berth_status bt_items_leave(bt_items *items, berth_error *error);
 /* References to the same tensors; the copy starts a slab of its own. */
 berth_status bt_items_copy(bt_items *to, const bt_items *from, berth_error *error);
+/* Zeros in the form of the same tensors (bt_tensor_zeros). */
+berth_status bt_items_zeros(bt_items *to, const bt_items *from, int depth, berth_error *error);
 /* Item i, 0 <= i < n, becomes *value. */
 berth_status bt_items_set(bt_items *items, int64_t i, const bt_tensor *value, berth_error *error);
 /* Items first .. first + rows of *value along dimension 0, as views of one copy. */

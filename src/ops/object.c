@@ -57,6 +57,34 @@ berth_status bt_int_input(bt_call *c, int i, int64_t *value)
     return BERTH_OK;
 }
 
+static bt_object *object_zeros(const bt_tensor *from, int depth, berth_error *error)
+{
+    enum { DEEPEST = 100 };
+    const bt_object *object = from->shape.rank ? NULL : *(bt_object *const *)from->data;
+    if (from->shape.rank) return bt_fail(error, BERTH_BAD_INPUT, "no zeros of many variants at once"), NULL;
+    if (!object || !object->type->zeros)
+        return bt_fail(error, BERTH_BAD_INPUT, "no zeros of type %s",
+                       object ? object->type->name : "variant"),
+               NULL;
+    if (depth == DEEPEST)
+        return bt_fail(error, BERTH_UNSUPPORTED, "lists in lists more than %d deep", depth), NULL;
+    return object->type->zeros(object, depth + 1, error);
+}
+
+berth_status bt_tensor_zeros(bt_tensor *to, const bt_tensor *from, int depth, berth_error *error)
+{
+    bool is_variant = from->dtype == BERTH_VARIANT;
+    if (bt_dtype_is_object(from->dtype) && !is_variant)
+        return bt_fail(error, BERTH_BAD_INPUT, "no zeros of dtype %s", bt_dtype_name(from->dtype));
+    bt_object *object = is_variant ? object_zeros(from, depth, error) : NULL;
+    if (is_variant && !object) return error ? error->status : BERTH_NO_MEMORY;
+    berth_status status = bt_tensor_init(to, from->dtype, &from->shape, error);
+    if (status) return bt_object_free(object), status;
+    if (is_variant) *(bt_object **)to->data = object;
+    else memset(to->data, 0, bt_tensor_bytes(to));
+    return BERTH_OK;
+}
+
 berth_status bt_infer_handle(bt_infer *x)
 {
     bt_infer_scalar(x, 0, BERTH_RESOURCE);

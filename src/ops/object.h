@@ -15,6 +15,9 @@ berth_status bt_out_shape(bt_call *c, berth_dtype dtype, const bt_shape *shape);
 /* The integer scalar in input i. */
 berth_status bt_int_input(bt_call *c, int i, int64_t *value);
 
+/* *to is of the form of *from, with zeros for numbers; objects are those that their types make (bt_object_type). */
+berth_status bt_tensor_zeros(bt_tensor *to, const bt_tensor *from, int depth, berth_error *error);
+
 bt_infer_fn bt_infer_handle; /* output 0: a scalar resource */
 bt_infer_fn bt_infer_none;   /* no outputs */
 bt_infer_fn bt_infer_bool, bt_infer_int32; /* output 0: a scalar of the dtype */

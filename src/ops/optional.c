@@ -15,14 +15,32 @@ static void destroy(void *object)
     bt_free(o);
 }
 
-static const bt_object_type optional_type = {"optional", destroy};
+static bt_object *zeros(const void *object, int depth, berth_error *error);
+
+static const bt_object_type optional_type = {"optional", destroy, .zeros = zeros};
+
+static optional *new_optional(bool has_value, berth_error *error)
+{
+    optional *o = bt_calloc(1, sizeof *o);
+    if (!o) return bt_fail_memory(error), NULL;
+    o->base = (bt_object){&optional_type, 1};
+    o->has_value = has_value;
+    return o;
+}
+
+static bt_object *zeros(const void *object, int depth, berth_error *error)
+{
+    const optional *from = object;
+    optional *o = new_optional(from->has_value, error);
+    if (!o) return NULL;
+    if (bt_items_zeros(&o->items, &from->items, depth, error)) return bt_object_free(&o->base), NULL;
+    return &o->base;
+}
 
 static berth_status make(bt_call *c, bool has_value)
 {
-    optional *o = bt_calloc(1, sizeof *o);
-    if (!o) return bt_fail_memory(c->error);
-    o->base = (bt_object){&optional_type, 1};
-    o->has_value = has_value;
+    optional *o = new_optional(has_value, c->error);
+    if (!o) return BERTH_NO_MEMORY;
     berth_status status = bt_items_resize(&o->items, has_value ? c->n_in : 0, c->error);
     for (int64_t i = 0; i < o->items.n && !status; i++)
         status = bt_items_set(&o->items, i, c->in[i], c->error);

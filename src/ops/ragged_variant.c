@@ -17,7 +17,9 @@ static void destroy(void *object)
     bt_free(r);
 }
 
-static const bt_object_type ragged_type = {"ragged tensor", destroy};
+static bt_object *zeros(const void *object, int depth, berth_error *error);
+
+static const bt_object_type ragged_type = {"ragged tensor", destroy, .zeros = zeros};
 
 /* Rows begin .. end of the values under all levels s[0 .. levels), which are cut to s[0]'s rows begin .. end. */
 static ragged *ragged_new(const bt_splits *s, int levels, int64_t begin, int64_t end, const bt_tensor *values)
@@ -46,6 +48,28 @@ static ragged *ragged_new(const bt_splits *s, int levels, int64_t begin, int64_t
     return r;
 }
 
+/* A tensor without any level: any rank. */
+static ragged *plain_new(const bt_tensor *values)
+{
+    ragged *r = bt_calloc(1, sizeof *r);
+    if (!r) return NULL;
+    r->base.type = &ragged_type, r->base.refs = 1;
+    bt_tensor_share(&r->values, values);
+    return r;
+}
+
+static bt_object *zeros(const void *object, int depth, berth_error *error)
+{
+    const ragged *from = object;
+    bt_tensor values;
+    if (bt_tensor_zeros(&values, &from->values, depth, error)) return NULL;
+    ragged *r = from->levels ? ragged_new(from->splits, from->levels, 0, from->splits[0].rows, &values)
+                             : plain_new(&values);
+    bt_tensor_clear(&values);
+    if (!r) return bt_fail_memory(error), NULL;
+    return &r->base;
+}
+
 /* ---- RaggedTensorToVariant: splits, values ------------------------------------------------------------ */
 
 static berth_status infer_to_variant(bt_infer *x)
@@ -59,16 +83,6 @@ static berth_status infer_to_variant(bt_infer *x)
                                       : -1;
     x->out[0] = (bt_fact){BERTH_VARIANT, batched ? BT_SHAPE(rows > 0 ? rows - 1 : -1) : BT_SCALAR, NULL};
     return BERTH_OK;
-}
-
-/* A tensor without any level in a variant: any rank. */
-static berth_status put_plain(bt_call *c, const bt_tensor *values)
-{
-    ragged *r = bt_calloc(1, sizeof *r);
-    if (!r) return bt_fail_memory(c->error);
-    r->base.type = &ragged_type, r->base.refs = 1;
-    bt_tensor_share(&r->values, values);
-    return bt_out_object(c, 0, BERTH_VARIANT, &r->base);
 }
 
 /* Element i is row i: of the first level, which is then gone, or of the values, without their first dimension. */
@@ -105,10 +119,8 @@ static berth_status run_to_variant(bt_call *c)
     if (status) return status;
     if (batched) {
         status = put_rows(c, s, levels, &values);
-    } else if (!levels) {
-        status = put_plain(c, &values);
     } else {
-        ragged *r = ragged_new(s, levels, 0, s[0].rows, &values);
+        ragged *r = levels ? ragged_new(s, levels, 0, s[0].rows, &values) : plain_new(&values);
         status = r ? bt_out_object(c, 0, BERTH_VARIANT, &r->base) : bt_fail_memory(c->error);
     }
     bt_tensor_clear(&values);

@@ -46,8 +46,8 @@ static berth_status infer_lstm(bt_infer *x)
     bool fits = is(cs, 2, batch, -1) && is(&in[H].shape, 2, batch, cells) &&
                 is(&in[B].shape, 1, cells < 0 ? -1 : 4 * cells, 0);
     fits = fits && is(&in[W].shape, 2, n < 0 || cells < 0 ? -1 : n + cells, cells < 0 ? -1 : 4 * cells);
-    for (int i = WCI; peep && i <= WCO; i++) fits = fits && is(&in[i].shape, 1, cells, 0);
-    if (!fits) return bt_infer_fail(x, "the shapes of x, the states, w and b do not agree");
+    for (int i = WCI; (peep || first) && i <= WCO; i++) fits = fits && is(&in[i].shape, 1, cells, 0);
+    if (!fits) return bt_infer_fail(x, "the shapes of x, the states, weights and b do not agree");
     if (first && x->in[0].shape.rank > 0) return bt_infer_fail(x, "seq_len_max must be a scalar");
     for (int i = 0; i < N_OUT; i++)
         x->out[i] = (bt_fact){bt_infer_type(x, first + X),
@@ -174,33 +174,47 @@ static berth_status launch(bt_call *c, const char *kernel, int64_t n, const bt_a
 }
 
 /* Working memory for n elements of the op's type. */
-static void *work_for(bt_call *c, int64_t n) { return bt_scratch(c, (size_t)n * bt_dtype_size(c->out[0]->dtype) + 1); }
+static void *work_for(bt_call *c, int64_t n)
+{
+    return bt_scratch(c, (size_t)n * bt_dtype_size(c->out[0]->dtype) + 1);
+}
 
 /* The gates of all steps from x are one product; each step then adds that of its state. */
 static berth_status lstm_on_gpu(bt_call *c, int first, const lstm *l, int64_t used, const bt_shape *shape)
 {
     bt_tensor *const *in = c->in + first;
     berth_dtype dtype = in[X]->dtype;
-    int64_t batch = in[CS]->shape.dim[0], cells = l->cells, k = in[X]->shape.dim[in[X]->shape.rank - 1], row = batch * cells;
+    int64_t batch = in[CS]->shape.dim[0], cells = l->cells, k = in[X]->shape.dim[in[X]->shape.rank - 1],
+            row = batch * cells;
     gpu_lstm by = {batch, cells, l->at[0], l->at[1], l->at[2], l->at[3], l->peep};
     for (int i = 0; i < N_OUT; i++)
         if (!bt_out(c, i, dtype, shape)) return c->error->status;
     void *gates = work_for(c, used * 4 * row), *recur = gates ? work_for(c, 4 * row) : NULL;
     if (!recur) return c->error->status;
     berth_status status = BERTH_OK;
-    if (used > 0 && row > 0) status = bt_gpu_product(c, dtype, in[X]->data, in[W]->data, false, gates, used * batch, k, 4 * cells);
+    if (used > 0 && row > 0)
+        status = bt_gpu_product(c, dtype, in[X]->data, in[W]->data, false, gates, used * batch, k, 4 * cells);
     for (int64_t t = 0; t < used && row > 0 && !status; t++) {
         const void *h = t ? bt_at(dtype, c->out[OUT_H]->data, (t - 1) * row) : in[H]->data;
         const void *cs = t ? bt_at(dtype, c->out[OUT_CS]->data, (t - 1) * row) : in[CS]->data;
-        status = bt_gpu_product(c, dtype, h, bt_at(dtype, in[W]->data, k * 4 * cells), false, recur, batch, cells, 4 * cells);
-        bt_arg args[17] = {bt_pointer(bt_at(dtype, gates, t * 4 * row)), bt_pointer(recur), bt_pointer(in[B]->data), bt_pointer(cs),
-                           bt_pointer(in[WCI]->data), bt_pointer(in[WCF]->data), bt_pointer(in[WCO]->data), bt_bytes(&by, sizeof by),
-                           bt_float(l->forget_bias), bt_float(l->clip)};
+        status = bt_gpu_product(c, dtype, h, bt_at(dtype, in[W]->data, k * 4 * cells), false, recur, batch,
+                                cells, 4 * cells);
+        bt_arg args[17] = {bt_pointer(bt_at(dtype, gates, t * 4 * row)),
+                           bt_pointer(recur),
+                           bt_pointer(in[B]->data),
+                           bt_pointer(cs),
+                           bt_pointer(in[WCI]->data),
+                           bt_pointer(in[WCF]->data),
+                           bt_pointer(in[WCO]->data),
+                           bt_bytes(&by, sizeof by),
+                           bt_float(l->forget_bias),
+                           bt_float(l->clip)};
         for (int i = 0; i < N_OUT; i++) args[10 + i] = bt_pointer(bt_at(dtype, c->out[i]->data, t * row));
         if (!status) status = launch(c, "lstm_cell", row, args, 17);
     }
     int64_t left = bt_shape_count(shape) - used * row;
-    for (int i = 0; i < N_OUT && !status; i++) status = bt_call_zero(c, dtype, bt_at(dtype, c->out[i]->data, used * row), left);
+    for (int i = 0; i < N_OUT && !status; i++)
+        status = bt_call_zero(c, dtype, bt_at(dtype, c->out[i]->data, used * row), left);
     return status;
 }
 
@@ -215,15 +229,21 @@ static berth_status gru_on_gpu(bt_call *c, const bt_shape *shape)
         if (!(work[i] = work_for(c, 2 * count))) return c->error->status;
     if (count == 0) return BERTH_OK;
     const void *x = c->in[0]->data, *h = c->in[1]->data, *w_ru = c->in[2]->data, *w_c = c->in[3]->data;
-    bt_arg gates[] = {bt_pointer(work[0]), bt_pointer(work[1]), bt_pointer(c->in[4]->data), bt_pointer(h), bt_pointer(out[0]),
-                      bt_pointer(out[1]), bt_pointer(work[2]), bt_long(batch), bt_long(n)};
-    bt_arg cell[] = {bt_pointer(work[0]), bt_pointer(work[1]), bt_pointer(c->in[5]->data), bt_pointer(h), bt_pointer(out[1]),
-                     bt_pointer(out[2]), bt_pointer(out[3]), bt_long(batch), bt_long(n)};
+    bt_arg gates[] = {bt_pointer(work[0]), bt_pointer(work[1]), bt_pointer(c->in[4]->data),
+                      bt_pointer(h),       bt_pointer(out[0]),  bt_pointer(out[1]),
+                      bt_pointer(work[2]), bt_long(batch),      bt_long(n)};
+    bt_arg cell[] = {bt_pointer(work[0]), bt_pointer(work[1]), bt_pointer(c->in[5]->data),
+                     bt_pointer(h),       bt_pointer(out[1]),  bt_pointer(out[2]),
+                     bt_pointer(out[3]),  bt_long(batch),      bt_long(n)};
     berth_status status = bt_gpu_product(c, dtype, x, w_ru, false, work[0], batch, k, 2 * n);
-    if (!status) status = bt_gpu_product(c, dtype, h, bt_at_const(dtype, w_ru, k * 2 * n), false, work[1], batch, n, 2 * n);
+    if (!status)
+        status =
+            bt_gpu_product(c, dtype, h, bt_at_const(dtype, w_ru, k * 2 * n), false, work[1], batch, n, 2 * n);
     if (!status) status = launch(c, "gru_gates", count, gates, 9);
     if (!status) status = bt_gpu_product(c, dtype, x, w_c, false, work[0], batch, k, n);
-    if (!status) status = bt_gpu_product(c, dtype, work[2], bt_at_const(dtype, w_c, k * n), false, work[1], batch, n, n);
+    if (!status)
+        status =
+            bt_gpu_product(c, dtype, work[2], bt_at_const(dtype, w_c, k * n), false, work[1], batch, n, n);
     return status ? status : launch(c, "gru_cell", count, cell, 9);
 }
 
@@ -304,7 +324,10 @@ static berth_status run_gru(bt_call *c)
 
 #define CELLS (BT_T(BERTH_FLOAT) | BT_T(BERTH_HALF))
 #define ON_BOTH(run) .cpu = run, .gpu = run, .types = CELLS, .gpu_types = CELLS
-#define LSTM(op, ...) {.name = op, .infer = infer_lstm, ON_BOTH(run_lstm), .outputs = "i,cs,f,o,ci,co,h", __VA_ARGS__}
+#define LSTM(op, ...)                                                                                  \
+    {                                                                                                  \
+        .name = op, .infer = infer_lstm, ON_BOTH(run_lstm), .outputs = "i,cs,f,o,ci,co,h", __VA_ARGS__ \
+    }
 
 const bt_op bt_ops_recurrent[] = {
     LSTM("LSTMBlockCell"),

@@ -4,6 +4,7 @@
 
 #include "../../tests/torture.h"
 #include "ops/items.h"
+#include "ops/object.h"
 
 typedef struct thing {
     bt_object base;
@@ -131,16 +132,50 @@ static void test_copies(void)
     bt_items_free(&copy);
 }
 
+static bt_object *zeros_within(const void *object, int depth, berth_error *error);
+
+static const bt_object_type endless = {"endless", destroy_thing, .zeros = zeros_within};
+
+/* What holds itself. */
+static bt_object *zeros_within(const void *object, int depth, berth_error *error)
+{
+    bt_tensor self = {.dtype = BERTH_VARIANT, .shape = BT_SCALAR, .data = &object}, zeros;
+    if (!bt_tensor_zeros(&zeros, &self, depth, error)) bt_tensor_clear(&zeros);
+    return NULL;
+}
+
+/* Zeros of what is set; of what has none, or is too deep, an error. */
+static void test_zeros(void)
+{
+    bt_items items = {0}, zeros;
+    float one[2] = {1, 1};
+    bt_tensor row = row_of(one, 2);
+    bt_object object = {&apple, 1}, within = {&endless, 1}, *held = &object;
+    bt_tensor variant = {.dtype = BERTH_VARIANT, .shape = BT_SCALAR, .data = &held}, none;
+    berth_error error = {0};
+    CHECK(bt_items_resize(&items, 2, NULL) == BERTH_OK && bt_items_set(&items, 1, &row, NULL) == BERTH_OK);
+    CHECK(bt_items_zeros(&zeros, &items, 0, NULL) == BERTH_OK && zeros.n == 2 && !zeros.at[0].dtype);
+    CHECK(first_of(&zeros.at[1]) == 0 && zeros.at[1].shape.dim[0] == 2 && first_of(&items.at[1]) == 1);
+    bt_items_free(&zeros);
+    bt_items_free(&items);
+    CHECK_EQ(bt_tensor_zeros(&none, &variant, 0, &error), BERTH_BAD_INPUT);
+    CHECK_TEXT(error.message, "no zeros of type apple");
+    held = &within;
+    bt_error_clear(&error);
+    CHECK_EQ(bt_tensor_zeros(&none, &variant, 0, &error), BERTH_UNSUPPORTED);
+}
+
 static bool use_items(void *user)
 {
     (void)user;
-    bt_items items = {0}, copy = {0};
+    bt_items items = {0}, copy = {0}, zeros = {0};
     float x[6] = {0};
     bt_tensor row = row_of(x, 2), rows = {.dtype = BERTH_FLOAT, .shape = BT_SHAPE(3, 2), .data = x};
     bool ok = !bt_items_resize(&items, 3, NULL) && !bt_items_unstack(&items, 0, &rows, NULL) &&
               !bt_items_resize(&items, 5, NULL) && !bt_items_copy(&copy, &items, NULL) &&
-              !bt_items_set(&items, 4, &row, NULL);
+              !bt_items_set(&items, 4, &row, NULL) && !bt_items_zeros(&zeros, &items, 0, NULL);
     bt_items_free(&items);
+    bt_items_free(&zeros);
     bt_items_free(&copy);
     return ok;
 }
@@ -150,6 +185,7 @@ int main(void)
     test_names();
     test_rows();
     test_copies();
+    test_zeros();
     torture(use_resources, NULL, false);
     torture(use_items, NULL, true);
     return check_done();

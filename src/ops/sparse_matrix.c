@@ -23,25 +23,36 @@ static void destroy(void *object)
     bt_free(m);
 }
 
-static const bt_object_type matrix_type = {"sparse matrix", destroy};
+static bt_object *zeros(const void *object, int depth, berth_error *error);
 
-static matrix *matrix_new(bt_call *c, const bt_shape *shape, int64_t n, berth_dtype dtype)
+static const bt_object_type matrix_type = {"sparse matrix", destroy, .zeros = zeros};
+
+static matrix *matrix_new(const bt_shape *shape, int64_t n, berth_dtype dtype, berth_error *error)
 {
     int rank = shape->rank;
     size_t bytes;
     bt_shape firsts = BT_SHAPE(rank == 3 ? shape->dim[0] : 1, shape->dim[rank - 2] + 1), length = BT_SHAPE(n);
     matrix *m = bt_calloc(1, sizeof *m);
-    if (!m) return bt_fail_memory(c->error), NULL;
+    if (!m) return bt_fail_memory(error), NULL;
     m->base.type = &matrix_type, m->base.refs = 1;
     m->shape = *shape, m->batch = firsts.dim[0], m->rows = shape->dim[rank - 2],
     m->columns = shape->dim[rank - 1];
     bool fits = bt_shape_bytes(&firsts, sizeof *m->first, &bytes);
     m->first = fits ? bt_calloc(bytes / sizeof *m->first + 1, sizeof *m->first) : NULL;
     m->column = bt_alloc(((size_t)n + 1) * sizeof *m->column);
-    if (!m->first || !m->column) bt_fail_memory(c->error);
-    else if (!bt_tensor_init(&m->values, dtype, &length, c->error)) return m;
+    if (!m->first || !m->column) bt_fail_memory(error);
+    else if (!bt_tensor_init(&m->values, dtype, &length, error)) return m;
     bt_object_free(&m->base);
     return NULL;
+}
+
+/* Without entries. */
+static bt_object *zeros(const void *object, int depth, berth_error *error)
+{
+    const matrix *from = object;
+    (void)depth;
+    matrix *m = matrix_new(&from->shape, 0, from->values.dtype, error);
+    return m ? &m->base : NULL;
 }
 
 static bool is_matrix_type(berth_dtype dtype)
@@ -59,7 +70,7 @@ static berth_status put_entries(bt_call *c, const bt_sparse *s, const bt_tensor 
     if (!is_matrix_type(values->dtype))
         return bt_call_unsupported(c, "sparse matrices of %s", bt_dtype_name(values->dtype));
     berth_status status = bt_sparse_check(c, s, false);
-    matrix *m = status ? NULL : matrix_new(c, &s->shape, s->n, values->dtype);
+    matrix *m = status ? NULL : matrix_new(&s->shape, s->n, values->dtype, c->error);
     if (!m) return status ? status : c->error->status;
     for (int64_t i = 0; i < s->n; i++) {
         const int64_t *row = bt_sparse_row(s, i);

@@ -16,16 +16,36 @@ static berth_status leave_list(void *object, berth_error *error)
     return bt_items_leave(&((bt_list *)object)->items, error);
 }
 
-static const bt_object_type list_type = {"tensor list", destroy_list, leave_list};
+static bt_object *zero_list(const void *object, int depth, berth_error *error);
 
-bt_list *bt_list_new(bt_call *c, berth_dtype dtype, const bt_shape *shape, int64_t n)
+static const bt_object_type list_type = {"tensor list", destroy_list, leave_list, zero_list};
+
+/* Without items. */
+static bt_list *new_list(berth_dtype dtype, const bt_shape *shape, berth_error *error)
 {
     bt_list *list = bt_calloc(1, sizeof *list);
-    if (!list) return bt_fail_memory(c->error), NULL;
+    if (!list) return bt_fail_memory(error), NULL;
     list->base = (bt_object){&list_type, 1};
     list->dtype = dtype;
     list->shape = *shape;
     list->max = -1;
+    return list;
+}
+
+/* As TensorFlow's, it has no bound. */
+static bt_object *zero_list(const void *object, int depth, berth_error *error)
+{
+    const bt_list *from = object;
+    bt_list *list = new_list(from->dtype, &from->shape, error);
+    if (!list) return NULL;
+    if (bt_items_zeros(&list->items, &from->items, depth, error)) return bt_object_free(&list->base), NULL;
+    return &list->base;
+}
+
+bt_list *bt_list_new(bt_call *c, berth_dtype dtype, const bt_shape *shape, int64_t n)
+{
+    bt_list *list = new_list(dtype, shape, c->error);
+    if (!list) return NULL;
     if (bt_items_resize(&list->items, n, c->error)) return bt_object_free(&list->base), NULL;
     return list;
 }

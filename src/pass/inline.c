@@ -126,6 +126,8 @@ berth_status bt_pass_inline(bt_pass_context *x)
         if (!f)
             status = bt_fail(x->error, BERTH_BAD_MODEL, "node '%s' (%s): there is no function '%s'",
                              node->name, node->op, name ? name : "");
+        else if (!strcmp(node->op, "BatchFunction") && (status = bt_batch_limits(node, x->error)))
+            bt_error_prefix(x->error, "node '%s' (%s)", node->name, node->op);
         else if (!l.has_switch || !has_effects(f)) status = inline_call(&l, (int32_t)i, f);
     }
     bt_free((void *)l.chains);

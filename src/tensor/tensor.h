@@ -85,6 +85,9 @@ typedef struct bt_object_type {
     const char *name;
     void (*destroy)(void *object);
     berth_status (*leave)(void *object, berth_error *error); /* brings what it holds on devices to the host; NULL: it never does */
+    /* Another of the same form, with zeros for numbers, as the `depth`-th object in one another; NULL with the error set. No
+     * function: it has none. */
+    struct bt_object *(*zeros)(const void *object, int depth, berth_error *error);
 } bt_object_type;
 
 typedef struct bt_object {

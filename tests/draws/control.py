@@ -175,8 +175,14 @@ def batch_function(d):
     args = [(f"a{i}", t) for i, t in enumerate(types)] + [("held", types[0])] * len(captured)
     f = function(d, "batched", args, [("AddV2", "sum", ["a0", "held" if captured else "a0"], {"T": types[0]})],
                  [(types[0], "sum:z:0")] + [(t, f"a{i}") for i, t in enumerate(types)])
-    sizes = {"allowed_batch_sizes": [4, 8], "max_batch_size": 8} if d.chance(0.5) else {"max_batch_size": d.int(n, 9)}
-    d.node(d.op, [inputs, captured], f=f, Tout=[types[0], *types], num_batch_threads=1, batch_timeout_micros=0, **sizes)
+    if d.chance(0.6):
+        allowed = sorted(d.int(1, 8) for _ in range(d.int(1, 3))) + [8]
+        sizes = {"allowed_batch_sizes": allowed if d.chance(0.9) else allowed[::-1], "max_batch_size": 8 if d.chance(0.9) else d.int(8, 10)}
+    else:
+        sizes = {"max_batch_size": d.int(n, 9)}
+    more = {"enable_large_batch_splitting": d.chance(0.5)} if d.chance(0.5) else {}
+    d.node(d.op, [inputs, captured], f=f, Tout=[types[0], *types], num_batch_threads=d.int(0, 2), batch_timeout_micros=0 if d.chance(0.95) else -1,
+           **sizes, **more)
 
 
 @draws("DeviceIndex", "FakeParam")

@@ -78,7 +78,7 @@ def draw_boxes(d):
     boxes = np.sort(d.rng.uniform(-0.2, 1.2, (n, d.int(0, 4), 2, 2)), axis=2).reshape(n, -1, 4).astype(np.float32)
     names = [d.put(d.values(dtype, shape, 0, 1, False)), d.put(boxes)]
     if d.op.endswith("V2"):
-        names.append(d.put(d.rng.uniform(0, 1, (d.int(0, 3), max(depth, 1) if depth != 1 else 1)).astype(np.float32)))
+        names.append(d.put(d.rng.uniform(0, 1, (d.int(0, 3), depth if d.chance(0.9) else d.int(0, 5))).astype(np.float32)))
     d.node(d.op, names)
 
 

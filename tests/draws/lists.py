@@ -94,7 +94,7 @@ def change_list(d, at, n, dtype, shape):
     return at, n
 
 
-@draws(*LISTS, weight=1)
+@draws(*LISTS, "ZerosLike")
 def tensor_list(d):
     dtype, shape = element(d)
     n = d.int(0, 4)
@@ -102,6 +102,8 @@ def tensor_list(d):
         shape = shape or [d.int(1, 3)]  # whether scalars are joined depends on what is known of their shape
     at, n = change_list(d, make_list(d, dtype, shape, n), n, dtype, shape)
     out = []
+    if d.op == "ZerosLike":
+        at = d.node(d.op, [at], fetch=False)[0]
     if d.op == "TensorListPopBack":
         at, popped = d.node(d.op, [at, shape_arg(d, shape, index="int32")], fetch=False, element_dtype=dtype)
         out.append(popped)
@@ -212,18 +214,20 @@ def stack(d):
     d.fetch(*out)
 
 
-@draws("OptionalFromValue", "OptionalGetValue", "OptionalHasValue", "OptionalNone")
+@draws("OptionalFromValue", "OptionalGetValue", "OptionalHasValue", "OptionalNone", "ZerosLike")
 def optional(d):
     parts = [element(d) for _ in range(d.int(1, 3))]
     types = [t for t, _ in parts]
-    has_value = d.op != "OptionalNone"
+    has_value = d.op != "OptionalNone" and (d.op != "ZerosLike" or d.chance(0.8))
     if has_value:
         values = [d.put(d.values(t, s, wild=False), t) for t, s in parts]
         held = d.node("OptionalFromValue", [values], fetch=False, Toutput_types=types)[0]
     else:
         held = d.node("OptionalNone", fetch=False)[0]
+    if d.op == "ZerosLike":
+        held = d.node(d.op, [held], fetch=False)[0]
     out = d.node("OptionalHasValue", [held], fetch=False)
-    if d.op == "OptionalGetValue" or not has_value and d.chance(0.2):
+    if d.op == "OptionalGetValue" or d.op == "ZerosLike" and has_value or not has_value and d.chance(0.2):
         out += d.node("OptionalGetValue", [held], fetch=False, output_types=types, output_shapes=[s for _, s in parts])
     d.fetch(*out)
 

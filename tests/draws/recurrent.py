@@ -11,7 +11,8 @@ def loose(d):
 
 def cell(d, dtype, inputs, cells, batch, gates):
     put = lambda *shape: d.put(d.values(dtype, shape, -1, 1, False))
-    return [put(batch, cells), put(batch, cells), put(inputs + cells, gates * cells)] + [put(cells) for _ in range(3)] + [put(gates * cells)]
+    ways = cells if d.chance(0.97) else d.int(0, cells + 1)  # weights of peepholes
+    return [put(batch, cells), put(batch, cells), put(inputs + cells, gates * cells)] + [put(ways) for _ in range(3)] + [put(gates * cells)]
 
 
 @draws("LSTMBlockCell", "BlockLSTM", "BlockLSTMV2", weight=2)
