@@ -91,13 +91,13 @@ void bt_free_huge(void *p, size_t bytes)
 
 #else
 
-static const size_t huge_page = (size_t)2 << 20, huge_least = (size_t)1 << 20;
+static const size_t huge_page = BT_HUGE_PAGE, huge_least = BT_HUGE_PAGE / 2;
 
-/* Of a last huge page no more than half of which is used, small pages: what is not used is not taken. */
+/* Of a last huge page that is used to less than half, small pages: what is not used is not taken. */
 static size_t kept_bytes(size_t bytes)
 {
     size_t rest = bytes % huge_page;
-    return bytes > huge_page && rest <= huge_page / 2 ? bt_align(bytes, (size_t)sysconf(_SC_PAGESIZE))
+    return bytes > huge_page && rest < huge_page / 2 ? bt_align(bytes, (size_t)sysconf(_SC_PAGESIZE))
                                                       : bt_align(bytes, huge_page);
 }
 

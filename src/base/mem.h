@@ -14,8 +14,11 @@ char *bt_strdup(const char *s);
 /* Grows an array to hold at least n elements of `element` bytes: doubles; false when out of memory. */
 bool bt_grow(void *array_pointer, size_t *capacity, size_t n, size_t element);
 
-/* 2 MiB-aligned memory advised to huge pages, for weights and activations; plain bt_alloc below 1 MiB.
- * Fresh memory is zero only when it comes from the system, so treat it as uninitialised. */
+enum { BT_HUGE_PAGE = 2 << 20 };
+
+/* Memory aligned to huge pages and advised to be such, for weights and activations; plain bt_alloc below half of one. A
+ * last one that is used to less than half is made of small pages. Fresh memory is zero only when it comes from the
+ * system, so treat it as uninitialised. */
 void *bt_alloc_huge(size_t bytes);
 void bt_free_huge(void *p, size_t bytes);
 

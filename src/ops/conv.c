@@ -139,15 +139,17 @@ static berth_status infer_conv(bt_infer *x)
 
 /* ---- Weights ------------------------------------------------------------------------------------------ */
 
-/* A filter as right sides: one for each group and each step of depth. */
-static bt_right right_of(berth_dtype dtype, const bt_sizes *s, int64_t depth, int64_t groups)
+/* A filter as right sides: one for each group and each step of depth. Of a filter of one tap none lies outside the image. */
+static bt_right right_of(berth_dtype dtype, const bt_windowing *w, const bt_sizes *s, int64_t depth,
+                         int64_t groups)
 {
+    bool leaves = s->filter[1] * s->filter[2] > 1 || w->before[1] || w->before[2] || w->after[1] || w->after[2];
     return (bt_right){.dtype = dtype,
                       .k = s->filter[1] * s->filter[2] * depth,
                       .n = s->out_c / groups,
                       .groups = groups,
                       .slices = s->filter[0],
-                      .zeros = s->filter[2] * depth};
+                      .zeros = leaves ? s->filter[2] * depth : 0};
 }
 
 static bool is_wide(berth_dtype dtype)
@@ -171,7 +173,7 @@ static berth_status prepare_conv(bt_prepare *p)
     depth = s.in_c / groups;
     status = bt_epilogue_prepare(p, &op->epilogue, s.out_c, &op->columns, &known);
     if (status || !known) return status;
-    bt_right right = right_of(p->in[1].dtype, &s, depth, groups);
+    bt_right right = right_of(p->in[1].dtype, &op->w, &s, depth, groups);
     if (groups == 1 && p->in[1].dtype == BERTH_FLOAT && bt_winograd_pays(&op->w, &s))
         op->transformed = bt_winograd_prepare(p, 1, &s, op->columns.scale);
     else op->packed = bt_right_prepare(p, 1, &right, op->columns.scale);
@@ -322,7 +324,7 @@ static berth_status run_floats(conv_call *p, berth_dtype dtype, const void *x, v
     p->y = bt_floats_out(c, dtype, y, n_out);
     p->columns = op->columns;
     p->packed = op->packed;
-    p->right = right_of(dtype, &p->s, p->s.in_c / p->groups, p->groups);
+    p->right = right_of(dtype, &op->w, &p->s, p->s.in_c / p->groups, p->groups);
     if (!p->x || !p->y) return BERTH_NO_MEMORY;
     if (op->transformed) return run_winograd(p);
     if (!p->packed) {

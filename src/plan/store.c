@@ -1,15 +1,17 @@
-/* The store of packed weights. Small entries share blocks of huge pages, large ones have their own. */
+/* The store of packed weights: entries in blocks of huge pages. Large ones have a block of their own, and small ones fill what
+ * is left over of others. */
 #include "plan/store.h"
 
 #include <pthread.h>
 
 #include "device/watch.h"
 
-enum { BLOCK = 4 << 20, OWN_BLOCK = 2 << 20 };
+enum { BLOCK = 2 * BT_HUGE_PAGE, N_OPEN = 2 };
 
 typedef struct block {
     uint8_t *data;
-    size_t bytes, used, live; /* live: entries in it, and one while it is open */
+    size_t bytes, used;
+    int live; /* entries in it */
 } block;
 
 struct bt_packed {
@@ -30,7 +32,7 @@ struct bt_store {
     bt_device *device;
     pthread_mutex_t lock;
     bt_packed *buckets[BUCKETS];
-    block *open; /* where small entries go */
+    block *open[N_OPEN]; /* those with the most room left, which later entries get; or NULL */
     int64_t bytes;
     bool is_estimate;
 };
@@ -53,12 +55,12 @@ bt_store *bt_store_new_estimate(const bt_source *source, bt_device *device)
 
 bool bt_store_is_estimate(const bt_store *store) { return store->is_estimate; }
 
-/* The open block alone is no reason to hold memory. */
 static void block_drop(bt_store *store, block *b)
 {
-    if (--b->live > (store->open == b)) return;
+    if (--b->live) return;
     store->bytes -= (int64_t)b->bytes;
-    if (store->open == b) store->open = NULL;
+    for (int i = 0; i < N_OPEN; i++)
+        if (store->open[i] == b) store->open[i] = NULL;
     bt_device_free(store->device, b->data, b->bytes);
     bt_free(b);
 }
@@ -79,31 +81,48 @@ static block *block_new(bt_store *store, size_t bytes, berth_error *error)
     b->bytes = bytes;
     b->data = bt_device_alloc(store->device, bytes, error);
     if (!b->data) return bt_free(b), NULL;
-    b->live = 1;
     store->bytes += (int64_t)bytes;
     return b;
+}
+
+static size_t room_in(const block *b) { return b && b->used < b->bytes ? b->bytes - b->used : 0; }
+
+/* The open block with the least room that is enough; NULL: none. */
+static block *block_with(const bt_store *store, size_t bytes)
+{
+    block *best = NULL;
+    for (int i = 0; i < N_OPEN; i++)
+        if (room_in(store->open[i]) >= bytes && (!best || room_in(store->open[i]) < room_in(best)))
+            best = store->open[i];
+    return best;
+}
+
+static void block_open(bt_store *store, block *b)
+{
+    block **least = &store->open[0];
+    for (int i = 1; i < N_OPEN; i++)
+        if (room_in(store->open[i]) < room_in(*least)) least = &store->open[i];
+    if (room_in(b) > room_in(*least)) *least = b;
+}
+
+/* A last huge page that is used to half or more is taken whole (base/mem.h), and what is left of it is for others. */
+static size_t block_bytes(size_t bytes)
+{
+    if (bytes < BT_HUGE_PAGE) return BLOCK;
+    return bytes % BT_HUGE_PAGE >= BT_HUGE_PAGE / 2 ? bt_align(bytes, BT_HUGE_PAGE) : bytes;
 }
 
 /* Room for an entry; its block counts it. */
 static block *room_for(bt_store *store, size_t bytes, void **data, berth_error *error)
 {
     /* Where every byte counts none is taken ahead. */
-    if (bytes >= OWN_BLOCK || store->device->limit || store->is_estimate) {
-        block *own = block_new(store, bytes, error);
-        if (own) *data = own->data;
-        return own;
-    }
-    block *b;
-    if (!store->open || store->open->used + bytes > store->open->bytes) {
-        b = block_new(store, BLOCK, error);
-        if (!b) return NULL;
-        if (store->open) store->open->live--; /* it holds entries, or it would not be there */
-        store->open = b;
-    }
-    b = store->open;
+    bool exact = store->device->limit || store->is_estimate;
+    size_t taken = bt_align(bytes ? bytes : 1, 64);
+    block *b = exact ? NULL : block_with(store, taken);
+    if (!b && !(b = block_new(store, exact ? bytes : block_bytes(bytes), error))) return NULL;
     *data = b->data + b->used;
-    b->used += bt_align(bytes ? bytes : 1, 64);
-    b->live++;
+    b->used += taken;
+    if (++b->live == 1) block_open(store, b);
     return b;
 }
 
