@@ -71,8 +71,9 @@ static bool batch_norm(fusion *f, const bt_node *node, float *work)
     for (int i = 0; is_norm && i < 4; i++)
         is_norm = bt_vector_value(f->m, node->inputs[i + 1], f->channels, 1, p[i]);
     if (!is_norm) return false;
+    const float epsilon = bt_attr_float(node, "epsilon", 1e-4f);
     for (int64_t i = 0; i < f->channels; i++) {
-        float factor = p[0][i] / sqrtf(p[3][i] + bt_attr_float(node, "epsilon", 1e-4f));
+        float factor = p[0][i] / sqrtf(p[3][i] + epsilon);
         p[1][i] -= p[2][i] * factor;
         p[0][i] = factor;
     }

@@ -55,8 +55,8 @@ bool bt_vector_value(const bt_matcher *m, bt_edge e, int64_t channels, int rank,
     if (count != channels && count != 1) return false;
     if (count == channels && count > 1 && (t->shape.rank < 1 || t->shape.dim[t->shape.rank - 1] != channels))
         return false;
-    for (int64_t i = 0; i < channels; i++)
-        memcpy(&dst[i], (const char *)t->data + (count == 1 ? 0 : i) * (int64_t)sizeof(float), sizeof(float));
+    memcpy(dst, t->data, (size_t)count * sizeof *dst);
+    for (int64_t i = 1; count == 1 && i < channels; i++) dst[i] = dst[0];
     return true;
 }
 
