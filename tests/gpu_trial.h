@@ -54,7 +54,7 @@ static inline void *gpu_take(size_t bytes)
 static inline void *gpu_out(bt_call *c, int i, berth_dtype dtype, const bt_shape *shape)
 {
     bt_tensor *t = c->out[i];
-    if (c->node->def->host_outputs >> i & 1)
+    if (bt_output_on_host(c->node->def, i, c->n_out))
         return bt_tensor_init(t, dtype, shape, c->error) ? NULL : t->data;
     *t = (bt_tensor){.dtype = dtype, .shape = *shape};
     return t->data = gpu_take(bt_tensor_bytes(t));
@@ -154,7 +154,7 @@ static inline bool gpu_same(int i, bt_tensor *t, double tolerance)
 {
     size_t bytes = bt_tensor_bytes(t);
     void *host = t->data;
-    if (!(op_graph.nodes[0].def->host_outputs >> i & 1)) {
+    if (!bt_output_on_host(op_graph.nodes[0].def, i, bt_node_outputs(&op_graph.nodes[0]))) {
         host = bt_alloc(bytes);
         gpu->ops->download(gpu, host, t->data, bytes, &op_error);
         gpu->ops->sync(gpu, &op_error);

@@ -185,19 +185,28 @@ typedef struct bt_op {
     bt_prepare_fn *gpu_prepare;  /* in the place of `prepare`; NULL: none */
     uint32_t gpu_types;          /* as `types`, for gpu; 0: half, bfloat16, float, int32 */
     uint64_t host_inputs;        /* bit i: gpu reads in[i] on the host (shapes, axes); or BT_HOST_... */
-    uint64_t host_outputs;       /* bit i: gpu writes out[i] on the host */
+    uint64_t host_outputs;       /* bit i: gpu writes out[i] on the host; or BT_HOST_OUTER */
     /* Why this node cannot run there beside its dtype (an attribute, a shape): a constant text; NULL: it can. May be NULL. */
     const char *(*gpu_refuses)(const bt_node *node, const bt_fact *in, int n_in);
 } bt_op;
 
 #define BT_HOST_LAST (1ull << 63)
 #define BT_HOST_HALF (1ull << 62) /* the first half of the inputs (the indices of DynamicStitch) */
+#define BT_HOST_OUTER (1ull << 61) /* of three groups the first and the last (indices, values and shapes of sparse tensors) */
+
+static inline bool bt_in_outer_third(int i, int n) { return i < n / 3 || i >= n - n / 3; }
 
 /* Whether a gpu function reads input i of n_in on the host. */
 static inline bool bt_input_on_host(const bt_op *op, int i, int n_in)
 {
-    return (i < 62 && op->host_inputs >> i & 1) || (i == n_in - 1 && op->host_inputs & BT_HOST_LAST) ||
-           (i < n_in / 2 && op->host_inputs & BT_HOST_HALF);
+    return (i < 61 && op->host_inputs >> i & 1) || (i == n_in - 1 && op->host_inputs & BT_HOST_LAST) ||
+           (i < n_in / 2 && op->host_inputs & BT_HOST_HALF) ||
+           (op->host_inputs & BT_HOST_OUTER && bt_in_outer_third(i, n_in));
+}
+/* Whether it writes output i of n_out there. */
+static inline bool bt_output_on_host(const bt_op *op, int i, int n_out)
+{
+    return op->host_outputs & BT_HOST_OUTER ? bt_in_outer_third(i, n_out) : op->host_outputs >> (i < 63 ? i : 63) & 1;
 }
 
 const bt_op *bt_op_find(const char *name);      /* NULL: unknown */

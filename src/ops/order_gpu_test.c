@@ -234,6 +234,35 @@ static void test_sparse_moves(berth_dtype dtype)
     }
 }
 
+static void test_sparse_joins(berth_dtype dtype)
+{
+    int64_t places[2][2 * 60], n[2] = {some_places(places[0], 6, 10), some_places(places[1], 6, 10)}, axis;
+    const int64_t shape[] = {6, 10}, empty[] = {0, 0};
+    op_begin("SparseConcat");
+    bt_set_type(&op_graph, 0, "T", dtype), bt_set_int(&op_graph, 0, "N", 3);
+    bt_set_int(&op_graph, 0, "concat_dim", axis = check_int(0, 1));
+    const int64_t none[] = {axis ? 6 : 0, axis ? 0 : 10};
+    op_input(BERTH_INT64, BT_SHAPE(n[0], 2), places[0]);
+    op_input(BERTH_INT64, BT_SHAPE(0, 2), empty);
+    op_input(BERTH_INT64, BT_SHAPE(n[1], 2), places[1]);
+    gpu_input(dtype, BT_SHAPE(n[0]), -9, 9);
+    gpu_input(dtype, BT_SHAPE(0), -9, 9);
+    gpu_input(dtype, BT_SHAPE(n[1]), -9, 9);
+    op_input(BERTH_INT64, BT_SHAPE(2), shape);
+    op_input(BERTH_INT64, BT_SHAPE(2), none);
+    op_input(BERTH_INT64, BT_SHAPE(2), shape);
+    gpu_agrees(0);
+    op_end();
+    op_begin("SparseSplit");
+    bt_set_type(&op_graph, 0, "T", dtype), bt_set_int(&op_graph, 0, "num_split", 3);
+    op_input(BERTH_INT64, BT_SCALAR, &axis);
+    op_input(BERTH_INT64, BT_SHAPE(n[0], 2), places[0]);
+    gpu_input(dtype, BT_SHAPE(n[0]), -9, 9);
+    op_input(BERTH_INT64, BT_SHAPE(2), shape);
+    gpu_agrees(0);
+    op_end();
+}
+
 static void test_sparse_product(berth_dtype dtype)
 {
     int64_t places[2 * 60], n = some_places(places, 6, 10), columns = check_int(0, 40);
@@ -283,7 +312,7 @@ int main(void)
         }
     }
     test_tree(false), test_tree(true);
-    for (int d = 0; d < GPU_DTYPES; d++) test_sparse_moves(gpu_dtypes[d]);
+    for (int d = 0; d < GPU_DTYPES; d++) test_sparse_moves(gpu_dtypes[d]), test_sparse_joins(gpu_dtypes[d]);
     for (int i = 0; i < 6; i++) test_sparse_to_dense(sums[i]), test_sparse_product(sums[i]), test_sparse_product(sums[i]);
     for (int i = 0; i < 4; i++) test_in_top(i & 1, i & 2 ? BERTH_INT32 : BERTH_INT64);
     gpu_close();

@@ -1,6 +1,7 @@
 /* Sparse tensors made of sparse ones: put in order, given another shape, joined, cut, added. With dense ones:
  * sparse_dense.c; reduced: sparse_reduce.c; filled up: fill_rows.c. As in TensorFlow, what does not need indices inside the shape does not check
  * them; nothing here uses one as an address without checking it. */
+#include "ops/scatter.h"
 #include "ops/sparse.h"
 #include "ops/variable.h"
 
@@ -145,10 +146,32 @@ static berth_status gather_parts(bt_call *c, const bt_sparse *part, int parts, i
     return BERTH_OK;
 }
 
+/* The values of the parts, the order[i]-th of all at place i. */
+static berth_status join_values(bt_call *c, const bt_sparse *part, int parts, const int64_t *order, int64_t n,
+                                const bt_sparse_out *out)
+{
+    int64_t *place = bt_host_scratch(c, ((size_t)n + 1) * sizeof *place),
+            *own = bt_host_scratch(c, ((size_t)n + 1) * sizeof *own), first = 0;
+    berth_dtype dtype = part[0].values->dtype;
+    berth_status status = place && own ? BERTH_OK : BERTH_NO_MEMORY;
+    for (int64_t i = 0; !status && i < n; i++) place[order[i]] = i;
+    for (int p = 0; !status && p < parts; first += part[p++].n) {
+        const bt_tensor *values = part[p].values;
+        for (int64_t i = 0; i < part[p].n; i++) own[first + i] = i;
+        if (bt_on_gpu(c))
+            status = bt_carry_rows_gpu(c, dtype, out->values, values->data, place + first, own + first,
+                                       part[p].n, 1);
+        for (int64_t i = 0; !bt_on_gpu(c) && !status && i < part[p].n; i++)
+            status = bt_move_row(dtype, bt_at(dtype, out->values, place[first + i]),
+                                 bt_at_const(dtype, values->data, i), 1, NULL, c->error);
+    }
+    return status;
+}
+
 static berth_status run_concat(bt_call *c)
 {
     int parts = c->n_in / 3, axis;
-    bt_sparse *part = bt_scratch(c, (size_t)parts * sizeof *part);
+    bt_sparse *part = bt_host_scratch(c, (size_t)parts * sizeof *part);
     int64_t n = 0;
     berth_status status = part ? BERTH_OK : BERTH_NO_MEMORY;
     for (int p = 0; !status && p < parts; p++) {
@@ -163,27 +186,16 @@ static berth_status run_concat(bt_call *c)
     int64_t along = bt_attr_int(c->node, "concat_dim", 0);
     if (!bt_axis(along, rank, &axis))
         return bt_call_fail(c, "axis %lld is out of range [%d, %d)", (long long)along, -rank, rank);
-    int64_t *rows = bt_scratch(c, ((size_t)n * (size_t)rank + 1) * sizeof *rows), *order, *first;
+    int64_t *rows = bt_host_scratch(c, ((size_t)n * (size_t)rank + 1) * sizeof *rows), *order;
     if (!rows) return BERTH_NO_MEMORY;
     status = gather_parts(c, part, parts, axis, &shape, rows);
     if (status) return status;
     if (!(order = bt_sparse_order(c, rows, n, rank))) return BERTH_NO_MEMORY;
-    if (!(first = bt_scratch(c, ((size_t)parts + 1) * sizeof *first))) return BERTH_NO_MEMORY;
-    first[0] = 0;
-    for (int p = 0; p < parts; p++) first[p + 1] = first[p] + part[p].n;
     bt_sparse_out out;
     status = bt_sparse_make(c, 0, 1, 2, n, part[0].values->dtype, &shape, &out);
-    for (int64_t i = 0; !status && i < n; i++) {
-        int low = 0, high = parts;
-        while (high - low > 1) {
-            int middle = (low + high) / 2;
-            if (first[middle] <= order[i]) low = middle;
-            else high = middle;
-        }
-        status =
-            bt_sparse_put(c, &out, i, rows + order[i] * rank, rank, part[low].values, order[i] - first[low]);
-    }
-    return status;
+    for (int64_t i = 0; !status && rank && i < n; i++)
+        memcpy(out.index + i * rank, rows + order[i] * rank, (size_t)rank * sizeof *rows);
+    return status ? status : join_values(c, part, parts, order, n, &out);
 }
 
 /* ---- SparseSplit: n indices, n values, n shapes ------------------------------------------------------- */
@@ -228,7 +240,7 @@ static berth_status put_part(bt_call *c, const bt_sparse *s, int axis, int parts
         status = bt_sparse_put(c, &out, k, row, rank, s->values, i);
         out.index[k++ * rank + axis] -= begin;
     }
-    return status;
+    return status ? status : bt_sparse_done(c, &out, s->values);
 }
 
 static berth_status run_split(bt_call *c)
@@ -447,11 +459,22 @@ const bt_op bt_ops_sparse[] = {
      .infer = infer_reshape,
      .cpu = run_reshape,
      .outputs = "output_indices,output_shape"},
-    {.name = "SparseConcat", .infer = infer_concat, .cpu = run_concat, .outputs = SPARSE_OUTPUTS},
+    {.name = "SparseConcat",
+     .infer = infer_concat,
+     .cpu = run_concat,
+     .outputs = SPARSE_OUTPUTS,
+     .gpu = run_concat,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = BT_HOST_OUTER,
+     .host_outputs = 1 | 4},
     {.name = "SparseSplit",
      .infer = infer_split,
      .cpu = run_split,
-     .outputs = "output_indices*num_split,output_values*num_split,output_shape*num_split"},
+     .outputs = "output_indices*num_split,output_values*num_split,output_shape*num_split",
+     .gpu = run_split,
+     .gpu_types = BT_GPU_MOVES,
+     .host_inputs = 1 | 2 | 8,
+     .host_outputs = BT_HOST_OUTER},
     {.name = "SparseSlice",
      .infer = infer_slice,
      .cpu = run_slice,

@@ -15,7 +15,7 @@ int bt_output_place(const bt_pass_context *x, const bt_node *node, int slot, ber
     if (node->place == 0 || bt_dtype_is_object(dtype)) return 0;
     if (node->def->flags & BT_OP_BODY || !strcmp(node->op, "_Feed"))
         return is_gpu_number(dtype) ? node->place : 0;
-    return node->def->host_outputs >> (slot < 63 ? slot : 63) & 1 ? 0 : node->place;
+    return bt_output_on_host(node->def, slot, bt_node_outputs(node)) ? 0 : node->place;
 }
 
 /* Where a node wants its input i. */
