@@ -81,6 +81,30 @@ static void test_unique(const char *name, berth_dtype dtype, int64_t n)
     bt_free(x);
 }
 
+/* Slices along an axis, many of them the same, and some in a part alone. */
+static void test_unique_slices(const char *name, berth_dtype dtype)
+{
+    int32_t axis = (int32_t)check_int(-3, 2);
+    bt_shape shape = BT_SHAPE(check_int(1, 30), check_int(1, 30), check_int(0, 3));
+    int64_t n = bt_shape_count(&shape), span = bt_shape_span(&shape, (axis + 3) % 3 + 1, 3), size = shape.dim[(axis + 3) % 3];
+    char *x = gpu_random(dtype, n + 1, 0, 2);
+    size_t bytes = bt_dtype_size(dtype);
+    for (int64_t i = 0; i < n; i++) /* as the slice three before it, but for one in forty */
+        if (i / span % size >= 3 && check_int(0, 39)) memcpy(x + (size_t)i * bytes, x + (size_t)(i - 3 * span) * bytes, bytes);
+    for (int64_t i = 0; bt_dtype_is_float(dtype) && i < n; i += (int64_t)check_int(1, 300)) {
+        static const double odd[] = {NAN, -0.0, 0, INFINITY};
+        bt_put_number(dtype, bt_at(dtype, x, i), odd[check_int(0, 3)]);
+    }
+    op_begin(name);
+    bt_set_type(&op_graph, 0, "T", dtype);
+    bt_set_type(&op_graph, 0, "out_idx", check_int(0, 1) ? BERTH_INT32 : BERTH_INT64);
+    op_input(dtype, shape, x);
+    op_input(BERTH_INT32, BT_SHAPE(1), &axis);
+    gpu_agrees(0);
+    op_end();
+    bt_free(x);
+}
+
 static void test_in_top(bool second, berth_dtype dtype)
 {
     float x[5 * 7];
@@ -298,6 +322,7 @@ int main(void)
         test_buckets(dtype);
         test_unique(d & 1 ? "Unique" : "UniqueWithCounts", dtype, (int64_t)check_int(1, 1500));
         test_unique(d & 1 ? "UniqueWithCountsV2" : "UniqueV2", dtype, (int64_t)check_int(0, 60));
+        for (int i = 0; i < 4; i++) test_unique_slices(i & 1 ? "UniqueV2" : "UniqueWithCountsV2", dtype);
         if (!(BT_UNSIGNED >> dtype & 1)) test_histogram(dtype, d & 1 ? BERTH_INT32 : BERTH_INT64);
     }
     static const berth_dtype counts[] = {BERTH_INT32, BERTH_INT64, BERTH_FLOAT, BERTH_DOUBLE};

@@ -266,7 +266,8 @@ static berth_status unique_on_gpu(bt_call *c, const bt_tensor *in, berth_dtype i
     uint32_t *marks = status ? NULL : bt_scratch(c, (size_t)n * sizeof *marks + 1);
     if (!marks) return BERTH_NO_MEMORY;
     bt_grid grid = bt_grid_of(c, n), all = bt_grid_of(c, s.size);
-    bt_arg make[] = {bt_pointer(in->data), bt_pointer(s.keys), bt_pointer(s.places), bt_long(n), bt_long(s.size)};
+    bt_arg make[] = {bt_pointer(in->data), bt_pointer(s.keys), bt_pointer(s.places), bt_long(n),
+                     bt_long(s.size)};
     bt_arg mark[] = {bt_pointer(s.keys), bt_pointer(s.places), bt_pointer(marks), bt_long(n)};
     bt_gpu_defines(defines, in->dtype, index, "");
     if (n) status = bt_gpu_launch(c, BT_CL(unique), defines, "kinds", &all, make, 5);
@@ -280,14 +281,57 @@ static berth_status unique_on_gpu(bt_call *c, const bt_tensor *in, berth_dtype i
     if (!y || (c->n_out > 2 && !counts)) return BERTH_NO_MEMORY;
     bt_arg tell[] = {bt_pointer(in->data), bt_pointer(s.keys), bt_pointer(s.places),
                      bt_pointer(marks),    bt_pointer(y),      bt_pointer(idx),
-                     bt_pointer(counts),   bt_long(n),       bt_int(c->n_out > 2)};
+                     bt_pointer(counts),   bt_long(n),         bt_int(c->n_out > 2)};
     return n ? bt_gpu_launch(c, BT_CL(unique), defines, "tell_apart", &grid, tell, 9) : BERTH_OK;
 }
 
-static const char *unique_refuses(const bt_node *node, const bt_fact *in, int n_in)
+/* As in unique.cl. */
+typedef struct rows {
+    int64_t n, inner, elements, found;
+} rows;
+
+/* The same of slices along an axis, by hashes that are compared no further than to the first slice that has the same elements. */
+static berth_status unique_rows_on_gpu(bt_call *c, const bt_tensor *in, int axis, berth_dtype index,
+                                       void *idx)
 {
-    (void)node;
-    return n_in > 1 && in[0].shape.rank != 1 ? "it is not known to be of a vector" : NULL;
+    char defines[BT_DEFINES];
+    bt_sort_rows s;
+    bt_shape shape = in->shape;
+    rows by = {.n = shape.dim[axis], .inner = bt_shape_span(&shape, axis + 1, shape.rank)};
+    by.elements = by.inner * bt_shape_span(&shape, 0, axis);
+    if (by.n > INT32_MAX)
+        return bt_call_unsupported(c, "more than %d slices on %s", INT32_MAX, c->device->name);
+    berth_status status = bt_sort_rows_take(c, by.n, 1, INT64_MAX, &s);
+    uint32_t *marks = status ? NULL : bt_scratch(c, (size_t)by.n * sizeof *marks + 1);
+    int32_t *heads = marks ? bt_scratch(c, (size_t)by.n * sizeof *heads + 1) : NULL;
+    if (!heads) return BERTH_NO_MEMORY;
+    bt_arg in_x = bt_pointer(in->data), keys = bt_pointer(s.keys), places = bt_pointer(s.places);
+    bt_arg of_heads = bt_pointer(heads), of_marks = bt_pointer(marks), n = bt_long(by.n);
+    bt_grid grid = bt_grid_of(c, by.n), all = bt_grid_of(c, s.size),
+            moves = bt_grid_rows(c, by.elements, by.n);
+    bt_arg make[] = {in_x, keys, places, bt_bytes(&by, sizeof by), bt_long(s.size)};
+    bt_arg find[] = {in_x, keys, places, of_heads, of_marks, bt_bytes(&by, sizeof by)};
+    bt_gpu_defines(defines, in->dtype, index, "");
+    if (by.n) status = bt_gpu_launch(c, BT_CL(unique), defines, "kinds_of_rows", &all, make, 5);
+    if (!status) status = bt_sort_rows_gpu(c, &s, 1);
+    if (!status && by.n) status = bt_gpu_launch(c, BT_CL(unique), defines, "find_heads", &grid, find, 6);
+    if (!status) status = bt_number_marks_gpu(c, marks, by.n, &by.found);
+    if (status) return status;
+    shape.dim[axis] = by.found;
+    bt_shape kinds = BT_SHAPE(by.found);
+    void *y = bt_out(c, 0, in->dtype, &shape),
+         *counts = y && c->n_out > 2 ? bt_out(c, 2, index, &kinds) : NULL;
+    if (!y || (c->n_out > 2 && !counts)) return BERTH_NO_MEMORY;
+    if (!by.n) return BERTH_OK;
+    bt_grid each = bt_grid_of(c, by.found);
+    bt_arg clear[] = {bt_pointer(counts), bt_long(by.found)};
+    bt_arg tell[] = {
+        places, of_heads, of_marks, bt_pointer(idx), bt_pointer(counts), n, bt_int(c->n_out > 2)};
+    bt_arg take[] = {in_x, places, of_heads, of_marks, bt_pointer(y), bt_bytes(&by, sizeof by)};
+    if (counts) status = bt_gpu_launch(c, BT_CL(unique), defines, "no_counts", &each, clear, 2);
+    if (!status) status = bt_gpu_launch(c, BT_CL(unique), defines, "number_rows", &grid, tell, 7);
+    if (status || !by.elements) return status;
+    return bt_gpu_launch(c, BT_CL(unique), defines, "take_rows", &moves, take, 6);
 }
 
 static berth_status run_unique(bt_call *c)
@@ -301,8 +345,11 @@ static berth_status run_unique(bt_call *c)
     if (index != BERTH_INT32 && index != BERTH_INT64)
         return bt_call_fail(c, "out_idx must be int32 or int64");
     if (bt_on_gpu(c)) {
-        void *there = bt_out(c, 1, index, &c->in[0]->shape);
-        return there ? unique_on_gpu(c, c->in[0], index, there) : BERTH_NO_MEMORY;
+        bt_shape length = BT_SHAPE(c->in[0]->shape.dim[axis]);
+        void *there = bt_out(c, 1, index, &length);
+        if (!there) return BERTH_NO_MEMORY;
+        return c->in[0]->shape.rank == 1 ? unique_on_gpu(c, c->in[0], index, there)
+                                         : unique_rows_on_gpu(c, c->in[0], axis, index, there);
     }
     if (!make_slices(c, c->in[0], axis, &s) || !make_table(c, &s, &t)) return c->error->status;
     int64_t *first = bt_scratch(c, ((size_t)s.n + 1) * sizeof *first),
@@ -375,7 +422,7 @@ static berth_status run_list_diff(bt_call *c)
 #define UNIQUE(op, outs)                                                                          \
     {                                                                                             \
         .name = op, .infer = infer_unique, .cpu = run_unique, .outputs = outs, .gpu = run_unique, \
-        .gpu_types = BT_REALS | BT_T(BERTH_BOOL), .host_inputs = 2, .gpu_refuses = unique_refuses \
+        .gpu_types = BT_REALS | BT_T(BERTH_BOOL), .host_inputs = 2                                \
     }
 
 const bt_op bt_ops_unique[] = {

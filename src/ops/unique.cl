@@ -64,3 +64,76 @@ KERNEL void tell_apart(GLOBAL const T *x, GLOBAL const U64 *keys, GLOBAL const i
         if (with_counts) counts[number] = (T1)(IS_ALONE(key) ? 1 : first_of(keys, n, key, 1) - head);
     }
 }
+
+/* ---- Slices along an axis ------------------------------------------------------------------------------------------------ */
+
+/* As in unique.c: element e of slice r lies at ((e / inner) n + r) inner + e % inner. */
+typedef struct rows {
+    I64 n, inner, elements, found;
+} rows;
+
+#define ELEMENT(by, r, e) (((e) / (by).inner * (by).n + (r)) * (by).inner + (e) % (by).inner)
+
+/* As kinds, of slices: a hash of all elements, and one that nothing is like where there is a NaN. */
+KERNEL void kinds_of_rows(GLOBAL const T *x, GLOBAL U64 *keys, GLOBAL int *places, rows by, I64 size)
+{
+    EACH(0, r, size)
+    {
+        U64 hash = 0;
+        int is_alone = 0;
+        for (I64 e = 0; r < by.n && e < by.elements; e++) {
+            const U64 kind = kind_of(x, ELEMENT(by, r, e));
+            is_alone = is_alone || IS_ALONE(kind);
+            hash = (hash ^ kind) * (U64)0x9e3779b97f4a7c15;
+            hash ^= hash >> 32;
+        }
+        keys[r] = is_alone ? ~(U64)0 : hash >> 1; /* the largest is that of nothing else */
+        places[r] = (int)r;
+    }
+}
+
+DEVFN int same_rows(GLOBAL const T *x, rows by, I64 a, I64 b)
+{
+    for (I64 e = 0; e < by.elements; e++)
+        if (kind_of(x, ELEMENT(by, a, e)) != kind_of(x, ELEMENT(by, b, e))) return 0;
+    return 1;
+}
+
+/* heads[i]: where, of the sorted ones, the first stands that is the same as the i-th. Others may have its hash. */
+KERNEL void find_heads(GLOBAL const T *x, GLOBAL const U64 *keys, GLOBAL const int *places, GLOBAL int *heads, GLOBAL U32 *marks, rows by)
+{
+    EACH(0, i, by.n)
+    {
+        const U64 key = keys[i];
+        I64 head = key == ~(U64)0 ? i : first_of(keys, by.n, key, 0);
+        while (head < i && !same_rows(x, by, places[head], places[i])) head++;
+        heads[i] = (int)head;
+        marks[places[i]] = head == i;
+    }
+}
+
+KERNEL void no_counts(GLOBAL T1 *counts, I64 found)
+{
+    EACH(0, i, found) counts[i] = 0;
+}
+
+KERNEL void number_rows(GLOBAL const int *places, GLOBAL const int *heads, GLOBAL const U32 *numbers, GLOBAL T1 *index, GLOBAL T1 *counts,
+                        I64 n, int with_counts)
+{
+    EACH(0, i, n)
+    {
+        const U32 number = numbers[places[heads[i]]];
+        index[places[i]] = (T1)number;
+        if (with_counts) COUNT((GLOBAL U32 *)counts + number * (sizeof(T1) / sizeof(U32))); /* the low half of an I64 stands first */
+    }
+}
+
+KERNEL void take_rows(GLOBAL const T *x, GLOBAL const int *places, GLOBAL const int *heads, GLOBAL const U32 *numbers, GLOBAL T *y, rows by)
+{
+    EACH(1, i, by.n)
+    {
+        const I64 from = places[i], to = numbers[from];
+        if (heads[i] != i) continue;
+        EACH(0, e, by.elements) y[(e / by.inner * by.found + to) * by.inner + e % by.inner] = x[ELEMENT(by, from, e)];
+    }
+}
