@@ -151,7 +151,7 @@ static berth_status read_lines(state *s, const int32_t *crop, int channels)
         if (is_cmyk) from_cmyk(to, line + before * 4, crop[3], jpeg->saw_Adobe_marker);
         else if (into == line) memcpy(to, line + before * channels, row);
     }
-    if (!s->im->crop) jpeg_finish_decompress(jpeg); /* what follows may be damaged */
+    if (jpeg->output_scanline == jpeg->output_height) jpeg_finish_decompress(jpeg); /* what follows may be damaged */
     return BERTH_OK;
 }
 
