@@ -5,9 +5,6 @@
 
 #include "ops/elementwise.h"
 #include "ops/object.h"
-#include "ops/object.h"
-#include "ops/object.h"
-#include "ops/object.h"
 
 #define TABLE(name, ...) static const bt_elementwise name##_op = {.n_in = 1, .of = {__VA_ARGS__}};
 #define OP_FLOATS(name, expression)            \
